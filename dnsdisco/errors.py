@@ -1,0 +1,86 @@
+"""Every error that crosses a room. Flat on purpose: catch the one you can act on.
+
+Not errors: NXDOMAIN, NODATA, REFUSED, an empty snapshot, a provider that has not synced yet, truncation. Those are results.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+FORMERR = 1  # RFC 1035 §4.1.1; spelled here because this room imports nothing
+
+
+class Problem(NamedTuple):
+    """One fault in something a person wrote, with the place to mend it."""
+
+    file: str  # as the user named it; "" when it came from a flag or the environment
+    line: int  # 1-based; 0: not known
+    column: int  # 1-based; 0: not known
+    path: str  # key path such as `providers[1].path` or `SERVICE_WEB_PORT`
+    message: str  # what was expected, what was found, how to mend it
+    is_warning: bool = False  # a warning alone leaves `dnsdisco check` at exit 0
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.column}: " if self.line else f"{self.file}: " if self.file else ""
+        return f"{place}{self.path + ': ' if self.path else ''}{self.message}"
+
+
+class DnsdiscoError(Exception):
+    """The root; never raised itself."""
+
+
+class WireError(DnsdiscoError):
+    """A message that cannot be read. `rcode` is what to answer; None: stay silent (a reply could be abused or start a loop)."""
+
+    def __init__(self, reason: str, rcode: int | None = FORMERR) -> None:
+        super().__init__(reason)
+        self.rcode = rcode
+
+
+class ZoneFileError(DnsdiscoError):
+    """A master file (RFC 1035 §5) that cannot be used. The records read before the fault are not published either."""
+
+    def __init__(self, path: str, line: int, reason: str) -> None:
+        super().__init__(f"{path}:{line}: {reason}")
+        self.path, self.line, self.reason = path, line, reason
+
+
+class ConfigError(DnsdiscoError):
+    """All the faults of a configuration at once."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+class ProviderError(DnsdiscoError):
+    """A backend that did not answer, or not in a way that can be used. It says nothing about which services exist.
+
+    `retry_after_s`: seconds the backend asked us to wait; None: the usual back-off. `is_denied`: 401, 403, or results hidden by
+    ACLs; retried slowly, for only a person can mend it.
+    """
+
+    def __init__(self, provider: str, reason: str, *, retry_after_s: float | None = None, is_denied: bool = False) -> None:
+        super().__init__(f"{provider}: {reason}")
+        self.provider, self.reason = provider, reason
+        self.retry_after_s, self.is_denied = retry_after_s, is_denied
+
+
+class NotSupported(DnsdiscoError):
+    """The provider cannot do this at all, and the message says why and what can."""
+
+
+class UpstreamError(DnsdiscoError):
+    """An upstream resolver that gave no usable reply. `kind`: timeout, refused, malformed, rcode, disabled."""
+
+    def __init__(self, upstream: str, kind: str, reason: str = "") -> None:
+        super().__init__(f"{upstream}: {kind}{': ' + reason if reason else ''}")
+        self.upstream, self.kind = upstream, kind
+
+
+class ListenError(DnsdiscoError):
+    """An address that cannot be listened on; the message names the holder (if it can be seen) and the way out."""
+
+    def __init__(self, address: str, reason: str, hint: str = "") -> None:
+        super().__init__(f"cannot listen on {address}: {reason}{'; ' + hint if hint else ''}")
+        self.address, self.reason, self.hint = address, reason, hint

@@ -1,0 +1,119 @@
+"""The messages between control and a worker, and their framing on a socket that keeps message boundaries.
+
+Control → worker:  begin(serial) put* end(serial)   a whole catalog, in parts that one event-loop turn can take
+                   delta(base, serial)              changed and dropped services; a worker not at `base` asks for the whole again
+                   providers                        states alone
+                   settings                         a new configuration
+Worker → control:  hello, resync (both: send the whole), applied(serial), counters
+
+A message is JSON. A datagram on the link is one octet of flags (FIRST, LAST) and a piece of a message, so that a reader that
+starts in the middle of somebody else's message finds the next one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from dnsdisco.errors import WireError
+from dnsdisco.model.entry import Entry, ProviderState, entry_from_plain, entry_to_plain
+
+PIECE_OCTETS = 32 * 1024  # fits every platform's default socket buffer, and takes a worker well under a millisecond to copy
+MESSAGE_OCTETS_MAX = 64 * 1024 * 1024  # one service with half a million instances; more is not a service
+PART_INSTANCES = 100  # instances in one `put`: about 0.3 ms to decode, less than a DNS client can notice
+
+_FIRST, _LAST = 1, 2
+
+Message = dict[str, Any]
+
+
+def pack(message: Message) -> list[bytes]:
+    """The datagrams that carry *message*, in order."""
+    octets = json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode()
+    pieces = [octets[at : at + PIECE_OCTETS] for at in range(0, len(octets), PIECE_OCTETS)] or [b""]
+    last = len(pieces) - 1
+    return [bytes([(_FIRST if at == 0 else 0) | (_LAST if at == last else 0)]) + piece for at, piece in enumerate(pieces)]
+
+
+class Assembler:
+    """Datagrams in, whole messages out. Pieces without their beginning are passed over."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] | None = None
+        self._octets = 0
+
+    def feed(self, datagram: bytes) -> Message | None:
+        """The message that *datagram* completes, else None. Raises WireError for what is not a message; then goes on."""
+        if not datagram:
+            return None
+        flags = datagram[0]
+        if flags & _FIRST:
+            self._pieces, self._octets = [], 0
+        if self._pieces is None:
+            return None
+        self._pieces.append(datagram[1:])
+        self._octets += len(datagram) - 1
+        if self._octets > MESSAGE_OCTETS_MAX:
+            self._pieces = None
+            raise WireError(f"a message on the link is larger than {MESSAGE_OCTETS_MAX} octets", None)
+        if not flags & _LAST:
+            return None
+        octets, self._pieces = b"".join(self._pieces), None
+        try:
+            message = json.loads(octets)
+        except ValueError as error:
+            raise WireError(f"a message on the link is not JSON: {error}", None) from error
+        if not isinstance(message, dict):
+            raise WireError("a message on the link is not an object", None)
+        return message
+
+
+def whole(serial: int, entries: Iterable[Entry], states: Iterable[ProviderState]) -> Iterator[Message]:
+    """The messages that replace a worker's catalog."""
+    yield {"op": "begin", "serial": serial}
+    for part in _parts(entries):
+        yield {"op": "put", "entries": part}
+    yield {"op": "end", "serial": serial, "providers": states_to_plain(states)}
+
+
+def change(base: int, serial: int, put: Iterable[Entry], drop: Iterable[str], states: Iterable[ProviderState]) -> Iterator[Message]:
+    """The messages that take a worker's catalog from *base* to *serial*; the worker swaps at the last one."""
+    dropped = list(drop)
+    parts = list(_parts(put)) or [[]]
+    for at, part in enumerate(parts):
+        is_last = at == len(parts) - 1
+        yield {
+            "op": "delta",
+            "base": base,
+            "serial": serial,
+            "put": part,
+            "drop": dropped if at == 0 else [],
+            "more": not is_last,
+            **({"providers": states_to_plain(states)} if is_last else {}),
+        }
+
+
+def states_to_plain(states: Iterable[ProviderState]) -> list[list[Any]]:
+    return [[state.name, state.has_synced, state.is_stale, state.reason, state.is_optional] for state in states]
+
+
+def states_from_plain(plain: list[list[Any]]) -> tuple[ProviderState, ...]:
+    return tuple(ProviderState(*fields) for fields in plain)
+
+
+def entries_from_plain(plain: list[dict[str, Any]]) -> list[Entry]:
+    return [entry_from_plain(entry) for entry in plain]
+
+
+def _parts(entries: Iterable[Entry]) -> Iterator[list[dict[str, Any]]]:
+    part: list[dict[str, Any]] = []
+    weight = 0
+    for entry in entries:
+        part.append(entry_to_plain(entry))
+        weight += 1 + len(entry.service.instances)
+        if weight >= PART_INSTANCES:
+            yield part
+            part, weight = [], 0
+    if part:
+        yield part

@@ -1,0 +1,75 @@
+"""The whole contract of a provider: one class, one required method.
+
+    class Nomad(ServiceDiscovery):
+        type = "nomad"
+
+        def get_services(self):
+            return {"web": {"instances": [{"address": "10.0.0.11", "port": 8080}]}}
+
+Declare it under the entry-point group `dnsdisco.providers` and it is found by name. Values have the forms of docs/services.md.
+"""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Self
+
+from dnsdisco.errors import NotSupported
+from dnsdisco.model.service import Snapshot
+
+Services = Mapping[str, Mapping[str, Any]]
+
+
+class ServiceDiscovery(ABC):
+    """A source of services. May be used by several threads at once. The constructor does no I/O."""
+
+    type: ClassVar[str]  # its name in `providers:` and in SERVICE_DISCOVERY_PROVIDER
+    poll_interval: float = 5.0  # seconds between calls of get_services() in a server, when watch() is not overridden
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any], environ: Mapping[str, str]) -> Self:
+        """Built from one entry of `providers:` (without `type` and the options that every provider takes) and the environment.
+
+        The entry wins over the environment. Raises ValueError or TypeError naming the setting that cannot be used.
+        """
+        return cls(**settings)
+
+    @abstractmethod
+    def get_services(self) -> dict[str, dict[str, Any]]:
+        """All services by name, critical instances included. May block, but not for ever: a few seconds at most.
+
+        Raises ProviderError when the backend did not answer. Never returns a part, nor nothing, in place of an error: every name that
+        is missing here is a name that does not exist.
+        """
+
+    def get_service(self, service_name: str, default: dict[str, Any] | None = None) -> dict[str, Any] | None:
+        """One service, or *default* when it is unknown. Raises ProviderError when the backend did not answer, whatever *default* is."""
+        return self.get_services().get(service_name, default)
+
+    def get_service_url(self, service_name: str, default: str | None = None) -> str | None:
+        """The URL of one healthy instance, or *default* when the service is unknown. Errors as get_service()."""
+        service = self.get_service(service_name)
+        return service["url"] if service and service.get("url") else default
+
+    def register_service(self, service_name: str, service_data: Mapping[str, Any]) -> str:
+        """Add or replace one instance; returns its id: `service_data["id"]`, else one made of name, address and port."""
+        raise NotSupported(f"the {self.type} provider is read-only")
+
+    def deregister_service(self, service_name: str, instance_id: str | None = None) -> bool:
+        """Remove one instance, or every instance that we may remove. False: there was none."""
+        raise NotSupported(f"the {self.type} provider is read-only")
+
+    def watch(self, stop: threading.Event) -> Iterator[Services | Snapshot]:
+        """Yield all services, whole, each time something changed, until *stop* is set. Blocks between two yields.
+
+        Yield the same object again to say "nothing changed, but the backend is there". Raise ProviderError when it is not: the caller
+        keeps the last data, waits, and calls watch() anew. The default polls get_services().
+        """
+        while not stop.is_set():
+            yield self.get_services()
+            stop.wait(self.poll_interval)
+
+    def close(self) -> None:
+        """Let go of connections and files. Called once, after watch() has ended."""
