@@ -1,0 +1,71 @@
+"""EDNS(0): what a query's OPT record asks for, and the OPT record of a reply (RFC 6891, 7873, 7828, 8914)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from dnsdisco.errors import WireError
+from dnsdisco.wire.constants import COOKIE, DO, EDE, KEEPALIVE, NSID
+
+OUR_UDP_OCTETS = 1232  # what we can receive without fragments (RFC 9715 §3; DNS flag day 2020)
+OPT_OCTETS = 11  # an OPT record without options
+EDE_TEXT_OCTETS_MAX = 200  # a reason fits; a longer one would crowd out answers
+
+
+class Edns(NamedTuple):
+    """`size`: UDP octets that the client can take, never below 512. `cookie`: the whole option, 8 or 16..40 octets, b"" for none."""
+
+    size: int
+    version: int
+    dnssec_ok: bool
+    cookie: bytes = b""
+    wants_nsid: bool = False
+    wants_keepalive: bool = False
+
+
+def read_options(octets: bytes, size: int, ttl: int) -> Edns:
+    """What an OPT record says; unknown options are passed over, of a doubled one the first counts. Raises WireError.
+
+    Linear in the options, which fit in one message.
+    """
+    cookie, wants_nsid, wants_keepalive = b"", False, False
+    at, end = 0, len(octets)
+    while at < end:
+        if at + 4 > end:
+            raise WireError("an EDNS option is cut short")
+        code = octets[at] << 8 | octets[at + 1]
+        length = octets[at + 2] << 8 | octets[at + 3]
+        at += 4
+        if at + length > end:
+            raise WireError("an EDNS option runs past its record")
+        if code == COOKIE and not cookie:
+            if length != 8 and not 16 <= length <= 40:
+                raise WireError(f"a COOKIE of {length} octets")  # RFC 7873 §5.2.2
+            cookie = octets[at : at + length]
+        elif code == NSID:
+            wants_nsid = True
+        elif code == KEEPALIVE:
+            wants_keepalive = True
+        at += length
+    return Edns(max(size, 512), ttl >> 16 & 0xFF, bool(ttl & DO), cookie, wants_nsid, wants_keepalive)
+
+
+def opt_record(options: bytes = b"", *, dnssec_ok: bool = False, extended_rcode: int = 0) -> bytes:
+    """Our OPT record: version 0, `extended_rcode` the upper eight bits of the rcode, DO as the client sent it (RFC 3225 §3)."""
+    return (
+        b"\0\0\x29"
+        + OUR_UDP_OCTETS.to_bytes(2, "big")
+        + bytes((extended_rcode, 0, 0x80 if dnssec_ok else 0, 0))
+        + len(options).to_bytes(2, "big")
+        + options
+    )
+
+
+def option(code: int, octets: bytes) -> bytes:
+    return code.to_bytes(2, "big") + len(octets).to_bytes(2, "big") + octets
+
+
+def ede_option(code: int, text: str) -> bytes:
+    """An Extended DNS Error (RFC 8914 §2): the text is UTF-8, without NUL, cut at a whole character."""
+    octets = text.replace("\0", "").encode("utf-8", "replace")[:EDE_TEXT_OCTETS_MAX]
+    return option(EDE, code.to_bytes(2, "big") + octets.decode("utf-8", "ignore").encode())
