@@ -35,8 +35,9 @@ class Ede(NamedTuple):
 class Reply:
     """What to answer, before it is put into octets for one client.
 
-    `weights`: of the records in `answer`, which are then put in weighted random order and cut to `max_answers` (0: all); None: the
-    order stands. `depends_on`: what this answer was made of; a change of one of these makes it wrong. None: never to be kept.
+    `weights`: of the last records in `answer`, which are put in weighted random order and cut to `max_answers` (0: all); the records
+    before them (a CNAME chain) stay in front. None: the order stands.
+    `depends_on`: what this answer was made of; a change of one of these makes it wrong. None: never to be kept.
     """
 
     rcode: int = NOERROR

@@ -1,0 +1,101 @@
+"""From a query to a decision: whose name is it, what stands there, what is said (RFC 1034 §4.3.2; DESIGN §4's table, row by row)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dnsdisco.answer import local, special
+from dnsdisco.answer.decision import Decision, Forward
+from dnsdisco.answer.settings import AnswerSettings
+from dnsdisco.wire import rdata
+from dnsdisco.wire.constants import (
+    A,
+    AAAA,
+    ANY,
+    AXFR,
+    CH,
+    EDE_NOT_AUTHORITATIVE,
+    IN,
+    IXFR,
+    NXDOMAIN,
+    PTR,
+    REFUSED,
+    TXT,
+)
+from dnsdisco.wire.name import wire_of
+from dnsdisco.wire.query import Query
+from dnsdisco.wire.reply import Ede, Reply, RR
+from dnsdisco.zone import reverse
+from dnsdisco.zone.catalog import Catalog
+from dnsdisco.zone.settings import ZoneSettings
+from dnsdisco.zone.soa import empty_zone_soa
+
+Labels = tuple[bytes, ...]
+SPECIAL_TTL = 3600  # seconds: loopback does not move
+
+LOCALHOST = wire_of((b"localhost",))
+_LOOPBACK = {A: rdata.address("127.0.0.1"), AAAA: rdata.address("::1")}
+
+
+def decide(query: Query, catalog: Catalog, settings: AnswerSettings, can_forward: Callable[[bytes], bool]) -> Decision:
+    """What becomes of *query*, which has no fault and comes from a client that may ask. O(labels), and O(instances) of one service."""
+    if query.qclass != IN:
+        return _chaos(query, settings) if query.qclass == CH else Reply(REFUSED)
+    if query.qtype in (AXFR, IXFR):
+        return Reply(REFUSED)
+    labels = query.labels
+    zone = settings.zone.zone_of(labels)
+    if zone is not None:
+        return local.answer(local.Question(query.qname, labels, query.qtype), zone, catalog, settings)
+    address = reverse.address_of(labels)
+    if address is not None and not _is_loopback(labels):
+        found = local.pointer(query.qname, query.qtype, address, catalog, settings.zone)
+        if found is not None:
+            return found
+    rule = special.rule_for(labels)
+    if rule is not None and not special.is_overridden(labels, rule[0], settings.overrides):
+        return _special(query, *rule, settings.zone, address)
+    if can_forward(query.question):
+        return Forward()
+    return Reply(REFUSED, ede=(Ede(EDE_NOT_AUTHORITATIVE, "not a name of ours, and no upstream is configured for it"),))
+
+
+def _chaos(query: Query, settings: AnswerSettings) -> Reply:
+    """RFC 4892 §2; what is not configured is not told."""
+    texts: dict[Labels, str] = {
+        (b"version", b"bind"): settings.version,
+        (b"version", b"server"): settings.version,
+        (b"id", b"server"): settings.server_id,
+        (b"hostname", b"bind"): settings.server_id,
+    }
+    text = texts.get(query.labels, "")
+    if not text or query.qtype not in (TXT, ANY):
+        return Reply(REFUSED)
+    return Reply(is_authoritative=True, answer=(RR(query.qname, TXT, 0, rdata.txt([text.encode()]), CH),))
+
+
+def _is_loopback(labels: Labels) -> bool:
+    rule = special.rule_for(labels)
+    return rule is not None and rule[1] is special.Rule.LOOPBACK_PTR
+
+
+def _special(query: Query, zone: Labels, rule: special.Rule, settings: ZoneSettings, address: str | None) -> Reply:
+    labels = query.labels
+    soa = empty_zone_soa(zone, settings.negative_ttl)
+    nodata = Reply(is_authoritative=True, authority=(soa,), depends_on=(address,) if address else ())
+    if rule is special.Rule.LOCALHOST:
+        octets = _LOOPBACK.get(query.qtype)
+        return nodata if octets is None else _one(RR(query.qname, query.qtype, SPECIAL_TTL, octets))
+    if rule is special.Rule.LOOPBACK_PTR:
+        return _one(RR(query.qname, PTR, SPECIAL_TTL, LOCALHOST)) if query.qtype == PTR and address else nodata
+    if rule is special.Rule.NODATA or (rule is special.Rule.EMPTY and labels == zone):
+        return nodata
+    if any(len(ours) > len(labels) and ours[len(ours) - len(labels) :] == labels for ours in settings.zones):
+        return nodata  # a zone of ours is below it
+    if labels[-1:] == (b"arpa",) and zone in special.REVERSE_ZONES and address is None:
+        return nodata  # part of an address: there may be an instance below it (RFC 8020)
+    return Reply(NXDOMAIN, is_authoritative=True, authority=(soa,), depends_on=nodata.depends_on)
+
+
+def _one(record: RR) -> Reply:
+    return Reply(is_authoritative=True, answer=(record,), depends_on=())

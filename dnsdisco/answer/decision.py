@@ -1,0 +1,55 @@
+"""The outcomes of `decide`: a closed union, to be matched with `assert_never`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+from dnsdisco.wire.reply import Ede, Reply, RR
+
+Labels = tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """Not ours: an upstream's reply is to be relayed as it is."""
+
+
+class Want(NamedTuple):
+    """A question to an upstream, whose answer completes one of ours."""
+
+    name: bytes  # wire form, lower case
+    qtype: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Where the addresses that *want* brings go: under *owner*, with *weight*. `is_glue`: in ADDITIONAL, and it may be missing.
+
+    `is_chain`: *want* is the target of a CNAME that stands already in the answer: whatever it has is put behind it.
+    """
+
+    want: Want
+    owner: bytes
+    weight: int
+    ttl: int  # seconds; the smaller of this and the upstream's counts
+    is_glue: bool = False
+    is_chain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """An answer of ours that lacks what only an upstream knows; `resume.finish` puts it together."""
+
+    draft: Reply
+    parts: tuple[Part, ...]
+    soa: RR  # for NODATA, when there turns out to be nothing
+
+    @property
+    def wants(self) -> tuple[Want, ...]:
+        return tuple(dict.fromkeys(part.want for part in self.parts))
+
+
+Decision: TypeAlias = Reply | Forward | Gather
+
+__all__ = ["Decision", "Ede", "Forward", "Gather", "Part", "Reply", "Want"]

@@ -1,0 +1,86 @@
+"""Addresses that are host names: their own addresses, under the name that was asked (no SRV target is an alias, RFC 2782)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from dnsdisco.answer import special
+from dnsdisco.answer.decision import Part, Want
+from dnsdisco.answer.settings import AnswerSettings
+from dnsdisco.errors import WireError
+from dnsdisco.wire import rdata
+from dnsdisco.wire.constants import A, AAAA
+from dnsdisco.wire.name import from_text, labels_of
+from dnsdisco.wire.reply import RR
+from dnsdisco.zone import render
+from dnsdisco.zone.catalog import Catalog
+from dnsdisco.zone.lookup import Found, lookup
+from dnsdisco.zone.render import Host
+
+Labels = tuple[bytes, ...]
+HOSTS_MAX = 64  # host names flattened for one answer; a service with more of them is answered in part, with a reason in `check`
+NAMES_MAX = 64  # names of ours on the way from one host name to its addresses: loops and fans end here
+
+_LOOPBACK = {A: rdata.address("127.0.0.1"), AAAA: rdata.address("::1")}
+
+
+class Parts(NamedTuple):
+    """What is known already, and what an upstream is to be asked."""
+
+    records: list[RR]
+    weights: list[int]
+    wanted: list[Part]
+
+
+def parts(hosts: list[Host], qtype: int, ttl: int, catalog: Catalog, settings: AnswerSettings) -> Parts:
+    """Each host's addresses: from our zones, from the special names, else wanted from an upstream."""
+    found: dict[tuple[bytes, bytes], tuple[int, int]] = {}  # (owner, address) → (weight, TTL)
+    wanted: list[Part] = []
+    for host in hosts[:HOSTS_MAX]:
+        local, asked = _addresses(host.name, qtype, catalog, settings, set())
+        for octets, local_ttl in local.items():
+            weight, known_ttl = found.get((host.owner, octets), (0, ttl))
+            found[host.owner, octets] = (weight + host.weight, min(known_ttl, ttl, local_ttl))
+        wanted += [Part(Want(name, qtype), host.owner, host.weight, ttl) for name in asked]
+    records = [RR(owner, qtype, record_ttl, octets) for (owner, octets), (_, record_ttl) in found.items()]
+    return Parts(records, [weight for weight, _ in found.values()], wanted)
+
+
+def special_addresses(labels: Labels, qtype: int, overrides: frozenset[Labels]) -> list[bytes] | None:
+    """The addresses of a special-use name (none, but for localhost); None for a name that is not special."""
+    rule = special.rule_for(labels)
+    if rule is None or special.is_overridden(labels, rule[0], overrides):
+        return None
+    if rule[1] is special.Rule.LOCALHOST and qtype in _LOOPBACK:
+        return [_LOOPBACK[qtype]]
+    return []
+
+
+def _addresses(
+    name: str, qtype: int, catalog: Catalog, settings: AnswerSettings, seen: set[bytes]
+) -> tuple[dict[bytes, int], list[bytes]]:
+    """Addresses with their TTLs, and names to ask an upstream for. *seen*: names on the way here; each is looked at once."""
+    try:
+        qname = from_text(name).lower()
+    except WireError:
+        return {}, []
+    labels = labels_of(qname)
+    zone = settings.zone.zone_of(labels)
+    if zone is None:
+        known = special_addresses(labels, qtype, settings.overrides)
+        return ({}, [qname]) if known is None else (dict.fromkeys(known, settings.zone.ttl), [])
+    result = lookup(catalog, zone, labels[: len(labels) - len(zone)])
+    if not isinstance(result, Found) or qname in seen or len(seen) >= NAMES_MAX:
+        return {}, []
+    seen.add(qname)
+    if result.records and qtype in result.records:
+        return {extra.rdata: settings.zone.ttl if extra.ttl is None else extra.ttl for extra in result.records[qtype]}, []
+    ttl = render.ttl_of(result.entry, settings.zone, is_stale=False)
+    rendered = render.addresses(render.chosen(result), qname, qtype, ttl)
+    addresses = {record.rdata: record.ttl for record in rendered.records}
+    asked: list[bytes] = []
+    for host in rendered.hosts[:HOSTS_MAX]:
+        below, more = _addresses(host.name, qtype, catalog, settings, seen)
+        addresses.update({octets: min(ttl, below_ttl) for octets, below_ttl in below.items()})
+        asked += more
+    return addresses, asked[:HOSTS_MAX]

@@ -1,0 +1,253 @@
+"""Answers from our own zones: what the lookup found, as records, with the SOA of a negative answer and the reason of an odd one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import assert_never, NamedTuple
+
+from dnsdisco.answer import flatten
+from dnsdisco.answer.decision import Decision, Forward, Gather, Part, Want
+from dnsdisco.answer.settings import AnswerSettings
+from dnsdisco.model.entry import Entry, ExtraRecord
+from dnsdisco.wire import rdata
+from dnsdisco.wire.constants import (
+    A,
+    AAAA,
+    ANY,
+    CNAME,
+    EDE_NOT_READY,
+    EDE_OTHER,
+    EDE_STALE,
+    HINFO,
+    NS,
+    NXDOMAIN,
+    PTR,
+    SERVFAIL,
+    SOA,
+    SRV,
+    TXT,
+)
+from dnsdisco.wire.name import from_text, labels_of
+from dnsdisco.wire.reply import Ede, Reply, RR
+from dnsdisco.zone import render, soa
+from dnsdisco.zone.catalog import Catalog
+from dnsdisco.zone.lookup import Apex, Found, lookup, NameServer, NotReady, NxDomain
+from dnsdisco.zone.settings import ZoneSettings
+
+Labels = tuple[bytes, ...]
+CHAIN_MAX = 8  # CNAMEs in one answer; what was collected is answered then (RFC 1034 §3.6.2)
+
+
+class Question(NamedTuple):
+    qname: bytes  # wire form, lower case
+    labels: Labels
+    qtype: int
+
+
+def answer(question: Question, zone: Labels, catalog: Catalog, settings: AnswerSettings, depth: int = 0) -> Decision:
+    """The decision for a name in *zone*, which is ours."""
+    name = question.labels[: len(question.labels) - len(zone)]
+    result = lookup(catalog, zone, name)
+    minimal = settings.zone
+    negative = soa.soa(zone, catalog.serial, minimal.negative_ttl)
+    match result:
+        case NotReady(providers):
+            text = "not known yet: waiting for " + ", ".join(providers)
+            return Reply(SERVFAIL, ede=(Ede(EDE_NOT_READY, text),))
+        case NxDomain():
+            return Reply(NXDOMAIN, is_authoritative=True, authority=(negative,))
+        case Apex(records):
+            found = {SOA: [negative], NS: [soa.name_server(zone, minimal.ttl)]}
+            made = _made_or_extra(question, found.get(question.qtype, []), records, minimal.ttl)
+            return _positive(made, negative) if question.qtype != ANY else _minimal_any(question, minimal.ttl)
+        case NameServer():
+            packed = [rdata.address(text) for text in minimal.server_addresses]
+            octets = {A: 4, AAAA: 16}.get(question.qtype, -1)
+            return _positive(
+                [RR(question.qname, question.qtype, minimal.ttl, one) for one in packed if len(one) == octets],
+                negative,
+                depends_on=(),
+            )
+        case Found():
+            return _found(_Context(question, zone, name, catalog, settings, negative, depth), result)
+    assert_never(result)
+
+
+def pointer(qname: bytes, qtype: int, address: str, catalog: Catalog, settings: ZoneSettings) -> Reply | None:
+    """The names of the instances at *address*; None when there are none."""
+    owners = catalog.with_address(address)
+    if not owners:
+        return None
+    zone = settings.zones[0]
+    ttls = [render.ttl_of(entry, settings, is_stale=_is_stale(catalog, entry)) for entry, _ in owners]
+    negative = soa.soa(zone, catalog.serial, settings.negative_ttl)
+    if qtype == ANY:
+        return _minimal_any(Question(qname, (), qtype), min(ttls))
+    targets = dict.fromkeys(render.target_of(entry, instance, zone) for entry, instance in owners) if qtype == PTR else {}
+    reply = _positive([RR(qname, PTR, min(ttls), target) for target in targets], negative, depends_on=(address,))
+    stale = {ede for entry, _ in owners for ede in _stale(catalog, entry)}
+    return replace(reply, ede=tuple(sorted(stale)))
+
+
+class _Context(NamedTuple):
+    question: Question
+    zone: Labels
+    name: Labels
+    catalog: Catalog
+    settings: AnswerSettings
+    negative: RR
+    depth: int
+
+    def depends_on(self, found: Found) -> tuple[object, ...] | None:
+        """What the answer was made of. An empty non-terminal depends on too much to be kept."""
+        if found.entry is None:
+            return None
+        name = self.name
+        tokens: list[object] = [name[-1:], name[-2:], found.path]
+        return tuple(dict.fromkeys(tokens))
+
+
+def _found(context: _Context, found: Found) -> Decision:
+    question, catalog, settings = context.question, context.catalog, context.settings.zone
+    entry = found.entry
+    is_stale = entry is not None and _is_stale(catalog, entry)
+    ttl = render.ttl_of(entry, settings, is_stale=is_stale)
+    if question.qtype == ANY:
+        return _minimal_any(question, ttl)
+    alias = _alias_of(found)
+    records = found.records or {}
+    if alias is not None:
+        return _chase(context, found, RR(question.qname, CNAME, ttl, from_text(alias)), ttl)
+    if CNAME in records and question.qtype != CNAME:
+        extra = records[CNAME][0]
+        return _chase(context, found, _extra(question.qname, CNAME, extra, ttl), ttl)
+    depends_on = context.depends_on(found)
+    ede = _reasons(catalog, found)
+    if question.qtype in records:
+        made = [_extra(question.qname, question.qtype, extra, ttl) for extra in records[question.qtype]]
+        return _positive(made, context.negative, ede=ede, depends_on=depends_on)
+    if found.instances is None:
+        return _positive([], context.negative, depends_on=depends_on)
+    if question.qtype in (A, AAAA) and found.has_addresses:
+        rendered = render.addresses(render.chosen(found), question.qname, question.qtype, ttl)
+        parts = flatten.parts(rendered.hosts, question.qtype, ttl, catalog, context.settings)
+        draft = Reply(
+            is_authoritative=True,
+            answer=(*rendered.records, *parts.records),
+            weights=(*rendered.weights, *parts.weights),
+            max_answers=settings.max_answers,
+            ede=ede,
+            depends_on=depends_on if not rendered.hosts else None,
+        )
+        if parts.wanted:
+            return Gather(replace(draft, depends_on=None), tuple(parts.wanted), context.negative)
+        return draft if draft.answer else _positive([], context.negative, ede=ede, depends_on=draft.depends_on)
+    if question.qtype == SRV and entry is not None:
+        return _services(context, found, ttl, ede, depends_on)
+    if question.qtype == TXT:
+        text = render.text(found, question.qname, ttl)
+        return _positive([text] if text else [], context.negative, ede=ede, depends_on=depends_on)
+    return _positive([], context.negative, ede=ede, depends_on=depends_on)
+
+
+def _services(context: _Context, found: Found, ttl: int, ede: tuple[Ede, ...], depends_on: tuple[object, ...] | None) -> Decision:
+    settings = context.settings.zone
+    rendered, targets = render.services(found, context.question.qname, context.zone, ttl, settings.srv_weight_scale)
+    if not rendered.records:
+        return _positive([], context.negative, ede=ede, depends_on=depends_on)
+    glue = render.glue(targets, ttl)
+    parts = [flatten.parts(glue.hosts, qtype, ttl, context.catalog, context.settings) for qtype in (A, AAAA)]
+    draft = Reply(
+        is_authoritative=True,
+        answer=tuple(rendered.records),
+        weights=tuple(rendered.weights),
+        additional=(*glue.records, *(record for part in parts for record in part.records)),
+        ede=ede,
+        depends_on=depends_on if not glue.hosts else None,
+    )
+    wanted = tuple(replace(one, is_glue=True) for part in parts for one in part.wanted)
+    return Gather(draft, wanted, context.negative) if wanted else draft
+
+
+def _chase(context: _Context, found: Found, cname: RR, ttl: int) -> Decision:
+    """A CNAME and what its target has, in one answer (RFC 1034 §4.3.2 step 3a)."""
+    question = context.question
+    head = Reply(is_authoritative=True, answer=(cname,), ede=_reasons(context.catalog, found))
+    if question.qtype == CNAME:
+        return replace(head, depends_on=context.depends_on(found))
+    target = cname.rdata.lower()
+    labels = labels_of(target)
+    zone = context.settings.zone.zone_of(labels)
+    if zone is None:
+        known = flatten.special_addresses(labels, question.qtype, context.settings.overrides)
+        if known is not None:
+            return replace(head, answer=(cname, *(RR(target, question.qtype, ttl, octets) for octets in known)))
+        part = Part(Want(target, question.qtype), target, 1, ttl, is_chain=True)
+        return Gather(head, (part,), context.negative)
+    if context.depth >= CHAIN_MAX:
+        return head
+    rest = answer(Question(target, labels, question.qtype), zone, context.catalog, context.settings, context.depth + 1)
+    match rest:
+        case Reply():
+            return replace(rest, answer=(cname, *rest.answer), ede=(*head.ede, *rest.ede), depends_on=None, is_authoritative=True)
+        case Gather(draft, parts, negative):
+            return Gather(replace(draft, answer=(cname, *draft.answer), ede=(*head.ede, *draft.ede)), parts, negative)
+        case Forward():
+            return head
+    assert_never(rest)
+
+
+def _alias_of(found: Found) -> str | None:
+    """The host name that the service is nothing but another name for: no port, no record of its own beside it."""
+    entry = found.entry
+    if entry is None or not found.is_service or found.records or entry.records:
+        return None
+    if entry.service.alias_of:
+        return entry.service.alias_of
+    instances = entry.service.instances
+    if len(instances) == 1 and instances[0].is_host and not instances[0].ports:
+        return instances[0].address
+    return None
+
+
+def _made_or_extra(question: Question, made: list[RR], records: dict[int, list[ExtraRecord]] | None, ttl: int) -> list[RR]:
+    return made or [_extra(question.qname, question.qtype, extra, ttl) for extra in (records or {}).get(question.qtype, [])]
+
+
+def _extra(owner: bytes, rtype: int, extra: ExtraRecord, ttl: int) -> RR:
+    return RR(owner, rtype, ttl if extra.ttl is None else extra.ttl, extra.rdata)
+
+
+def _positive(records: list[RR], negative: RR, *, ede: tuple[Ede, ...] = (), depends_on: tuple[object, ...] | None = None) -> Reply:
+    """The records, or NODATA: NOERROR with the SOA in AUTHORITY (RFC 2308 §2.2)."""
+    if records:
+        return Reply(is_authoritative=True, answer=tuple(records), ede=ede, depends_on=depends_on)
+    return Reply(is_authoritative=True, authority=(negative,), ede=ede, depends_on=depends_on)
+
+
+def _minimal_any(question: Question, ttl: int) -> Reply:
+    """RFC 8482 §4.2: one synthesised HINFO in place of everything."""
+    return Reply(is_authoritative=True, answer=(RR(question.qname, HINFO, ttl, b"\x07RFC8482\x00"),))
+
+
+def _is_stale(catalog: Catalog, entry: Entry) -> bool:
+    state = catalog.states.get(entry.provider)
+    return state is not None and (state.is_stale or not state.has_synced)
+
+
+def _stale(catalog: Catalog, entry: Entry) -> tuple[Ede, ...]:
+    if not _is_stale(catalog, entry):
+        return ()
+    state = catalog.states[entry.provider]
+    return (Ede(EDE_STALE, f"{state.name}: {state.reason or 'last known data'}"),)
+
+
+def _reasons(catalog: Catalog, found: Found) -> tuple[Ede, ...]:
+    """Why the answer is not what one would expect: stale data, or no healthy instance."""
+    if found.entry is None:
+        return ()
+    reasons = _stale(catalog, found.entry)
+    if render.all_critical(found):
+        rule = "all of them are given" if found.entry.fails_open else "none is given"
+        reasons = (*reasons, Ede(EDE_OTHER, f"every instance is critical: {rule}"))
+    return reasons

@@ -1,0 +1,90 @@
+"""The way on after an upstream's word: a draft of ours completed with the addresses that it lacked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from dnsdisco.answer.decision import Gather, Part, Want
+from dnsdisco.wire.constants import CNAME, EDE_NO_REACHABLE, NOERROR, NXDOMAIN, SERVFAIL
+from dnsdisco.wire.reply import Ede, Reply, RR
+
+CHAIN_MAX = 8  # CNAMEs followed inside one upstream reply
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What an upstream said."""
+
+    rcode: int
+    records: tuple[RR, ...]  # its answer section, owners in lower case
+
+
+@dataclass(frozen=True, slots=True)
+class Untold:
+    """No upstream could be asked, or none gave a usable reply."""
+
+    reason: str
+
+
+Outcome: TypeAlias = Told | Untold
+
+
+def finish(gather: Gather, outcomes: Mapping[Want, Outcome]) -> Reply:
+    """The reply: a target that does not resolve is left out; when nothing is left, NODATA; when none could be asked, SERVFAIL."""
+    draft = gather.draft
+    answer, weights = list(draft.answer), list(draft.weights or ())
+    additional = list(draft.additional)
+    untold: list[str] = []
+    rcode = NOERROR
+    for part in gather.parts:
+        outcome = outcomes.get(part.want, Untold("not asked"))
+        if isinstance(outcome, Untold):
+            if not part.is_glue:
+                untold.append(outcome.reason)
+            continue
+        if part.is_chain:
+            answer += outcome.records
+            rcode = outcome.rcode
+            continue
+        records = _addresses(part, outcome)
+        if part.is_glue:
+            additional += records
+        else:
+            answer += records
+            weights += [part.weight] * len(records)
+    if untold and len(answer) == sum(record.rtype == CNAME for record in answer):
+        reason = f"the address is a host name, and no upstream could be asked for it: {untold[0]}"
+        return Reply(SERVFAIL, ede=(*draft.ede, Ede(EDE_NO_REACHABLE, reason)))
+    unique = {(record.owner, record.rtype, record.rdata): (record, weight) for record, weight in _weighted(answer, weights)}
+    pairs = list(unique.values())
+    is_empty = not pairs
+    return replace(
+        draft,
+        rcode=rcode if rcode in (NOERROR, NXDOMAIN) or not is_empty else SERVFAIL,
+        answer=tuple(record for record, _ in pairs),
+        weights=tuple(weight for _, weight in pairs) if draft.weights is not None else None,
+        additional=tuple(dict.fromkeys(additional)),
+        authority=(gather.soa,) if is_empty else draft.authority,
+        depends_on=None,
+    )
+
+
+def _weighted(answer: list[RR], weights: list[int]) -> list[tuple[RR, int]]:
+    return list(zip(answer, weights if len(weights) == len(answer) else [1] * len(answer), strict=True))
+
+
+def _addresses(part: Part, told: Told) -> list[RR]:
+    """The addresses at the end of the CNAME chain from the wanted name, under the owner that asked for them."""
+    target, ttl = part.want.name, part.ttl
+    for _ in range(CHAIN_MAX):
+        following = next((record for record in told.records if record.rtype == CNAME and record.owner == target), None)
+        if following is None:
+            break
+        target, ttl = following.rdata.lower(), min(ttl, following.ttl)
+    return [
+        RR(part.owner, record.rtype, min(ttl, record.ttl), record.rdata)
+        for record in told.records
+        if record.owner == target and record.rtype == part.want.qtype and len(record.rdata) == (4 if record.rtype == 1 else 16)
+    ]

@@ -1,0 +1,19 @@
+"""What the configuration says about answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from dnsdisco.zone.settings import ZoneSettings
+
+Labels = tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerSettings:
+    """`overrides`: the zones of `forward.zones`, which may take special names from us."""
+
+    zone: ZoneSettings = field(default_factory=ZoneSettings)
+    version: str = ""  # version.bind, version.server (RFC 4892); "": REFUSED
+    server_id: str = ""  # id.server, hostname.bind, NSID
+    overrides: frozenset[Labels] = frozenset()

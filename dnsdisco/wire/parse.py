@@ -1,0 +1,109 @@
+"""An upstream's reply read record by record, with every bound checked (RFC 1035 §4.1). What it holds is not trusted, only read."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from dnsdisco.errors import WireError
+from dnsdisco.wire import name
+from dnsdisco.wire.constants import OPT, QR, TTL_MAX
+from dnsdisco.wire.query import HEADER_OCTETS
+from dnsdisco.wire.reply import RR
+
+RECORDS_MAX = 4096  # in one message; 64 KiB of the smallest real answers stay below it
+
+# Octets before the first name in the RDATA, and how many names follow: the types whose names may be compressed (RFC 3597 §4).
+_NAMES_IN_RDATA = {2: (0, 1), 3: (0, 1), 4: (0, 1), 5: (0, 1), 6: (0, 2), 7: (0, 1), 8: (0, 1), 9: (0, 1), 12: (0, 1),
+                   14: (0, 2), 15: (2, 1), 17: (0, 2), 18: (2, 1), 21: (2, 1), 26: (2, 2), 33: (6, 1), 36: (2, 1), 39: (0, 1)}  # fmt: skip
+
+
+class Place(NamedTuple):
+    """Where one record stands in its message."""
+
+    section: int  # 1 answer, 2 authority, 3 additional
+    start: int
+    rtype: int
+    rclass: int
+    ttl_at: int  # offset of the TTL's four octets
+    data: int  # offset of the RDATA
+    end: int
+
+
+def question_end(message: bytes) -> int:
+    """The offset behind the one question. Raises WireError."""
+    if len(message) < HEADER_OCTETS or message[4:6] != b"\0\1":
+        raise WireError("not one question")
+    _, at = name.read(message, HEADER_OCTETS)
+    if at + 4 > len(message):
+        raise WireError("a question without type and class")
+    return at + 4
+
+
+def places(message: bytes) -> list[Place]:
+    """Every record of *message*, without decompressing a name. Raises WireError for what is not whole, or not a reply."""
+    at = question_end(message)
+    if not (message[2] << 8 | message[3]) & QR:
+        raise WireError("a query where a reply was expected")
+    found: list[Place] = []
+    size = len(message)
+    for section in (1, 2, 3):
+        count = message[4 + 2 * section] << 8 | message[5 + 2 * section]
+        if len(found) + count > RECORDS_MAX:
+            raise WireError(f"more than {RECORDS_MAX} records")
+        for _ in range(count):
+            start = at
+            at = _skip_name(message, at)
+            if at + 10 > size:
+                raise WireError("a record is cut short")
+            data = at + 10
+            end = data + (message[at + 8] << 8 | message[at + 9])
+            if end > size:
+                raise WireError("a record runs past the message")
+            rtype, rclass = message[at] << 8 | message[at + 1], message[at + 2] << 8 | message[at + 3]
+            found.append(Place(section, start, rtype, rclass, at + 4, data, end))
+            at = end
+    return found
+
+
+def _skip_name(message: bytes, at: int) -> int:
+    size = len(message)
+    while at < size:
+        length = message[at]
+        if length >= 0xC0:
+            return at + 2
+        at += 1 + length
+        if not length:
+            return at
+        if length > name.LABEL_OCTETS_MAX:
+            break
+    raise WireError("a name that is cut short or of an unknown label type")
+
+
+def answer_records(message: bytes) -> tuple[int, list[RR]]:
+    """The rcode (with its extended bits) and the answer section, names decompressed and owners in lower case. Raises WireError."""
+    rcode = message[3] & 15
+    records = []
+    for place in places(message):
+        if place.rtype == OPT and place.section == 3:
+            rcode |= message[place.ttl_at] << 4
+        if place.section != 1:
+            continue
+        owner, _ = name.read(message, place.start)
+        ttl = int.from_bytes(message[place.ttl_at : place.ttl_at + 4], "big")
+        records.append(RR(owner.lower(), place.rtype, ttl if ttl <= TTL_MAX else 0, _rdata(message, place), place.rclass))
+    return rcode, records
+
+
+def _rdata(message: bytes, place: Place) -> bytes:
+    before, names = _NAMES_IN_RDATA.get(place.rtype, (0, 0))
+    if not names:
+        return message[place.data : place.end]
+    at = place.data + before
+    parts = [message[place.data : at]]
+    for _ in range(names):
+        wire, at = name.read(message, at)
+        parts.append(wire)
+    if at > place.end:
+        raise WireError("a name runs past its record")
+    parts.append(message[at : place.end])
+    return b"".join(parts)

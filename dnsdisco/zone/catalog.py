@@ -1,0 +1,167 @@
+"""A worker's replica of what control publishes, indexed by name and by address.
+
+It is changed between two queries, never during one. Every mutation reports what it touched, so that answers made from it can be
+dropped: exactly those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from dnsdisco.model.entry import Entry, ProviderState
+from dnsdisco.model.service import Instance
+from dnsdisco.zone.records import ZoneRecords
+
+Labels = tuple[bytes, ...]
+
+
+class Catalog:
+    """All published services. Lookups are O(1); a change costs what its own services and instances cost."""
+
+    def __init__(self) -> None:
+        self.serial = 0  # of the SOA; 0: nothing has arrived yet
+        self.states: dict[str, ProviderState] = {}
+        self.is_complete = False  # a whole catalog has arrived: until then any name might exist
+        self.records = ZoneRecords()
+        self._entries: dict[str, Entry] = {}
+        self._paths: dict[Labels, Entry] = {}
+        self._namespaces: dict[bytes, int] = {}  # how many paths end in it
+        self._tags: dict[bytes, int] = {}  # how many entries have an instance with it
+        self._addresses: dict[str, dict[str, list[Instance]]] = {}  # address → entry key → instances
+        self._below: dict[str, Below] = {}  # by entry key, made when first asked for
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def entries(self) -> Iterator[Entry]:
+        yield from self._entries.values()
+
+    def at(self, path: Labels) -> Entry | None:
+        return self._paths.get(path)
+
+    def has_namespace(self, label: bytes) -> bool:
+        return label in self._namespaces
+
+    def has_tag(self, label: bytes) -> bool:
+        return label in self._tags
+
+    def with_address(self, address: str) -> list[tuple[Entry, Instance]]:
+        """Every instance that has *address* (canonical text)."""
+        by_key = self._addresses.get(address, {})
+        return [(self._entries[key], instance) for key, instances in by_key.items() for instance in instances]
+
+    def below(self, entry: Entry) -> Below:
+        """Its instances by label and by tag. O(instances) once, then O(1)."""
+        below = self._below.get(entry.key)
+        if below is None:
+            below = self._below[entry.key] = Below(entry)
+        return below
+
+    def unsynced(self) -> list[ProviderState]:
+        """Providers that may know names which we have not heard of yet."""
+        return [state for state in self.states.values() if not state.has_synced and not state.is_optional]
+
+    def replace(self, entries: Iterable[Entry], states: Iterable[ProviderState], serial: int) -> None:
+        """Everything anew."""
+        fresh = Catalog()
+        for entry in entries:
+            fresh._put(entry)
+        self._entries, self._paths, self._namespaces = fresh._entries, fresh._paths, fresh._namespaces
+        self._tags, self._addresses, self._below = fresh._tags, fresh._addresses, fresh._below
+        self.set_states(states)
+        self.serial, self.is_complete = serial, True
+
+    def apply(self, put: Iterable[Entry], drop: Iterable[str], serial: int) -> set[object]:
+        """Changed and dropped services in; out: tokens (paths and addresses) that answers may depend on."""
+        touched: set[object] = set()
+        for key in drop:
+            touched |= self._drop(key)
+        for entry in put:
+            touched |= self._drop(entry.key)
+            touched |= self._put(entry)
+        self.serial = serial
+        return touched
+
+    def set_states(self, states: Iterable[ProviderState]) -> None:
+        self.states = {state.name: state for state in states}
+
+    def _put(self, entry: Entry) -> set[object]:
+        self._entries[entry.key] = entry
+        touched: set[object] = set()
+        for path in entry.paths:
+            labels = _octets(path)
+            self._paths[labels] = entry
+            touched.add(labels)
+            if len(labels) > 1:
+                self._namespaces[labels[-1]] = self._namespaces.get(labels[-1], 0) + 1
+        for tag in tags_of(entry):
+            self._tags[tag] = self._tags.get(tag, 0) + 1
+        for instance in entry.service.instances:
+            self._addresses.setdefault(instance.address, {}).setdefault(entry.key, []).append(instance)
+            touched.add(instance.address)
+        return touched
+
+    def _drop(self, key: str) -> set[object]:
+        entry = self._entries.pop(key, None)
+        self._below.pop(key, None)
+        touched: set[object] = set()
+        if entry is None:
+            return touched
+        for path in entry.paths:
+            labels = _octets(path)
+            if self._paths.get(labels) is entry:
+                del self._paths[labels]
+            touched.add(labels)
+            if len(labels) > 1:
+                _decrease(self._namespaces, labels[-1])
+        for tag in tags_of(entry):
+            _decrease(self._tags, tag)
+        for instance in entry.service.instances:
+            by_key = self._addresses.get(instance.address, {})
+            by_key.pop(key, None)
+            if not by_key:
+                self._addresses.pop(instance.address, None)
+            touched.add(instance.address)
+        return touched
+
+
+class Below:
+    """What stands right below a service's name."""
+
+    __slots__ = ("by_label", "by_tag")
+
+    def __init__(self, entry: Entry) -> None:
+        self.by_label: dict[bytes, Instance] = {}
+        self.by_tag: dict[bytes, list[Instance]] = {}
+        for instance in entry.service.instances:
+            if not instance.is_virtual:
+                self.by_label[instance.label.encode("ascii", "replace")] = instance
+            for label in {label for tag in instance.tags for label in tag_labels(tag)}:
+                self.by_tag.setdefault(label, []).append(instance)
+
+
+def tags_of(entry: Entry) -> set[bytes]:
+    """The tags of its instances as labels, in both of their spellings."""
+    return {label for instance in entry.service.instances for tag in instance.tags for label in tag_labels(tag)}
+
+
+def tag_labels(tag: str) -> tuple[bytes, ...]:
+    """A tag as a label, by the rule for services, and raw where that is a label of letters, digits, `-`, `_`."""
+    lower = tag.lower()
+    made = "".join(char if char.isascii() and (char.isalnum() or char == "-") else "-" for char in lower).strip("-")[:63]
+    forms = [made.encode()] if made else []
+    if 0 < len(lower) <= 63 and lower.isascii() and lower.replace("_", "").replace("-", "").isalnum() and lower != made:
+        forms.append(lower.encode())
+    return tuple(forms)
+
+
+def _octets(path: tuple[str, ...]) -> Labels:
+    return tuple(label.encode("ascii", "replace") for label in path)
+
+
+def _decrease(counts: dict[bytes, int], key: bytes) -> None:
+    left = counts.get(key, 0) - 1
+    if left > 0:
+        counts[key] = left
+    else:
+        counts.pop(key, None)

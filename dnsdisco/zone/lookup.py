@@ -1,0 +1,239 @@
+"""What a name of ours stands for (DESIGN §4's table, RFC 1034 §4.3.2): labels in, a value of a closed union out.
+
+The order in which `X.Y.Z` is read: `all`, an instance, a tag of service Y; then service X in namespace Y.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from dnsdisco.model.entry import Entry, ExtraRecord
+from dnsdisco.model.service import Instance, Port
+from dnsdisco.wire.constants import A, AAAA, CNAME, SRV
+from dnsdisco.zone.catalog import Catalog, Labels
+from dnsdisco.zone.records import Rrsets
+
+PROTOCOLS = frozenset((b"_tcp", b"_udp", b"_sctp"))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A name that exists. `instances` are the ones it speaks of, before health is looked at; None: it speaks of none.
+
+    `asks_health`: critical ones are left out (or not, by the entry's rule). `has_addresses`: A and AAAA may be asked here.
+    `port_name`, `protocol`: only ports that match; "" matches all. `is_service`, `is_instance`: whose TXT it has.
+    """
+
+    entry: Entry | None = None
+    path: Labels = ()  # of the service, as it was asked for
+    instances: tuple[Instance, ...] | None = None
+    asks_health: bool = True
+    has_addresses: bool = True
+    port_name: str = ""
+    protocol: str = ""
+    is_service: bool = False
+    is_instance: bool = False
+    records: Rrsets | None = None
+    is_wildcard: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Apex:
+    """The zone's own name."""
+
+    records: Rrsets | None
+
+
+@dataclass(frozen=True, slots=True)
+class NameServer:
+    """The name in our NS record."""
+
+
+@dataclass(frozen=True, slots=True)
+class NxDomain:
+    """Does not exist, and every provider that could know it was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotReady:
+    """Not known, but these providers have not told yet what they know."""
+
+    providers: tuple[str, ...]
+
+
+Result: TypeAlias = Found | Apex | NameServer | NxDomain | NotReady
+
+NAME_SERVER: Labels = (b"ns", b"dns")
+
+
+def lookup(catalog: Catalog, zone: Labels, name: Labels) -> Result:
+    """What *name* (labels left of *zone*, lower case) stands for. O(labels), and O(instances) of one service below it."""
+    if not name:
+        return Apex(catalog.records.at(zone, name))
+    found = _service_name(catalog, name)
+    records = catalog.records.at(zone, name)
+    if found is not None:
+        return found if records is None else _with_records(found, records)
+    if name == NAME_SERVER:
+        return NameServer()
+    if records is not None:
+        return Found(records=records)
+    if _exists(catalog, zone, name):
+        return Found()  # an empty non-terminal
+    return _missing(catalog, zone, name)
+
+
+def _exists(catalog: Catalog, zone: Labels, name: Labels) -> bool:
+    return (
+        name == NAME_SERVER[1:]
+        or catalog.records.exists(zone, name)
+        or _is_empty_non_terminal(catalog, name)
+        or _service_name(catalog, name) is not None
+    )
+
+
+def _service_name(catalog: Catalog, name: Labels) -> Found | None:
+    """*name* read as a service or something below one."""
+    depth = len(name)
+    if depth <= 2 and (entry := catalog.at(name)) is not None and not (depth == 2 and _child(catalog, name[1:], name[0])):
+        return Found(entry, name, entry.service.instances, is_service=True, records=_records(entry, ()))
+    if depth >= 2 and (found := _below(catalog, name[-1:], name[:-1])) is not None:
+        return found
+    if depth >= 3 and (found := _below(catalog, name[-2:], name[:-2])) is not None:
+        return found
+    if name[0][:1] == b"_":  # _service._proto, _service._tag; both also in a namespace
+        return _rfc2782(catalog, name)
+    return None
+
+
+def _child(catalog: Catalog, path: Labels, label: bytes) -> bool:
+    return catalog.at(path) is not None and _below(catalog, path, (label,)) is not None
+
+
+def _below(catalog: Catalog, path: Labels, rest: Labels) -> Found | None:
+    """*rest* read as something below the service at *path*."""
+    entry = catalog.at(path)
+    if entry is None:
+        return None
+    if len(rest) == 1:
+        return _one_label(catalog, entry, path, rest[0]) or _own_record(entry, rest)
+    if len(rest) == 2 and rest[0][:1] == b"_" and rest[1] in PROTOCOLS:
+        port_name, protocol = rest[0][1:].decode("latin-1"), rest[1][1:].decode()
+        if any(port.name == port_name for port in _ports(entry, protocol)):
+            return Found(
+                entry,
+                path,
+                entry.service.instances,
+                has_addresses=False,
+                port_name=port_name,
+                protocol=protocol,
+                records=_records(entry, rest),
+            )
+    return _own_record(entry, rest)
+
+
+def _one_label(catalog: Catalog, entry: Entry, path: Labels, label: bytes) -> Found | None:
+    if label == b"all":
+        return Found(entry, path, entry.service.instances, asks_health=False)
+    below = catalog.below(entry)
+    if (instance := below.by_label.get(label)) is not None:
+        return Found(entry, path, (instance,), asks_health=False, is_instance=True, records=_records(entry, (label,)))
+    if (tagged := below.by_tag.get(label)) is not None:
+        return Found(entry, path, tuple(tagged), records=_records(entry, (label,)))
+    if label in PROTOCOLS:
+        return Found(records=_records(entry, (label,)))
+    return None
+
+
+def _rfc2782(catalog: Catalog, name: Labels) -> Found | None:
+    """`_service._tcp`, `_service._udp`, `_service._tag` (RFC 2782 with Consul's reading of the second label)."""
+    if len(name) not in (2, 3) or name[1][:1] != b"_":
+        return None
+    entry = catalog.at((name[0][1:], *name[2:]))
+    if entry is None:
+        return None
+    path = (name[0][1:], *name[2:])
+    if name[1] in PROTOCOLS:
+        return Found(entry, path, entry.service.instances, has_addresses=False, protocol=name[1][1:].decode())
+    tagged = catalog.below(entry).by_tag.get(name[1][1:])
+    return Found(entry, path, tuple(tagged), has_addresses=False) if tagged else None
+
+
+def _ports(entry: Entry, protocol: str) -> list[Port]:
+    return [port for instance in entry.service.instances for port in instance.ports if port.protocol in ("", protocol)]
+
+
+def _own_record(entry: Entry, rest: Labels) -> Found | None:
+    """*rest* as the owner of one of the service's `records:`, or as an empty non-terminal above one."""
+    records = _records(entry, rest)
+    if records:
+        return Found(records=records)
+    owner = tuple(label.decode("latin-1") for label in rest)
+    depth = len(owner)
+    if any(len(extra.owner) > depth and extra.owner[-depth:] == owner for extra in entry.records):
+        return Found()
+    return None
+
+
+def _records(entry: Entry, rest: Labels) -> Rrsets | None:
+    if not entry.records:
+        return None
+    owner = tuple(label.decode("latin-1") for label in rest)
+    rrsets: dict[int, list[ExtraRecord]] = {}
+    for extra in entry.records:
+        if extra.owner == owner:
+            rrsets.setdefault(extra.rtype, []).append(extra)
+    return rrsets or None
+
+
+def _with_records(found: Found, records: Rrsets) -> Found:
+    """A zone file's records at a name that is a service's too: they add types; a service's addresses and ports are its own."""
+    if found.instances is not None:
+        records = {rtype: rrset for rtype, rrset in records.items() if rtype not in (A, AAAA, CNAME, SRV)}
+    return Found(
+        found.entry,
+        found.path,
+        found.instances,
+        asks_health=found.asks_health,
+        has_addresses=found.has_addresses,
+        port_name=found.port_name,
+        protocol=found.protocol,
+        is_service=found.is_service,
+        is_instance=found.is_instance,
+        records={**records, **(found.records or {})},
+    )
+
+
+def _is_empty_non_terminal(catalog: Catalog, name: Labels) -> bool:
+    """A name that has no records itself but names below it (RFC 4592 §2.2.2): a namespace, `_tcp`, `_tag`."""
+    if len(name) == 1:
+        label = name[0]
+        has_services_below = label in PROTOCOLS or (label[:1] == b"_" and catalog.has_tag(label[1:]))
+        return catalog.has_namespace(label) or (has_services_below and len(catalog) > 0)
+    return len(name) == 2 and catalog.has_namespace(name[1]) and name[0] in PROTOCOLS
+
+
+def _missing(catalog: Catalog, zone: Labels, name: Labels) -> Result:
+    """*name* is nowhere: a wildcard's, not known yet, or not there at all."""
+    for depth in range(1, len(name) + 1):
+        encloser = name[depth:]
+        rrsets = catalog.records.wildcard(zone, encloser)
+        if rrsets is not None:
+            return Found(records=rrsets, is_wildcard=True)
+        if encloser and _exists(catalog, zone, encloser):
+            break  # the closest encloser has no wildcard below it (RFC 4592 §3.3.1)
+    if not catalog.is_complete:
+        return NotReady(("control",))
+    owner = _service_above(catalog, name)
+    if owner is not None:  # its own provider has told all that is below it, or has not
+        state = catalog.states.get(owner.provider)
+        return NotReady((owner.provider,)) if state is not None and not state.has_synced else NxDomain()
+    unsynced = catalog.unsynced()
+    return NotReady(tuple(state.name for state in unsynced)) if unsynced else NxDomain()
+
+
+def _service_above(catalog: Catalog, name: Labels) -> Entry | None:
+    if len(name) < 2:
+        return None
+    return catalog.at(name[-1:]) or (catalog.at(name[-2:]) if len(name) > 2 else None)

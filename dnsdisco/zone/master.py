@@ -1,0 +1,195 @@
+"""Master files (RFC 1035 §5): extra records inside our zones, $ORIGIN, $TTL and TTL units (RFC 2308 §4, RFC 1912's style)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from dnsdisco.errors import Problem, WireError, ZoneFileError
+from dnsdisco.model.entry import ExtraRecord
+from dnsdisco.wire import rdata
+from dnsdisco.wire.constants import CNAME, NS, SOA, TTL_MAX, type_from_text, type_to_text, TYPES
+from dnsdisco.wire.name import from_text, label_to_text, labels_of
+from dnsdisco.wire.tokens import LineError, lines, Token
+from dnsdisco.zone.settings import zone_labels
+
+Labels = tuple[bytes, ...]
+RECORDS_MAX = 100_000  # a zone file beside the services; more belongs in a name server of its own
+DEFAULT_TTL = 300  # seconds, where neither the record nor $TTL says one
+
+_TTL = re.compile(r"(\d+[smhdw]?)+", re.IGNORECASE)
+_UNIT_S = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_NAME_FIELDS = {
+    "CNAME": (0,),
+    "NS": (0,),
+    "PTR": (0,),
+    "DNAME": (0,),
+    "MX": (1,),
+    "SRV": (3,),
+    "RP": (0, 1),
+    "NAPTR": (5,),
+    "KX": (1,),
+    "AFSDB": (1,),
+    "SVCB": (1,),
+    "HTTPS": (1,),
+}
+
+
+def parse(text: str, path: str, zones: tuple[str, ...]) -> list[tuple[Labels, ExtraRecord]]:
+    """The records of *text* with the zone each is in. Raises ZoneFileError at the first fault: a file is used whole or not at all.
+
+    The origin is the first zone until $ORIGIN says otherwise. SOA and NS of a zone's own name are read over: those are made.
+    """
+    records = []
+    for item in _read(text, path, zones):
+        if isinstance(item, Problem):
+            raise ZoneFileError(path, item.line, item.message)
+        records.append(item)
+        if len(records) > RECORDS_MAX:
+            raise ZoneFileError(path, 0, f"more than {RECORDS_MAX} records")
+    return records
+
+
+def check(text: str, path: str, zones: tuple[str, ...]) -> list[Problem]:
+    """Every fault of *text*, with its line."""
+    return [item for item in _read(text, path, zones) if isinstance(item, Problem)]
+
+
+class _State:
+    def __init__(self, zones: tuple[str, ...]) -> None:
+        self.zones = [zone_labels(zone) for zone in zones]
+        self.origin: Labels = self.zones[0]
+        self.owner: Labels | None = None
+        self.default_ttl: int | None = None
+        self.last_ttl: int | None = None
+        self.types: dict[Labels, set[int]] = {}
+
+
+def _read(text: str, path: str, zones: tuple[str, ...]) -> Iterator[Problem | tuple[Labels, ExtraRecord]]:
+    state = _State(zones)
+    try:
+        for number, is_indented, words in lines(text):
+            try:
+                record = _entry(state, words, is_indented=is_indented)
+            except (WireError, ValueError) as error:
+                yield Problem(path, number, 1, "", str(error))
+            else:
+                if record is not None:
+                    yield record
+    except LineError as error:
+        yield Problem(path, error.line, 1, "", str(error))
+
+
+def _entry(state: _State, words: list[Token], *, is_indented: bool) -> tuple[Labels, ExtraRecord] | None:
+    first = words[0].text
+    if first.startswith("$") and not words[0].is_quoted:
+        _directive(state, first.upper(), [word.text for word in words[1:]])
+        return None
+    if is_indented:
+        if state.owner is None:
+            raise WireError("the first record has no owner")
+    else:
+        state.owner = _absolute(state, first)
+        words = words[1:]
+    ttl, words = _ttl_and_class(state, words)
+    if not words:
+        raise WireError("a record without a type")
+    rtype = type_from_text(words[0].text)
+    zone = next((zone for zone in sorted(state.zones, key=len, reverse=True) if state.owner[-len(zone) :] == zone), None)
+    if zone is None:
+        raise WireError(f"{_text(state.owner)} is not in a zone of ours ({', '.join(_text(zone) for zone in state.zones)})")
+    if not state.owner[: -len(zone)] and rtype in (SOA, NS):
+        return None
+    if rtype in (SOA, NS):
+        raise WireError(f"{type_to_text(rtype)} below the zone's own name: delegations are not served; see `forward.zones`")
+    _alone(state, rtype)
+    owner = tuple(label.decode("latin-1") for label in state.owner[: -len(zone)])
+    return zone, ExtraRecord(owner, rtype, ttl, _data(state, rtype, words[1:]))
+
+
+def _directive(state: _State, name: str, arguments: list[str]) -> None:
+    if name == "$ORIGIN" and len(arguments) == 1:
+        state.origin = _absolute(state, arguments[0])
+    elif name == "$TTL" and len(arguments) == 1:
+        state.default_ttl = _ttl(arguments[0])
+    elif name == "$INCLUDE":
+        raise WireError("$INCLUDE is not followed; name the file in `zone_files`")
+    else:
+        raise WireError(f"{name} is not a directive that can be used, or not with {len(arguments)} arguments")
+
+
+def _ttl_and_class(state: _State, words: list[Token]) -> tuple[int, list[Token]]:
+    """TTL and class stand in either order before the type (RFC 1035 §5.1)."""
+    ttl = None
+    while words and not words[0].is_quoted:
+        word = words[0].text
+        if word.upper() == "IN":
+            words = words[1:]
+        elif word.upper() in ("CH", "HS", "CS") and word.upper() not in TYPES:
+            raise WireError(f"class {word}: only IN is served from zone files")
+        elif ttl is None and _TTL.fullmatch(word):
+            ttl, words = _ttl(word), words[1:]
+        else:
+            break
+    if ttl is None:
+        ttl = state.default_ttl if state.default_ttl is not None else state.last_ttl
+    state.last_ttl = ttl
+    return (DEFAULT_TTL if ttl is None else ttl), words
+
+
+def _ttl(word: str) -> int:
+    if not _TTL.fullmatch(word):
+        raise WireError(f"{word!r} is not a TTL (seconds, or such as 1h30m)")
+    seconds = sum(int(number) * _UNIT_S[unit.lower()] for number, unit in re.findall(r"(\d+)([smhdwSMHDW]?)", word))
+    if seconds > TTL_MAX:
+        raise WireError(f"a TTL of {seconds} s; at most {TTL_MAX}")
+    return seconds
+
+
+def _alone(state: _State, rtype: int) -> None:
+    """A CNAME stands alone at its name, and there is one (RFC 1034 §3.6.2, RFC 2181 §10.1)."""
+    assert state.owner is not None
+    types = state.types.setdefault(state.owner, set())
+    if types and (rtype == CNAME or CNAME in types):
+        raise WireError(f"{_text(state.owner)} has a CNAME and something else")
+    types.add(rtype)
+
+
+def _data(state: _State, rtype: int, words: list[Token]) -> bytes:
+    kind = type_to_text(rtype)
+    if not words:
+        raise WireError(f"{kind} without data")
+    if words[0].text == "\\#":
+        return rdata.from_text(rtype, " ".join(word.text for word in words))
+    if kind in {"TXT", "SPF"}:
+        return rdata.txt([_unescape(word.text) for word in words])
+    fields = [word.text for word in words]
+    for at in _NAME_FIELDS.get(kind, ()):
+        if at < len(fields):
+            fields[at] = _text(_absolute(state, fields[at], fold=False))
+    return rdata.from_text(
+        rtype, " ".join(f'"{word}"' if token.is_quoted else word for word, token in zip(fields, words, strict=True))
+    )
+
+
+def _absolute(state: _State, text: str, *, fold: bool = True) -> Labels:
+    if text == "@":
+        return state.origin
+    labels = labels_of(from_text(text))
+    if fold:
+        labels = tuple(label.lower() for label in labels)
+    return labels if text.endswith(".") and not text.endswith("\\.") else (*labels, *state.origin)
+
+
+def _unescape(text: str) -> bytes:
+    """A character-string with `\\DDD` and `\\X` read (RFC 1035 §5.1)."""
+    return re.sub(
+        rb"\\(\d{3}|.)",
+        lambda match: bytes((min(int(match[1]), 255),)) if match[1].isdigit() and len(match[1]) == 3 else match[1],
+        text.encode(),
+        flags=re.DOTALL,
+    )
+
+
+def _text(labels: Labels) -> str:
+    return "".join(label_to_text(label) + "." for label in labels) or "."

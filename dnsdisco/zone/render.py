@@ -1,0 +1,142 @@
+"""Instances → records: addresses, SRV, TXT of what a lookup found. Which instances count, and with what weight, is decided here."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from dnsdisco.model.entry import Entry
+from dnsdisco.model.service import Health, Instance
+from dnsdisco.wire import rdata
+from dnsdisco.wire.constants import A, AAAA, SRV, TXT
+from dnsdisco.wire.name import wire_of
+from dnsdisco.wire.reply import RR
+from dnsdisco.zone.lookup import Found
+from dnsdisco.zone.settings import ZoneSettings
+
+Labels = tuple[bytes, ...]
+WEIGHT_MAX = 65535  # RFC 2782
+
+
+class Host(NamedTuple):
+    """An address that is a host name: its own addresses go under *owner*."""
+
+    name: str
+    owner: bytes
+    weight: int
+
+
+class Rendered(NamedTuple):
+    """*weights* go with *records*. *hosts* are to be flattened into them."""
+
+    records: list[RR]
+    weights: list[int]
+    hosts: list[Host]
+
+
+def chosen(found: Found) -> tuple[Instance, ...]:
+    """The instances that an answer is made of: not the critical ones, unless no other is left and the entry fails open."""
+    instances = found.instances or ()
+    if not found.asks_health or found.entry is None:
+        return instances
+    usable = tuple(instance for instance in instances if instance.health is not Health.CRITICAL)
+    return usable or (instances if found.entry.fails_open else ())
+
+
+def all_critical(found: Found) -> bool:
+    """Health was asked for and no instance passes: the answer is the rule's, not the services'."""
+    return bool(found.asks_health and found.instances) and all(
+        instance.health is Health.CRITICAL for instance in found.instances or ()
+    )
+
+
+def weight_of(instance: Instance) -> int:
+    return instance.warning_weight if instance.health is Health.WARNING else instance.weight
+
+
+def ttl_of(entry: Entry | None, settings: ZoneSettings, *, is_stale: bool) -> int:
+    ttl = settings.ttl if entry is None or entry.service.ttl is None else entry.service.ttl
+    return min(ttl, settings.stale_ttl) if is_stale else ttl
+
+
+def addresses(instances: tuple[Instance, ...], owner: bytes, qtype: int, ttl: int) -> Rendered:
+    """A or AAAA records under *owner*; two instances with one address are one record with both weights (RFC 2181 §5.5)."""
+    octets = 4 if qtype == A else 16
+    weights: dict[bytes, int] = {}
+    hosts: dict[str, int] = {}
+    for instance in instances:
+        weight = weight_of(instance)
+        if instance.is_host:
+            hosts[instance.address] = hosts.get(instance.address, 0) + weight
+            continue
+        packed = rdata.address(instance.address)
+        if len(packed) == octets:
+            weights[packed] = weights.get(packed, 0) + weight
+    records = [RR(owner, qtype, ttl, packed) for packed in weights]
+    return Rendered(records, list(weights.values()), [Host(name, owner, weight) for name, weight in hosts.items()])
+
+
+def target_of(entry: Entry, instance: Instance, zone: Labels) -> bytes:
+    """The name that SRV and PTR give to *instance*: its own, or the service's for an address that stands for all of it."""
+    service = tuple(label.encode() for label in entry.paths[0])
+    return wire_of((*service, *zone) if instance.is_virtual else (instance.label.encode(), *service, *zone))
+
+
+def services(found: Found, owner: bytes, zone: Labels, ttl: int, scale: int) -> tuple[Rendered, dict[bytes, list[Instance]]]:
+    """SRV records (RFC 2782), one per instance and port, and whose addresses each target has."""
+    assert found.entry is not None
+    records: dict[bytes, int] = {}
+    targets: dict[bytes, list[Instance]] = {}
+    for instance in chosen(found):
+        target = target_of(found.entry, instance, zone)
+        weight = weight_of(instance)
+        for port in instance.ports:
+            if found.protocol and port.protocol not in ("", found.protocol):
+                continue
+            if found.port_name and port.name != found.port_name:
+                continue
+            octets = rdata.srv(instance.priority, min(weight * scale, WEIGHT_MAX), port.number, target)
+            if octets not in records:
+                records[octets] = weight
+                targets.setdefault(target, []).append(instance)
+    rendered = Rendered([RR(owner, SRV, ttl, octets) for octets in records], list(records.values()), [])
+    return rendered, targets
+
+
+def glue(targets: dict[bytes, list[Instance]], ttl: int) -> Rendered:
+    """The addresses of SRV targets, both families."""
+    records: list[RR] = []
+    hosts: list[Host] = []
+    for target, instances in targets.items():
+        unique = tuple({instance.address: instance for instance in instances}.values())
+        for qtype in (A, AAAA):
+            rendered = addresses(unique, target, qtype, ttl)
+            records += rendered.records
+        hosts += [Host(instance.address, target, 1) for instance in unique if instance.is_host]
+    return Rendered(records, [1] * len(records), hosts)
+
+
+def text(found: Found, owner: bytes, ttl: int) -> RR | None:
+    """`key=value` strings of a service or an instance (RFC 6763 §6.3); one empty string when there is nothing to tell (§6.1)."""
+    entry = found.entry
+    if entry is None or not (found.is_service or found.is_instance):
+        return None
+    service = entry.service
+    instances = chosen(found)
+    first = instances[0] if instances else None
+    tags = service.tags if found.is_service else (first.tags if first else ())
+    meta = service.meta if found.is_service else (first.meta if first else ())
+    pairs = [("url", _url(entry, first, is_service=found.is_service)), ("scheme", service.scheme), ("tags", ",".join(tags)), *meta]
+    strings = [f"{key}={value}".encode() for key, value in pairs if value or (key, value) in meta]
+    # A string of more than 255 octets would come out in two, the second of which is no key=value: better not said at all.
+    return RR(owner, TXT, ttl, rdata.txt([string for string in strings if len(string) <= rdata.STRING_OCTETS_MAX]))
+
+
+def _url(entry: Entry, instance: Instance | None, *, is_service: bool) -> str:
+    service = entry.service
+    if service.url and (is_service or len(service.instances) == 1):
+        return service.url
+    if instance is None:
+        return ""
+    host = f"[{instance.address}]" if ":" in instance.address else instance.address
+    port = f":{instance.ports[0].number}" if instance.ports else ""
+    return f"{service.scheme or 'http'}://{host}{port}"
