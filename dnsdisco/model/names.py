@@ -1,0 +1,138 @@
+"""Raw names become DNS labels here, and nowhere else (RFC 952, RFC 1123 §2.1 for host labels; DESIGN "Instance labels").
+
+Every rule is a function of the thing itself, not of its place in a list, so that a name stays with its service and its instance when
+others come, go or change their order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from dataclasses import replace
+from itertools import count
+
+from dnsdisco.model.service import Instance, Service
+
+LABEL_OCTETS_MAX = 63  # RFC 1035 §2.3.4
+HASH_OCTETS = 5  # 40 bits, ten digits: two of a thousand instances share one with a chance of 1 in two million
+
+_OTHER = re.compile(r"[^a-z0-9-]")
+_ALIAS = re.compile(r"[a-z0-9_-]{1,63}")
+_HOST = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_RESERVED = frozenset({"all"})  # `all.S.Z` means every instance; one that is called so is found by its address
+
+
+def service_label(raw: str) -> str | None:
+    """The label of a service: lower case, everything but letters, digits and `-` to `-`. None: too long, or nothing to read in it."""
+    label = _OTHER.sub("-", raw.lower())
+    return label if len(label) <= LABEL_OCTETS_MAX and label.strip("-") else None
+
+
+def raw_alias(raw: str) -> str | None:
+    """The raw form, lower case, where it is one label of letters, digits, `-`, `_` and differs from the made-up label; else None."""
+    alias = raw.lower()
+    return alias if _ALIAS.fullmatch(alias) and alias != service_label(raw) else None
+
+
+def is_raw_label(raw: str) -> bool:
+    """The label says exactly what its owner wrote (case apart, RFC 4343): such a name beats one that we made up."""
+    return service_label(raw) == raw.lower()
+
+
+def label_instances(service: Service) -> Service:
+    """*service* with a label for every instance, unique within it. O(instances); the same object when nothing is to be changed.
+
+    The id if it makes a legal host label, else the hostname, else the address, else a short hash. All those that would share one get
+    the node's name appended, else their address, port, or a hash, whichever tells them apart: all, so that their order does not count.
+    """
+    instances = service.instances
+    first_choices = [_first_choice(instance) for instance in instances]
+    are_unique = len(set(first_choices)) == len(first_choices)
+    labels = first_choices if are_unique else _parted(instances, first_choices)
+    if all(instance.label == label for instance, label in zip(instances, labels, strict=True)):
+        return service
+    labelled = tuple(replace(instance, label=label) for instance, label in zip(instances, labels, strict=True))
+    return replace(service, instances=labelled)
+
+
+def address_label(address: str) -> str | None:
+    """The address with dots and colons as dashes; a dash at either end gets a 0 (`::1` is `0--1`). None: no legal host label."""
+    label = address.lower().replace(".", "-").replace(":", "-")
+    label = f"{'0' if label.startswith('-') else ''}{label}{'0' if label.endswith('-') else ''}"
+    return label if _HOST.fullmatch(label) else None
+
+
+def _first_choice(instance: Instance) -> str:
+    for raw in (instance.id, instance.hostname):
+        label = raw.lower()
+        if _HOST.fullmatch(label) and label not in _RESERVED:
+            return label
+    return address_label(instance.address) or _hash_suffix(instance)
+
+
+def _parted(instances: tuple[Instance, ...], first_choices: list[str]) -> list[str]:
+    """One label each where some first choices coincide. Who has a first choice alone keeps it."""
+    members: dict[str, list[int]] = {}
+    for at, label in enumerate(first_choices):
+        members.setdefault(label, []).append(at)
+    labels = list(first_choices)
+    taken = {label for label, group in members.items() if len(group) == 1}
+    for label in sorted(label for label, group in members.items() if len(group) > 1):
+        _part(instances, members[label], label, labels, taken)
+    return labels
+
+
+def _part(instances: tuple[Instance, ...], group: list[int], label: str, labels: list[str], taken: set[str]) -> None:
+    """Give the instances of *group*, which all want *label*, longer ones: each kind of suffix parts those that it can."""
+    # Its own content decides who comes first, not the order in which a backend lists it.
+    left = sorted(group, key=lambda at: _identity(instances[at]))
+    for suffix in (_node_suffix, _address_suffix, _port_suffix, _hash_suffix):
+        choices = {at: _fit(label, tail) for at in left if (tail := suffix(instances[at]))}
+        counts = Counter(choices.values())
+        for at, choice in choices.items():
+            if counts[choice] == 1 and choice not in taken:
+                labels[at] = choice
+                taken.add(choice)
+                left.remove(at)
+        if not left:
+            return
+    for at in left:  # the same instance several times over
+        numbered = (_fit(label, f"{_hash_suffix(instances[at])}-{number}") for number in count(2))
+        labels[at] = next(choice for choice in numbered if choice not in taken)
+        taken.add(labels[at])
+
+
+def _node_suffix(instance: Instance) -> str:
+    return (service_label(instance.node) or "").strip("-")
+
+
+def _address_suffix(instance: Instance) -> str:
+    return address_label(instance.address) or ""
+
+
+def _port_suffix(instance: Instance) -> str:
+    return f"{_address_suffix(instance)}-{instance.ports[0].number}" if instance.ports else ""
+
+
+def _hash_suffix(instance: Instance) -> str:
+    return _hash(_identity(instance))
+
+
+def _fit(label: str, suffix: str) -> str:
+    """Both, joined; the label is cut, and a hash says what was lost, where 63 octets do not hold it."""
+    whole = f"{label}-{suffix}"
+    if len(whole) <= LABEL_OCTETS_MAX:
+        return whole
+    digest = _hash((whole,))
+    return f"{whole[: LABEL_OCTETS_MAX - len(digest) - 1].rstrip('-')}-{digest}"
+
+
+def _identity(instance: Instance) -> tuple[str, ...]:
+    """What makes it this instance: health, weight, tags and meta may change without a new name."""
+    ports = ",".join(f"{port.number}/{port.name}/{port.protocol}" for port in instance.ports)
+    return instance.id, instance.hostname, instance.node, instance.address, ports
+
+
+def _hash(parts: tuple[str, ...]) -> str:
+    return hashlib.blake2b("\0".join(parts).encode(), digest_size=HASH_OCTETS).hexdigest()
