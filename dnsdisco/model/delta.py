@@ -1,10 +1,19 @@
 """The messages between control and a worker, and their framing on a socket that keeps message boundaries.
 
-Control → worker:  begin(serial) put* end(serial)   a whole catalog, in parts that one event-loop turn can take
-                   delta(base, serial)              changed and dropped services; a worker not at `base` asks for the whole again
-                   providers                        states alone
-                   settings                         a new configuration
-Worker → control:  hello, resync (both: send the whole), applied(serial), counters
+Control → worker:  begin(serial) put* zone* end(serial)  a whole catalog, in parts that one event-loop turn can take
+                   delta(base, serial)   changed and dropped services; a worker not at `base` asks for the whole again
+                   zone(base, serial)    all records of the zone files anew, in parts (`more`); between begin and end too
+                   providers             states alone; no new serial
+                   settings              a new configuration; no new serial
+Worker → control:  hello(serial)         at its start, and once a second until a whole catalog is in: send the whole
+                   resync(serial)        a gap: send the whole
+                   applied(serial)       after every end, last delta and last zone
+                   counters
+
+Parts of one message follow each other with nothing between. `begin` ends whatever was not complete: control drops what it had queued
+for a worker that does not read, and starts over. `end` without `begin`, or after another serial, is passed over. Within one `delta`
+what is dropped goes first. The supervisor keeps both ends open, so there is no end of file: a new control process starts with
+`begin`, a new worker process may first read what was meant for the one before, and passes over all that does not start with `begin`.
 
 A message is JSON. A datagram on the link is one octet of flags (FIRST, LAST) and a piece of a message, so that a reader that
 starts in the middle of somebody else's message finds the next one.
@@ -13,19 +22,21 @@ starts in the middle of somebody else's message finds the next one.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from dnsdisco.errors import WireError
-from dnsdisco.model.entry import Entry, ProviderState, entry_from_plain, entry_to_plain
+from dnsdisco.model.entry import Entry, entry_from_plain, entry_to_plain, ExtraRecord, ProviderState
 
 PIECE_OCTETS = 32 * 1024  # fits every platform's default socket buffer, and takes a worker well under a millisecond to copy
 MESSAGE_OCTETS_MAX = 64 * 1024 * 1024  # one service with half a million instances; more is not a service
 PART_INSTANCES = 100  # instances in one `put`: about 0.3 ms to decode, less than a DNS client can notice
+PART_RECORDS = 400  # records in one `zone`: the same
 
 _FIRST, _LAST = 1, 2
 
 Message = dict[str, Any]
+ZoneRecord = tuple[tuple[bytes, ...], ExtraRecord]  # the zone's labels, and a record whose owner is relative to it
 
 
 def pack(message: Message) -> list[bytes]:
@@ -69,11 +80,14 @@ class Assembler:
         return message
 
 
-def whole(serial: int, entries: Iterable[Entry], states: Iterable[ProviderState]) -> Iterator[Message]:
-    """The messages that replace a worker's catalog."""
+def whole(
+    serial: int, entries: Iterable[Entry], states: Iterable[ProviderState], records: Sequence[ZoneRecord] = ()
+) -> Iterator[Message]:
+    """The messages that replace a worker's catalog, and the records of its zone files."""
     yield {"op": "begin", "serial": serial}
     for part in _parts(entries):
         yield {"op": "put", "entries": part}
+    yield from zone(serial, serial, records)
     yield {"op": "end", "serial": serial, "providers": states_to_plain(states)}
 
 
@@ -92,6 +106,33 @@ def change(base: int, serial: int, put: Iterable[Entry], drop: Iterable[str], st
             "more": not is_last,
             **({"providers": states_to_plain(states)} if is_last else {}),
         }
+
+
+def zone(base: int, serial: int, records: Sequence[ZoneRecord]) -> Iterator[Message]:
+    """The messages that replace the records of the zone files; the worker swaps at the last one. No records: one message."""
+    for at in range(0, len(records) or 1, PART_RECORDS):
+        yield {
+            "op": "zone",
+            "base": base,
+            "serial": serial,
+            "records": [_record_to_plain(record) for record in records[at : at + PART_RECORDS]],
+            "more": at + PART_RECORDS < len(records),
+        }
+
+
+def records_from_plain(plain: list[list[Any]]) -> list[ZoneRecord]:
+    return [
+        (
+            tuple(label.encode("latin-1") for label in labels),
+            ExtraRecord(tuple(owner), rtype, ttl, bytes.fromhex(rdata)),
+        )
+        for labels, owner, rtype, ttl, rdata in plain
+    ]
+
+
+def _record_to_plain(record: ZoneRecord) -> list[Any]:
+    labels, extra = record
+    return [[label.decode("latin-1") for label in labels], list(extra.owner), extra.rtype, extra.ttl, extra.rdata.hex()]
 
 
 def states_to_plain(states: Iterable[ProviderState]) -> list[list[Any]]:

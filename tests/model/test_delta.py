@@ -1,0 +1,108 @@
+"""The link's messages: whole, in parts, and readable from the middle of somebody else's."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dnsdisco.errors import WireError
+from dnsdisco.model import delta
+from dnsdisco.model.delta import Assembler, pack
+from dnsdisco.model.entry import Entry, ExtraRecord, ProviderState
+from dnsdisco.model.service import Health, Instance, Port, Service
+
+ZONE = (b"svc", b"local")
+
+
+def entry(name: str, instances: int = 1) -> Entry:
+    members = tuple(
+        Instance(f"{name}-{n}", f"10.0.{n // 250}.{n % 250}", (Port(80, "http"),), health=Health.WARNING, label=f"{name}-{n}")
+        for n in range(instances)
+    )
+    service = Service(name, instances=members, tags=("x",), meta=(("k", "v"),), ttl=7)
+    return Entry(name, ((name,), (name, "default")), "p", service, (ExtraRecord(("a",), 16, None, b"\x01x"),), False)
+
+
+def carried(messages: list[delta.Message]) -> list[delta.Message]:
+    """Over the link and back."""
+    assembler = Assembler()
+    whole = (assembler.feed(datagram) for message in messages for datagram in pack(message))
+    return [message for message in whole if message is not None]
+
+
+def test_a_whole_catalog_arrives_as_it_was_sent() -> None:
+    entries = [entry("web", 250), entry("db"), entry("none", 0)]
+    states = [ProviderState("p", True, True, "no contact", True)]
+    records = [(ZONE, ExtraRecord(("www",), 1, 300, b"\x0a\0\0\1")), (ZONE, ExtraRecord((), 257, 300, b"\xff\0"))]
+    got = carried(list(delta.whole(7, entries, states, records)))
+    assert [message["op"] for message in got] == ["begin", "put", "put", "zone", "end"]
+    assert {message.get("serial") for message in got if message["op"] != "put"} == {7}
+    assert [each for message in got if message["op"] == "put" for each in delta.entries_from_plain(message["entries"])] == entries
+    assert delta.records_from_plain(got[3]["records"]) == records
+    assert delta.states_from_plain(got[-1]["providers"]) == tuple(states)
+
+
+def test_zone_labels_and_owners_may_hold_any_octet() -> None:
+    records = [((bytes(range(128, 191)),), ExtraRecord(("".join(map(chr, range(63))),), 16, 0, b""))]
+    (message,) = carried(list(delta.zone(1, 2, records)))
+    assert delta.records_from_plain(message["records"]) == records
+
+
+@pytest.mark.parametrize(("number", "parts"), [(0, 1), (1, 1), (400, 1), (401, 2), (1200, 3)])
+def test_zone_records_come_in_parts_and_the_last_one_says_so(number: int, parts: int) -> None:
+    messages = list(delta.zone(4, 5, [(ZONE, ExtraRecord((str(n),), 1, 1, b"")) for n in range(number)]))
+    assert [message["more"] for message in messages] == [True] * (parts - 1) + [False]
+    assert sum(len(message["records"]) for message in messages) == number
+
+
+def test_a_change_says_its_base_and_drops_at_once() -> None:
+    messages = carried(list(delta.change(4, 5, [entry("a", 100), entry("b", 100)], ["x"], [])))
+    assert [(message["base"], message["serial"], message["drop"], message["more"]) for message in messages] == [
+        (4, 5, ["x"], True),
+        (4, 5, [], False),
+    ]
+    (only_drops,) = carried(list(delta.change(5, 6, [], ["y"], [])))
+    assert (only_drops["put"], only_drops["drop"]) == ([], ["y"])
+
+
+def test_a_reader_that_starts_in_the_middle_finds_the_next_message() -> None:
+    large, small = {"op": "x", "text": "é" * delta.PIECE_OCTETS}, {"op": "y"}
+    datagrams = pack(large)
+    assert len(datagrams) == 3
+    assembler = Assembler()
+    assert [assembler.feed(datagram) for datagram in [*datagrams[1:], *pack(small)]] == [None, None, small]
+    assert [assembler.feed(datagram) for datagram in [datagrams[0], *pack(small)]] == [None, small]  # its sender gave up
+    assert [assembler.feed(datagram) for datagram in datagrams][-1] == large
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=20,
+    )
+)
+def test_any_json_survives(value: object) -> None:
+    assert carried([{"op": "x", "value": value}]) == [{"op": "x", "value": value}]
+
+
+@given(st.lists(st.binary(max_size=40)))
+def test_garbage_is_wire_error_and_the_next_message_is_read(datagrams: list[bytes]) -> None:
+    assembler = Assembler()
+    for datagram in datagrams:
+        try:
+            assert not isinstance(assembler.feed(datagram), bytes)
+        except WireError as error:
+            assert error.rcode is None
+    assert assembler.feed(pack({"op": "y"})[0]) == {"op": "y"}
+
+
+def test_a_message_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delta, "MESSAGE_OCTETS_MAX", 3 * delta.PIECE_OCTETS)
+    assembler = Assembler()
+    first, *rest = pack({"op": "x", "text": "y" * (4 * delta.PIECE_OCTETS)})
+    with pytest.raises(WireError):
+        for datagram in [first, *rest]:
+            assembler.feed(datagram)
+    assert assembler.feed(pack({"op": "y"})[0]) == {"op": "y"}
