@@ -41,7 +41,7 @@ ZoneRecord = tuple[tuple[bytes, ...], ExtraRecord]  # the zone's labels, and a r
 
 def pack(message: Message) -> list[bytes]:
     """The datagrams that carry *message*, in order."""
-    octets = json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode()
+    octets = json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")  # as loads() reads it
     pieces = [octets[at : at + PIECE_OCTETS] for at in range(0, len(octets), PIECE_OCTETS)] or [b""]
     last = len(pieces) - 1
     return [bytes([(_FIRST if at == 0 else 0) | (_LAST if at == last else 0)]) + piece for at, piece in enumerate(pieces)]
