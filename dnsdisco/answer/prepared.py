@@ -1,0 +1,106 @@
+"""A reply encoded once for every client that asks the same question: all but its header, its question and its OPT record."""
+
+from __future__ import annotations
+
+from dnsdisco.wire import edns as edns_room
+from dnsdisco.wire.constants import SOA
+from dnsdisco.wire.query import HEADER_OCTETS, Query
+from dnsdisco.wire.reply import assemble, encode_record, Reply, reply_flags
+from dnsdisco.zone.order import Draw, orders, weighted_order
+
+ORDERS = 32  # prepared orders of one answer; exact shares for weights up to about 1:31
+ORDERS_OCTETS_MAX = 32 * 1024  # of all the orders of one answer together; a large answer has fewer of them
+ORDERS_MIN = 4
+
+
+class Prepared:
+    """`bodies`: the records after the question, one body for each order. `is_negative`: nothing but one SOA."""
+
+    __slots__ = ("bodies", "counts", "exact_keys", "is_negative", "longest", "reply", "sections")
+
+    def __init__(self, reply: Reply, qname: bytes, draw: Draw) -> None:
+        self.reply = reply
+        answer = [encode_record(record, qname) for record in reply.answer]
+        authority = [encode_record(record, qname) for record in reply.authority]
+        additional = [encode_record(record, qname) for record in reply.additional]
+        self.sections = (answer, authority, additional)
+        rest = b"".join(authority) + b"".join(additional)
+        size = sum(map(len, answer)) + len(rest)
+        count = 1
+        if len(reply.weights or ()) > 1:
+            count = max(ORDERS_MIN, min(ORDERS, ORDERS_OCTETS_MAX // max(size, 1)))
+        self.bodies = [b"".join(ordered) + rest for ordered in _ordered(answer, reply, count, draw)]
+        kept = len(answer)
+        if reply.weights is not None and reply.max_answers:
+            kept = min(kept, kept - len(reply.weights) + reply.max_answers)
+        self.counts = b"".join(number.to_bytes(2, "big") for number in (kept, len(authority), len(additional)))
+        self.longest = max(map(len, self.bodies))
+        self.is_negative = not answer and not additional and len(authority) == 1 and reply.authority[0].rtype == SOA
+        self.exact_keys: list[bytes] = []
+
+    def share_bodies(self, bodies: list[bytes]) -> None:
+        """Use *bodies*, whose one element is our one SOA and changes when the serial does."""
+        self.bodies = bodies
+        self.sections = ([], bodies, [])
+
+    def octets(self, query: Query, *, recursion: bool, options: bytes, limit: int, draw: Draw) -> bytes:
+        """The message for *query*: joined where it fits in *limit* octets, else cut to it."""
+        reply = self.reply
+        flags = reply_flags(query, is_authoritative=reply.is_authoritative, recursion=recursion)
+        ede = b"".join(edns_room.ede_option(*error) for error in reply.ede) if query.edns is not None else b""
+        body = self.bodies[int(draw() * len(self.bodies))]
+        size = HEADER_OCTETS + len(query.question) + len(body) + edns_room.OPT_OCTETS + len(options) + len(ede)
+        if size > limit or reply.rcode > 15:
+            answer, authority, additional = self.sections
+            ordered = next(iter(_ordered(answer, reply, 1, draw)))
+            sections = (ordered, authority, additional)
+            return assemble(query, flags, reply.rcode, sections, options=options, ede=reply.ede, limit=limit)
+        counts, opt = self.counts, b""
+        if query.edns is not None:
+            opt = edns_room.opt_record(options + ede, dnssec_ok=query.edns.dnssec_ok)
+            counts = _one_more(counts)
+        return b"".join(
+            (query.id.to_bytes(2, "big"), (flags | reply.rcode).to_bytes(2, "big"), b"\0\1", counts, query.question, body, opt)
+        )
+
+    def exact(self, query: Query, *, recursion: bool, limit: int) -> tuple[bytes, bytes] | None:
+        """The header after the id and the OPT record for clients that send the very octets of *query*; None if they may not fit."""
+        reply = self.reply
+        opt = b""
+        counts = self.counts
+        if query.edns is not None:
+            ede = b"".join(edns_room.ede_option(*error) for error in reply.ede)
+            opt = edns_room.opt_record(ede, dnssec_ok=query.edns.dnssec_ok)
+            counts = _one_more(counts)
+        if HEADER_OCTETS + len(query.question) + self.longest + len(opt) > limit or reply.rcode > 15:
+            return None
+        flags = reply_flags(query, is_authoritative=reply.is_authoritative, recursion=recursion) | reply.rcode
+        return flags.to_bytes(2, "big") + b"\0\1" + counts, opt
+
+
+def encode(reply: Reply, query: Query, *, recursion: bool, options: bytes, limit: int, draw: Draw) -> bytes:
+    """The message for a reply that is not kept."""
+    qname = query.qname or b"\0"
+    answer = [encode_record(record, qname) for record in reply.answer]
+    sections = (
+        next(iter(_ordered(answer, reply, 1, draw))),
+        [encode_record(record, qname) for record in reply.authority],
+        [encode_record(record, qname) for record in reply.additional],
+    )
+    flags = reply_flags(query, is_authoritative=reply.is_authoritative, recursion=recursion)
+    return assemble(query, flags, reply.rcode, sections, options=options, ede=reply.ede, limit=limit)
+
+
+def _ordered(answer: list[bytes], reply: Reply, count: int, draw: Draw) -> list[list[bytes]]:
+    """*count* orders of the answer's records, each cut to `max_answers`; the records without a weight stay in front."""
+    if reply.weights is None:
+        return [answer]
+    fixed = len(answer) - len(reply.weights)
+    head, tail = answer[:fixed], answer[fixed:]
+    limit = reply.max_answers or len(tail)
+    chosen = [weighted_order(reply.weights, draw)] if count == 1 else orders(reply.weights, count, draw)
+    return [head + [tail[index] for index in order[:limit]] for order in chosen]
+
+
+def _one_more(counts: bytes) -> bytes:
+    return counts[:4] + (int.from_bytes(counts[4:], "big") + 1).to_bytes(2, "big")

@@ -1,0 +1,159 @@
+"""The compiled answers: what was said once is said again by looking up the octets of the question.
+
+Two levels. `prepared`: question → reply without header and OPT, for any flags and EDNS options. `exact`: the octets of a whole query
+behind its id, in lower case → everything there is to send. A change of the catalog drops exactly what was made from it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from itertools import islice
+from typing import TypeAlias
+
+from dnsdisco.answer.prepared import Prepared
+from dnsdisco.wire.query import HEADER_OCTETS, Query
+from dnsdisco.wire.reply import encode_record, RR
+
+# head: octets 2..12 of the reply; end: of the question; tails: what may follow it, one of them to be picked; cell: hits
+Exact: TypeAlias = tuple[bytes, int, list[bytes], list[int]]
+
+ENTRIES_MAX = 50_000  # each level: services times the types that clients ask for, with room; about 60 MB at the very worst
+OCTETS_MAX = 64 * 1024 * 1024  # of prepared bodies
+EVICTED_AT_ONCE = 64  # when full: the oldest ones, few enough not to be felt by the query that pays for it
+REDRAW_S = 20.0  # seconds until the orders of an answer are drawn anew, for instances that had no turn at the front
+
+
+class Table:
+    """`exact` is read by the datagram loop for every query; all else here is for the queries that it does not hold."""
+
+    def __init__(self, entries_max: int = ENTRIES_MAX, octets_max: int = OCTETS_MAX) -> None:
+        self.exact: dict[bytes, Exact] = {}
+        self.evictions = 0
+        self._entries_max = entries_max
+        self._octets_max = octets_max
+        self._octets = 0
+        self._prepared: dict[bytes, Prepared] = {}
+        self._dependents: dict[object, set[bytes]] = {}
+        self._drawn: deque[tuple[float, bytes]] = deque()
+        self._negatives: dict[tuple[bytes, int, bytes], list[bytes]] = {}
+        self._cells: dict[tuple[int, int], list[int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._prepared)
+
+    def get(self, question: bytes) -> Prepared | None:
+        """The prepared reply to *question* (QNAME in lower case, QTYPE, QCLASS)."""
+        return self._prepared.get(question)
+
+    def keep(self, question: bytes, prepared: Prepared, now: float) -> None:
+        depends_on = prepared.reply.depends_on
+        if depends_on is None:
+            return
+        self._make_room(prepared)
+        if prepared.is_negative:
+            prepared.share_bodies(self._negative_tails(prepared.reply.authority[0], question[:-4], b""))
+        self._prepared[question] = prepared
+        self._octets += _octets_of(prepared)
+        for token in depends_on:
+            self._dependents.setdefault(token, set()).add(question)
+        if len(prepared.bodies) > 1:
+            self._drawn.append((now + REDRAW_S, question))
+
+    def keep_exact(self, message: bytes, query: Query, prepared: Prepared, *, recursion: bool, limit: int) -> None:
+        """Remember *prepared* for the very octets of *message* too, where nothing in them but the name has letters.
+
+        The key is lower-cased as a whole; an octet of the header, the type or the OPT record that happens to be a letter could then
+        stand for another one, so such queries take the longer way.
+        """
+        end = HEADER_OCTETS + len(query.question)
+        plain = message[2:HEADER_OCTETS] + message[end - 4 :]
+        if plain.lower() != plain or plain.upper() != plain or len(self.exact) >= self._entries_max:
+            return
+        made = prepared.exact(query, recursion=recursion, limit=limit)
+        if made is None:
+            return
+        head, opt = made
+        if prepared.is_negative:
+            tails = self._negative_tails(prepared.reply.authority[0], query.qname, opt)
+        else:
+            tails = [body + opt for body in prepared.bodies] if opt else prepared.bodies
+            self._octets += sum(map(len, tails)) if opt else 0
+        key = message[2:].lower()
+        self.exact[key] = (head, end, tails, self.cell(query.qtype, prepared.reply.rcode))
+        prepared.exact_keys.append(key)
+
+    def cell(self, qtype: int, rcode: int) -> list[int]:
+        """A counter of answers: one list that every hit adds to."""
+        return self._cells.setdefault((qtype, rcode), [0])
+
+    def counts(self) -> dict[tuple[int, int], int]:
+        """Answers by (qtype, rcode) since the start."""
+        return {key: cell[0] for key, cell in self._cells.items() if cell[0]}
+
+    def drop(self, tokens: Iterable[object]) -> None:
+        """Forget every answer that was made from one of *tokens*."""
+        for token in tokens:
+            for question in tuple(self._dependents.get(token, ())):
+                self._remove(question)
+
+    def set_negative(self, soas: Iterable[RR]) -> None:
+        """The zones' SOA records now: kept negative answers carry them from here on."""
+        by_owner = {soa.owner: soa for soa in soas}
+        for (owner, offset, opt), tails in self._negatives.items():
+            soa = by_owner.get(owner)
+            if soa is not None:
+                tails[0] = _soa_at(soa, offset) + opt
+
+    def redraw(self, now: float) -> None:
+        """Forget answers whose orders are old, a few at a time; to be called some times a second."""
+        for _ in range(EVICTED_AT_ONCE):
+            if not self._drawn or self._drawn[0][0] > now:
+                return
+            self._remove(self._drawn.popleft()[1])
+
+    def clear(self) -> None:
+        self.exact.clear()
+        self._prepared.clear()
+        self._dependents.clear()
+        self._drawn.clear()
+        self._negatives.clear()
+        self._octets = 0
+
+    def _make_room(self, prepared: Prepared) -> None:
+        if len(self._prepared) < self._entries_max and self._octets + _octets_of(prepared) <= self._octets_max:
+            return
+        for question in tuple(islice(self._prepared, EVICTED_AT_ONCE)):
+            self._remove(question)
+            self.evictions += 1
+
+    def _remove(self, question: bytes) -> None:
+        prepared = self._prepared.pop(question, None)
+        if prepared is None:
+            return
+        self._octets -= _octets_of(prepared)
+        for key in prepared.exact_keys:
+            exact = self.exact.pop(key, None)
+            if exact is not None and exact[2] is not prepared.bodies and not prepared.is_negative:
+                self._octets -= sum(map(len, exact[2]))
+        for token in prepared.reply.depends_on or ():
+            dependents = self._dependents.get(token)
+            if dependents is not None:
+                dependents.discard(question)
+                if not dependents:
+                    del self._dependents[token]
+
+    def _negative_tails(self, soa: RR, qname: bytes, opt: bytes) -> list[bytes]:
+        """The one tail that all kept negative answers with this SOA, depth and OPT share, so that a new serial is one write."""
+        offset = len(qname) - len(soa.owner)
+        return self._negatives.setdefault((soa.owner, offset, opt), [_soa_at(soa, offset) + opt])
+
+
+def _soa_at(soa: RR, offset: int) -> bytes:
+    """The record as it stands behind a question whose name has *offset* octets before the zone's: one label stands for them all."""
+    before = bytes((offset - 1,)) + bytes(offset - 1) if offset else b""
+    return encode_record(soa, before + soa.owner)
+
+
+def _octets_of(prepared: Prepared) -> int:
+    return sum(map(len, prepared.bodies))

@@ -1,0 +1,242 @@
+"""The life of a query: slice, guard, admit, table, decide, (forward, resume,) build, fit, send."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from typing import assert_never, NamedTuple, Protocol
+
+from dnsdisco.answer.admit import Admission
+from dnsdisco.answer.decide import decide
+from dnsdisco.answer.decision import Forward, Gather, Want
+from dnsdisco.answer.prepared import encode, Prepared
+from dnsdisco.answer.resume import finish, Outcome, Told, Untold
+from dnsdisco.answer.settings import AnswerSettings
+from dnsdisco.answer.table import Table
+from dnsdisco.errors import UpstreamError, WireError
+from dnsdisco.wire.constants import (
+    AD,
+    CD,
+    COOKIE,
+    EDE_NETWORK_ERROR,
+    EDE_NO_REACHABLE,
+    EDE_NOT_AUTHORITATIVE,
+    EDE_PROHIBITED,
+    KEEPALIVE,
+    NOERROR,
+    NSID,
+    RD,
+    REFUSED,
+    SERVFAIL,
+)
+from dnsdisco.wire.cookie import Cookies
+from dnsdisco.wire.edns import option
+from dnsdisco.wire.parse import answer_records
+from dnsdisco.wire.query import Query, slice_query
+from dnsdisco.wire.relay import relay
+from dnsdisco.wire.reply import Ede, fault_reply, Limits, Reply, size_limit, WITHOUT_EDNS
+from dnsdisco.zone.catalog import Catalog
+from dnsdisco.zone.order import Draw
+from dnsdisco.zone.soa import soa
+
+Send = Callable[[bytes], None]
+EXACT_OCTETS_MAX = 1232  # an answer that fits every client that sends EDNS may be kept for all of them
+TCP_IDLE_TENTHS = 100  # what edns-tcp-keepalive tells: ten seconds, in 100 ms (RFC 7828 §3.1)
+
+
+class Upstreams(Protocol):
+    """The forward room, as seen from here."""
+
+    def can_forward(self, question: bytes) -> bool: ...
+
+    async def exchange(self, question: bytes, *, flags: int, dnssec_ok: bool) -> bytes: ...
+
+
+class Clock(NamedTuple):
+    monotonic: Callable[[], float]
+    unix: Callable[[], float]
+
+
+class Policy(NamedTuple):
+    """All that the configuration says of answering."""
+
+    answers: AnswerSettings
+    admission: Admission
+    recursion: bool  # forwarding is on: RA
+    trust_ad: bool = False
+    limits: Limits = Limits()
+
+
+class _Client(NamedTuple):
+    query: Query
+    peer: str
+    limit: int
+    options: bytes
+    send: Send
+
+
+class Responder:
+    """Answers one message after another. Event loop only. What it must not do for lack of time, it does in a task of its own."""
+
+    def __init__(
+        self, policy: Policy, catalog: Catalog, upstreams: Upstreams, *, cookies: Cookies, clock: Clock, draw: Draw
+    ) -> None:
+        self.table = Table()
+        self.faults: Counter[str] = Counter()  # what was dropped or failed, and why, in a few words
+        self._catalog = catalog
+        self._upstreams = upstreams
+        self._cookies = cookies
+        self._clock = clock
+        self._draw = draw
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.configure(policy)
+
+    def configure(self, policy: Policy) -> None:
+        """A new configuration, between two queries."""
+        self.policy = policy
+        self.settings, self.admission = policy.answers, policy.admission
+        self._recursion = policy.recursion
+        self.table.clear()
+
+    def changed(self, touched: set[object]) -> None:
+        """The catalog has changed in *touched*, and its serial with it."""
+        self.table.drop(touched)
+        zone = self.settings.zone
+        self.table.set_negative(soa(labels, self._catalog.serial, zone.negative_ttl) for labels in zone.zones)
+
+    def respond(self, message: bytes, peer: str, *, is_tcp: bool, send: Send) -> None:
+        """Answer *message* through *send*: at once, later on the loop, or never. Never raises for what is in *message*."""
+        try:
+            query = slice_query(message)
+        except WireError as error:
+            self.faults[str(error)] += 1
+            return
+        try:
+            self._respond(message, query, peer, is_tcp=is_tcp, send=send)
+        except Exception as error:  # noqa: BLE001  a fault of ours costs this one answer, not the loop
+            self.faults[f"{type(error).__name__} while answering"] += 1
+            query.fault = SERVFAIL
+            send(fault_reply(query, WITHOUT_EDNS))
+
+    def _respond(self, message: bytes, query: Query, peer: str, *, is_tcp: bool, send: Send) -> None:
+        is_admitted, is_local = self.admission.look(peer)
+        limit = size_limit(query, is_tcp=is_tcp, is_local=is_local, limits=self.policy.limits)
+        options = self._options(query, peer, is_tcp=is_tcp) if query.edns is not None else b""
+        client = _Client(query, peer, limit, options, send)
+        if query.fault:
+            self._count(query, query.fault)
+            send(fault_reply(query, limit, options=options, recursion=self._recursion and is_admitted))
+        elif not is_admitted:
+            self._reply(client, Reply(REFUSED, ede=(Ede(EDE_PROHIBITED, "this address may not ask here"),)), recursion=False)
+        elif not query.question:  # a cookie asked for by itself (RFC 7873 §5.4)
+            self._reply(client, Reply(NOERROR))
+        else:
+            self._answer(message, client, is_tcp=is_tcp)
+
+    def _answer(self, message: bytes, client: _Client, *, is_tcp: bool) -> None:
+        query = client.query
+        question = query.qname + query.question[-4:]
+        prepared = self.table.get(question)
+        if prepared is None:
+            decision = decide(query, self._catalog, self.settings, self._upstreams.can_forward)
+            match decision:
+                case Reply():
+                    if decision.depends_on is None:
+                        self._reply(client, decision)
+                        return
+                    prepared = Prepared(decision, query.qname, self._draw)
+                    self.table.keep(question, prepared, self._clock.monotonic())
+                case Forward() if not query.flags & RD:
+                    self._reply(client, Reply(REFUSED, ede=(Ede(EDE_NOT_AUTHORITATIVE, "not ours, and recursion is not desired"),)))
+                    return
+                case Forward():
+                    self._start(self._forward(client))
+                    return
+                case Gather():
+                    self._start(self._gather(client, decision))
+                    return
+                case _:
+                    assert_never(decision)
+        if not client.options and not is_tcp:
+            self.table.keep_exact(message, query, prepared, recursion=self._recursion, limit=min(client.limit, EXACT_OCTETS_MAX))
+        self._count(query, prepared.reply.rcode)
+        client.send(prepared.octets(query, recursion=self._recursion, options=client.options, limit=client.limit, draw=self._draw))
+
+    async def _forward(self, client: _Client) -> None:
+        """Relay an upstream's reply; say why there is none."""
+        query = client.query
+        try:
+            octets = await self._exchange(query.question, query.flags, query.edns is not None and query.edns.dnssec_ok)
+            reply = relay(octets, query, limit=client.limit, trust_ad=self.policy.trust_ad, options=client.options)
+        except UpstreamError as error:
+            code = EDE_NO_REACHABLE if error.kind == "timeout" else EDE_NETWORK_ERROR
+            self._reply(client, Reply(SERVFAIL, ede=(Ede(code, str(error)),)))
+        except WireError as error:
+            self._reply(client, Reply(SERVFAIL, ede=(Ede(EDE_NETWORK_ERROR, f"malformed reply from upstream: {error}"),)))
+        else:
+            self._count(query, reply[3] & 15)
+            client.send(reply)
+
+    async def _gather(self, client: _Client, gather: Gather) -> None:
+        """Ask for what our answer lacks, all at once, and complete it."""
+        wants = gather.wants
+        outcomes = await asyncio.gather(*(self._want(want) for want in wants))
+        self._reply(client, finish(gather, dict(zip(wants, outcomes, strict=True))))
+
+    async def _want(self, want: Want) -> Outcome:
+        question = want.name + want.qtype.to_bytes(2, "big") + b"\0\1"
+        if not self._upstreams.can_forward(question):
+            return Untold("no upstream is configured")
+        try:
+            rcode, records = answer_records(await self._exchange(question, RD, False))
+        except (UpstreamError, WireError) as error:
+            return Untold(str(error))
+        return Told(rcode, tuple(records))
+
+    async def _exchange(self, question: bytes, flags: int, dnssec_ok: bool) -> bytes:  # noqa: FBT001
+        return await self._upstreams.exchange(question, flags=flags & (RD | CD | AD), dnssec_ok=dnssec_ok)
+
+    def _reply(self, client: _Client, reply: Reply, *, recursion: bool = True) -> None:
+        query = client.query
+        self._count(query, reply.rcode)
+        client.send(
+            encode(
+                reply,
+                query,
+                recursion=self._recursion and recursion,
+                options=client.options,
+                limit=client.limit,
+                draw=self._draw,
+            )
+        )
+
+    def _options(self, query: Query, peer: str, *, is_tcp: bool) -> bytes:
+        edns = query.edns
+        assert edns is not None
+        options = b""
+        if edns.cookie:
+            options += option(COOKIE, self._cookies.reply(edns.cookie, peer.partition("%")[0], int(self._clock.unix())))
+        if edns.wants_nsid and self.settings.server_id:
+            options += option(NSID, self.settings.server_id.encode())
+        if edns.wants_keepalive and is_tcp:
+            options += option(KEEPALIVE, TCP_IDLE_TENTHS.to_bytes(2, "big"))
+        return options
+
+    def _count(self, query: Query, rcode: int) -> None:
+        self.table.cell(query.qtype, rcode)[0] += 1
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.faults[f"{type(error).__name__} in a task"] += 1
+
+    @property
+    def in_flight(self) -> int:
+        """Queries that wait for an upstream."""
+        return len(self._tasks)

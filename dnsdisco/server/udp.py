@@ -1,0 +1,97 @@
+"""The datagram loop: drains the socket, answers what the table of compiled answers holds, hands the rest to the responder."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+from functools import partial
+from itertools import cycle
+from typing import Any
+
+from dnsdisco.server.serve import Responder
+
+BATCH = 128  # datagrams per wake-up: the loop's other work waits for at most this many answers, about half a millisecond
+QUERY_OCTETS_MAX = 4096  # more is no query; what is cut to this is malformed and answered as such
+_PICKS = 4093  # a prime, so that the picks do not keep step with anything
+
+_IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8)
+_IPV6_PKTINFO = getattr(socket, "IPV6_PKTINFO", 50)
+
+
+class UdpListener:
+    """One UDP socket, which it does not own: the supervisor keeps it open for the next worker."""
+
+    def __init__(self, sock: socket.socket, address: str, responder: Responder, loop: asyncio.AbstractEventLoop) -> None:
+        self.address = address
+        self.unsent = 0  # replies that the kernel would not take
+        self._socket = sock
+        self._responder = responder
+        self._loop = loop
+        self._pick = cycle([random.randrange(1 << 30) for _ in range(_PICKS)]).__next__  # noqa: S311  which order comes first is no secret
+        # A socket that listens on every address has to say for each reply which of them it comes from (RFC 2181 §4.1).
+        self._is_wildcard = sock.getsockname()[0] in ("0.0.0.0", "::")  # noqa: S104
+
+    def start(self) -> None:
+        self._socket.setblocking(False)
+        self._loop.add_reader(self._socket.fileno(), self._drain_wildcard if self._is_wildcard else self._drain)
+
+    def close(self) -> None:
+        self._loop.remove_reader(self._socket.fileno())
+
+    def _drain(self) -> None:
+        receive, send, pick = self._socket.recvfrom, self._socket.sendto, self._pick
+        responder = self._responder
+        exact, known = responder.table.exact.get, responder.admission.known.get
+        for _ in range(BATCH):
+            try:
+                data, peer = receive(QUERY_OCTETS_MAX)
+            except BlockingIOError:
+                return
+            except OSError:
+                continue  # an ICMP error of an earlier reply, told here; it was read by this call
+            hit = exact(data[2:].lower())
+            if hit is not None and (client := known(peer[0])) is not None and client[0]:
+                head, end, tails, cell = hit
+                cell[0] += 1
+                tail = tails[pick() % len(tails)] if len(tails) > 1 else tails[0]
+                try:
+                    send(data[:2] + head + data[12:end] + tail, peer)
+                except OSError:
+                    self.unsent += 1
+                continue
+            responder.respond(data, peer[0], is_tcp=False, send=partial(self._send, peer))
+
+    def _send(self, peer: Any, reply: bytes) -> None:
+        try:
+            self._socket.sendto(reply, peer)
+        except OSError:
+            self.unsent += 1
+
+    def _drain_wildcard(self) -> None:
+        for _ in range(BATCH):
+            try:
+                data, control, _, peer = self._socket.recvmsg(QUERY_OCTETS_MAX, 128)
+            except BlockingIOError:
+                return
+            except OSError:
+                continue
+            source = _source(control)
+            self._responder.respond(data, peer[0], is_tcp=False, send=partial(self._send_from, source, peer))
+
+    def _send_from(self, source: list[tuple[int, int, bytes]], peer: Any, reply: bytes) -> None:
+        try:
+            self._socket.sendmsg([reply], source, 0, peer)
+        except OSError:
+            self.unsent += 1
+
+
+def _source(control: list[tuple[int, int, bytes]]) -> list[tuple[int, int, bytes]]:
+    """The control message that makes a reply leave from the address its query was sent to."""
+    for level, kind, octets in control:
+        if level == socket.IPPROTO_IP and kind == _IP_PKTINFO:
+            # struct in_pktinfo: ifindex, the local address, the destination; index 0: let the routing table choose the link
+            return [(level, kind, bytes(4) + octets[8:12] + bytes(4))]
+        if level == socket.IPPROTO_IPV6 and kind == _IPV6_PKTINFO:
+            return [(level, kind, octets)]
+    return []

@@ -1,0 +1,45 @@
+"""Weighted random order: who comes first is drawn by weight, over A, AAAA and SRV alike (RFC 2782 "Usage rules")."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import cycle, islice
+
+Draw = Callable[[], float]  # uniform in [0, 1)
+
+# A weight of 0 should have a very small chance of coming first (RFC 2782), not none: it is what "use it last" is written as.
+ZERO_WEIGHT = 0.001
+
+
+def weighted_order(weights: Sequence[int], draw: Draw) -> list[int]:
+    """The indices of *weights* in an order drawn without replacement, each next one with a chance in proportion to its weight.
+
+    Efraimidis and Spirakis: sort by u^(1/w). O(n log n).
+    """
+    if len(weights) < 2:
+        return list(range(len(weights)))
+    keys = [draw() ** (1.0 / (weight or ZERO_WEIGHT)) for weight in weights]
+    return sorted(range(len(weights)), key=keys.__getitem__, reverse=True)
+
+
+def orders(weights: Sequence[int], count: int, draw: Draw) -> list[list[int]]:
+    """*count* orders in which each index comes first as often as its weight says, to the nearest whole; the rest is drawn.
+
+    Prepared answers are picked at random from these, so exact shares here are what keeps a pair of 10 and 1 at 10 to 1.
+    """
+    total = sum(weights)
+    if not total or len(weights) < 2:
+        return [weighted_order(weights, draw) for _ in range(count)]
+    exact = [weight * count / total for weight in weights]
+    firsts = [int(share) for share in exact]
+    # A random start, so that with more instances than orders each of them has its turn in some round.
+    by_remainder = sorted(weighted_order([1] * len(weights), draw), key=lambda index: exact[index] - firsts[index], reverse=True)
+    for index in islice(cycle(by_remainder), count - sum(firsts)):
+        firsts[index] += 1
+    result = []
+    for first, times in enumerate(firsts):
+        for _ in range(times):
+            rest = weighted_order(weights, draw)
+            rest.remove(first)
+            result.append([first, *rest])
+    return result
