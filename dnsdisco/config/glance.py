@@ -1,0 +1,26 @@
+"""The two settings that a client on this machine needs, read without the schema, so that `dnsdisco query` starts at once."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import NamedTuple
+
+from dnsdisco.config import units
+from dnsdisco.config.load import find, read
+
+
+class Glance(NamedTuple):
+    server: str = "127.0.0.1:53"  # the first address that the server listens on, as units.address() writes it
+    zone: str = "svc.local"  # the first zone
+
+
+def glance(config: str | None = None) -> Glance:
+    """From the file *config*, or the one that is found; the defaults for whatever cannot be read (`dnsdisco check` says why)."""
+    path = config or find()
+    values = read(path).values if path else {}
+    server, zone = Glance()
+    with contextlib.suppress(KeyError, IndexError, TypeError, ValueError):
+        server = units.address(values["listen"][0], units.DNS_PORT)
+    with contextlib.suppress(KeyError, IndexError, TypeError, ValueError):
+        zone = units.dns_name(values["zones"][0])
+    return Glance(server, zone)

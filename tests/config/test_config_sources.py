@@ -1,0 +1,345 @@
+"""Flags over environment over the file over defaults, and what comes out (dnsdisco/config/sources.py, providers.py)."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dnsdisco.config import load, sources, units
+from dnsdisco.config.glance import Glance, glance
+from dnsdisco.config.schema import COMMON_OPTIONS, Settings
+from dnsdisco.config.sources import inspect, resolve, Source
+from dnsdisco.errors import ConfigError
+
+HOME = {"HOME": "/home/someone"}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(load, "SEARCHED", ("dnsdisco.yaml", str(tmp_path / "etc" / "dnsdisco.yaml")))
+    return tmp_path
+
+
+def types(settings):
+    return [provider["type"] for provider in settings.plain()["providers"]]
+
+
+def test_the_defaults(folder):
+    plain = resolve(Source(environ=HOME), detect=lambda environ: ["static", "env"]).plain()
+    common = {"optional": False, "include": [], "exclude": [], "max_stale": None, "when_all_unhealthy": None, "poll_interval": None}
+    assert plain == {
+        "zones": ["svc.local"],
+        "listen": ["127.0.0.1:53", "[::1]:53"] if sources._has_ipv6() else ["127.0.0.1:53"],
+        "ttl": 5,
+        "negative_ttl": 2,
+        "chain": "first",
+        "when_all_unhealthy": "fail_open",
+        "startup_timeout": 3.0,
+        "stale_after": 30.0,
+        "max_answers": 0,
+        "srv_weight_scale": 1,
+        "providers": [{"type": "static", **common}, {"type": "env", **common}],
+        "zone_files": [],
+        "forward": {"upstreams": ["/etc/resolv.conf"], "zones": {}, "trust_ad": False},
+        "cache": {"size": 10000, "min_ttl": 0, "max_ttl": 86400, "negative_max_ttl": 300, "serve_stale": 86400},
+        "acl": {"allow": ["127.0.0.0/8", "::1/128", *units.PRIVATE_NETWORKS]},
+        "identity": {"version": "", "server_id": ""},
+        "workers": 1,
+        "http": "127.0.0.1:8053",
+        "state_dir": "/home/someone/.local/state/dnsdisco",
+    }
+
+
+def test_ipv6_loopback_only_where_it_can_be_bound(monkeypatch):
+    monkeypatch.setattr(sources, "_has_ipv6", lambda: False)
+    assert resolve(Source()).listen == ("127.0.0.1:53",)
+    monkeypatch.setattr(sources, "_has_ipv6", lambda: True)
+    assert resolve(Source()).listen == ("127.0.0.1:53", "[::1]:53")
+    assert resolve(Source(flags={"listen": ["127.0.0.1"]})).listen == ("127.0.0.1:53",)
+
+
+EVERYTHING = """
+zones: [Svc.Internal., svc.local]
+listen: [127.0.0.1, "[::1]:5300"]
+ttl: 1m
+negative_ttl: 0
+chain: merge
+when_all_unhealthy: empty
+startup_timeout: 500ms
+stale_after: 1m30s
+max_answers: 8
+srv_weight_scale: 256
+providers:
+  - {type: env}
+  - {type: static, path: zones/services.yaml, optional: true, include: [web-*], exclude: [web-old], max_stale: 1h}
+  - {type: consul, address: "http://127.0.0.1:8500", token_file: /run/consul.token, when_all_unhealthy: empty}
+  - {type: kubernetes, kubeconfig: ~/kube.yaml, context: null, namespaces: [a, b], default_namespace: a, labels: "app=x", addresses: endpoints}
+  - {type: nomad, poll_interval: 2s, servers: [x, y]}
+zone_files: [zones/*.zone]
+forward:
+  upstreams: [/etc/resolv.conf, resolv.conf, 192.0.2.1, "tls://192.0.2.1#dns.example"]
+  zones: {Corp.Example.: [10.0.0.53], "168.192.in-addr.arpa": []}
+  trust_ad: true
+cache: {size: 0, min_ttl: 5, max_ttl: 1h, negative_max_ttl: 1m, serve_stale: 0}
+acl: {allow: [127.0.0.1, private, 10.0.0.0/8]}
+identity: {version: "dnsdisco", server_id: "a"}
+workers: 4
+http: off
+state_dir: state
+"""
+
+
+def test_everything_in_the_file_normalised(folder):
+    (folder / "conf").mkdir()
+    (folder / "conf" / "f.yaml").write_text(EVERYTHING)
+    settings = resolve(Source("conf/f.yaml", environ=HOME))
+    plain = settings.plain()
+    common = {"optional": False, "include": [], "exclude": [], "max_stale": None, "when_all_unhealthy": None, "poll_interval": None}
+    assert plain == {
+        "zones": ["svc.internal", "svc.local"],
+        "listen": ["127.0.0.1:53", "[::1]:5300"],
+        "ttl": 60,
+        "negative_ttl": 0,
+        "chain": "merge",
+        "when_all_unhealthy": "empty",
+        "startup_timeout": 0.5,
+        "stale_after": 90.0,
+        "max_answers": 8,
+        "srv_weight_scale": 256,
+        "providers": [
+            {**common, "type": "env"},
+            {
+                **common, "type": "static", "path": f"{folder}/conf/zones/services.yaml", "optional": True, "include": ["web-*"],
+                "exclude": ["web-old"], "max_stale": 3600.0,
+            },
+            {
+                **common, "type": "consul", "address": "http://127.0.0.1:8500", "token_file": "/run/consul.token",
+                "when_all_unhealthy": "empty",
+            },
+            {
+                **common, "type": "kubernetes", "kubeconfig": "/home/someone/kube.yaml", "context": None, "namespaces": ["a", "b"],
+                "default_namespace": "a", "labels": "app=x", "addresses": "endpoints",
+            },
+            {**common, "type": "nomad", "poll_interval": 2.0, "servers": ["x", "y"]},
+        ],
+        "zone_files": [f"{folder}/conf/zones/*.zone"],
+        "forward": {
+            "upstreams": ["/etc/resolv.conf", f"{folder}/conf/resolv.conf", "192.0.2.1:53", "tls://192.0.2.1:853#dns.example"],
+            "zones": {"corp.example": ["10.0.0.53:53"], "168.192.in-addr.arpa": []},
+            "trust_ad": True,
+        },
+        "cache": {"size": 0, "min_ttl": 5, "max_ttl": 3600, "negative_max_ttl": 60, "serve_stale": 0},
+        "acl": {"allow": ["127.0.0.1/32", *units.PRIVATE_NETWORKS]},
+        "identity": {"version": "dnsdisco", "server_id": "a"},
+        "workers": 4,
+        "http": None,
+        "state_dir": f"{folder}/conf/state",
+    }  # fmt: skip
+    assert json.loads(json.dumps(plain)) == plain
+    assert Settings.from_plain(json.loads(json.dumps(plain))) == settings
+    with pytest.raises(ValueError):
+        settings.ttl = 6  # frozen
+
+
+def test_a_provider_says_only_what_it_was_told_of_its_own(folder):
+    """What the entry leaves out, the provider takes from its environment variables, so a default here would hide those."""
+    (folder / "f.yaml").write_text("providers: [consul, {type: kubernetes, context: null}]")
+    consul, kubernetes = resolve(Source("f.yaml")).plain()["providers"]
+    assert set(consul) == COMMON_OPTIONS
+    assert set(kubernetes) == COMMON_OPTIONS | {"context"}
+
+
+def test_flags_win_over_the_file_and_replace_its_lists(folder):
+    (folder / "f.yaml").write_text(EVERYTHING)
+    flags = {"zone": ["a.example"], "listen": ["127.0.0.1:5300"], "provider": ["env"], "upstream": ["192.0.2.9"], "workers": 2,
+             "http": "127.0.0.1:9", "state_dir": "off"}  # fmt: skip
+    settings = resolve(Source("f.yaml", flags, HOME))
+    assert settings.zones == ("a.example",)
+    assert settings.listen == ("127.0.0.1:5300",)
+    assert types(settings) == ["env"]
+    assert settings.forward.upstreams == ("192.0.2.9:53",)
+    assert settings.forward.zones == {"corp.example": ("10.0.0.53:53",), "168.192.in-addr.arpa": ()}  # not touched by --upstream
+    assert (settings.workers, settings.http, settings.state_dir) == (2, "127.0.0.1:9", None)
+    assert settings.ttl == 60  # no flag, so the file's
+
+
+@pytest.mark.parametrize("word", ["none", "off"])
+def test_no_upstream_at_all(word):
+    assert resolve(Source(flags={"upstream": [word]})).forward.upstreams == ()
+
+
+def test_none_beside_an_upstream_is_a_fault():
+    with pytest.raises(ConfigError, match=r"--upstream: expected an upstream .* found 'none'"):
+        resolve(Source(flags={"upstream": ["none", "192.0.2.1"]}))
+
+
+@pytest.mark.parametrize(
+    ("written", "http"),
+    [("off", None), ("false", None), ("no", None), ("'off'", None), ("none", None), ("127.0.0.1:1", "127.0.0.1:1")],
+)
+def test_http_off(written, http, folder):
+    (folder / "f.yaml").write_text(f"http: {written}\nstate_dir: off")
+    settings = resolve(Source("f.yaml"))
+    assert (settings.http, settings.state_dir) == (http, None)
+
+
+@pytest.mark.parametrize(("given", "http"), [("off", None), ("OFF", None), ("none", None), ("[::1]:8053", "[::1]:8053")])
+def test_http_off_by_flag(given, http, folder):
+    (folder / "f.yaml").write_text("http: 127.0.0.1:1")
+    assert resolve(Source("f.yaml", {"http": given})).http == http
+
+
+def test_the_environment_wins_over_the_file_and_a_flag_over_both(folder):
+    (folder / "f.yaml").write_text("providers: [static, {type: consul, address: 'http://a:1'}]")
+    environ = {"SERVICE_DISCOVERY_PROVIDER": "env, consul"}
+    assert types(resolve(Source("f.yaml"))) == ["static", "consul"]
+    assert types(resolve(Source("f.yaml", environ=environ))) == ["env", "consul"]
+    assert types(resolve(Source("f.yaml", {"provider": ["kubernetes", "static"]}, environ))) == ["kubernetes", "static"]
+    assert types(resolve(Source("f.yaml", {"provider": ["kubernetes,static"]}, environ))) == ["kubernetes", "static"]
+    assert types(resolve(Source("f.yaml", environ={"SERVICE_DISCOVERY_PROVIDER": " "}))) == ["static", "consul"]  # empty is not set
+
+
+def test_a_provider_chosen_by_name_keeps_its_settings_from_the_file(folder):
+    (folder / "f.yaml").write_text(
+        "providers: [static, {type: consul, address: 'http://a:1'}, {type: consul, address: 'http://b:1'}]"
+    )
+    plain = resolve(Source("f.yaml", {"provider": ["consul", "env"]})).plain()
+    assert [(entry["type"], entry.get("address")) for entry in plain["providers"]] == [
+        ("consul", "http://a:1"),
+        ("consul", "http://b:1"),
+        ("env", None),
+    ]
+
+
+def test_detection_only_when_nothing_is_configured(folder):
+    asked = []
+
+    def detect(environ):
+        asked.append(environ)
+        return ["kubernetes", "env"]
+
+    assert types(resolve(Source(environ=HOME), detect=detect)) == ["kubernetes", "env"]
+    assert asked == [HOME]
+    (folder / "dnsdisco.yaml").write_text("providers: []")
+    assert types(resolve(Source(), detect=detect)) == []  # said on purpose
+    assert types(resolve(Source(flags={"provider": ["env"]}), detect=detect)) == ["env"]
+    assert len(asked) == 1
+    (folder / "dnsdisco.yaml").write_text("ttl: 7")
+    assert types(resolve(Source(), detect=detect)) == ["kubernetes", "env"]
+    assert types(resolve(Source())) == ["env"]
+
+
+@pytest.mark.parametrize(
+    ("config", "flags", "detected", "expected"),
+    [
+        ("{}", {}, ["consul", "env"], [("consul", None), ("static", "S"), ("env", None)]),
+        ("{}", {}, ["consul", "static", "env"], [("consul", None), ("static", "S"), ("env", None)]),
+        ("providers: [env, {type: static, path: a}, {type: static, path: b}]", {}, [], [("env", None), ("static", "S")]),
+        ("providers: [consul]", {}, [], [("static", "S"), ("consul", None)]),
+        ("providers: [{type: static, path: a}]", {"provider": ["env"]}, [], [("static", "S"), ("env", None)]),
+        ("{}", {"provider": ["env", "static"]}, [], [("env", None), ("static", "S")]),
+    ],
+)
+def test_services_is_the_static_providers_file(config, flags, detected, expected, folder):
+    (folder / "conf").mkdir()
+    (folder / "conf" / "f.yaml").write_text(config)
+    source = Source("conf/f.yaml", {**flags, "services": "here.yaml"})
+    plain = resolve(source, detect=lambda environ: detected).plain()
+    path = str(folder / "here.yaml")  # from the working directory, not from the file's folder
+    wanted = [(kind, path if where == "S" else where) for kind, where in expected]
+    assert [(entry["type"], entry.get("path")) for entry in plain["providers"]] == wanted
+
+
+def test_services_keeps_the_entrys_other_options(folder):
+    (folder / "f.yaml").write_text("providers: [{type: static, path: a, optional: true}]")
+    [entry] = resolve(Source("f.yaml", {"services": "b"})).plain()["providers"]
+    assert (entry["optional"], entry["path"]) == (True, str(folder / "b"))
+
+
+def test_the_file_is_searched_for(folder):
+    (folder / "etc").mkdir()
+    (folder / "etc" / "dnsdisco.yaml").write_text("ttl: 11\nzone_files: [a.zone]")
+    settings = resolve(Source())
+    assert (settings.ttl, settings.zone_files) == (11, (str(folder / "etc" / "a.zone"),))
+    (folder / "dnsdisco.yaml").write_text("ttl: 12")
+    assert resolve(Source()).ttl == 12
+    (folder / "other.yaml").write_text("ttl: 13")
+    assert resolve(Source("other.yaml")).ttl == 13
+    (folder / "dnsdisco.yaml").write_text("ttl: x")
+    [problem] = inspect(Source()).problems
+    assert problem.file == "dnsdisco.yaml"
+
+
+def test_a_named_file_must_be_there(folder):
+    (folder / "dnsdisco.yaml").write_text("ttl: 12")
+    with pytest.raises(ConfigError, match=r"^gone\.yaml: no such file$"):
+        resolve(Source("gone.yaml"))
+
+
+def test_dots_in_a_path_stay_for_the_kernel(folder):
+    (folder / "f.yaml").write_text("zone_files: [../a/./b.zone]")
+    assert resolve(Source(str(folder / "f.yaml"))).zone_files == (f"{folder}/../a/b.zone",)
+
+
+def test_no_home_no_state(folder):
+    assert resolve(Source(environ={})).state_dir is None
+    assert resolve(Source(environ={"HOME": "relative"})).state_dir is None
+
+
+def test_a_source_travels_as_json(folder):
+    source = Source("f.yaml", {"listen": ["127.0.0.1:1"], "workers": 2}, HOME)
+    again = Source.from_plain(json.loads(json.dumps(source.plain())), HOME)
+    assert again == source
+    assert "HOME" not in json.dumps(source.plain())
+
+
+def test_a_reload_sees_the_file_anew_and_the_flags_as_they_were(folder):
+    (folder / "f.yaml").write_text("ttl: 5\nzones: [a.example]")
+    source = Source("f.yaml", {"zone": ["b.example"]})
+    assert resolve(source).ttl == 5
+    (folder / "f.yaml").write_text("ttl: 6\nzones: [c.example]")
+    assert (resolve(source).ttl, resolve(source).zones) == (6, ("b.example",))
+
+
+def test_what_a_client_needs_at_a_glance(folder):
+    assert glance() == Glance("127.0.0.1:53", "svc.local")
+    (folder / "dnsdisco.yaml").write_text('listen: ["::1", 127.0.0.1:1]\nzones: [A.example, b.example]\nttl: nonsense')
+    assert glance() == Glance("[::1]:53", "a.example")
+    for text in ("listen: x\nzones: []", "listen: [x]\nzones: [a..b]", "listen: 5\nzones:", "[", "[]", "listen: {a: b}"):
+        (folder / "other.yaml").write_text(text)
+        assert glance("other.yaml") == Glance()
+    assert glance("nowhere") == Glance()
+
+
+def test_a_small_command_needs_no_pydantic():
+    """`dnsdisco query` has 200 ms; pydantic alone takes half of that."""
+    code = "import sys, dnsdisco.config.glance as g; g.glance(); sys.exit(bool({'pydantic', 'socket'} & set(sys.modules)))"
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+
+
+leaves = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.sampled_from(["env", "off", "::1"])
+)
+trees = st.recursive(
+    leaves,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.sampled_from([*Settings.model_fields, "type", "x"]), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@given(trees)
+def test_any_json_is_settings_or_faults(tree):
+    document = load.parse(json.dumps(tree), "f.yaml")
+    settings, problems = sources._file_settings(document, {"folder": "", "environ": HOME, "known_types": None})
+    assert (settings is None) == bool(problems)
+    if settings is not None:
+        assert Settings.from_plain(json.loads(json.dumps(settings.plain()))).plain() == settings.plain()
