@@ -71,11 +71,15 @@ class NotSupported(DnsdiscoError):
 
 
 class UpstreamError(DnsdiscoError):
-    """An upstream resolver that gave no usable reply. `kind`: timeout, refused, malformed, rcode, disabled."""
+    """No upstream gave a usable reply. `kind`: timeout, refused, malformed, rcode, truncated, disabled, shed, closed.
 
-    def __init__(self, upstream: str, kind: str, reason: str = "") -> None:
+    `reply`: with kind rcode (SERVFAIL, REFUSED, NOTIMP, FORMERR from all of them) the message that said so, for its EDE; with
+    truncated the part that came over UDP when TCP gave nothing. Its question is proven; it is not to be cached. Else b"".
+    """
+
+    def __init__(self, upstream: str, kind: str, reason: str = "", *, reply: bytes = b"") -> None:
         super().__init__(f"{upstream}: {kind}{': ' + reason if reason else ''}")
-        self.upstream, self.kind = upstream, kind
+        self.upstream, self.kind, self.reason, self.reply = upstream, kind, reason, reply
 
 
 class ListenError(DnsdiscoError):

@@ -1,0 +1,159 @@
+"""One upstream asked once: over a fresh connected UDP socket, or on a kept stream. What comes back is judged and told to the exchange."""
+
+from __future__ import annotations
+
+import socket
+from typing import Protocol
+
+from dnsdisco.forward.context import Context
+from dnsdisco.forward.message import judge, query_tail, Verdict
+from dnsdisco.forward.stream import Connection
+from dnsdisco.forward.upstream import Upstream
+
+DATAGRAMS_A_TURN = 16  # read from one socket in one turn of the loop: a flood on it must not hold up anybody else
+DATAGRAM_OCTETS = 4096  # we ask for 1232; one that is longer is cut, cannot be read, and is settled over TCP
+
+
+class Asking(Protocol):
+    """The exchange that an attempt belongs to, and is told what came of it."""
+
+    question: bytes
+    flags: int
+    dnssec_ok: bool
+
+    def on_reply(self, attempt: Attempt, verdict: Verdict, reply: bytes) -> None: ...
+    def on_failure(self, attempt: Attempt, kind: str, reason: str) -> None: ...
+
+
+class Attempt:
+    """What the two kinds share. `doubts`: how often this question was in doubt at this upstream. `is_late`: it has been counted so."""
+
+    __slots__ = ("asked_at", "context", "doubts", "exchange", "has_edns", "is_late", "upstream")
+
+    is_stream = False
+
+    def __init__(self, exchange: Asking, upstream: Upstream, context: Context, *, has_edns: bool, doubts: int = 0) -> None:
+        self.exchange = exchange
+        self.upstream = upstream
+        self.context = context
+        self.has_edns = has_edns
+        self.doubts = doubts
+        self.is_late = False
+        self.asked_at = context.now()
+
+    def start(self) -> None:
+        """Send. Raises OSError when the system will not; then nothing is left open."""
+        raise NotImplementedError
+
+    def repeat(self) -> bool:
+        """Send the same octets on the same socket again: a guesser gains nothing. False: this kind is not repeated."""
+        return False
+
+    def close(self) -> None:
+        """Wait no longer. May be called twice."""
+        raise NotImplementedError
+
+
+class UdpAttempt(Attempt):
+    __slots__ = ("_message_id", "_query", "_sock", "_wrong_replies")
+
+    def start(self) -> None:
+        exchange, context = self.exchange, self.context
+        self._message_id = context.random_id()
+        self._query = self._message_id.to_bytes(2, "big") + query_tail(
+            exchange.question, exchange.flags, dnssec_ok=exchange.dnssec_ok, has_edns=self.has_edns
+        )
+        self._wrong_replies = 0
+        self._sock: socket.socket | None = None
+        sock = socket.socket(self.upstream.family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        try:
+            # Connected: the kernel chooses an unpredictable port and passes on only what comes from this upstream (RFC 5452 §9.2).
+            sock.connect(self.upstream.socket_address)
+            sock.send(self._query)
+        except OSError:
+            sock.close()
+            raise
+        self._sock = sock
+        context.statistics.sent_udp += 1
+        context.loop.add_reader(sock.fileno(), self._on_readable)
+
+    def repeat(self) -> bool:
+        if self._sock is None:
+            return False
+        statistics = self.context.statistics
+        statistics.sent_udp += 1
+        statistics.repeats += 1
+        try:
+            self._sock.send(self._query)
+        except OSError as error:
+            self.exchange.on_failure(self, "refused", error.strerror or str(error))
+        return True
+
+    def close(self) -> None:
+        if self._sock is not None:
+            self.context.loop.remove_reader(self._sock.fileno())
+            self._sock.close()
+            self._sock = None
+
+    def _on_readable(self) -> None:
+        statistics = self.context.statistics
+        for _ in range(DATAGRAMS_A_TURN):
+            assert self._sock is not None
+            try:
+                reply = self._sock.recv(DATAGRAM_OCTETS)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:  # an ICMP error: nobody listens there, or no way leads there
+                self.exchange.on_failure(self, "refused", error.strerror or str(error))
+                return
+            verdict = judge(reply, self._message_id, self.exchange.question)
+            if verdict is Verdict.WRONG:
+                statistics.wrong_replies += 1
+                self._wrong_replies += 1
+                if self._wrong_replies < self.context.limits.wrong_replies:
+                    continue
+                statistics.floods += 1
+                verdict = Verdict.DOUBTFUL
+            self.exchange.on_reply(self, verdict, reply)
+            return
+
+
+class StreamAttempt(Attempt):
+    __slots__ = ("_is_second", "connection", "message_id", "sent_at", "tail")
+
+    is_stream = True
+
+    def start(self) -> None:
+        exchange = self.exchange
+        self.tail = query_tail(
+            exchange.question,
+            exchange.flags,
+            dnssec_ok=exchange.dnssec_ok,
+            has_edns=self.has_edns,
+            is_padded=self.upstream.is_encrypted,
+        )
+        self.connection: Connection | None = None
+        self.message_id = 0
+        self.sent_at = self.asked_at
+        self._is_second = False
+        if not self.upstream.streams.ask(self):
+            raise OSError("every connection to it is full")
+
+    def close(self) -> None:
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            connection.forget(self)
+
+    def on_message(self, message: bytes) -> None:
+        self.connection = None
+        self.exchange.on_reply(self, judge(message, self.message_id, self.exchange.question, is_stream=True), message)
+
+    def on_lost(self, kind: str, reason: str) -> None:
+        was_in_use = self.connection is not None and self.connection.has_answered
+        self.connection = None
+        if was_in_use and not self._is_second:
+            # A kept connection may be closed just as we send: that says nothing about the upstream (RFC 7766 §6.2.4).
+            self._is_second = True
+            if self.upstream.streams.ask(self):
+                return
+        self.exchange.on_failure(self, kind, reason)

@@ -1,0 +1,188 @@
+"""The door of the room: which exchange a question joins, which upstreams it may use, and how many may be on their way."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable, Sequence
+
+from dnsdisco.errors import UpstreamError
+from dnsdisco.forward.context import Context
+from dnsdisco.forward.exchange import Exchange, Result
+from dnsdisco.forward.health import SLOW_S
+from dnsdisco.forward.message import folded, SENT_FLAGS
+from dnsdisco.forward.settings import ForwardLimits, ForwardSettings
+from dnsdisco.forward.sources import Sources
+from dnsdisco.forward.statistics import Statistics
+from dnsdisco.forward.upstream import Upstream
+
+log = logging.getLogger("dnsdisco.forward")
+
+ROOT_NS = b"\0\0\2\0\1"  # `. NS`: what a probe asks, for every resolver has it at hand
+
+Waiter = Callable[[Result], None]
+_Key = tuple[bytes, int, bool]
+
+
+def system_random_id() -> int:
+    """16 bits from the system's CSPRNG."""
+    return int.from_bytes(os.urandom(2), "big")
+
+
+class Forwarder:
+    """Made without I/O; `start()` before the first question, `close()` at the end, both in the loop that asks. Not thread-safe.
+
+    *own*: the addresses and ports that this server listens on, for an upstream that is ourselves.
+    """
+
+    def __init__(
+        self,
+        settings: ForwardSettings,
+        *,
+        own: Sequence[tuple[str, int]] = (),
+        limits: ForwardLimits | None = None,
+        now: Callable[[], float] = time.monotonic,
+        random_id: Callable[[], int] = system_random_id,
+    ) -> None:
+        self.limits = limits or ForwardLimits()
+        self.statistics = Statistics()
+        self._settings = settings
+        self._own = tuple(own)
+        self._now = now
+        self._random_id = random_id
+        self._context: Context | None = None
+        self._sources: Sources | None = None
+        self._pending: dict[_Key, tuple[Exchange, list[Waiter]]] = {}
+        self._probes: set[Exchange] = set()
+        self._watch_timer: asyncio.TimerHandle | None = None
+
+    async def start(self) -> None:
+        """Read the resolv.conf files, sort out upstreams that are ourselves."""
+        loop = asyncio.get_running_loop()
+        self._context = Context(loop, self._now, self._random_id, self.limits, self.statistics)
+        self._sources = Sources(self._context, self._own)
+        self._sources.apply(self._settings)
+        self._watch()
+
+    async def close(self) -> None:
+        """End everything; who waits gets UpstreamError (kind closed)."""
+        if self._watch_timer is not None:
+            self._watch_timer.cancel()
+        for exchange, _ in tuple(self._pending.values()):
+            exchange.abandon(UpstreamError("upstreams", "closed", "shutting down"))
+        for exchange in tuple(self._probes):
+            exchange.abandon(UpstreamError("upstreams", "closed", "shutting down"))
+        if self._sources is not None:
+            self._sources.close()
+        await asyncio.sleep(0)  # the transports close their sockets in the next turn
+
+    def apply(self, settings: ForwardSettings) -> None:
+        """Use other upstreams from now on. What is on its way ends as it began; what is known of an upstream that stays is kept."""
+        self._settings = settings
+        if self._sources is not None:
+            self._sources.apply(settings)
+
+    # what may be asked
+
+    def can_forward(self, question: bytes) -> bool:
+        """Some upstream was configured for the name of *question* (perhaps none that works). False: the answer is REFUSED."""
+        return self._sources is not None and self._sources.routes.find(question).is_configured
+
+    def has_zone(self, question: bytes) -> bool:
+        """The name is in one of `forward.zones`: then it is not special, whatever the RFCs say of it."""
+        return self._sources is not None and self._sources.routes.has_zone(question)
+
+    @property
+    def is_on(self) -> bool:
+        """Something is forwarded at all: RA in our replies."""
+        return self._sources is not None and any(route.is_configured for route in self._sources.routes)
+
+    def describe(self) -> list[dict[str, object]]:
+        """Every upstream, for a page or a metric."""
+        return [upstream.describe() for upstream in self._sources.upstreams()] if self._sources else []
+
+    # asking
+
+    async def exchange(self, question: bytes, *, flags: int, dnssec_ok: bool) -> bytes:
+        """The upstream's whole reply to *question* (QNAME as the client spelled it, QTYPE, QCLASS); its id means nothing.
+
+        *flags*: the RD, AD and CD bits to send, in their places in the header word. When an equal question is on its way already, its
+        reply is given, with the spelling of whoever asked first. Raises UpstreamError within `limits.deadline_s`.
+        """
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+        def settle(result: Result) -> None:
+            if future.done():  # whoever asked has gone
+                return
+            if isinstance(result, UpstreamError):
+                future.set_exception(result)
+            else:
+                future.set_result(result)
+
+        self.ask(question, flags, dnssec_ok, settle)
+        return await future
+
+    def ask(self, question: bytes, flags: int, dnssec_ok: bool, waiter: Waiter) -> None:  # noqa: FBT001  # the hot path: by position
+        """exchange() without a task: *waiter* is called once, with the reply or the error, perhaps before ask() returns."""
+        key = (folded(question), flags & SENT_FLAGS, dnssec_ok)
+        joined = self._pending.get(key)
+        if joined is not None:
+            self.statistics.shared += 1
+            joined[1].append(waiter)
+            return
+        if self._context is None or self._sources is None:
+            waiter(UpstreamError("upstreams", "closed", "not started"))
+            return
+        if len(self._pending) >= self.limits.pending:
+            self.statistics.shed += 1
+            waiter(UpstreamError("upstreams", "shed", f"{self.limits.pending} questions are on their way"))
+            return
+        upstreams = self._ranked(self._sources.routes.find(question).upstreams)
+        if not upstreams:
+            waiter(UpstreamError("upstreams", "disabled", "none can be used"))
+            return
+        self.statistics.questions += 1
+        waiters = [waiter]
+
+        def done(_: Exchange, result: Result) -> None:
+            self._pending.pop(key, None)
+            if isinstance(result, UpstreamError):
+                self.statistics.failed += 1
+            for each in waiters:
+                each(result)
+
+        exchange = Exchange(question, flags, dnssec_ok, upstreams, self._context, done)
+        self._pending[key] = (exchange, waiters)
+        exchange.begin()
+
+    def _ranked(self, upstreams: Sequence[Upstream]) -> Sequence[Upstream]:
+        """As written, but the slow behind the quick and the dead last; one that lost its place is tried on the side now and then."""
+        if len(upstreams) < 2:
+            return upstreams
+        times = [upstream.health.smoothed_s for upstream in upstreams if not upstream.health.is_dead]
+        quickest_s = min(times, default=0.0) or SLOW_S  # one without a measure yet is taken for quick
+        ranks = [upstream.health.rank(quickest_s) for upstream in upstreams]
+        if not any(ranks):
+            return upstreams
+        now = self._now()
+        for upstream, rank in zip(upstreams, ranks, strict=True):
+            if rank and upstream.health.take_probe(now):
+                self._probe(upstream)
+        order = sorted(range(len(upstreams)), key=ranks.__getitem__)  # stable: within a rank as written
+        return [upstreams[at] for at in order]
+
+    def _probe(self, upstream: Upstream) -> None:
+        """Ask it something on our own account: no client should have to wait for the answer."""
+        assert self._context is not None
+        self.statistics.probes += 1
+        exchange = Exchange(ROOT_NS, 0x0100, False, (upstream,), self._context, lambda over, _: self._probes.discard(over))
+        self._probes.add(exchange)
+        exchange.begin()
+
+    def _watch(self) -> None:
+        assert self._context is not None
+        assert self._sources is not None
+        self._sources.look()
+        self._watch_timer = self._context.loop.call_later(self.limits.watch_s, self._watch)

@@ -1,0 +1,119 @@
+"""The message that goes to an upstream, and the judgement of what comes back (RFC 1035 §4.1, RFC 5452 §9.1, RFC 6891 §6.1.1)."""
+
+from __future__ import annotations
+
+from enum import auto, Enum
+
+from dnsdisco.wire.constants import AD, CD, FORMERR, NOTIMP, PADDING, rcode_to_text, RD, REFUSED, SERVFAIL
+from dnsdisco.wire.edns import opt_record, option
+from dnsdisco.wire.query import HEADER_OCTETS
+
+SENT_FLAGS = RD | AD | CD  # what of a client's header goes upstream; the rest has no meaning in a query
+PADDED_OCTETS = 128  # an encrypted query is padded to a multiple of this (RFC 8467 §4.1)
+
+_OPT = {dnssec_ok: opt_record(dnssec_ok=dnssec_ok) for dnssec_ok in (False, True)}
+_UNHELPFUL = frozenset((SERVFAIL, NOTIMP, REFUSED))  # another upstream may know better
+
+
+class Verdict(Enum):
+    """What a datagram, or a message on a stream, is to the question that was asked."""
+
+    USABLE = auto()
+    OVERLONG = auto()  # usable, with octets after its last record, which are to be cut off
+    UNHELPFUL = auto()  # SERVFAIL, REFUSED or NOTIMP to our question
+    FORMERR = auto()  # to our question, or to nothing but our id: an upstream from before EDNS (RFC 6891 §7)
+    TRUNCATED = auto()
+    WRONG = auto()  # not a reply to us: passed over
+    NEAR_MISS = auto()  # a reply with a wrong id: somebody may be guessing (RFC 5452 §9)
+    DOUBTFUL = auto()  # our id, but the case changed, or no question, or records that cannot be read: ask where nobody can forge
+
+
+def query_tail(question: bytes, flags: int, *, dnssec_ok: bool, has_edns: bool = True, is_padded: bool = False) -> bytes:
+    """A query without its id: everything after the first two octets. OPT is our own, never the client's (RFC 6891 §6.1.1)."""
+    head = (flags & SENT_FLAGS).to_bytes(2, "big") + (b"\0\1\0\0\0\0\0\1" if has_edns else b"\0\1\0\0\0\0\0\0")
+    if not has_edns:
+        return head + question
+    if not is_padded:
+        return head + question + _OPT[dnssec_ok]
+    octets = HEADER_OCTETS + len(question) + len(_OPT[dnssec_ok]) + 4
+    return head + question + opt_record(option(PADDING, bytes(-octets % PADDED_OCTETS)), dnssec_ok=dnssec_ok)
+
+
+def judge(reply: bytes, message_id: int, question: bytes, *, is_stream: bool = False) -> Verdict:
+    """Compare *reply* with what was asked: QR, opcode, id, and the whole question, octet by octet.
+
+    On a stream the case of the name may differ: there the path is proven by the connection. Linear in the octets of *reply*.
+    """
+    if len(reply) < HEADER_OCTETS or reply[2] & 0xF8 != 0x80:  # QR=1, opcode QUERY
+        return Verdict.WRONG
+    if reply[0] << 8 | reply[1] != message_id:
+        return Verdict.NEAR_MISS
+    rcode = reply[3] & 15
+    end = HEADER_OCTETS + len(question)
+    if reply[4:6] != b"\0\1":
+        if reply[4:6] != b"\0\0" or len(reply) > HEADER_OCTETS + len(_OPT[False]) or not (rcode in _UNHELPFUL or rcode == FORMERR):
+            return Verdict.WRONG
+        if rcode == FORMERR:
+            return Verdict.FORMERR
+        return Verdict.UNHELPFUL if is_stream else Verdict.DOUBTFUL
+    asked = reply[HEADER_OCTETS:end]
+    if asked != question:
+        if not is_same_question(asked, question):
+            return Verdict.WRONG
+        if not is_stream:
+            return Verdict.DOUBTFUL
+    if reply[2] & 2:
+        return Verdict.TRUNCATED
+    if rcode in _UNHELPFUL:
+        return Verdict.UNHELPFUL
+    if rcode == FORMERR:
+        return Verdict.FORMERR
+    end = end_of_records(reply, end)
+    if not end:
+        return Verdict.DOUBTFUL
+    return Verdict.USABLE if end == len(reply) else Verdict.OVERLONG
+
+
+def folded(question: bytes) -> bytes:
+    """*question* with its name in lower case. Type and class keep their octets: HTTPS (65) is not type 97."""
+    return question[:-4].lower() + question[-4:]
+
+
+def is_same_question(one: bytes, other: bytes) -> bool:
+    """Equal but for the case of the name (RFC 4343 §3)."""
+    return one[-4:] == other[-4:] and one[:-4].lower() == other[:-4].lower()
+
+
+def end_of_records(message: bytes, at: int) -> int:
+    """Where the last record of *message* ends, when its records begin at *at*; 0: they cannot be read.
+
+    Names are stepped over, not read, so no pointer can cost more than its two octets; a pointer that does not go backwards is a fault.
+    """
+    size = len(message)
+    count = (message[6] << 8 | message[7]) + (message[8] << 8 | message[9]) + (message[10] << 8 | message[11])
+    for _ in range(count):
+        begin = at
+        while True:
+            if at >= size:
+                return 0
+            length = message[at]
+            if length == 0:
+                at += 1
+                break
+            if length >= 0xC0:
+                if at + 1 >= size or (length & 0x3F) << 8 | message[at + 1] >= begin:
+                    return 0
+                at += 2
+                break
+            if length > 63 or at - begin > 254:
+                return 0
+            at += 1 + length
+        if at + 10 > size:
+            return 0
+        at += 10 + (message[at + 8] << 8 | message[at + 9])
+    return at if at <= size else 0
+
+
+def rcode_text(reply: bytes) -> str:
+    """The rcode of a reply, for a log line."""
+    return rcode_to_text(reply[3] & 15)

@@ -1,0 +1,38 @@
+"""Is an upstream ourselves? Asked before anything is sent: a server that forwards to itself answers nobody."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Iterable
+
+WILDCARDS = frozenset(("0.0.0.0", "::"))  # noqa: S104  # compared with, not bound
+
+Own = Iterable[tuple[str, int]]  # the addresses and ports that this server listens on
+
+
+def is_own(host: str, port: int, own: Own) -> bool:
+    """Whether a question sent to *host* and *port* would come back to us: an address of *own*, or any local one where *own* has a wildcard.
+
+    An unspecified address (0.0.0.0) as destination means this host.
+    """
+    listens = [address for address, own_port in own if own_port == port]
+    if not listens:
+        return False
+    if host in listens:
+        return True
+    if host in WILDCARDS:
+        return True
+    has_wildcard = any(address == "::" or (address == "0.0.0.0" and ":" not in host) for address in listens)  # noqa: S104
+    return has_wildcard and is_local_address(host)
+
+
+def is_local_address(host: str) -> bool:
+    """The kernel lets us bind it: an address of this host, or anything in 127/8."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((host, 0))
+    except OSError as error:
+        return error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EINVAL, errno.ENODEV)
+    return True

@@ -1,0 +1,43 @@
+"""A resolv.conf as a source of upstreams, looked at again and again: it is replaced by DHCP, VPNs and people at any time."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+from dnsdisco.forward.address import parse_resolv_conf, UpstreamAddress
+
+log = logging.getLogger("dnsdisco.forward")
+
+FILE_OCTETS_MAX = 64 * 1024  # a resolv.conf has a few lines; whatever else is behind the path must not fill our memory
+
+
+class ResolvConf:
+    """One file. A file that is not there has no upstreams: one warning, and it is read when it comes."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.addresses: tuple[UpstreamAddress, ...] = ()
+        self._seen: tuple[int, int, int] | None = None
+        self._has_warned = False
+
+    def look(self) -> bool:
+        """Read the file if it is another one than at the last look, or has changed. True: its addresses are different now."""
+        try:
+            status = os.stat(self.path)  # noqa: PTH116  # pathlib would cost the worker 5 ms of its start
+            seen = (status.st_ino, status.st_mtime_ns, status.st_size)
+            if seen == self._seen:
+                return False
+            with open(self.path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+                addresses = parse_resolv_conf(file.read(FILE_OCTETS_MAX))
+        except OSError as error:
+            seen, addresses = None, ()
+            if not self._has_warned:
+                self._has_warned = True
+                log.warning("%s: %s; nothing is forwarded to its servers", self.path, error.strerror or error)
+        else:
+            self._has_warned = False
+        self._seen = seen
+        has_changed = addresses != self.addresses
+        self.addresses = addresses
+        return has_changed

@@ -1,0 +1,49 @@
+"""What the forwarder is told (`forward:` in the configuration), and its bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardSettings:
+    """`zones`: (zone, its upstreams); a zone without upstreams is never forwarded. `trust_ad` is for whoever relays the reply."""
+
+    upstreams: tuple[str, ...] = ()
+    zones: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    trust_ad: bool = False
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> ForwardSettings:
+        """From the `forward` object of the normalised configuration."""
+        return cls(
+            upstreams=tuple(plain.get("upstreams") or ()),
+            zones=tuple((zone, tuple(upstreams or ())) for zone, upstreams in (plain.get("zones") or {}).items()),
+            trust_ad=bool(plain.get("trust_ad", False)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardLimits:
+    """Seconds, counts, octets. Every one of them has a counter that says how often it was hit."""
+
+    deadline_s: float = 1.9  # from question to reply or error: the client must hear from us within 2 s, long before its own 5 s
+    patience_min_s: float = 0.4  # an upstream gets at least this long before the next is asked as well …
+    patience_max_s: float = 0.8  # … and at most this long, however slow it usually is
+    patience_unknown_s: float = 0.6  # for one that has never answered yet
+    patience_dead_s: float = 0.2  # one that is known to be dead is asked only when nothing else is left
+    repeat_s: float = 0.4  # between repeats, when every upstream has been asked and none has answered
+    pending: int = 1024  # different questions on their way; more are shed. dnsmasq has 150, Unbound 2048 a thread
+    wrong_replies: int = 100  # on one socket; then somebody is flooding it, and TCP is asked instead
+    doubts: int = 3  # times that one question goes to TCP for doubt at one upstream, before that one has failed
+    failures: int = 3  # in a row without any reply, and an upstream counts as dead
+    probe_s: float = 1.0  # until a dead upstream is tried again, doubling …
+    probe_max_s: float = 30.0  # … up to this
+    stream_pipeline: int = 256  # questions on one connection at once
+    streams: int = 4  # connections to one upstream: together as many questions as may be pending
+    stream_idle_s: float = 10.0  # what we give our own clients; RFC 7766 §6.2.3 asks for a few seconds
+    stream_silence_s: float = 1.0  # a connection on which a question waited this long and nothing came is given up
+    connect_s: float = 1.5
+    watch_s: float = 2.0  # between two looks at resolv.conf

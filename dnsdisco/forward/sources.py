@@ -1,0 +1,123 @@
+"""From what was written to who can be asked: addresses parsed, resolv.conf files read, ourselves left out, routes made."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Iterable, Sequence
+
+from dnsdisco.errors import WireError
+from dnsdisco.forward.address import is_path, parse_address, UpstreamAddress
+from dnsdisco.forward.context import Context
+from dnsdisco.forward.own import is_own
+from dnsdisco.forward.resolv_conf import ResolvConf
+from dnsdisco.forward.routes import Route, Routes
+from dnsdisco.forward.settings import ForwardSettings
+from dnsdisco.forward.upstream import Upstream
+from dnsdisco.wire import name
+
+log = logging.getLogger("dnsdisco.forward")
+
+ROOT = b"\0"
+
+
+class Sources:
+    """Holds every upstream by its address, so that what is known of one outlives a reload. `routes` is replaced, never changed."""
+
+    def __init__(self, context: Context, own: Sequence[tuple[str, int]]) -> None:
+        self.routes: Routes[Upstream] = Routes(Route(ROOT, (), is_configured=False), ())
+        self._context = context
+        self._own = own
+        self._settings = ForwardSettings()
+        self._files: dict[str, ResolvConf] = {}
+        self._upstreams: dict[UpstreamAddress, Upstream] = {}
+        self._tls: ssl.SSLContext | None = None
+        self._has_told: set[str] = set()  # problems already logged: the files are looked at every two seconds
+
+    def apply(self, settings: ForwardSettings) -> None:
+        self._settings = settings
+        written = [text for texts in (settings.upstreams, *(texts for _, texts in settings.zones)) for text in texts]
+        self._files = {path: self._files.get(path) or ResolvConf(path) for path in written if is_path(path)}
+        for file in self._files.values():
+            file.look()
+        self._make_routes()
+
+    def look(self) -> None:
+        """See whether a resolv.conf has changed."""
+        if any([file.look() for file in self._files.values()]):  # noqa: C419  # every one of them is to be looked at
+            self._make_routes()
+            log.info("upstreams are now %s", ", ".join(str(upstream) for upstream in self.routes.general.upstreams) or "none")
+
+    def upstreams(self) -> Iterable[Upstream]:
+        return self._upstreams.values()
+
+    def close(self) -> None:
+        for upstream in self._upstreams.values():
+            upstream.streams.close()
+
+    def _make_routes(self) -> None:
+        before, self._upstreams = self._upstreams, {}
+        general = self._route(ROOT, self._settings.upstreams, before)
+        zones = []
+        for zone, texts in self._settings.zones:
+            try:
+                zones.append(self._route(name.from_text(zone).lower(), texts, before))
+            except WireError as error:
+                self._tell(f"forward.zones: {error}: this zone is left out")
+        self.routes = Routes(general, zones)
+        for address, upstream in before.items():
+            if address not in self._upstreams:
+                upstream.streams.retire()
+
+    def _route(self, zone: bytes, texts: Iterable[str], before: dict[UpstreamAddress, Upstream]) -> Route[Upstream]:
+        usable: list[Upstream] = []
+        is_configured = False
+        for text in texts:
+            is_file = is_path(text)
+            for address in self._files[text].addresses if is_file else self._parsed(text):
+                upstream = (
+                    self._upstreams.get(address) or before.get(address) or Upstream(address, self._context, self._tls_for(address))
+                )
+                self._upstreams[address] = upstream
+                if self._is_ourselves(upstream, text if is_file else ""):
+                    # A resolv.conf that names us is how we are meant to be used; an upstream that was written and is us is a fault.
+                    is_configured = is_configured or not is_file
+                    continue
+                is_configured = True
+                if upstream not in usable:
+                    usable.append(upstream)
+        return Route(zone, tuple(usable), is_configured)
+
+    def _parsed(self, text: str) -> tuple[UpstreamAddress, ...]:
+        try:
+            return (parse_address(text),)
+        except ValueError as error:
+            self._tell(f"forward: {error}: this upstream is left out")
+            return ()
+
+    def _is_ourselves(self, upstream: Upstream, file: str) -> bool:
+        if not is_own(upstream.address.host, upstream.address.port, self._own):
+            upstream.own_reason = ""
+            return False
+        if not upstream.own_reason:
+            upstream.own_reason = "we listen there"
+            self._context.statistics.own += 1
+            if file:
+                log.info("%s names %s, where we listen: not an upstream", file, upstream)
+            else:
+                log.warning("upstream %s is ourselves: disabled", upstream)
+        return True
+
+    def _tls_for(self, address: UpstreamAddress) -> ssl.SSLContext | None:
+        if address.transport != "tls":
+            return None
+        if self._tls is None:
+            self._tls = ssl.create_default_context()  # verifies against the system's authorities (and SSL_CERT_FILE); RFC 8310 §8.1
+            self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
+            self._tls.set_alpn_protocols(["dot"])
+        return self._tls
+
+    def _tell(self, problem: str) -> None:
+        if problem not in self._has_told:
+            self._has_told.add(problem)
+            log.error("%s", problem)

@@ -1,0 +1,36 @@
+"""What the forwarder has counted since it was made. Plain ints, written by one thread; names end up in the metrics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+
+@dataclass(slots=True)
+class Statistics:
+    questions: int = 0  # exchanges begun
+    shared: int = 0  # questions that joined one that was on its way
+    shed: int = 0  # refused because ForwardLimits.pending were on their way
+    failed: int = 0  # exchanges that ended without a usable reply
+    deadline: int = 0  # of these: nobody answered in time
+    sent_udp: int = 0  # datagrams, repeats included
+    sent_stream: int = 0  # questions sent over TCP or TLS
+    repeats: int = 0
+    hedged: int = 0  # times the next upstream was asked because one was late
+    wrong_replies: int = 0  # passed over: not to our question
+    near_misses: int = 0  # replies with a wrong id
+    doubtful: int = 0  # replies that only TCP could settle
+    floods: int = 0  # sockets given up because of ForwardLimits.wrong_replies
+    truncated: int = 0  # replies with TC
+    unhelpful: int = 0  # SERVFAIL, REFUSED, NOTIMP
+    without_edns: int = 0  # questions repeated without EDNS after FORMERR
+    connections: int = 0  # streams opened
+    connections_lost: int = 0  # streams that ended while a question was on them
+    streams_full: int = 0  # questions that found every connection full (ForwardLimits.streams, stream_pipeline)
+    local_errors: int = 0  # sockets that the system would not give us
+    died: int = 0  # upstreams declared dead
+    revived: int = 0
+    probes: int = 0
+    own: int = 0  # upstreams that were found to be ourselves
+
+    def as_dict(self) -> dict[str, int]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}

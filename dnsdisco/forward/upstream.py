@@ -1,0 +1,65 @@
+"""One upstream: its address, what is known of it, its connections. One object for an address, whichever routes name it."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import ssl
+
+from dnsdisco.forward.address import UpstreamAddress
+from dnsdisco.forward.context import Context
+from dnsdisco.forward.health import Health
+from dnsdisco.forward.stream import StreamPool
+
+log = logging.getLogger("dnsdisco.forward")
+
+PLAIN_STREAK = 3  # questions in a row that were FORMERR with EDNS and fine without: it does not know EDNS …
+PLAIN_S = 300.0  # … and is asked without for this long, which saves a round trip each time
+
+
+class Upstream:
+    def __init__(self, address: UpstreamAddress, context: Context, tls: ssl.SSLContext | None) -> None:
+        self.address = address
+        self.family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+        self.socket_address = (address.host, address.port)
+        self.is_encrypted = address.transport == "tls"
+        self.health = Health(context.limits)
+        self.streams = StreamPool(address, context, tls)
+        self.own_reason = ""  # why it is ourselves, and therefore never asked
+        self._context = context
+        self._plain_streak = 0
+        self._plain_until = float("-inf")
+
+    def __str__(self) -> str:
+        return str(self.address)
+
+    def knows_edns(self, now: float) -> bool:
+        return now >= self._plain_until
+
+    def answered_without_edns(self, now: float) -> None:
+        """A question was fine without EDNS that was FORMERR with it."""
+        self._plain_streak += 1
+        if self._plain_streak >= PLAIN_STREAK:
+            self._plain_streak, self._plain_until = 0, now + PLAIN_S
+
+    def answered_with_edns(self) -> None:
+        self._plain_streak = 0
+
+    def replied(self, now: float, took_s: float | None = None) -> None:
+        if self.health.replied(now, took_s):
+            self._context.statistics.revived += 1
+            log.info("upstream %s answers again", self)
+
+    def failed(self, asked_at: float, now: float, reason: str) -> None:
+        if self.health.failed(asked_at, now):
+            self._context.statistics.died += 1
+            log.warning("upstream %s does not answer (%s): asked last until it does", self, reason)
+
+    def describe(self) -> dict[str, object]:
+        """For a page or a metric."""
+        return {
+            "address": str(self.address),
+            "state": "own" if self.own_reason else "dead" if self.health.is_dead else "up",
+            "rtt_ms": round(self.health.smoothed_s * 1000, 3),
+            "failures": self.health.failures,
+        }
