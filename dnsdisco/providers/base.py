@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self
 
 from dnsdisco.errors import NotSupported
+from dnsdisco.model.data import service_from_data, service_to_dict
 from dnsdisco.model.service import Snapshot
 
 Services = Mapping[str, Mapping[str, Any]]
@@ -38,15 +39,20 @@ class ServiceDiscovery(ABC):
 
     @abstractmethod
     def get_services(self) -> dict[str, dict[str, Any]]:
-        """All services by name, critical instances included. May block, but not for ever: a few seconds at most.
+        """All services by name, in any form of docs/services.md, critical instances included. May block, a few seconds at most.
 
         Raises ProviderError when the backend did not answer. Never returns a part, nor nothing, in place of an error: every name that
         is missing here is a name that does not exist.
         """
 
     def get_service(self, service_name: str, default: dict[str, Any] | None = None) -> dict[str, Any] | None:
-        """One service, or *default* when it is unknown. Raises ProviderError when the backend did not answer, whatever *default* is."""
-        return self.get_services().get(service_name, default)
+        """One service, or *default* when it is unknown. Raises ProviderError when the backend did not answer, whatever *default* is.
+
+        Whatever form get_services() has it in, this one has url, address, port, scheme, tags, meta, id, health and instances.
+        """
+        data = self.get_services().get(service_name)
+        service = None if data is None else service_from_data(service_name, data)[0]
+        return service_to_dict(service) if service else default
 
     def get_service_url(self, service_name: str, default: str | None = None) -> str | None:
         """The URL of one healthy instance, or *default* when the service is unknown. Errors as get_service()."""

@@ -1,0 +1,200 @@
+"""The smaller parts of service data (docs/services.md): ports, tags, meta, health, times, checks, extra records.
+
+Every function raises ValueError whose text says what was expected and what was found; none raises anything else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dnsdisco.model.address import number_from, TRANSPORTS, unexpected
+from dnsdisco.model.service import Check, Health, Port, Record
+
+TTL_S_MAX = 3600  # of a service: an answer that lives longer hides every change
+RECORD_TTL_S_MAX = 2**31 - 1  # RFC 2181 §8
+INTERVAL_S_MAX = 86400.0  # of a check: one a day says nothing about health any more
+TEXT_CHARACTERS_MAX = 255  # of an id, a tag, a meta key: one character-string (RFC 1035 §3.3)
+VALUE_CHARACTERS_MAX = 65535  # of a meta or record value: more than a DNS message holds
+
+_HEALTH = {
+    "passing": Health.PASSING,
+    "healthy": Health.PASSING,
+    "up": Health.PASSING,
+    "warning": Health.WARNING,
+    "critical": Health.CRITICAL,
+    "unhealthy": Health.CRITICAL,
+    "down": Health.CRITICAL,
+}
+_UNITS_S = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_PORT_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,60}[a-z0-9])?")  # with the `_` before it, one label of 63 octets
+_RECORD_TYPE = re.compile(r"[A-Z][A-Z0-9-]{0,31}")
+_CHECK_KEYS = frozenset({"http", "tcp", "interval", "timeout", "rise", "fall", "initial"})
+_RECORD_KEYS = frozenset({"type", "value", "name", "ttl"})
+_PORT_KEYS = frozenset({"port", "name", "protocol"})
+
+
+def text_from(value: Any, maximum: int = TEXT_CHARACTERS_MAX) -> str:
+    """One printable line. Numbers and booleans become their text as YAML and JSON write it."""
+    if not isinstance(value, str):
+        if value is None or isinstance(value, bool):
+            value = "" if value is None else str(value).lower()
+        elif isinstance(value, (int, float)) and not (isinstance(value, int) and value.bit_length() > 256):
+            value = str(value)
+        else:
+            raise unexpected("a text", value)
+    if len(value) > maximum:
+        raise ValueError(f"expected a text of at most {maximum} characters, found {len(value)}")
+    if not value.isprintable():
+        raise unexpected("a text without control characters", value)
+    return str(value)
+
+
+def tags_from(value: Any) -> tuple[str, ...]:
+    """Each tag once, in the order given. A text alone is one tag."""
+    if value is None:
+        return ()
+    if isinstance(value, (str, int, float)):
+        value = [value]
+    if not isinstance(value, (Sequence, set, frozenset)):
+        raise unexpected("a list of tags", value)
+    tags = tuple(dict.fromkeys(text_from(tag) for tag in value))
+    if "" in tags:
+        raise ValueError("expected tags with at least one character, found an empty one")
+    return tags
+
+
+def meta_from(value: Any) -> tuple[tuple[str, str], ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, Mapping):
+        raise unexpected("a mapping of keys to texts", value)
+    return tuple((text_from(key), text_from(each, VALUE_CHARACTERS_MAX)) for key, each in value.items())
+
+
+def health_from(value: Any) -> Health:
+    if value is None:
+        return Health.PASSING
+    if isinstance(value, Health):
+        return value
+    health = _HEALTH.get(value.lower()) if isinstance(value, str) else None
+    if health is None:
+        raise unexpected("passing, warning or critical", value)
+    return health
+
+
+def duration_s(value: Any, low: float, high: float) -> float:
+    """Seconds, from a number or from a text such as `10s`, `500ms`, `1m30s`."""
+    seconds = -1.0
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        seconds = float(value) if abs(value) < 1e12 else 1e12
+    elif isinstance(value, str) and value.isascii() and 0 < len(value) <= 32:
+        text = value.strip().lower()
+        if re.fullmatch(r"\d+(\.\d+)?", text):
+            seconds = float(text)
+        elif text and not _DURATION_PART.sub("", text):
+            seconds = sum(float(count) * _UNITS_S[unit] for count, unit in _DURATION_PART.findall(text))
+    if not low <= seconds <= high:  # also NaN
+        raise unexpected(f"a duration from {low:g} to {high:g} seconds such as 10s or 500ms", value)
+    return seconds
+
+
+def ttl_from(value: Any, maximum: int = TTL_S_MAX) -> int | None:
+    """Whole seconds; None: not told."""
+    if value is None:
+        return None
+    seconds = duration_s(value, 0, maximum)
+    if seconds != int(seconds):
+        raise unexpected("whole seconds", value)
+    return int(seconds)
+
+
+def port_of_scheme(number: int, scheme: str) -> Port:
+    """A bare port is named after the scheme; tcp and udp are no name, they say the transport."""
+    if scheme in TRANSPORTS:
+        return Port(number, "", scheme)
+    return Port(number, scheme if _PORT_NAME.fullmatch(scheme) else "")
+
+
+def ports_from(value: Any) -> tuple[Port, ...]:
+    """`{http: 8080, dns: 53/udp}`, or a list of numbers, of such texts, and of `{name, port, protocol}`."""
+    if isinstance(value, Mapping):
+        return tuple(_port(each, name) for name, each in value.items())
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return tuple(_port(each, "") for each in value)
+    raise unexpected("a mapping of names to ports", value)
+
+
+def check_from(value: Any) -> tuple[Check | None, list[str]]:
+    """The check, and the keys in it that mean nothing here."""
+    if value is None:
+        return None, []
+    if not isinstance(value, Mapping):
+        raise unexpected("a mapping such as {http: 'http://{address}:{port}/health', interval: 10s}", value)
+    http, tcp = text_from(value.get("http"), VALUE_CHARACTERS_MAX), text_from(value.get("tcp"))
+    if bool(http) == bool(tcp):
+        raise ValueError(f"expected one of http and tcp, found {'both' if http else 'neither'}")
+    if http and not http.lower().startswith(("http://", "https://")):
+        raise unexpected("a URL that begins with http:// or https://", http)
+    if tcp and not re.fullmatch(r".+:(?:[0-9]{1,5}|\{port\})", tcp):
+        raise unexpected("an address and a port such as {address}:{port}", tcp)
+    defaults = Check()
+    check = Check(
+        http=http,
+        tcp=tcp,
+        interval_s=duration_s(value.get("interval", defaults.interval_s), 0.1, INTERVAL_S_MAX),
+        timeout_s=duration_s(value.get("timeout", defaults.timeout_s), 0.01, INTERVAL_S_MAX),
+        rise=number_from(value.get("rise", defaults.rise), 1, 100),
+        fall=number_from(value.get("fall", defaults.fall), 1, 100),
+        initial=health_from(value.get("initial")),
+    )
+    return check, [str(key) for key in value if key not in _CHECK_KEYS]
+
+
+def record_from(value: Any) -> Record:
+    """One of `records:`. Whether the value makes sense for its type is for the zone room to say."""
+    if not isinstance(value, Mapping):
+        raise unexpected("a mapping such as {type: TXT, value: text}", value)
+    for key in value:
+        if key not in _RECORD_KEYS:
+            raise unexpected("type, value, name and ttl", key)
+    rtype = text_from(value.get("type")).upper()
+    if not _RECORD_TYPE.fullmatch(rtype):
+        raise unexpected("a record type such as TXT or TYPE65280", value.get("type"))
+    name = text_from(value.get("name"))
+    ttl = ttl_from(value.get("ttl"), RECORD_TTL_S_MAX)
+    return Record(rtype, _record_value(rtype, value.get("value")), "" if name == "@" else name, ttl)
+
+
+def _record_value(rtype: str, value: Any) -> str | tuple[str, ...]:
+    if rtype == "TXT":
+        strings = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+        if value is None or not strings:
+            raise ValueError("expected a `value`, found nothing")
+        return tuple(text_from(string, VALUE_CHARACTERS_MAX) for string in strings)
+    text = text_from(value, VALUE_CHARACTERS_MAX).strip()
+    if not text:
+        raise ValueError("expected a `value`, found nothing")
+    return text
+
+
+def _port(value: Any, name: Any) -> Port:
+    protocol = ""
+    if isinstance(value, Mapping):
+        for key in value:
+            if key not in _PORT_KEYS:
+                raise unexpected("port, name and protocol", key)
+        name = value.get("name", name)
+        protocol = text_from(value.get("protocol"))
+        value = value.get("port")
+    elif isinstance(value, str):
+        value, _, protocol = value.partition("/")
+    protocol = protocol.lower()
+    if protocol and protocol not in TRANSPORTS:
+        raise unexpected("tcp, udp or sctp", protocol)
+    label = text_from(name).lower()
+    if label and not _PORT_NAME.fullmatch(label):
+        raise unexpected("a port name of letters, digits and -", name)
+    return Port(number_from(value, 1, 65535), label, protocol)

@@ -1,0 +1,165 @@
+"""One entry of `instances:` (docs/services.md) becomes an Instance; what is wrong with it leaves out it alone.
+
+Part of `data.py`, where the rules are; this is the part that runs a hundred thousand times.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from dnsdisco.model.address import canonical_address, number_from, parse_url, scheme_from, shown
+from dnsdisco.model.fields import health_from, meta_from, port_of_scheme, ports_from, tags_from, text_from
+from dnsdisco.model.service import Health, Instance, Port
+
+Fault = tuple[str, str, bool]  # key path relative to the service ("": the service itself), message, whether it is only a warning
+Value = TypeVar("Value")
+
+WEIGHT_MAX = 65535  # RFC 2782: weight and priority are 16 bits
+INSTANCES_MAX = 500_000  # of one service: what the link to a worker carries as one message
+
+# fmt: off
+INSTANCE_KEYS = frozenset({
+    "id", "address", "port", "ports", "url", "scheme", "weight", "warning_weight", "priority", "tags", "meta", "health", "hostname", "node",
+})
+# fmt: on
+PORT_KEYS = frozenset({"port", "ports"})
+
+
+class Shared(NamedTuple):
+    """What the service says for all of its instances."""
+
+    name: str
+    scheme: str = ""
+    tags: tuple[str, ...] = ()
+    values: Mapping[str, Any] = {}  # for those that do not say it themselves
+
+
+def instances_from(value: Any, shared: Shared, faults: list[Fault]) -> tuple[tuple[Instance, ...], str]:
+    """The instances that can be used, each id once, and the scheme of the first one that has one."""
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        faults.append(("instances", f"expected a list, found {shown(value)}", False))
+        return (), ""
+    if len(value) > INSTANCES_MAX:
+        faults.append(("instances", f"expected at most {INSTANCES_MAX} instances, found {len(value)}", False))
+        return (), ""
+    instances: dict[str, Instance] = {}
+    first_scheme = shared.scheme
+    for at, data in enumerate(value):
+        path = f"instances[{at}]"
+        if not isinstance(data, Mapping):
+            faults.append((path, f"expected a mapping such as {{address: 10.0.0.11, port: 8080}}, found {shown(data)}", False))
+            continue
+        if not INSTANCE_KEYS.issuperset(data):
+            tell_unknown(f"{path}.", data, INSTANCE_KEYS, faults)
+        instance = instance_from(_completed(data, shared.values) if shared.values else data, path, shared, faults)
+        if instance is None:
+            continue
+        if instance.id in instances:
+            faults.append((path, f"a second instance with the id {shown(instance.id)} is left out; give each its own `id`", False))
+            continue
+        first_scheme = first_scheme or scheme_of(data, [])
+        instances[instance.id] = instance
+    return tuple(instances.values()), first_scheme
+
+
+def instance_from(data: Mapping[str, Any], path: str, shared: Shared, faults: list[Fault]) -> Instance | None:
+    """One instance; None, and a fault, where it cannot be used."""
+    get = data.get
+    key = "url"
+    try:
+        address, number, scheme = get("address"), get("port"), shared.scheme
+        url = get("url")
+        # The URL says what the other keys do not; a key that is there, though empty (`port: null`), has said it.
+        if url and not (address is not None and "port" in data and "scheme" in data):
+            parts = parse_url(url)
+            scheme = scheme or parts.scheme
+            address = parts.address if address is None else address
+            number = parts.port if "port" not in data and get("ports") is None else number
+        key = "scheme"
+        if not shared.scheme and get("scheme") is not None:
+            scheme = scheme_from(data["scheme"])
+        key = "address"
+        if address is None:
+            faults.append((path, "expected an `address` or a `url`, found neither", False))
+            return None
+        address = canonical_address(address)
+        key = "port"
+        ports: tuple[Port, ...] = () if number is None else (port_of_scheme(number_from(number, 1, 65535), scheme),)
+        key = "ports"
+        if get("ports") is not None:
+            ports = _joined(ports, ports_from(data["ports"]))
+        key = "id"
+        given = get("id")
+        id_ = derived_id(shared.name, address, ports) if given is None or given == "" else text_from(given)
+        key = "weight"
+        weight = 1 if get("weight") is None else number_from(data["weight"], 0, WEIGHT_MAX)
+        key = "warning_weight"
+        warning_weight = 1 if get("warning_weight") is None else number_from(data["warning_weight"], 0, WEIGHT_MAX)
+        key = "priority"
+        priority = 0 if get("priority") is None else number_from(data["priority"], 0, WEIGHT_MAX)
+        key = "health"
+        health = Health.PASSING if get("health") is None else health_from(data["health"])
+        key = "hostname"
+        hostname = "" if get("hostname") is None else text_from(data["hostname"])
+        key = "node"
+        node = "" if get("node") is None else text_from(data["node"])
+    except ValueError as error:
+        faults.append((f"{path}.{key}" if path else key, str(error), False))
+        return None
+    dot = f"{path}." if path else ""
+    tags = lenient(tags_from, data, "tags", dot, faults)
+    if shared.tags:
+        tags = tuple(dict.fromkeys((*tags, *shared.tags)))  # what is said of the service is true of each instance
+    meta = lenient(meta_from, data, "meta", dot, faults)
+    return Instance(id_, address, ports, weight, warning_weight, priority, tags, meta, health, hostname, node)
+
+
+def derived_id(name: str, address: str, ports: tuple[Port, ...]) -> str:
+    """The id of an instance that was given none: the same for the same name, address and first port."""
+    return f"{name}-{address}-{ports[0].number}" if ports else f"{name}-{address}"
+
+
+def scheme_of(data: Mapping[str, Any], faults: list[Fault]) -> str:
+    """`scheme`, else the scheme of `url`."""
+    scheme = data.get("scheme")
+    if scheme is not None:
+        return lenient(scheme_from, data, "scheme", "", faults)
+    if not data.get("url"):
+        return ""
+    try:
+        return parse_url(data["url"]).scheme
+    except ValueError:
+        return ""  # told where the URL itself is read
+
+
+def lenient(read: Callable[[Any], Value], data: Mapping[str, Any], key: str, dot: str, faults: list[Fault]) -> Value:
+    """What *read* makes of `data[key]`; where it cannot be used, a fault, and what *read* makes of nothing."""
+    try:
+        return read(data.get(key))
+    except ValueError as error:
+        faults.append((f"{dot}{key}", str(error), False))
+        return read(None)
+
+
+def tell_unknown(dot: str, data: Mapping[str, Any], known: frozenset[str], faults: list[Fault]) -> None:
+    """A warning for each key that means nothing: it is passed over."""
+    for key in data:
+        if key not in known:
+            near = difflib.get_close_matches(str(key).lower()[:64], known, n=1, cutoff=0.6)
+            faults.append((f"{dot}{key}", f"unknown key{f'; did you mean {near[0]}?' if near else ''}", True))
+
+
+def _completed(data: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:
+    """What the service says for all, without the ports where the instance has some of its own."""
+    has_ports = any(data.get(key) is not None for key in ("port", "ports", "url"))
+    return {**{key: value for key, value in shared.items() if not (has_ports and key in PORT_KEYS)}, **data}
+
+
+def _joined(bare: tuple[Port, ...], named: tuple[Port, ...]) -> tuple[Port, ...]:
+    """`port` first, under its name in `ports` where it has one."""
+    if not bare:
+        return tuple(dict.fromkeys(named))
+    first = tuple(port for port in named if port.number == bare[0].number) or bare
+    return tuple(dict.fromkeys((*first, *named)))

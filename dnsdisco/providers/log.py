@@ -1,0 +1,17 @@
+"""The logger of the room. What it prints, and where, is for composition roots to say (`structlog.configure`)."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import structlog
+
+_PLAIN: list[Any] = [structlog.stdlib.filter_by_level, structlog.processors.KeyValueRenderer(key_order=["event"], drop_missing=True)]
+
+
+def logger() -> Any:
+    """structlog as it is configured now; where nobody did, logging's "dnsdisco": a library must not print to a program's output."""
+    if structlog.is_configured():
+        return structlog.get_logger("dnsdisco")
+    return structlog.wrap_logger(logging.getLogger("dnsdisco"), processors=_PLAIN, wrapper_class=structlog.stdlib.BoundLogger)
