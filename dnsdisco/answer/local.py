@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never, NamedTuple
 
-from dnsdisco.answer import flatten
+from dnsdisco.answer import flatten, special
 from dnsdisco.answer.decision import Decision, Forward, Gather, Part, Want
 from dnsdisco.answer.settings import AnswerSettings
 from dnsdisco.model.entry import Entry, ExtraRecord
@@ -78,12 +78,14 @@ def pointer(qname: bytes, qtype: int, address: str, catalog: Catalog, settings: 
     owners = catalog.with_address(address)
     if not owners:
         return None
-    zone = settings.zones[0]
     ttls = [render.ttl_of(entry, settings, is_stale=_is_stale(catalog, entry)) for entry, _ in owners]
-    negative = soa.soa(zone, catalog.serial, settings.negative_ttl)
     if qtype == ANY:
         return _minimal_any(Question(qname, (), qtype), min(ttls))
-    targets = dict.fromkeys(render.target_of(entry, instance, zone) for entry, instance in owners) if qtype == PTR else {}
+    rule = special.rule_for(labels_of(qname))
+    negative = soa.empty_zone_soa(rule[0] if rule else labels_of(qname), settings.negative_ttl)
+    targets = (
+        dict.fromkeys(render.target_of(entry, instance, settings.zones[0]) for entry, instance in owners) if qtype == PTR else {}
+    )
     reply = _positive([RR(qname, PTR, min(ttls), target) for target in targets], negative, depends_on=(address,))
     stale = {ede for entry, _ in owners for ede in _stale(catalog, entry)}
     return replace(reply, ede=tuple(sorted(stale)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dnsdisco.wire import edns as edns_room
 from dnsdisco.wire.constants import SOA
 from dnsdisco.wire.query import HEADER_OCTETS, Query
-from dnsdisco.wire.reply import assemble, encode_record, Reply, reply_flags
+from dnsdisco.wire.reply import assemble, encode_record, Reply, reply_flags, RR
 from dnsdisco.zone.order import Draw, orders, weighted_order
 
 ORDERS = 32  # prepared orders of one answer; exact shares for weights up to about 1:31
@@ -25,17 +25,17 @@ class Prepared:
         additional = [encode_record(record, qname) for record in reply.additional]
         self.sections = (answer, authority, additional)
         rest = b"".join(authority) + b"".join(additional)
-        size = sum(map(len, answer)) + len(rest)
-        count = 1
-        if len(reply.weights or ()) > 1:
-            count = max(ORDERS_MIN, min(ORDERS, ORDERS_OCTETS_MAX // max(size, 1)))
-        self.bodies = [b"".join(ordered) + rest for ordered in _ordered(answer, reply, count, draw)]
         kept = len(answer)
         if reply.weights is not None and reply.max_answers:
             kept = min(kept, kept - len(reply.weights) + reply.max_answers)
+        count = 1
+        if len(reply.weights or ()) > 1:
+            size = sum(map(len, answer)) * kept // len(answer) + len(rest)
+            count = max(ORDERS_MIN, min(ORDERS, ORDERS_OCTETS_MAX // size))
+        self.bodies = [b"".join(ordered) + rest for ordered in _ordered(answer, reply, count, draw)]
         self.counts = b"".join(number.to_bytes(2, "big") for number in (kept, len(authority), len(additional)))
         self.longest = max(map(len, self.bodies))
-        self.is_negative = not answer and not additional and len(authority) == 1 and reply.authority[0].rtype == SOA
+        self.is_negative = not answer and not additional and len(authority) == 1 and _is_soa_above(reply.authority[0], qname)
         self.exact_keys: list[bytes] = []
 
     def share_bodies(self, bodies: list[bytes]) -> None:
@@ -100,6 +100,10 @@ def _ordered(answer: list[bytes], reply: Reply, count: int, draw: Draw) -> list[
     limit = reply.max_answers or len(tail)
     chosen = [weighted_order(reply.weights, draw)] if count == 1 else orders(reply.weights, count, draw)
     return [head + [tail[index] for index in order[:limit]] for order in chosen]
+
+
+def _is_soa_above(record: RR, qname: bytes) -> bool:
+    return record.rtype == SOA and qname.endswith(record.owner)
 
 
 def _one_more(counts: bytes) -> bytes:

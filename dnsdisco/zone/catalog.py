@@ -61,13 +61,15 @@ class Catalog:
         """Providers that may know names which we have not heard of yet."""
         return [state for state in self.states.values() if not state.has_synced and not state.is_optional]
 
-    def replace(self, entries: Iterable[Entry], states: Iterable[ProviderState], serial: int) -> None:
-        """Everything anew."""
-        fresh = Catalog()
-        for entry in entries:
-            fresh._put(entry)
+    def put(self, entry: Entry) -> None:
+        """Add to a catalog that is being built beside the one in use."""
+        self._put(entry)
+
+    def replace(self, fresh: Catalog, states: Iterable[ProviderState], serial: int) -> None:
+        """Everything anew, by taking what *fresh* holds. O(1)."""
         self._entries, self._paths, self._namespaces = fresh._entries, fresh._paths, fresh._namespaces
         self._tags, self._addresses, self._below = fresh._tags, fresh._addresses, fresh._below
+        self.records = fresh.records
         self.set_states(states)
         self.serial, self.is_complete = serial, True
 

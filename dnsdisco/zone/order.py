@@ -11,7 +11,7 @@ Draw = Callable[[], float]  # uniform in [0, 1)
 ZERO_WEIGHT = 0.001
 
 
-def weighted_order(weights: Sequence[int], draw: Draw) -> list[int]:
+def weighted_order(weights: Sequence[float], draw: Draw) -> list[int]:
     """The indices of *weights* in an order drawn without replacement, each next one with a chance in proportion to its weight.
 
     Efraimidis and Spirakis: sort by u^(1/w). O(n log n).
@@ -32,8 +32,8 @@ def orders(weights: Sequence[int], count: int, draw: Draw) -> list[list[int]]:
         return [weighted_order(weights, draw) for _ in range(count)]
     exact = [weight * count / total for weight in weights]
     firsts = [int(share) for share in exact]
-    # A random start, so that with more instances than orders each of them has its turn in some round.
-    by_remainder = sorted(weighted_order([1] * len(weights), draw), key=lambda index: exact[index] - firsts[index], reverse=True)
+    # What is left over is drawn by what each lacks: with more instances than orders, each of them has its turn in some drawing.
+    by_remainder = weighted_order([share - first for share, first in zip(exact, firsts, strict=True)], draw)
     for index in islice(cycle(by_remainder), count - sum(firsts)):
         firsts[index] += 1
     result = []

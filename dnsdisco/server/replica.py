@@ -1,0 +1,81 @@
+"""What the link does to this worker: the catalog kept in step with control's, and the answers made from it with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dnsdisco.model.delta import ZoneRecord
+from dnsdisco.model.entry import Entry, ProviderState
+from dnsdisco.server.serve import Responder
+from dnsdisco.zone.catalog import Catalog
+from dnsdisco.zone.records import ZoneRecords
+
+
+class Replica:
+    """Event loop only; each call is one step between two queries."""
+
+    def __init__(self, catalog: Catalog, responder: Responder) -> None:
+        self.catalog = catalog
+        self._responder = responder
+        self._fresh: Catalog | None = None
+        self._pending: tuple[list[Entry], list[str]] = ([], [])
+        self._records: list[ZoneRecord] = []
+
+    def begin(self, serial: int) -> None:
+        """A whole catalog follows; the one in use answers meanwhile."""
+        self._fresh = Catalog()
+        self._pending, self._records = ([], []), []
+
+    def put(self, entries: Iterable[Entry]) -> None:
+        if self._fresh is not None:
+            for entry in entries:
+                self._fresh.put(entry)
+
+    def end(self, serial: int, states: Iterable[ProviderState]) -> bool:
+        """The whole catalog is here: take it. False: its beginning was missed."""
+        fresh, self._fresh = self._fresh, None
+        if fresh is None:
+            return False
+        self.catalog.replace(fresh, states, serial)
+        self._responder.table.clear()
+        return True
+
+    def change(
+        self, base: int, serial: int, put: Iterable[Entry], drop: Iterable[str], states: Iterable[ProviderState] | None, *, more: bool
+    ) -> bool:
+        """Part of a change from *base* to *serial*; the last part (not *more*) makes it seen. False: we are not at *base*."""
+        if base != self.catalog.serial or not self.catalog.is_complete:
+            return False
+        self._pending[0].extend(put)
+        self._pending[1].extend(drop)
+        if more:
+            return True
+        entries, keys = self._pending
+        self._pending = ([], [])
+        touched = self.catalog.apply(entries, keys, serial)
+        if states is not None:
+            self.set_states(states)
+        self._responder.changed(touched)
+        return True
+
+    def set_states(self, states: Iterable[ProviderState]) -> None:
+        """Which providers are there; a change of it changes the reason given with many answers."""
+        before = self.catalog.states
+        self.catalog.set_states(states)
+        if self.catalog.states != before:
+            self._responder.table.clear()
+
+    def set_records(self, base: int, serial: int, records: Iterable[ZoneRecord], *, more: bool) -> bool:
+        """All records of the zone files anew, in parts as change(). Between begin() and end() they come with the catalog."""
+        if self._fresh is None and (base != self.catalog.serial or not self.catalog.is_complete):
+            return False
+        self._records.extend(records)
+        if more:
+            return True
+        made, self._records = ZoneRecords(self._records), []
+        if self._fresh is not None:
+            self._fresh.records = made
+            return True
+        self.catalog.records, self.catalog.serial = made, serial
+        self._responder.table.clear()
+        return True

@@ -1,0 +1,142 @@
+"""Weights, samples and cuts: A, AAAA and SRV follow one rule, and nothing is ever cut in silence."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import dns.flags
+import dns.message
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dnsdisco.zone.order import orders, weighted_order
+from tests.kit import Answers, section
+
+WEIGHTED = """
+web:
+  instances:
+    - {id: a, address: 10.0.0.1, port: 1, weight: 60}
+    - {id: b, address: 10.0.0.2, port: 1, weight: 30}
+    - {id: c, address: 10.0.0.3, port: 1, weight: 10}
+    - {id: d, address: 10.0.0.4, port: 1, weight: 50, warning_weight: 1, health: warning}
+"""
+MANY = "big:\n  instances:\n" + "".join(
+    f"    - {{id: i{n}, address: 10.1.{n // 250}.{n % 250 + 1}, port: 80, weight: {1 + n % 3}}}\n" for n in range(300)
+)
+
+
+@pytest.mark.parametrize("cookie", [False, True], ids=["whole messages", "prepared answers"])
+def test_the_first_address_is_drawn_by_weight(cookie):
+    answers = Answers(WEIGHTED)
+    query = dns.message.make_query("web.svc.local.", "A", use_edns=0)
+    if cookie:
+        query.use_edns(0, options=[dns.edns.CookieOption(b"12345678", b"")])
+    firsts: Counter[str] = Counter()
+    rounds = 4000
+    for _ in range(rounds):
+        octets = answers.responder and _send(answers, query.to_wire())
+        firsts[dns.message.from_wire(octets).answer[0][0].to_text()] += 1
+    for address, weight in {"10.0.0.1": 60, "10.0.0.2": 30, "10.0.0.3": 10, "10.0.0.4": 1}.items():
+        assert abs(firsts[address] / rounds - weight / 101) < 0.05
+
+
+def _send(answers: Answers, message: bytes) -> bytes:
+    replies: list[bytes] = []
+    answers.responder.respond(message, "127.0.0.1", is_tcp=False, send=replies.append)
+    return replies[0]
+
+
+def test_srv_says_the_same_weights_and_a_scale_multiplies_them():
+    reply = Answers(WEIGHTED).ask("web.svc.local", "SRV")
+    assert {rdata.weight for rdata in reply.answer[0]} == {60, 30, 10, 1}
+    reply = Answers(WEIGHTED, srv_weight_scale=256).ask("web.svc.local", "SRV")
+    assert {rdata.weight for rdata in reply.answer[0]} == {60 * 256, 30 * 256, 10 * 256, 256}
+    reply = Answers(WEIGHTED, srv_weight_scale=65535).ask("web.svc.local", "SRV")
+    assert max(rdata.weight for rdata in reply.answer[0]) == 65535
+
+
+def test_max_answers_is_a_sample_in_which_everyone_has_a_turn():
+    answers = Answers(MANY, max_answers=3)
+    seen: Counter[str] = Counter()
+    for round_ in range(900):
+        answers.now = 1000.0 + round_  # orders are drawn anew after a while
+        answers.responder.table.redraw(answers.now)
+        reply = dns.message.from_wire(_send(answers, dns.message.make_query("big.svc.local.", "A", use_edns=0).to_wire()))
+        assert len(reply.answer[0]) == 3
+        assert not reply.flags & dns.flags.TC
+        seen.update(rdata.to_text() for rdata in reply.answer[0])
+    assert len(seen) > 290
+    assert len(answers.ask("big.svc.local", "SRV", is_tcp=True).answer[0]) == 300  # the sample is for A and AAAA
+
+
+@given(st.lists(st.integers(0, 65535), min_size=1, max_size=40), st.integers(1, 32), st.randoms(use_true_random=False))
+def test_an_order_is_a_permutation(weights, count, source):
+    assert sorted(weighted_order(weights, source.random)) == list(range(len(weights)))
+    made = orders(weights, count, source.random)
+    assert len(made) == count
+    for order in made:
+        assert sorted(order) == list(range(len(weights)))
+
+
+def test_prepared_orders_have_exact_shares():
+    import random
+
+    made = orders([10, 5, 5], 32, random.Random(3).random)
+    assert Counter(order[0] for order in made) == {0: 16, 1: 8, 2: 8}
+
+
+@pytest.mark.parametrize(("payload", "limit"), [(None, 512), (512, 512), (1232, 1232), (4096, 4096), (65000, 8192)])
+@pytest.mark.parametrize("rtype", ["A", "SRV"])
+def test_what_does_not_fit_is_cut_with_tc_and_as_many_answers_as_fit(payload, limit, rtype):
+    answers = Answers(MANY)
+    query = dns.message.make_query("big.svc.local.", rtype, use_edns=False if payload is None else 0, payload=payload or 0)
+    for _ in range(2):
+        octets = _send(answers, query.to_wire())
+        reply = dns.message.from_wire(octets)
+        assert len(octets) <= limit
+        kept = len(reply.answer[0])
+        is_cut = kept < 300
+        assert bool(reply.flags & dns.flags.TC) == is_cut
+        assert reply.question == query.question
+        assert (reply.edns == 0) == (payload is not None)
+        if is_cut:
+            assert not reply.additional
+            assert limit - len(octets) < (16 if rtype == "A" else 40)  # one more would not have fitted
+
+
+def test_off_host_peers_get_no_datagram_that_could_be_fragmented():
+    octets = _reply_to(Answers(MANY), "10.0.0.9")
+    assert len(octets) <= 1232
+    assert dns.message.from_wire(octets).flags & dns.flags.TC
+    assert len(_reply_to(Answers(MANY), "127.0.0.1")) > 4000
+
+
+def _reply_to(answers: Answers, peer: str) -> bytes:
+    octets = answers.send(dns.message.make_query("big.svc.local.", "A", use_edns=0, payload=8192).to_wire(), peer)
+    assert octets is not None
+    return octets
+
+
+def test_glue_goes_first_and_alone_sets_no_tc():
+    some = "some:\n  instances:\n" + "".join(f"    - {{id: i{n}, address: 10.1.0.{n}, port: 80}}\n" for n in range(1, 13))
+    answers = Answers(some)
+    full = answers.ask("some.svc.local", "SRV", is_tcp=True)
+    assert (len(full.answer[0]), len(full.additional)) == (12, 12)
+    cut = answers.ask("some.svc.local", "SRV", payload=700)
+    assert len(cut.answer[0]) == 12
+    assert 0 < len(cut.additional) < 12
+    assert not cut.flags & dns.flags.TC
+
+
+def test_tcp_has_everything():
+    reply = Answers(MANY).ask("big.svc.local", "SRV", is_tcp=True)
+    assert len(reply.answer[0]) == 300
+    assert len(section(reply.additional)) == 300
+
+
+def test_two_instances_with_one_address_are_one_record():
+    text = "web: {instances: [{id: a, address: 10.0.0.1, port: 1, weight: 5}, {id: b, address: 10.0.0.1, port: 2, weight: 7}]}"
+    answers = Answers(text)
+    assert section(answers.ask("web.svc.local").answer) == {"web.svc.local. A 10.0.0.1"}
+    assert len(answers.ask("web.svc.local", "SRV").answer[0]) == 2

@@ -1,0 +1,203 @@
+"""A worker's answering parts without sockets: services as YAML text in, messages that an independent codec parses out."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping
+from typing import Any
+
+import dns.edns
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdatatype
+import yaml
+
+from dnsdisco.answer.admit import Admission
+from dnsdisco.answer.settings import AnswerSettings
+from dnsdisco.errors import UpstreamError
+from dnsdisco.model.chain import Policy as ChainPolicy
+from dnsdisco.model.chain import Source
+from dnsdisco.model.data import service_from_data
+from dnsdisco.model.entry import ExtraRecord, ProviderState
+from dnsdisco.model.merge import merge
+from dnsdisco.model.service import Service, Snapshot
+from dnsdisco.server.serve import Clock, Policy, Responder
+from dnsdisco.wire import rdata
+from dnsdisco.wire.constants import type_from_text
+from dnsdisco.wire.cookie import Cookies
+from dnsdisco.zone.catalog import Catalog
+from dnsdisco.zone.master import parse
+from dnsdisco.zone.records import ZoneRecords
+from dnsdisco.zone.settings import ZoneSettings
+
+SERVICES = """
+auth: {url: "http://10.1.0.1:5001", address: 10.1.0.1, port: 5001}
+web:
+  scheme: http
+  ttl: 10
+  tags: [public]
+  meta: {team: shop}
+  instances:
+    - {id: web-1, address: 10.0.0.11, port: 8080, weight: 10, tags: [v1, primary], meta: {zone: a}}
+    - {id: web-2, address: "2001:db8::12", ports: {http: 8080, grpc: 9090}, weight: 5, tags: [v2]}
+    - {id: web-3, address: 10.0.0.13, port: 8080, tags: [v2], health: critical}
+  records: [{type: TXT, name: _acme-challenge, value: abc}]
+down:
+  instances:
+    - {id: d1, address: 10.0.1.1, port: 80, health: critical}
+    - {id: d2, address: 10.0.1.2, port: 80, health: critical}
+shut:
+  when_all_unhealthy: empty
+  instances: [{id: s1, address: 10.0.2.1, port: 80, health: critical}]
+bare: {instances: []}
+noport: {instances: [{id: n1, address: 10.0.3.1}]}
+my_svc: {instances: [{address: 10.0.4.1, port: 99}]}
+noted:
+  instances: [{id: x, address: 10.0.5.1, port: 1}]
+  records: [{type: TXT, value: "v=1"}, {type: MX, value: "10 mail.example.com"}]
+elsewhere: {instances: [{address: db.example.net}]}
+hosty: {instances: [{id: h1, address: cache.example.net, port: 6379, weight: 3}, {id: h2, address: 10.0.6.1, port: 6379}]}
+inner: {instances: [{id: i1, address: web.svc.local, port: 8080}]}
+loop1: {instances: [{id: a, address: loop2.svc.local, port: 1}]}
+loop2: {instances: [{id: a, address: loop1.svc.local, port: 1}]}
+here: {instances: [{id: l, address: localhost, port: 3000}]}
+"""
+
+
+_LOOP = asyncio.new_event_loop()  # one for all: making a loop costs more than an answer
+
+
+class NoUpstreams:
+    def can_forward(self, question: bytes) -> bool:
+        return False
+
+    async def exchange(self, question: bytes, *, flags: int, dnssec_ok: bool) -> bytes:
+        raise UpstreamError("none", "disabled")
+
+
+class CannedUpstreams:
+    """Answers from zone-file text by (name, type); None: nobody answers."""
+
+    def __init__(self, answers: Mapping[tuple[str, str], str | None]) -> None:
+        self.answers = answers
+        self.asked: list[tuple[str, str]] = []
+
+    def can_forward(self, question: bytes) -> bool:
+        return True
+
+    async def exchange(self, question: bytes, *, flags: int, dnssec_ok: bool) -> bytes:
+        await asyncio.sleep(0)
+        name, at = dns.name.from_wire(question, 0)
+        rtype = dns.rdatatype.to_text(int.from_bytes(question[at : at + 2], "big"))
+        key = (name.to_text().lower(), rtype)
+        self.asked.append(key)
+        text = self.answers.get(key, "")
+        if text is None:
+            raise UpstreamError("192.0.2.53", "timeout")
+        query = dns.message.make_query(name, rtype)
+        reply = dns.message.make_response(query, recursion_available=True)
+        if text == "NXDOMAIN":
+            reply.set_rcode(dns.rcode.NXDOMAIN)
+        elif text:
+            reply = dns.message.from_text(
+                f"id 1\nopcode QUERY\nrcode NOERROR\nflags QR RD RA\n;QUESTION\n{name} IN {rtype}\n;ANSWER\n{text}\n"
+            )
+        return reply.to_wire()
+
+
+def services(text: str) -> dict[tuple[str, str], Service]:
+    result = {}
+    for name, data in yaml.safe_load(text).items():
+        service, faults = service_from_data(name, data)
+        assert service is not None, faults
+        result[service.key] = service
+    return result
+
+
+class Answers:
+    """A responder over a catalog made from *text*; ask() gives what a client would parse."""
+
+    def __init__(
+        self,
+        text: str = SERVICES,
+        *,
+        snapshots: Mapping[str, Mapping[tuple[str, str], Service]] | None = None,
+        states: tuple[ProviderState, ...] = (ProviderState("static", True),),
+        upstreams: Any = None,
+        zone_file: str = "",
+        zones: tuple[tuple[bytes, ...], ...] = ((b"svc", b"local"), (b"svc", b"internal")),
+        recursion: bool = True,
+        serial: int = 7,
+        seed: int = 1,
+        **zone_settings: Any,
+    ) -> None:
+        views = snapshots if snapshots is not None else {"static": services(text)}
+        self.merger = merge(
+            [Source(name) for name in views], ChainPolicy(), [Snapshot(dict(view)) for view in views.values()], _compiled
+        )
+        self.catalog = Catalog()
+        self.catalog.apply(self.merger.entries.values(), [], serial)
+        self.catalog.set_states(states)
+        self.catalog.is_complete = True
+        if zone_file:
+            self.catalog.records = ZoneRecords(parse(zone_file, "test.zone", ("svc.local", "svc.internal")))
+        settings = AnswerSettings(ZoneSettings(zones=zones, **zone_settings), version="dnsdisco", server_id="here")
+        policy = Policy(settings, Admission(["127.0.0.0/8", "::1/128", "private"]), recursion=recursion)
+        self.now = 1000.0
+        clock = Clock(lambda: self.now, lambda: 1_700_000_000.0)
+        draw = random.Random(seed).random
+        self.responder = Responder(
+            policy, self.catalog, upstreams or NoUpstreams(), cookies=Cookies(bytes(range(16))), clock=clock, draw=draw
+        )
+
+    def send(self, message: bytes, peer: str = "127.0.0.1", *, is_tcp: bool = False) -> bytes | None:
+        """The reply's octets, None when there is none; runs the loop until a forwarded answer is there."""
+
+        async def run() -> bytes | None:
+            replies: list[bytes] = []
+            self.responder.respond(message, peer, is_tcp=is_tcp, send=replies.append)
+            while self.responder.in_flight:
+                await asyncio.sleep(0)
+            assert len(replies) <= 1
+            return replies[0] if replies else None
+
+        return _LOOP.run_until_complete(run())
+
+    def ask(
+        self, name: str, rtype: str = "A", *, peer: str = "127.0.0.1", is_tcp: bool = False, **query: Any
+    ) -> dns.message.Message:
+        question = dns.message.make_query(
+            name if name.endswith(".") else name + ".", rtype, **{"use_edns": 0, "payload": 1232, **query}
+        )
+        octets = self.send(question.to_wire(), peer, is_tcp=is_tcp)
+        assert octets is not None
+        reply = dns.message.from_wire(octets)
+        assert reply.id == question.id
+        assert question.is_response(reply)
+        return reply
+
+
+def _compiled(service: Service) -> tuple[ExtraRecord, ...]:
+    made = []
+    for record in service.records:
+        owner = () if record.name in ("", "@") else tuple(record.name.lower().split("."))
+        rtype = type_from_text(record.type)
+        made.append(ExtraRecord(owner, rtype, record.ttl, rdata.from_text(rtype, record.value)))
+    return tuple(made)
+
+
+def section(rrsets: Any) -> set[str]:
+    """The records of a section as `owner type data`, without TTLs and in no order."""
+    return {f"{rrset.name} {dns.rdatatype.to_text(rrset.rdtype)} {rdata.to_text()}" for rrset in rrsets for rdata in rrset}
+
+
+def errors(reply: dns.message.Message) -> dict[int, str]:
+    """Extended DNS Errors by code."""
+    return {int(option.code): option.text or "" for option in reply.options if isinstance(option, dns.edns.EDEOption)}
+
+
+def is_authoritative(reply: dns.message.Message) -> bool:
+    return bool(reply.flags & dns.flags.AA)
