@@ -81,9 +81,10 @@ def _skip_name(message: bytes, at: int) -> int:
 
 def answer_records(message: bytes) -> tuple[int, list[RR]]:
     """The rcode (with its extended bits) and the answer section, names decompressed and owners in lower case. Raises WireError."""
+    found = places(message)
     rcode = message[3] & 15
     records = []
-    for place in places(message):
+    for place in found:
         if place.rtype == OPT and place.section == 3:
             rcode |= message[place.ttl_at] << 4
         if place.section != 1:

@@ -93,7 +93,13 @@ PROBES = [
     Probe("a FORMERR reply", header(0x8181, (0, 0, 0, 0)), "-", "RFC 1035 §7.3"),
     # the question
     Probe("header only, QDCOUNT=0", header(counts=(0, 0, 0, 0)), "FORMERR", "RFC 9619 §4", _no_question),
-    Probe("QDCOUNT=0 with a client cookie", header(counts=(0, 0, 0, 1)) + opt(option(10, b"12345678")), "NOERROR", "RFC 7873 §5.4", _cookie),
+    Probe(
+        "QDCOUNT=0 with a client cookie",
+        header(counts=(0, 0, 0, 1)) + opt(option(10, b"12345678")),
+        "NOERROR",
+        "RFC 7873 §5.4",
+        _cookie,
+    ),
     Probe("QDCOUNT=0 with an OPT without cookie", header(counts=(0, 0, 0, 1)) + opt(), "FORMERR", "RFC 9619 §4", _has_opt),
     Probe("QDCOUNT=1, no question", header(), "FORMERR", "RFC 1035 §4.1.2", _no_question),
     Probe("question cut in its name", header() + name(f"web.{ZONE}")[:6], "FORMERR", "RFC 1035 §4.1.2", _no_question),
@@ -118,7 +124,13 @@ PROBES = [
     # records that are not for a query
     Probe("a record in the answer section", header(counts=(1, 1, 0, 0)) + question() + A_RECORD, "FORMERR", "RFC 1035 §4.1"),
     Probe("a record in the authority section", header(counts=(1, 0, 1, 0)) + question() + A_RECORD, "FORMERR", "RFC 1035 §4.1"),
-    Probe("an A record in the additional section", header(counts=(1, 0, 0, 1)) + question() + A_RECORD, "NOERROR", "RFC 1035 §4.1", _answers(1)),
+    Probe(
+        "an A record in the additional section",
+        header(counts=(1, 0, 0, 1)) + question() + A_RECORD,
+        "NOERROR",
+        "RFC 1035 §4.1",
+        _answers(1),
+    ),
     Probe("three additional records", header(counts=(1, 0, 0, 3)) + question() + A_RECORD * 3, "FORMERR", "bound of our own"),
     Probe("ARCOUNT=1, no record", header(counts=(1, 0, 0, 1)) + question(), "FORMERR", "RFC 1035 §4.1"),
     Probe("an additional record cut short", header(counts=(1, 0, 0, 1)) + question() + A_RECORD[:-2], "FORMERR", "RFC 1035 §4.1"),
@@ -135,13 +147,17 @@ PROBES = [
     Probe("EDNS version 1", with_opt(opt(ttl=1 << 16)), "BADVERS", "RFC 6891 §6.1.3", _has_opt),
     Probe("EDNS version 255", with_opt(opt(ttl=255 << 16)), "BADVERS", "RFC 6891 §6.1.3", _has_opt),
     Probe("unknown EDNS flags", with_opt(opt(ttl=0x40)), "NOERROR", "RFC 6891 §6.1.4", lambda reply: reply[-4:-2] == b"\0\0"),
-    Probe("unknown option 100", with_opt(opt(option(100, b"x"))), "NOERROR", "RFC 6891 §6.1.2", lambda reply: reply[-2:] == b"\0\0"),
+    Probe(
+        "unknown option 100", with_opt(opt(option(100, b"x"))), "NOERROR", "RFC 6891 §6.1.2", lambda reply: reply[-2:] == b"\0\0"
+    ),
     Probe("300 options", with_opt(opt(option(100) * 300)), "NOERROR", "RFC 6891 §6.1.2", _has_opt),
     Probe("cookie of 4 octets", with_opt(opt(option(10, b"1234"))), "FORMERR", "RFC 7873 §5.2.2", _has_opt),
     Probe("cookie of 8 octets", with_opt(opt(option(10, b"12345678"))), "NOERROR", "RFC 9018 §4", _cookie),
     Probe("cookie of 9 octets", with_opt(opt(option(10, b"123456789"))), "FORMERR", "RFC 7873 §5.2.2", _has_opt),
     Probe("cookie of 41 octets", with_opt(opt(option(10, b"1" * 41))), "FORMERR", "RFC 7873 §5.2.2", _has_opt),
-    Probe("client subnet of an unknown family", with_opt(opt(option(8, b"\0\x63\x20\0abcd"))), "NOERROR", "RFC 7871 §7.1", _has_opt),
+    Probe(
+        "client subnet of an unknown family", with_opt(opt(option(8, b"\0\x63\x20\0abcd"))), "NOERROR", "RFC 7871 §7.1", _has_opt
+    ),
     Probe("NSID twice", with_opt(opt(option(3) * 2)), "NOERROR", "RFC 5001 §2.1", lambda reply: reply.count(b"\0\3\0\4here") == 1),
     Probe("keepalive over UDP", with_opt(opt(option(11))), "NOERROR", "RFC 7828 §3.2", lambda reply: reply[-2:] == b"\0\0"),
     # header bits
@@ -172,9 +188,20 @@ PROBES = [
     Probe("IXFR", header() + question(name(ZONE), 251), "REFUSED", "RFC 1995 §4"),
     Probe("RRSIG", header() + question(qtype=46), "NOERROR", "RFC 4035 §3.1", _answers(0)),
     Probe("type 65535", header() + question(qtype=65535), "NOERROR", "RFC 3597 §3", _answers(0)),
-    Probe("TSIG with an unknown key", header(counts=(1, 0, 0, 1)) + question() + tsig(), "NOTAUTH", "RFC 8945 §5.2.1", lambda reply: b"\0\x11\0\0" in reply[-6:]),
+    Probe(
+        "TSIG with an unknown key",
+        header(counts=(1, 0, 0, 1)) + question() + tsig(),
+        "NOTAUTH",
+        "RFC 8945 §5.2.1",
+        lambda reply: b"\0\x11\0\0" in reply[-6:],
+    ),
     Probe("TSIG before OPT", header(counts=(1, 0, 0, 2)) + question() + tsig() + opt(), "FORMERR", "RFC 8945 §5.1"),
-    Probe("TSIG cut short", header(counts=(1, 0, 0, 1)) + question() + name("k") + struct.pack("!HHIH", 250, 255, 0, 2) + b"\0\0", "FORMERR", "RFC 8945 §5.1"),
+    Probe(
+        "TSIG cut short",
+        header(counts=(1, 0, 0, 1)) + question() + name("k") + struct.pack("!HHIH", 250, 255, 0, 2) + b"\0\0",
+        "FORMERR",
+        "RFC 8945 §5.1",
+    ),
     Probe("empty non-terminal", header() + question(name(f"_tcp.web.{ZONE}")), "NOERROR", "RFC 4592 §2.2.2", _answers(0)),
     Probe("below a name without records below it", header() + question(name(f"x.y.auth.{ZONE}")), "NXDOMAIN", "RFC 8020 §2"),
     Probe("localhost", header() + question(name("localhost")), "NOERROR", "RFC 6761 §6.3", _answers(1)),

@@ -8,7 +8,8 @@ import dns.message
 import dns.rcode
 import dns.tsigkeyring
 import pytest
-from tests.conformance.page import page, PAGE
+
+from tests.conformance.page import PAGE, page
 from tests.conformance.probes import header, name, PROBES, question
 from tests.kit import Answers
 

@@ -1,0 +1,116 @@
+"""Who may import whom (DESIGN §5), and what a pure room may not touch. A row here is a decision; the ADRs say why."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[2] / "dnsdisco"
+
+MAY_IMPORT: dict[str, frozenset[str]] = {
+    "errors": frozenset(),
+    "model": frozenset({"errors"}),
+    "wire": frozenset({"errors"}),
+    "cache": frozenset({"errors"}),
+    "zone": frozenset({"errors", "model", "wire"}),
+    "answer": frozenset({"errors", "model", "zone", "wire", "cache"}),
+    "providers": frozenset({"errors", "model", "config.units"}),
+    "config": frozenset({"errors", "model"}),
+    "control": frozenset({"errors", "model", "providers", "config", "zone", "wire"}),  # ADR 0004
+    "forward": frozenset({"errors", "wire", "answer"}),
+    "server": frozenset({"errors", "wire", "model", "zone", "answer", "cache", "forward"}),
+    "admin": frozenset({"errors", "model", "control"}),
+}
+# Composition roots wire the rooms together and may see all of them.
+ROOTS = frozenset({"supervisor", "cli", "discovery", "testing", "__init__", "env", "static", "consul", "kubernetes"})
+
+PURE = frozenset({"errors", "model", "zone", "wire", "answer", "cache"})
+IMPURE_MODULES = frozenset(
+    [
+        "socket",
+        "asyncio",
+        "threading",
+        "time",
+        "random",
+        "os",
+        "logging",
+        "pathlib",
+        "selectors",
+        "ssl",
+        "subprocess",
+        "multiprocessing",
+        "signal",
+        "secrets",
+        "structlog",
+    ]
+)
+# What a worker must start without (DESIGN §3), and the supervisor too.
+HEAVY = frozenset(
+    [
+        "pydantic",
+        "yaml",
+        "ruamel",
+        "click",
+        "rich",
+        "structlog",
+        "prometheus_client",
+        "watchfiles",
+        "starlette",
+        "uvicorn",
+        "consul",
+        "kubernetes",
+        "requests",
+    ]
+)
+
+
+def imports(source: str, module: str) -> list[tuple[int, str]]:
+    """Every module that *source* imports, also inside functions and under TYPE_CHECKING, as absolute dotted names with lines."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parts = module.split(".")[: -node.level]
+                base = ".".join([*parts, base] if base else parts)
+            found += [(node.lineno, f"{base}.{alias.name}") for alias in node.names]
+    return found
+
+
+def room_of(module: str) -> str:
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else "__init__"
+
+
+def violations(source: str, module: str) -> list[str]:
+    """What *source*, as the module of that name, imports and may not."""
+    room = room_of(module)
+    faults = []
+    for line, imported in imports(source, module):
+        top, _, rest = imported.partition(".")
+        if room in PURE and top in IMPURE_MODULES:
+            faults.append(f"{module}:{line}: a pure room imports {imported}")
+        if room in ("server", "forward", "supervisor") and top in HEAVY:
+            faults.append(f"{module}:{line}: {room} must start without {top}")
+        if room == "supervisor" and top == "dnsdisco" and not rest.startswith(("supervisor", "errors")):
+            faults.append(f"{module}:{line}: the supervisor is stdlib only, not {imported}")
+        if top == "dnslib" and room != "wire" and room != "cli":
+            faults.append(f"{module}:{line}: dnslib lives behind the wire room")
+        if top != "dnsdisco" or room in ROOTS:
+            continue
+        target = rest.split(".")[0]
+        allowed = MAY_IMPORT.get(room)
+        if allowed is None:
+            faults.append(f"{module}: a room without a row in MAY_IMPORT")
+        elif target and target != room and target not in allowed and ".".join(rest.split(".")[:2]) not in allowed:
+            faults.append(f"{module}:{line}: {room} may not import {target}")
+    return faults
+
+
+def modules() -> list[tuple[str, Path]]:
+    return [
+        ("dnsdisco." + ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"), path)
+        for path in sorted(PACKAGE.rglob("*.py"))
+    ]
