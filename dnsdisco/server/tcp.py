@@ -1,0 +1,199 @@
+"""The TCP side: listening sockets, who may stay, and for how long (RFC 7766 §6.2, RFC 9210 §4).
+
+One server for all listening sockets of a worker, so that its bounds hold for them together. What one connection does is in
+`tcp_connection.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from dnsdisco.server.tcp_connection import Connection, Send
+
+log = logging.getLogger("dnsdisco.tcp")
+
+ACCEPTS_A_TURN = 32  # a flood of new connections must not hold up the datagrams
+SWEEP_S = 0.25  # between two looks at every connection: 512 of them take about 0.1 ms
+ACCEPT_PAUSE_S = 0.25  # after the system refused us a connection and nobody could be sent away for it
+LOG_GAP_S = 10.0  # between two lines about the same trouble
+_NO_ROOM = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+
+
+class Responder(Protocol):
+    """What answers a message (`serve.py`)."""
+
+    def respond(self, message: bytes, peer: str, *, is_tcp: bool, send: Send) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class TcpLimits:
+    """Of one worker. Seconds, counts, octets."""
+
+    connections: int = 512  # BIND has 150, CoreDNS no bound; a file descriptor and a few kilobytes each
+    per_client: int = 32  # for a client on another host; those on this one share it anyway
+    idle_s: float = 10.0  # Knot's and dnsdist's order; RFC 7766 §6.2.3: a few seconds
+    idle_min_s: float = 0.5  # … and this when every place is taken
+    crowded: float = 0.8  # above this share of the places in use, the idle time shrinks
+    message_s: float = 5.0  # from a message's first octet to its last, however it drips
+    answer_s: float = 5.0  # a question without an answer by then was dropped, and keeps the connection no longer
+    unread_s: float = 5.0  # a client that takes nothing for this long is gone
+    unsent_octets: int = 64 * 1024  # a client that reads so little is dropped
+    pause_octets: int = 16 * 1024  # unsent, and no more questions are taken from it until it has read
+    in_flight: int = 256  # questions of one connection that wait; more are not read until some are answered
+    drain_s: float = 2.0  # for what is in flight when we end
+
+
+class TcpServer:
+    """Accepts on *sockets*, which it does not own: the supervisor keeps them open for the next worker."""
+
+    def __init__(
+        self,
+        sockets: Iterable[socket.socket],
+        responder: Responder,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        limits: TcpLimits | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.limits = limits or TcpLimits()
+        self.counters: Counter[str] = Counter()  # accepted, and why connections ended (Connection.end)
+        self.responder = responder
+        self.loop = loop
+        self.now = now
+        self.connections: OrderedDict[Connection, None] = OrderedDict()  # the longest untouched first
+        self._sockets = tuple(sockets)
+        self._by_client: Counter[str] = Counter()
+        self._sweep_timer: asyncio.TimerHandle | None = None
+        self._all_ended: asyncio.Future[None] | None = None  # while draining
+        self._is_accepting = False
+        self._logged_at = float("-inf")
+
+    def start(self) -> None:
+        self._is_accepting = True
+        for sock in self._sockets:
+            sock.setblocking(False)
+            self.loop.add_reader(sock.fileno(), self._accept, sock)
+        self._sweep()
+
+    def stop_accepting(self) -> None:
+        """Whoever comes now waits in the kernel for the next worker."""
+        self._is_accepting = False
+        for sock in self._sockets:
+            self.loop.remove_reader(sock.fileno())
+
+    async def drain(self) -> None:
+        """Stop accepting and reading, send what is in flight within `drain_s`, close everything."""
+        self.stop_accepting()
+        all_ended = self._all_ended = self.loop.create_future()
+        for connection in tuple(self.connections):
+            connection.stop_reading()
+        if self.connections:
+            await asyncio.wait((all_ended,), timeout=self.limits.drain_s)
+        self.close()
+
+    def close(self) -> None:
+        """Close everything now."""
+        self.stop_accepting()
+        if self._sweep_timer is not None:
+            self._sweep_timer.cancel()
+        for connection in tuple(self.connections):
+            connection.end("shutdown")
+
+    def touched(self, connection: Connection) -> None:
+        """Something happened on it: others have been idle for longer."""
+        if connection in self.connections:
+            self.connections.move_to_end(connection)
+
+    def ended(self, connection: Connection, reason: str) -> None:
+        """A connection has closed itself."""
+        self.counters[reason] += 1
+        self.connections.pop(connection, None)
+        if not self.connections and self._all_ended is not None and not self._all_ended.done():
+            self._all_ended.set_result(None)
+        if connection.is_remote:
+            self._by_client[connection.peer] -= 1
+            if not self._by_client[connection.peer]:
+                del self._by_client[connection.peer]
+
+    # those who come
+
+    def _accept(self, sock: socket.socket) -> None:
+        has_made_room = False
+        for _ in range(ACCEPTS_A_TURN):
+            try:
+                accepted, address = sock.accept()
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                if error.errno not in _NO_ROOM:
+                    continue  # the error of one connection that broke while it waited (accept(2))
+                self.counters["accept_errors"] += 1
+                if has_made_room or not self._send_away("no_files"):
+                    self._pause(sock, error)
+                    return
+                has_made_room = True
+                continue
+            self._admit(accepted, address[0])
+
+    def _admit(self, sock: socket.socket, peer: str) -> None:
+        is_remote = not (peer.startswith("127.") or peer == "::1" or peer == sock.getsockname()[0])
+        if is_remote and self._by_client[peer] >= self.limits.per_client and not self._send_away("client_limit", peer):
+            self._refuse(sock, "client_limit_refused")
+            return
+        if len(self.connections) >= self.limits.connections and not self._send_away("limit"):
+            self._refuse(sock, "limit_refused")
+            return
+        self.counters["accepted"] += 1
+        if is_remote:
+            self._by_client[peer] += 1
+        connection = Connection(sock, peer, self, is_remote=is_remote)
+        self.connections[connection] = None
+        connection.start()
+
+    def _refuse(self, sock: socket.socket, reason: str) -> None:
+        self.counters[reason] += 1
+        sock.close()
+
+    def _send_away(self, reason: str, peer: str = "") -> bool:
+        """Close the connection (of *peer*) that has been idle the longest. False: all are at work."""
+        for connection in self.connections:
+            if connection.is_idle and (not peer or connection.peer == peer):
+                connection.end(reason)
+                return True
+        return False
+
+    def _pause(self, sock: socket.socket, error: OSError) -> None:
+        """The listening socket stays readable: without a pause the loop would spin."""
+        if self.now() - self._logged_at > LOG_GAP_S:
+            self._logged_at = self.now()
+            log.warning("TCP: no connection can be taken (%s)", error.strerror)
+        self.loop.remove_reader(sock.fileno())
+        self.loop.call_later(ACCEPT_PAUSE_S, self._resume, sock)
+
+    def _resume(self, sock: socket.socket) -> None:
+        if self._is_accepting:
+            self.loop.add_reader(sock.fileno(), self._accept, sock)
+
+    # those who stay
+
+    def idle_limit_s(self) -> float:
+        """`idle_s`, and less the fewer places are left (RFC 9210 §4.2)."""
+        limits = self.limits
+        used = len(self.connections) / limits.connections
+        if used <= limits.crowded:
+            return limits.idle_s
+        return max(limits.idle_s * (1 - used) / (1 - limits.crowded), limits.idle_min_s)
+
+    def _sweep(self) -> None:
+        now, idle_limit_s = self.now(), self.idle_limit_s()
+        for connection in tuple(self.connections):
+            connection.look(now, idle_limit_s)
+        self._sweep_timer = self.loop.call_later(SWEEP_S, self._sweep)
