@@ -11,7 +11,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "odd-input.md"
 HEAD = """# What odd and malformed input gets
 
 Every row is a test (`tests/conformance/`), run against the answering code and over real sockets. This page is made from the same
-table: `python -m tests.conformance.page`. "–" is silence: a reply could be abused, or start a loop between two servers.
+table: `python -m tests.conformance.page`. Silence, because a reply could be abused, or start a loop between two servers.
 
 | sent | reply | source |
 |---|---|---|
@@ -19,7 +19,7 @@ table: `python -m tests.conformance.page`. "–" is silence: a reply could be ab
 
 
 def page() -> str:
-    rows = (f"| {probe.title} | {'–' if probe.expected == '-' else probe.expected} | {probe.source} |" for probe in PROBES)
+    rows = (f"| {probe.title} | {'silence' if probe.expected == '-' else probe.expected} | {probe.source} |" for probe in PROBES)
     return HEAD + "\n".join(rows) + "\n"
 
 
