@@ -1,0 +1,72 @@
+"""`python -m dnsdisco.control FD`: the control process, told what to do by a JSON document on the inherited descriptor FD.
+
+{"links": [fd, …], "status_fd": 8, "source": {"config": path|null, "flags": {…}}, "settings": {…}, "restarts": 0, "kept": {…}}
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from typing import Any
+
+from dnsdisco.control import log as logging
+from dnsdisco.control.run import Control, Parameters
+from dnsdisco.control.status import to_pipe
+from dnsdisco.providers import registry
+
+
+def main() -> int:
+    with os.fdopen(int(sys.argv[1]), "rb") as document:
+        plain = json.load(document)
+    logging.configure()
+    code = asyncio.run(_run(plain))
+    sys.stderr.flush()
+    return code
+
+
+async def _run(plain: dict[str, Any]) -> int:
+    loop = asyncio.get_running_loop()
+    log = logging.logger()
+    loop.set_exception_handler(lambda _, context: log.error("a fault of ours", reason=_told(context)))
+    parameters = Parameters(
+        links=[socket.socket(fileno=fd) for fd in plain["links"]],
+        say=to_pipe(plain["status_fd"]),
+        settings=plain["settings"],
+        environ=os.environ,
+        create=registry.create,
+        resolve=lambda: _resolve(plain["source"]),
+        restarts=plain.get("restarts", 0),
+        kept=plain.get("kept") or {},
+    )
+    control = Control(parameters, log)
+    loop.add_signal_handler(signal.SIGTERM, control.stop)
+    loop.add_signal_handler(signal.SIGINT, control.stop)
+    loop.add_signal_handler(signal.SIGHUP, control.reload)
+    loop.add_reader(plain["status_fd"], control.stop)  # readable only when its reader is gone: so is our supervisor
+    parameters.say("started")  # signals are safe from now on
+    return await control.run()
+
+
+def _resolve(source: dict[str, Any]) -> dict[str, Any]:
+    """The configuration read anew; pydantic is loaded only when somebody asks for this."""
+    from dnsdisco.config.sources import resolve, Source  # noqa: PLC0415
+
+    return resolve(Source.from_plain(source, os.environ), registry.detect, registry.types()).plain()
+
+
+def _told(context: dict[str, Any]) -> str:
+    error = context.get("exception")
+    frame = error.__traceback__ if error is not None else None
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    where = f" ({frame.tb_frame.f_code.co_filename.rpartition('/')[2]}:{frame.tb_lineno})" if frame else ""
+    return f"{type(error).__name__}: {error}{where}" if error is not None else str(context.get("message"))
+
+
+if __name__ == "__main__":
+    # Not sys.exit(): that would wait for what a provider's package has left running, and a hung backend must not hold us.
+    os._exit(main())

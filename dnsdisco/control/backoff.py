@@ -1,0 +1,32 @@
+"""How long to leave a backend alone after a failure. With jitter, so that many servers do not come back as one."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+FIRST_S = 0.25  # a restarted agent is back within a second or so
+DOWN_MAX_S = 2.0  # plainly down: with a connection set up on top, its return is seen in under 3 s
+DENIED_MIN_S, DENIED_MAX_S = 5.0, 10.0  # 401, 403, 429: only a person, or time, can mend it
+RETRY_AFTER_MAX_S = 3600.0  # a backend that asks for more than an hour is not believed
+
+
+class Backoff:
+    """Seconds until the next try, which grow with every failure until reset(). *uniform* is random.uniform or like it."""
+
+    def __init__(self, uniform: Callable[[float, float], float] = random.uniform) -> None:
+        self._uniform = uniform
+        self._failures = 0
+
+    def reset(self) -> None:
+        self._failures = 0
+
+    def after(self, *, is_denied: bool = False, retry_after_s: float | None = None) -> float:
+        """The wait after one more failure; never less than FIRST_S. A Retry-After lengthens it and never shortens it."""
+        self._failures += 1
+        if is_denied:
+            wait_s = self._uniform(DENIED_MIN_S, DENIED_MAX_S)
+        else:
+            ceiling_s = min(FIRST_S * 2 ** min(self._failures, 8), DOWN_MAX_S)
+            wait_s = self._uniform(max(FIRST_S, ceiling_s / 2), ceiling_s)
+        return max(wait_s, min(retry_after_s or 0.0, RETRY_AFTER_MAX_S))

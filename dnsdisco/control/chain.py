@@ -1,0 +1,206 @@
+"""The providers in their order: what each one last said, whether it is there, and the catalog that they make together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from dnsdisco.control.contact import Contact
+from dnsdisco.control.guard import RemovalGuard
+from dnsdisco.control.log import Logger, SHOWN_MAX, tell_faults, Told
+from dnsdisco.control.records import Compiler
+from dnsdisco.control.watcher import Event, Failed, Seen, Watcher
+from dnsdisco.model.chain import Collision, FAIL_OPEN, Policy, Source
+from dnsdisco.model.diff import catalog_change, Change
+from dnsdisco.model.entry import Entry, ProviderState
+from dnsdisco.model.merge import merge, Merger
+from dnsdisco.model.service import Snapshot
+
+CHAIN_OPTIONS = frozenset({"optional", "include", "exclude", "max_stale", "when_all_unhealthy"})  # ours; the others are its own
+
+
+@dataclass(slots=True)
+class Member:
+    """One provider of the chain."""
+
+    name: str
+    entry: Mapping[str, Any]  # of `providers:`
+    watcher: Watcher
+    contact: Contact
+    guard: RemovalGuard = field(default_factory=RemovalGuard)
+    view: Snapshot | None = None  # what the catalog was made from; None: nothing yet, or given up
+    pending: Snapshot | None = None  # newer, not merged yet
+    told: Told = field(default_factory=Told)
+
+    @property
+    def own_options(self) -> dict[str, Any]:
+        return {key: value for key, value in self.entry.items() if key not in CHAIN_OPTIONS}
+
+
+class Chain:
+    """Not thread-safe: all methods belong to the loop's thread. Times are monotonic seconds."""
+
+    def __init__(self, log: Logger, when: Callable[[], str]) -> None:
+        """*when*: the time of day, for people."""
+        self.members: list[Member] = []
+        self._log, self._when = log, when
+        self._compiler = Compiler()
+        self._merger = Merger((), Policy(), self._compiler)
+        self._collisions: frozenset[Collision] = frozenset()
+        self._record_faults = Told()
+
+    @property
+    def entries(self) -> Mapping[str, Entry]:
+        return self._merger.entries
+
+    def states(self, now: float) -> tuple[ProviderState, ...]:
+        return tuple(member.contact.state(member.name, now) for member in self.members)
+
+    def inherited_states(self, now: float, synced_before: Collection[str]) -> tuple[ProviderState, ...]:
+        """The same for workers that still hold what the providers in *synced_before* said to an earlier process."""
+        return tuple(
+            (member.contact.inherited_state if member.name in synced_before else member.contact.state)(member.name, now)
+            for member in self.members
+        )
+
+    def member_of(self, watcher: Watcher) -> Member | None:
+        """None: a reload has taken it out of the chain."""
+        return next((member for member in self.members if member.watcher is watcher), None)
+
+    def take_event(self, member: Member, event: Event, now: float) -> None:
+        """What its thread told. Nothing is merged yet."""
+        if isinstance(event, Failed):
+            if member.contact.lost(now, event.reason, self._when()):
+                tell = self._log.error if event.is_denied else self._log.warning
+                kept = {"services_kept": len(member.view.services)} if member.view is not None else {}
+                tell(
+                    "provider lost" if member.contact.has_synced else "provider not reached",
+                    provider=member.name,
+                    reason=event.reason,
+                    **kept,
+                )
+            return
+        had_synced = member.contact.has_synced
+        if member.contact.heard(now):
+            news = "provider back" if had_synced else "provider synced"
+            self._log.info(news, provider=member.name, services=len(event.view.services))
+        self._take_view(member, event, now)
+
+    def merge_pending(self) -> Change:
+        """Merge what has come in since the last time. O(what changed) for each provider that said something."""
+        put: dict[str, Entry] = {}
+        drop: dict[str, None] = {}
+        for source, member in enumerate(self.members):
+            if member.pending is None:
+                continue
+            member.view, member.pending = member.pending, None
+            change = self._merger.update(source, member.view)
+            _add(put, drop, change)
+        self._tell_losses()
+        return Change(tuple(put.values()), tuple(drop))
+
+    def give_up_stale(self, now: float) -> Change:
+        """Drop the services of providers that have been away for longer than their `max_stale`."""
+        put: dict[str, Entry] = {}
+        drop: dict[str, None] = {}
+        for source, member in enumerate(self.members):
+            if member.view is not None and member.contact.is_given_up(now):
+                self._log.warning(
+                    "services given up: max_stale has passed", provider=member.name, services=len(member.view.services)
+                )
+                member.view, member.pending, member.guard = None, None, RemovalGuard()
+                _add(put, drop, self._merger.update(source, None))
+        return Change(tuple(put.values()), tuple(drop))
+
+    def notice_hangs(self, now: float) -> None:
+        """A polled provider whose answer is overdue counts as lost, though its thread has not said so."""
+        for member in self.members:
+            due_s, heard_at = member.watcher.answer_due_s, member.contact.heard_at
+            if due_s is None or heard_at is None or member.contact.lost_at is not None or now - heard_at <= due_s:
+                continue
+            self.take_event(member, Failed(f"no answer for {due_s:.0f} s", is_denied=False, retry_in_s=0.0), now)
+
+    def confirm_at(self) -> list[tuple[Member, float]]:
+        """Providers that have services held back, and since when."""
+        return [(member, member.guard.held_since) for member in self.members if member.guard.held_since is not None]
+
+    def rebuild(self, members: list[Member], settings: Mapping[str, Any]) -> Change:
+        """Another chain or another policy: what is known is merged anew. O(services)."""
+        before = self._merger.entries
+        for member in members:
+            member.view, member.pending = member.pending or member.view, None
+        self.members = members
+        policy = Policy(settings.get("chain") == "merge", settings.get("when_all_unhealthy") or FAIL_OPEN)
+        views = [None if member.view is None else replace(member.view, changed=None) for member in members]
+        self._merger = merge([_source(member) for member in members], policy, views, self._compiler)
+        self._tell_losses()
+        return catalog_change(before, self._merger.entries)
+
+    def _take_view(self, member: Member, event: Seen, now: float) -> None:
+        tell_faults(self._log, member.told, "left out", event.faults, provider=member.name)
+        has_it = member.view is not None or member.pending is not None
+        if event.is_repeated and has_it and member.guard.held_since is None:
+            return
+        was_held = member.guard.held_since is not None
+        admitted = member.guard.admit(event.view, now)
+        if member.guard.held_since is not None and not was_held:
+            self._log.warning(
+                "mass disappearance held back", provider=member.name, held=member.guard.held, of=len(admitted.services)
+            )
+        elif was_held and member.guard.held_since is None:
+            self._log.warning("mass disappearance over", provider=member.name, services=len(admitted.services))
+        member.pending = _following(member.pending, admitted)
+
+    def _tell_losses(self) -> None:
+        """Names lost to another service, and records left out: each once."""
+        tell_faults(self._log, self._record_faults, "left out", self._compiler.faults)
+        self._compiler.faults = []
+        collisions = frozenset(self._merger.collisions())
+        fresh = sorted(collisions - self._collisions)
+        for lost in fresh[:SHOWN_MAX]:
+            self._log.warning("name collision", provider=lost.provider, service=lost.service, reason=str(lost))
+        if len(fresh) > SHOWN_MAX:
+            self._log.warning("name collision", more=len(fresh) - SHOWN_MAX)
+        self._collisions = collisions
+
+
+def named(entries: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """The entries of `providers:` by a name of their own: the type, with a number from the second of that type on."""
+    by_name: dict[str, Mapping[str, Any]] = {}
+    for entry in entries:
+        kind = str(entry["type"])
+        number = 1
+        name = kind
+        while name in by_name:
+            number += 1
+            name = f"{kind}-{number}"
+        by_name[name] = entry
+    return by_name
+
+
+def _source(member: Member) -> Source:
+    entry = member.entry
+    return Source(
+        member.name,
+        tuple(entry.get("include") or ()),
+        tuple(entry.get("exclude") or ()),
+        entry.get("when_all_unhealthy") or "",
+    )
+
+
+def _following(pending: Snapshot | None, new: Snapshot) -> Snapshot:
+    """*new*, saying what has changed since before *pending*."""
+    if pending is None or new.changed is None:
+        return new
+    return replace(new, changed=None if pending.changed is None else pending.changed | new.changed)
+
+
+def _add(put: dict[str, Entry], drop: dict[str, None], change: Change) -> None:
+    """*change* after what *put* and *drop* hold already."""
+    for key in change.drop:
+        put.pop(key, None)
+        drop[key] = None
+    for entry in change.put:
+        drop.pop(entry.key, None)
+        put[entry.key] = entry

@@ -1,0 +1,71 @@
+"""Whether a provider is there, and what its answers must say of that. Time is an argument: monotonic seconds, and text for people."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from dnsdisco.model.entry import ProviderState
+
+REASON_CHARACTERS_MAX = 200  # of an EDE text: it must fit a small UDP answer
+
+_VARYING = re.compile(r"0x[0-9a-f]+|\d+", re.IGNORECASE)
+
+
+class Contact:
+    """Lost from the failure of a watch until it yields again. An idle watch counts as contact: it would fail if nobody were there."""
+
+    def __init__(self, *, stale_after_s: float, max_stale_s: float | None = None, is_optional: bool = False) -> None:
+        """*max_stale_s*: seconds without contact after which its services are given up; None: never."""
+        self.stale_after_s, self.max_stale_s, self.is_optional = stale_after_s, max_stale_s, is_optional
+        self.has_synced = False  # in this process
+        self.heard_at: float | None = None
+        self.lost_at: float | None = None
+        self.reason = ""  # of the loss; "": in contact
+        self._lost_when = ""
+
+    def continue_from(self, other: Contact) -> None:
+        """Take over what is known, under our own limits."""
+        self.has_synced, self.heard_at, self.lost_at = other.has_synced, other.heard_at, other.lost_at
+        self.reason, self._lost_when = other.reason, other._lost_when
+
+    def heard(self, now: float) -> bool:
+        """It yielded. True: this is news (the first contact, or contact again)."""
+        is_news = not self.has_synced or self.lost_at is not None
+        self.has_synced, self.heard_at = True, now
+        self.lost_at, self.reason = None, ""
+        return is_news
+
+    def lost(self, now: float, reason: str, when: str) -> bool:
+        """It failed. *when* is the time of day, for people. True: this is news (the first failure, or for another reason)."""
+        is_news = self.lost_at is None or _shape(reason) != _shape(self.reason)
+        if self.lost_at is None:
+            self.lost_at, self._lost_when = now, when
+        self.reason = self.reason if not is_news else reason
+        return is_news
+
+    def is_given_up(self, now: float) -> bool:
+        return self.lost_at is not None and self.max_stale_s is not None and now - self.lost_at >= self.max_stale_s
+
+    def state(self, name: str, now: float) -> ProviderState:
+        """What the workers are to know. It changes only when they must answer otherwise: a loss shows when it has lasted."""
+        has_synced = self.has_synced and not self.is_given_up(now)
+        is_stale = self._is_long_lost(now) and has_synced
+        reason = ""
+        if self.lost_at is not None and (is_stale or not has_synced):
+            since = f"no contact since {self._lost_when}" if self.has_synced else "not reached yet"
+            reason = f"{since}: {self.reason}"[:REASON_CHARACTERS_MAX]
+        return ProviderState(name, has_synced, is_stale, reason, self.is_optional)
+
+    def inherited_state(self, name: str, now: float) -> ProviderState:
+        """The same for workers that hold what this provider said to an earlier process."""
+        state = self.state(name, now)
+        return state if state.has_synced else replace(state, has_synced=True, is_stale=self._is_long_lost(now))
+
+    def _is_long_lost(self, now: float) -> bool:
+        return self.lost_at is not None and now - self.lost_at >= self.stale_after_s
+
+
+def _shape(reason: str) -> str:
+    """Without ports, counts and object addresses: what differs only in those is the same failure."""
+    return _VARYING.sub("#", reason)

@@ -1,0 +1,52 @@
+"""Mass disappearance is held back until the backend has said it twice: most often it is a fault of the backend, not the truth."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from dnsdisco.model.service import Snapshot
+
+WINDOW_S = 5.0  # removals this close together count as one event
+CONFIRM_AFTER_S = 2.0  # an agent that restarts has its services back by then, or fails
+REMOVED_MIN = 10  # fewer can be a person's own doing
+REMOVED_SHARE = 0.5  # of what was there before the window
+
+
+class RemovalGuard:
+    """One provider's. What is new or different passes at once; only what disappears can be held."""
+
+    def __init__(self) -> None:
+        self.held_since: float | None = None
+        self.held = 0  # services that are kept though the last view lacks them
+        self._admitted = Snapshot()
+        self._removals: deque[tuple[float, int]] = deque()
+
+    def admit(self, view: Snapshot, now: float) -> Snapshot:
+        """What may be published: *view*, or with the services that it lacks. A view CONFIRM_AFTER_S after the first is believed.
+
+        O(changed services) where the view says what it changed.
+        """
+        was_holding = self.held_since is not None
+        before = self._admitted.services
+        candidates = before if view.changed is None or was_holding else view.changed
+        missing = [key for key in candidates if key in before and key not in view.services]
+        if self._is_mass(len(missing), len(before), now):
+            self.held_since = now if self.held_since is None else self.held_since
+            if now - self.held_since < CONFIRM_AFTER_S:
+                self.held = len(missing)
+                self._admitted = Snapshot({**view.services, **{key: before[key] for key in missing}})
+                return self._admitted
+            self._removals.clear()
+        elif missing:
+            self._removals.append((now, len(missing)))
+        self.held_since, self.held = None, 0
+        # What changed is told against the provider's last view, which is not what was published last.
+        self._admitted = Snapshot(view.services) if was_holding else view
+        return self._admitted
+
+    def _is_mass(self, missing: int, present: int, now: float) -> bool:
+        while self._removals and now - self._removals[0][0] > WINDOW_S:
+            self._removals.popleft()
+        recent = sum(number for _, number in self._removals)
+        removed = missing + recent
+        return missing > 0 and removed >= REMOVED_MIN and removed > REMOVED_SHARE * (present + recent)

@@ -1,0 +1,147 @@
+"""All that is published, under one serial, and each worker's way to it: a delta where that will do, else the whole."""
+
+from __future__ import annotations
+
+import socket
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+from dnsdisco.control.link import Link
+from dnsdisco.control.serials import Serials
+from dnsdisco.model import delta
+from dnsdisco.model.delta import Message, ZoneRecord
+from dnsdisco.model.diff import Change
+from dnsdisco.model.entry import Entry, ProviderState
+
+DELTA_INSTANCES_MAX = 5_000  # a larger change is sent as a whole, which is made piece by piece while the worker takes it
+
+
+class Publisher:
+    """The replicas' master copy. All methods belong to the loop's thread; none blocks."""
+
+    def __init__(
+        self, sockets: Sequence[socket.socket], serials: Serials, *, is_successor: bool, on_applied: Callable[[], None]
+    ) -> None:
+        """*is_successor*: the workers hold what an earlier process published, and keep it until feed_all() or until they ask."""
+        self.entries: Mapping[str, Entry] = {}
+        self.records: list[ZoneRecord] = []
+        self.states: tuple[ProviderState, ...] = ()
+        self.wholes_sent = 0
+        self._settings: dict[str, Any] | None = None  # as reloaded; None: those that the workers were started with
+        self._serials = serials
+        self._on_applied = on_applied
+        self.is_successor = is_successor
+        self._inherited: tuple[ProviderState, ...] = ()
+        self._whole: weakref.ref[_Whole] | None = None  # shared by the workers that need it at the same time
+        self._fed: set[Link] = set()  # those that have been sent a whole by us, so that a delta leads on
+        self.links = [Link(number, sock, self._on_message, self._feed) for number, sock in enumerate(sockets)]
+
+    @property
+    def serial(self) -> int:
+        return self._serials.current
+
+    def publish(self, change: Change, entries: Mapping[str, Entry], states: tuple[ProviderState, ...]) -> None:
+        """*entries* is the catalog after *change*. It must not be changed but for the next call, which says how."""
+        base, serial = self.serial, self._serials.next()
+        self.entries, self.states, self._whole = entries, states, None
+        if sum(1 + len(entry.service.instances) for entry in change.put) > DELTA_INSTANCES_MAX:
+            for link in self._fed:
+                self._feed(link)
+        else:
+            self._send(delta.change(base, serial, change.put, change.drop, states))
+
+    def publish_records(self, records: list[ZoneRecord]) -> None:
+        """The records of the zone files, all of them; nothing happens when they are those there are."""
+        if records == self.records:
+            return
+        base, serial = self.serial, self._serials.next()
+        self.records, self._whole = records, None
+        self._send(delta.zone(base, serial, records))
+
+    def publish_states(self, states: tuple[ProviderState, ...], inherited: tuple[ProviderState, ...] = ()) -> None:
+        """Where a provider's state has changed and nothing else. *inherited*: for those that still hold an earlier process's catalog."""
+        if states != self.states:
+            self.states, self._whole = states, None
+            self._send([_providers(states)])
+        if self.is_successor and inherited != self._inherited:
+            self._inherited = inherited
+            for link in self.links:
+                if link not in self._fed:
+                    link.send(delta.pack(_providers(inherited)))
+
+    def publish_settings(self, settings: dict[str, Any]) -> None:
+        self._settings, self._whole = settings, None
+        self._send([{"op": "settings", "settings": settings}])
+
+    def feed_all(self) -> None:
+        """Send the whole to those that still hold what an earlier process published."""
+        self.is_successor = False
+        for link in self.links:
+            if link not in self._fed:
+                self._feed(link)
+
+    def is_applied(self, serial: int) -> bool:
+        """Every worker has *serial* or a later one."""
+        return all(link.applied >= serial for link in self.links)
+
+    def close(self) -> None:
+        for link in self.links:
+            link.close()
+
+    def _send(self, messages: Iterable[Message]) -> None:
+        datagrams = [datagram for message in messages for datagram in delta.pack(message)]
+        for link in self._fed:
+            link.send(datagrams)
+
+    def _feed(self, link: Link) -> None:
+        """Start the whole catalog on its way to one worker."""
+        self.wholes_sent += 1
+        self._fed.add(link)
+        whole = self._whole() if self._whole is not None else None
+        if whole is None:
+            # A copy, for the catalog goes on changing while this one is on its way.
+            whole = _Whole(self._messages(tuple(self.entries.values())))
+            self._whole = weakref.ref(whole)
+        link.restart(whole.datagrams())
+
+    def _messages(self, entries: tuple[Entry, ...]) -> Iterator[Message]:
+        settings: list[Message] = [] if self._settings is None else [{"op": "settings", "settings": self._settings}]
+        return chain(settings, delta.whole(self.serial, entries, self.states, self.records))
+
+    def _on_message(self, link: Link, message: Message) -> None:
+        match message.get("op"):
+            case "hello":
+                link.applied = 0
+                self._feed(link)
+            case "resync" if link in self._fed and not link.is_restarting:  # else the whole is on its way, or comes with feed_all()
+                self._feed(link)
+            case "applied" if isinstance(serial := message.get("serial"), int):
+                link.applied = serial
+                self._on_applied()
+            case _:
+                pass  # counters: nothing reads them yet
+
+
+def _providers(states: tuple[ProviderState, ...]) -> Message:
+    return {"op": "providers", "providers": delta.states_to_plain(states)}
+
+
+class _Whole:
+    """A whole catalog's datagrams, made as they are needed, and once for all that read them at the same time."""
+
+    def __init__(self, messages: Iterator[Message]) -> None:
+        self._source = (datagram for message in messages for datagram in delta.pack(message))
+        self._made: list[bytes] = []
+
+    def datagrams(self) -> Iterator[bytes]:
+        at = 0
+        while True:
+            if at == len(self._made):
+                datagram = next(self._source, None)
+                if datagram is None:
+                    return
+                self._made.append(datagram)
+            yield self._made[at]
+            at += 1

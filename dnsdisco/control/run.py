@@ -1,0 +1,300 @@
+"""The control process put together: one event loop that hears the providers' threads, the workers, the supervisor and the signals.
+
+    provider thread ─ Seen/Failed → chain (contact, guard) ─ at once, then ≤ every 100 ms → merge → publisher → links
+
+`python -m dnsdisco.control FD` runs it; a test or `dnsdisco.testing` gives it sockets and a callback in place of the pipes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from dnsdisco.control.chain import Chain, Member, named
+from dnsdisco.control.contact import Contact
+from dnsdisco.control.guard import CONFIRM_AFTER_S
+from dnsdisco.control.log import Logger, logger
+from dnsdisco.control.publisher import Publisher
+from dnsdisco.control.serials import read_floor, Serials, write_floor
+from dnsdisco.control.status import Say
+from dnsdisco.control.watcher import Event, Failed, Watcher
+from dnsdisco.control.zonefiles import ZoneFiles
+from dnsdisco.errors import DnsdiscoError
+from dnsdisco.model.delta import ZoneRecord
+from dnsdisco.model.diff import Change
+from dnsdisco.providers.base import ServiceDiscovery
+
+BATCH_S = 0.1  # between two published changes: a storm costs a worker ten deltas a second; the first change goes at once
+TICK_S = 0.5  # for what comes with time alone: stale, given up, hung
+FATAL = 78  # EX_CONFIG: the supervisor ends the start, exit 1
+NEEDS_RESTART = ("listen", "workers")  # the supervisor has bound and started them
+UNUSABLE_AT_START = frozenset({"static"})  # a file that was named is there, and can be read, or nothing starts
+
+Create = Callable[[Mapping[str, Any], Mapping[str, str]], ServiceDiscovery]
+Resolve = Callable[[], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """What the supervisor says at the start. `restarts`, `kept`: of the control processes before this one."""
+
+    links: Sequence[socket.socket]
+    say: Say
+    settings: dict[str, Any]
+    environ: Mapping[str, str]
+    create: Create
+    resolve: Resolve  # the configuration read anew; raises DnsdiscoError
+    restarts: int = 0
+    kept: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Control:
+    """All of it belongs to the loop's thread; `stop()` too."""
+
+    def __init__(self, parameters: Parameters, log: Logger | None = None) -> None:
+        self._parameters, self._log = parameters, log or logger()
+        self._settings = parameters.settings
+        self._loop = asyncio.get_running_loop()
+        self._ended: asyncio.Future[int] = self._loop.create_future()
+        self._kept: dict[str, Any] = {"serial_floor": int(parameters.kept.get("serial_floor") or 0), "synced": []}
+        self._synced_before = frozenset(parameters.kept.get("synced") or ())
+        self._is_ready = False
+        self._is_patient = True  # startup_timeout has not passed
+        self._ready_serial: int | None = None
+        self._publish_at: asyncio.TimerHandle | None = None
+        self._published_at = float("-inf")
+        self._zone_files: ZoneFiles | None = None
+        self.chain = Chain(self._log, _time_of_day)
+        floor = max(self._kept["serial_floor"], read_floor(self._settings.get("state_dir")))
+        self.publisher = Publisher(
+            parameters.links,
+            Serials(int(time.time()), floor, self._reserve),
+            is_successor=parameters.restarts > 0,
+            on_applied=self._look_around,
+        )
+
+    async def run(self) -> int:
+        """Until stop(); returns the exit code. Providers' threads may be left behind: they are daemons."""
+        try:
+            members = self._members(self._settings)
+        except (DnsdiscoError, ValueError, TypeError) as error:
+            self._say_fatal(str(error))
+        else:
+            self._publish(self.chain.rebuild(members, self._settings))
+            for member in members:
+                member.watcher.start()
+            self._read_zone_files()
+            self._loop.call_later(self._settings["startup_timeout"], self._lose_patience)
+            self._loop.call_later(TICK_S, self._tick)
+        try:
+            return await self._ended
+        finally:
+            for member in self.chain.members:
+                member.watcher.stop()
+            if self._zone_files is not None:
+                self._zone_files.stop()
+            self.publisher.close()
+
+    def stop(self, code: int = 0) -> None:
+        if not self._ended.done():
+            self._ended.set_result(code)
+
+    def reload(self) -> None:
+        """The configuration anew. A bad one changes nothing. Providers whose own options are the same go on undisturbed."""
+        try:
+            settings = self._parameters.resolve()
+            members = self._members(settings)
+        except (DnsdiscoError, ValueError, TypeError) as error:
+            for line in str(error).splitlines():
+                self._log.error("the new configuration is not used", reason=line)
+            self._parameters.say("reload_failed")
+            return
+        for key in NEEDS_RESTART:
+            if settings[key] != self._settings[key]:
+                self._log.warning("this needs a restart to take effect", setting=key, wanted=str(settings[key]))
+                settings = {**settings, key: self._settings[key]}
+        before, self._settings = self.chain.members, settings
+        self.publisher.publish_settings(settings)
+        self._publish(self.chain.rebuild(members, settings))
+        running = {id(member.watcher) for member in before}
+        for member in members:
+            if id(member.watcher) not in running:
+                member.watcher.start()
+        kept = {id(member.watcher) for member in members}
+        for member in before:
+            if id(member.watcher) not in kept:
+                member.watcher.stop()
+        self._read_zone_files()
+        self._log.info("reloaded", providers=" ".join(member.name for member in members))
+        self._parameters.say("reloaded", settings=settings)
+        self._look_around()
+
+    def _members(self, settings: Mapping[str, Any]) -> list[Member]:
+        """The chain that *settings* asks for, of the members there are and of new ones. Raises what `create` raises."""
+        there = {member.name: member for member in self.chain.members}
+        members = []
+        for name, entry in named(settings["providers"]).items():
+            old = there.get(name)
+            contact = Contact(
+                stale_after_s=settings["stale_after"], max_stale_s=entry.get("max_stale"), is_optional=bool(entry.get("optional"))
+            )
+            member = Member(name, entry, old.watcher if old is not None else self._watcher(name, entry), contact)
+            if old is not None:
+                contact.continue_from(old.contact)
+                member.view, member.pending, member.told = old.view, old.pending, old.told
+                if old.own_options == member.own_options:
+                    member.guard = old.guard
+                else:  # what it said stays until the new one has spoken
+                    member.watcher = self._watcher(name, entry)
+            members.append(member)
+        return members
+
+    def _watcher(self, name: str, entry: Mapping[str, Any]) -> Watcher:
+        provider = self._parameters.create(entry, self._parameters.environ)
+
+        def tell(event: Event) -> None:
+            try:
+                self._loop.call_soon_threadsafe(self._on_event, watcher, event)
+            except RuntimeError:  # the loop has been closed: the process is ending
+                return
+
+        watcher = Watcher(name, provider, tell)
+        return watcher  # its thread starts when its member is in the chain
+
+    def _on_event(self, watcher: Watcher, event: Event) -> None:
+        member = self.chain.member_of(watcher)
+        if member is None:
+            return
+        if isinstance(event, Failed) and self._is_fatal(member):
+            self._say_fatal(f"{member.name}: {event.reason}")
+            return
+        held_before = member.guard.held_since
+        self.chain.take_event(member, event, self._loop.time())
+        held_since = member.guard.held_since
+        if held_since is not None and held_since != held_before:
+            self._loop.call_at(held_since + CONFIRM_AFTER_S, self._confirm, watcher, held_since)
+        if member.pending is not None:
+            self._publish_soon()
+        else:
+            self._publish_states()
+        self._look_around()
+
+    def _is_fatal(self, member: Member) -> bool:
+        is_start = not (self._is_ready or self._parameters.restarts or member.contact.has_synced)
+        return is_start and member.entry.get("type") in UNUSABLE_AT_START and not member.entry.get("optional")
+
+    def _confirm(self, watcher: Watcher, held_since: float) -> None:
+        """Services are missing still: ask the backend anew instead of waiting for its next word."""
+        member = self.chain.member_of(watcher)
+        if member is not None and member.guard.held_since == held_since:
+            watcher.start()
+
+    def _publish_soon(self) -> None:
+        if self._publish_at is None:
+            wait_s = self._published_at + BATCH_S - self._loop.time()
+            if wait_s <= 0:
+                self._publish_now()
+            else:
+                self._publish_at = self._loop.call_later(wait_s, self._publish_now)
+
+    def _publish_now(self) -> None:
+        if self._publish_at is not None:
+            self._publish_at.cancel()
+            self._publish_at = None
+        self._publish(self.chain.merge_pending())
+
+    def _publish(self, change: Change) -> None:
+        now = self._loop.time()
+        if change:
+            self._published_at = now
+            self.publisher.publish(change, self.chain.entries, self.chain.states(now))
+        else:
+            self._publish_states()
+
+    def _publish_states(self) -> None:
+        now = self._loop.time()
+        self.publisher.publish_states(self.chain.states(now), self.chain.inherited_states(now, self._synced_before))
+
+    def _tick(self) -> None:
+        self._loop.call_later(TICK_S, self._tick)
+        now = self._loop.time()
+        self.chain.notice_hangs(now)
+        self._publish(self.chain.give_up_stale(now))
+
+    def _lose_patience(self) -> None:
+        self._is_patient = False
+        self._look_around()
+
+    def _look_around(self) -> None:
+        """After anything that can make us ready, or let a successor replace what its predecessor published."""
+        members = self.chain.members
+        synced = sorted(member.name for member in members if member.contact.has_synced)
+        if synced != self._kept["synced"]:
+            self._keep(synced=synced)
+        if self.publisher.is_successor and all(
+            name in synced for name in self._synced_before & {member.name for member in members}
+        ):
+            self._publish_now()
+            self.publisher.feed_all()
+        if self._is_ready or (self._is_patient and len(synced) < len(members)):
+            return
+        if self._ready_serial is None:
+            self._publish_now()
+            self._ready_serial = self.publisher.serial
+        if self.publisher.is_applied(self._ready_serial):
+            self._is_ready = True
+            example = next((entry.key for entry in self.chain.entries.values() if entry.service.instances), "")
+            zones = self._settings["zones"]
+            self._parameters.say("ready", zones=zones, providers=[member.name for member in members], example=example)
+
+    def _read_zone_files(self) -> None:
+        patterns, zones = tuple(self._settings["zone_files"]), tuple(self._settings["zones"])
+        old = self._zone_files
+        if old is not None and (old.patterns, old.zones) == (patterns, zones):
+            return
+        if old is not None:
+            old.stop()
+        self._zone_files = ZoneFiles(
+            patterns, zones, self._tell_records, lambda reason: self._log.warning("zone file", reason=reason)
+        )
+        self._zone_files.start()
+        self._tell_records(self._zone_files.records())  # also that there are none any more
+
+    def _tell_records(self, records: list[ZoneRecord]) -> None:
+        """In whatever thread read the files."""
+        source = self._zone_files
+
+        def publish() -> None:
+            if source is self._zone_files:
+                self.publisher.publish_records(records)
+
+        try:
+            self._loop.call_soon_threadsafe(publish)
+        except RuntimeError:
+            return
+
+    def _reserve(self, bound: int) -> None:
+        """No serial below *bound* is used by whoever comes after this process."""
+        self._keep(serial_floor=bound)
+        folder = self._settings.get("state_dir")
+        if folder is not None:
+            try:
+                write_floor(folder, bound)
+            except OSError as error:
+                self._log.warning("the serial is not kept", state_dir=folder, reason=error.strerror or str(error))
+
+    def _keep(self, **what: Any) -> None:
+        self._kept.update(what)
+        self._parameters.say("keep", kept=self._kept)
+
+    def _say_fatal(self, message: str) -> None:
+        self._parameters.say("fatal", message=message)
+        self.stop(FATAL)
+
+
+def _time_of_day() -> str:
+    return time.strftime("%H:%M:%SZ", time.gmtime())

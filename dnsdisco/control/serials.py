@@ -1,0 +1,59 @@
+"""The catalog's serial, which is the SOA's: it starts at the unix time and never goes backward (RFC 1034 §4.3.5, RFC 1982).
+
+A bound is reserved ahead, so that nothing is written for every change: whoever starts next starts at the bound.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+RESERVED = 1000  # serials: at ten changes a second the bound is renewed every other minute
+FILE = "serial"
+
+
+class Serials:
+    """*floor*: the bound that the last process reserved. *reserve* is told every new bound before a serial near it is used."""
+
+    def __init__(self, unix_time: int, floor: int, reserve: Callable[[int], None]) -> None:
+        self.current = max(unix_time, floor)
+        self._reserve = reserve
+        self._bound = self.current + RESERVED
+        reserve(self._bound)
+
+    def next(self) -> int:
+        self.current += 1
+        if self.current >= self._bound:
+            self._bound = self.current + RESERVED
+            self._reserve(self._bound)
+        return self.current
+
+
+def read_floor(folder: str | None) -> int:
+    """The bound that *folder* keeps; 0 when there is none that can be used."""
+    if folder is None:
+        return 0
+    try:
+        text = (Path(folder) / FILE).read_text("ascii")
+        return int(text) if len(text) < 20 else 0
+    except (OSError, ValueError):
+        return 0
+
+
+def write_floor(folder: str, bound: int) -> None:
+    """Atomic: a reader finds the old bound or this one. Raises OSError."""
+    Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=FILE, dir=folder)
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(f"{bound}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(Path(folder) / FILE)
+    except OSError:
+        with suppress(OSError):
+            Path(temporary).unlink()
+        raise

@@ -1,0 +1,46 @@
+"""What a provider yields becomes a Snapshot: built-in ones yield it themselves, a plug-in's dict is read service by service."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from dnsdisco.model.data import service_from_data
+from dnsdisco.model.service import Service, Snapshot
+
+
+class Reader:
+    """One provider's yields, in order. Services whose data did not change keep their identity."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[str, Service | None]] = {}  # by name: the data as text, and what it became
+        self.faults: list[tuple[str, str]] = []  # service, reason; of the last view, of the services read anew in it
+
+    def read(self, yielded: object) -> Snapshot:
+        """Raises TypeError for what is neither a Snapshot nor a mapping of names to data. O(services) for a mapping."""
+        self.faults = []
+        if isinstance(yielded, Snapshot):
+            return yielded
+        if not isinstance(yielded, Mapping):
+            raise TypeError(f"yielded {type(yielded).__name__}, not a mapping of service names to their data")
+        known: dict[str, tuple[str, Service | None]] = {}
+        for name, data in yielded.items():
+            text = _text(data)
+            old = self._known.get(name)
+            known[name] = old if old is not None and old[0] == text and text else (text, self._service(name, data, old))
+        self._known = known
+        return Snapshot({service.key: service for _, service in known.values() if service is not None})
+
+    def _service(self, name: Any, data: Any, old: tuple[str, Service | None] | None) -> Service | None:
+        service, faults = service_from_data(name, data)
+        self.faults += [(str(name), f"{path}: {message}" if path else message) for path, message, _ in faults]
+        return old[1] if old is not None and old[1] == service else service
+
+
+def _text(data: Any) -> str:
+    """The data as it is now, to be compared later: a plug-in may keep and change the very dict that it yielded. "": no text for it."""
+    try:
+        return json.dumps(data, default=repr)
+    except (TypeError, ValueError, RecursionError):  # keys that are no text, cycles
+        return ""

@@ -1,0 +1,163 @@
+"""One provider's thread: whatever its watch() does, values come out at a bearable pace, and failures with a wait between them."""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from dnsdisco.control.backoff import Backoff
+from dnsdisco.control.views import Reader
+from dnsdisco.errors import ProviderError
+from dnsdisco.model.service import Snapshot
+from dnsdisco.providers.base import ServiceDiscovery
+
+YIELDS_PER_S = 50.0  # twice what is ever published; the next value of a raging backend holds what was passed over
+YIELDS_BURST = 50
+HANG_S = 10.0  # an answer that is due is waited for this long before the backend counts as lost
+STEADY_S = 5.0  # a watch that ran this long did not fail at once
+REASON_CHARACTERS_MAX = 500  # some clients put a whole page into an exception's text
+
+_NOTHING = object()  # before the first yield; a provider may yield None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A view. `is_repeated`: the very same object as before: nothing changed, but the backend is there."""
+
+    view: Snapshot
+    is_repeated: bool
+    faults: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The watch failed, and will be tried again in `retry_in_s`. `is_denied`: a person has to mend it."""
+
+    reason: str
+    is_denied: bool
+    retry_in_s: float
+
+
+Event = Seen | Failed
+
+
+class Watcher:
+    """Runs `provider.watch()` for as long as it is wanted. *tell* is called in the watching thread, for one event after another."""
+
+    def __init__(
+        self, name: str, provider: ServiceDiscovery, tell: Callable[[Event], None], new_backoff: Callable[[], Backoff] = Backoff
+    ) -> None:
+        self.name, self.provider = name, provider
+        self._tell, self._new_backoff = tell, new_backoff
+        self._lock = threading.Lock()  # orders the events of two threads
+        self._stop = threading.Event()  # of the newest thread: only that one is listened to
+        self._is_over = False
+        self._threads = 0
+
+    @property
+    def answer_due_s(self) -> float | None:
+        """Seconds after a yield by which the next one must have come; None: a real watch, which may be idle for ever."""
+        is_polled = type(self.provider).watch is ServiceDiscovery.watch
+        return self.provider.poll_interval + HANG_S if is_polled else None
+
+    def start(self) -> None:
+        """Ask the backend anew, at once, whatever a running watch is waiting for; that one ends when it notices."""
+        with self._lock:
+            if self._is_over:
+                return
+            self._stop.set()
+            self._stop = threading.Event()
+            self._threads += 1
+            threading.Thread(target=self._watch, args=(self._stop,), name=f"watch-{self.name}", daemon=True).start()
+
+    def stop(self) -> None:
+        """No more events. Does not wait: a thread that hangs in a backend is left behind, and ends with the process."""
+        with self._lock:
+            self._is_over = True
+            self._stop.set()
+
+    def _watch(self, stop: threading.Event) -> None:
+        backoff, pace, reader = self._new_backoff(), _Pace(stop), Reader()
+        while not stop.is_set():
+            started_at = time.monotonic()
+            has_yielded, error = self._watch_once(stop, reader, pace)
+            if stop.is_set():
+                break
+            if has_yielded and time.monotonic() - started_at > STEADY_S:
+                backoff.reset()
+            is_denied = isinstance(error, ProviderError) and error.is_denied
+            wait_s = backoff.after(
+                is_denied=is_denied, retry_after_s=error.retry_after_s if isinstance(error, ProviderError) else None
+            )
+            if error is not None or not has_yielded:
+                self._emit(stop, Failed(_reason(error), is_denied, wait_s))
+            stop.wait(wait_s)
+        with self._lock:
+            self._threads -= 1
+            is_last = self._is_over and self._threads == 0
+        if is_last:
+            with suppress(Exception):  # it is not used any more
+                self.provider.close()
+
+    def _watch_once(self, stop: threading.Event, reader: Reader, pace: _Pace) -> tuple[bool, BaseException | None]:
+        """One watch() from beginning to end: whether it yielded, and what ended it (None: it just ended)."""
+        last: object = _NOTHING
+        view = Snapshot()
+        try:
+            views = iter(self.provider.watch(stop))
+            try:
+                for yielded in views:
+                    is_repeated = yielded is last
+                    if not is_repeated:
+                        view = reader.read(yielded)
+                        if last is _NOTHING and view.changed is not None:  # against what, nobody here knows
+                            view = replace(view, changed=None)
+                    last = yielded
+                    self._emit(stop, Seen(view, is_repeated, () if is_repeated else tuple(reader.faults)))
+                    pace.wait()
+                    if stop.is_set():
+                        break
+            finally:
+                close = getattr(views, "close", None)  # a generator lets go of its connections
+                if close is not None:
+                    close()
+        except (Exception, SystemExit) as error:  # noqa: BLE001  somebody else's code: whatever it raises, the others go on
+            return last is not _NOTHING, error
+        return last is not _NOTHING, None
+
+    def _emit(self, stop: threading.Event, event: Event) -> None:
+        with self._lock:
+            if stop is self._stop and not self._is_over:
+                self._tell(event)
+
+
+class _Pace:
+    """A token bucket: YIELDS_PER_S, and a burst that an honest watch never uses up."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        self._tokens = float(YIELDS_BURST)
+        self._at = time.monotonic()
+
+    def wait(self) -> None:
+        now = time.monotonic()
+        self._tokens = min(YIELDS_BURST, self._tokens + (now - self._at) * YIELDS_PER_S) - 1
+        self._at = now
+        if self._tokens < 0:
+            self._stop.wait(-self._tokens / YIELDS_PER_S)
+
+
+def _reason(error: BaseException | None) -> str:
+    """One line. For what is not a ProviderError also where it was raised: its author will want to know."""
+    if error is None:
+        return "its watch ended without a word"
+    if isinstance(error, ProviderError):
+        return error.reason[:REASON_CHARACTERS_MAX]
+    said = str(error).strip().partition("\n")[0]
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}{': ' + said if said else ''}{where}"[:REASON_CHARACTERS_MAX]

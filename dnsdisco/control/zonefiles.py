@@ -1,0 +1,114 @@
+"""Extra records from master files: read at the start and again whenever a file, or which files there are, has changed.
+
+Looked at twice a second by stat, which also sees what notifications miss: a rename over the file, a swapped symbolic link above it,
+a network file system.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dnsdisco.errors import ZoneFileError
+from dnsdisco.model.delta import ZoneRecord
+from dnsdisco.zone.master import parse
+
+LOOK_EVERY_S = 0.5  # a change shows within a second; two stats a second of a few files cost nothing
+FILE_OCTETS_MAX = 64 * 1024 * 1024  # ten times what RECORDS_MAX of the parser needs
+
+_Stamp = tuple[int, int, int, int]
+
+
+@dataclass(slots=True)
+class _File:
+    stamp: _Stamp | None = None
+    records: list[ZoneRecord] = field(default_factory=list)
+
+
+class ZoneFiles:
+    """The files that *patterns* (absolute paths or globs) name. *tell* gets all their records; *warn* a reason, once per change."""
+
+    def __init__(
+        self, patterns: Sequence[str], zones: Sequence[str], tell: Callable[[list[ZoneRecord]], None], warn: Callable[[str], None]
+    ) -> None:
+        self.patterns, self.zones = tuple(patterns), tuple(zones)
+        self._tell, self._warn = tell, warn
+        self._files: dict[str, _File] = {}
+        self._unmatched: frozenset[str] = frozenset()
+        self._stop = threading.Event()
+
+    def start(self) -> None:
+        """Read them now, in the calling thread, then watch them in one of their own."""
+        self._look()
+        if self.patterns:
+            threading.Thread(target=self._watch, name="zone-files", daemon=True).start()
+
+    def records(self) -> list[ZoneRecord]:
+        """As last read."""
+        return [record for file in self._files.values() for record in file.records]
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def _watch(self) -> None:
+        while not self._stop.wait(LOOK_EVERY_S):
+            self._look()
+
+    def _look(self) -> None:
+        """Read what has changed. A file that cannot be used keeps its old records; one that is gone takes them with it."""
+        paths, unmatched = _paths(self.patterns)
+        for pattern in sorted(unmatched - self._unmatched):
+            self._warn(f"{pattern}: there is no such zone file")
+        self._unmatched = unmatched
+        is_changed = any(file.records for path, file in self._files.items() if path not in paths)
+        self._files = {path: self._files.get(path) or _File() for path in paths}
+        for path, file in self._files.items():
+            stamp = _stamp(path)
+            if stamp == file.stamp:
+                continue
+            file.stamp = stamp
+            try:
+                records = self._read(path)
+            except ZoneFileError as error:
+                self._warn(str(error) + ("; its old records stay" if file.records else "; it is left out"))
+                continue
+            is_changed = is_changed or records != file.records
+            file.records = records
+        if is_changed and not self._stop.is_set():
+            self._tell(self.records())
+
+    def _read(self, path: str) -> list[ZoneRecord]:
+        try:
+            octets = Path(path).read_bytes()
+            if len(octets) > FILE_OCTETS_MAX:
+                raise ZoneFileError(path, 0, f"{len(octets)} octets; at most {FILE_OCTETS_MAX} are read")
+            return parse(octets.decode(), path, self.zones)
+        except OSError as error:
+            raise ZoneFileError(path, 0, error.strerror or str(error)) from error
+        except UnicodeDecodeError as error:
+            raise ZoneFileError(path, octets.count(b"\n", 0, error.start) + 1, "not UTF-8 text") from error
+
+
+def _paths(patterns: Sequence[str]) -> tuple[list[str], frozenset[str]]:
+    """The files there are, each once, in the order of the patterns; and the patterns that name none."""
+    found: dict[str, None] = {}
+    unmatched = set()
+    for pattern in patterns:
+        matching = glob.glob(pattern, recursive=True)  # noqa: PTH207  Path.glob() takes no absolute pattern
+        paths = sorted(path for path in matching if not Path(path).is_dir())
+        found.update(dict.fromkeys(paths))
+        if not paths:
+            unmatched.add(pattern)
+    return list(found), frozenset(unmatched)
+
+
+def _stamp(path: str) -> _Stamp | None:
+    try:
+        status = os.stat(path)  # noqa: PTH116  what the name leads to now, links followed
+    except OSError:
+        return None
+    return status.st_ino, status.st_dev, status.st_mtime_ns, status.st_size
