@@ -48,8 +48,9 @@ def shown(value: object) -> str:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """ "; did you mean X?" for a slip of the pen, else ""."""
-    near = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.7)
-    return f"; did you mean {near[0]}?" if near else ""
+    as_written = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), as_written, n=1, cutoff=0.65)
+    return f"; did you mean {as_written[near[0]]}?" if near else ""
 
 
 def number(value: object, low: int, high: int) -> int:
