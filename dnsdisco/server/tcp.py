@@ -13,8 +13,7 @@ import socket
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from dnsdisco.server.tcp_connection import Connection, Send
 
@@ -33,8 +32,7 @@ class Responder(Protocol):
     def respond(self, message: bytes, peer: str, *, is_tcp: bool, send: Send) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class TcpLimits:
+class TcpLimits(NamedTuple):
     """Of one worker. Seconds, counts, octets."""
 
     connections: int = 512  # BIND has 150, CoreDNS no bound; a file descriptor and a few kilobytes each

@@ -9,7 +9,6 @@ import resource
 import socket
 import time
 from contextlib import suppress
-from dataclasses import replace
 
 import pytest
 
@@ -50,7 +49,7 @@ def run(work, **limits):
         loop = asyncio.get_running_loop()
         with socket.create_server(("127.0.0.1", 0), backlog=1024) as listening:
             responder = Scripted(loop)
-            server = TcpServer([listening], responder, loop, limits=replace(LIMITS, **limits))
+            server = TcpServer([listening], responder, loop, limits=LIMITS._replace(**limits))
             server.start()
             try:
                 await work(server, listening.getsockname())
@@ -196,7 +195,7 @@ def test_idle_connections_are_closed_and_busy_ones_are_not():
 
 
 def test_the_idle_time_shrinks_when_places_get_few():
-    server = TcpServer([], None, None, limits=replace(LIMITS, connections=100))
+    server = TcpServer([], None, None, limits=LIMITS._replace(connections=100))
     times = {}
     for used in (0, 80, 90, 95, 100):
         server.connections = dict.fromkeys(range(used))

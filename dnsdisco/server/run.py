@@ -1,0 +1,270 @@
+"""The worker process put together: sockets, responder, forwarder, link; from its parameters to its end.
+
+`python -m dnsdisco.server FD` reads its parameters as one JSON document from FD. A test or `dnsdisco.testing` makes a `Worker` of
+sockets that it has. This file wires and decides nothing about DNS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import logging
+import os
+import random
+import resource
+import signal
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from dnsdisco.errors import DnsdiscoError
+from dnsdisco.forward import Forwarder
+from dnsdisco.server import log as server_log
+from dnsdisco.server.link import Link
+from dnsdisco.server.replica import Replica
+from dnsdisco.server.serve import Clock, Responder
+from dnsdisco.server.settings import WorkerSettings
+from dnsdisco.server.tcp import TcpServer
+from dnsdisco.server.udp import UdpListener
+from dnsdisco.wire.cookie import Cookies
+from dnsdisco.zone.catalog import Catalog
+
+log = logging.getLogger("dnsdisco.worker")
+
+TICK_S = 0.25  # for what comes with time alone
+SECOND_TICKS = 4
+DRAIN_S = 2.0  # for what is in flight at the end
+FILES_MAX = 65_536  # descriptors we ask for: 1,024 questions on their way at several upstreams, 512 TCP clients
+BAD_PARAMETERS = 78  # EX_CONFIG: starting again would not help
+
+
+class Parameters(NamedTuple):
+    """What the supervisor says at the start. It owns the sockets; `say` writes a status line."""
+
+    worker: int
+    udp: Sequence[tuple[socket.socket, str]]
+    tcp: Sequence[socket.socket]
+    link: socket.socket
+    settings: dict[str, Any]
+    say: Callable[[str], None]
+    cookie_secret: bytes  # 16 octets; equal in all workers, so that each knows the cookies of the others
+
+
+class Worker:
+    """One event loop's worth. `run()` until `stop()`, or until nobody is there any more to run for."""
+
+    def __init__(self, parameters: Parameters) -> None:
+        """Raises WireError, ValueError or TypeError for settings that cannot be used. Does no I/O."""
+        self._parameters = parameters
+        sockets = [sock for sock, _ in parameters.udp] + list(parameters.tcp)
+        self._own = [(name[0], name[1]) for name in (sock.getsockname() for sock in sockets)]
+        self._settings = self._settings_from(parameters.settings)
+        self.catalog = Catalog()
+        self.forwarder = Forwarder(self._settings.forward, own=self._own)
+        self.responder = Responder(
+            self._settings.policy(recursion=False),
+            self.catalog,
+            self.forwarder,
+            cookies=Cookies(parameters.cookie_secret),
+            clock=Clock(time.monotonic, time.time),
+            draw=random.random,
+        )
+        self._udp: list[UdpListener] = []
+        self._tcp: TcpServer | None = None
+        self._link: Link | None = None
+        self._ended: asyncio.Future[None] | None = None
+        self._is_stopped = self._is_ready = False
+        self._recursion = False
+        self._ticks = 0
+        self._internal_errors = 0
+
+    async def run(self) -> None:
+        """Listen and answer until stop(); then finish what is in flight."""
+        parameters = self._parameters
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._on_internal_error)
+        self._ended = loop.create_future()
+        await self.forwarder.start()
+        self._configure()
+        self._link = Link(
+            parameters.link,
+            Replica(self.catalog, self.responder),
+            loop,
+            on_settings=self._apply,
+            on_whole=self._on_whole,
+            on_closed=self.stop,
+            statistics=self.statistics,
+        )
+        self._tcp = TcpServer(parameters.tcp, self.responder, loop)
+        self._udp = [UdpListener(sock, address, self.responder, loop) for sock, address in parameters.udp]
+        for listener in self._udp:
+            listener.start()
+        self._tcp.start()
+        self._link.start()
+        self._tick()
+        if not self._is_stopped:
+            await self._ended
+        await self._drain()
+
+    def stop(self) -> None:
+        """Begin to end. A second call ends at once what the first one still waits for."""
+        if self._is_stopped and self._tcp is not None:
+            self._tcp.close()
+        self._is_stopped = True
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(None)
+
+    def statistics(self) -> dict[str, int]:
+        """Everything counted since the start, flat, by name. `answers.TYPE.RCODE` are numbers."""
+        counts = {f"answers.{qtype}.{rcode}": count for (qtype, rcode), count in self.responder.table.counts().items()}
+        counts |= {f"faults.{reason}": count for reason, count in self.responder.faults.items()}
+        counts |= {f"forward.{name}": count for name, count in self.forwarder.statistics.as_dict().items()}
+        counts["in_flight"] = self.responder.in_flight
+        counts["internal_errors"] = self._internal_errors
+        counts["udp.unsent"] = sum(listener.unsent for listener in self._udp)
+        if self._tcp is not None:
+            counts |= {f"tcp.{name}": count for name, count in self._tcp.counters.items()}
+            counts["tcp.open"] = len(self._tcp.connections)
+        if self._link is not None:
+            counts |= {f"link.{name}": count for name, count in self._link.counters.items()}
+            counts["serial"] = self._link.serial
+        return counts
+
+    # while it runs
+
+    def _tick(self) -> None:
+        assert self._ended is not None
+        if self._ended.done():
+            return
+        asyncio.get_running_loop().call_later(TICK_S, self._tick)
+        self.responder.table.redraw(time.monotonic())
+        if self.forwarder.is_on != self._recursion:
+            self._configure()
+        self._ticks += 1
+        if self._ticks % SECOND_TICKS == 0 and self._link is not None:
+            self._link.tick()
+
+    def _on_whole(self) -> None:
+        # The catalog lives long and has no cycles: the collector need not walk through it for every few thousand new objects.
+        gc.freeze()
+        if not self._is_ready:
+            self._is_ready = True
+            self._parameters.say("ready")
+
+    def _settings_from(self, plain: Mapping[str, Any]) -> WorkerSettings:
+        return WorkerSettings.from_plain(plain, [address for address, _ in self._own])
+
+    def _apply(self, plain: dict[str, Any]) -> None:
+        """New settings; bad ones raise and change nothing."""
+        settings = self._settings_from(plain)
+        if settings == self._settings:
+            return
+        self._settings = settings
+        self.forwarder.apply(settings.forward)
+        self._configure()
+
+    def _configure(self) -> None:
+        self._recursion = self.forwarder.is_on
+        self.responder.configure(self._settings.policy(recursion=self._recursion))
+
+    def _on_internal_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """A fault of ours in a callback: one line with its place, and the loop goes on."""
+        self._internal_errors += 1
+        error = context.get("exception")
+        place = ""
+        if error is not None and (at := error.__traceback__) is not None:
+            while at.tb_next is not None:
+                at = at.tb_next
+            place = f" at {at.tb_frame.f_code.co_filename}:{at.tb_lineno}"
+        log.error("internal error: %s: %r%s", context.get("message", ""), error, place)
+
+    async def _drain(self) -> None:
+        """Take nothing new: it waits in the kernel for whoever comes next. What is in flight has DRAIN_S."""
+        assert self._tcp is not None
+        assert self._link is not None
+        for listener in self._udp:
+            listener.close()
+        self._link.close()
+        tcp = asyncio.create_task(self._tcp.drain())
+        until = time.monotonic() + DRAIN_S
+        while self.responder.in_flight and time.monotonic() < until:  # noqa: ASYNC110  # nobody tells when the last one is sent
+            await asyncio.sleep(0.01)
+        await tcp
+        await self.forwarder.close()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The process. Returns its exit code."""
+    plain = _read_parameters(int(arguments[1]))
+    number = int(plain.get("worker", 0))
+    server_log.configure(number)
+    _raise_file_limit()
+    status_fd = plain.get("status_fd")
+    parameters = Parameters(
+        worker=number,
+        udp=[(socket.socket(fileno=each["fd"]), each["address"]) for each in plain["sockets"] if each["transport"] == "udp"],
+        tcp=[socket.socket(fileno=each["fd"]) for each in plain["sockets"] if each["transport"] == "tcp"],
+        link=socket.socket(fileno=plain["link_fd"]),
+        settings=plain["settings"],
+        say=lambda event: _say(status_fd, event),
+        cookie_secret=bytes.fromhex(plain.get("cookie_secret") or "") or os.urandom(16),
+    )
+    try:
+        worker = Worker(parameters)
+    except (DnsdiscoError, ValueError, TypeError, KeyError) as error:
+        log.error("the settings cannot be used: %s", error)  # noqa: TRY400  # it is what was written that is at fault
+        return BAD_PARAMETERS
+    asyncio.run(_run(worker, status_fd))
+    return 0
+
+
+async def _run(worker: Worker, status_fd: int | None) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, worker.stop)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a reload is control's to make; the terminal's going is the supervisor's
+    parent = os.getppid()
+    if status_fd is not None:
+        os.set_blocking(status_fd, False)
+
+        def is_orphan() -> None:
+            loop.remove_reader(status_fd)
+            worker.stop()
+
+        loop.add_reader(status_fd, is_orphan)  # a pipe's writing end becomes readable when its reader has gone, and never before
+
+    async def look_for_parent() -> None:
+        while os.getppid() == parent:  # noqa: ASYNC110  # the kernel tells nobody
+            await asyncio.sleep(1.0)
+        worker.stop()
+
+    looking = loop.create_task(look_for_parent())
+    try:
+        await worker.run()
+    finally:
+        looking.cancel()
+        if status_fd is not None:
+            loop.remove_reader(status_fd)
+
+
+def _read_parameters(fd: int) -> dict[str, Any]:
+    with open(fd, "rb") as file:  # a descriptor, not a path
+        parameters: dict[str, Any] = json.load(file)
+    return parameters
+
+
+def _say(status_fd: int | None, event: str) -> None:
+    if status_fd is not None:
+        with suppress(OSError):  # nobody to tell is no reason to stop answering
+            os.write(status_fd, json.dumps({"event": event}).encode() + b"\n")
+
+
+def _raise_file_limit() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES_MAX if hard == resource.RLIM_INFINITY else min(FILES_MAX, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

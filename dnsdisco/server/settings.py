@@ -1,0 +1,54 @@
+"""The configuration as a worker uses it, made from the plain form that the supervisor and control send (DESIGN §2.2 for the keys)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from dnsdisco.answer.admit import Admission
+from dnsdisco.answer.settings import AnswerSettings
+from dnsdisco.forward import ForwardSettings
+from dnsdisco.server.serve import Policy
+from dnsdisco.zone.settings import zone_labels, ZoneSettings
+
+_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # where one can be reached that listens everywhere
+
+
+class WorkerSettings(NamedTuple):
+    """`policy` lacks one thing: whether anything is forwarded at all, which changes with resolv.conf."""
+
+    answers: AnswerSettings
+    allow: tuple[str, ...]
+    forward: ForwardSettings
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any], listen_addresses: Iterable[str] = ()) -> WorkerSettings:
+        """From the normalised configuration; a key that is missing has its default. *listen_addresses*: IP texts, for the NS name.
+
+        Raises WireError, ValueError or TypeError for what the configuration room would not have let through.
+        """
+        forward = ForwardSettings.from_plain(plain.get("forward") or {})
+        identity = plain.get("identity") or {}
+        addresses = tuple(dict.fromkeys(_WILDCARDS.get(address, address).partition("%")[0] for address in listen_addresses))
+        default = ZoneSettings()
+        zone = ZoneSettings(
+            zones=tuple(map(zone_labels, plain["zones"])) if plain.get("zones") else default.zones,
+            ttl=int(plain.get("ttl", default.ttl)),
+            negative_ttl=int(plain.get("negative_ttl", default.negative_ttl)),
+            max_answers=int(plain.get("max_answers", default.max_answers)),
+            srv_weight_scale=int(plain.get("srv_weight_scale", default.srv_weight_scale)),
+            server_addresses=addresses or default.server_addresses,
+        )
+        answers = AnswerSettings(
+            zone=zone,
+            version=str(identity.get("version") or ""),
+            server_id=str(identity.get("server_id") or ""),
+            overrides=frozenset(zone_labels(name) for name, _ in forward.zones),
+        )
+        allow = (plain.get("acl") or {}).get("allow")
+        settings = cls(answers, ("127.0.0.0/8", "::1/128", "private") if allow is None else tuple(allow), forward)
+        settings.policy(recursion=False)  # a network that is none is found now, not with the first query
+        return settings
+
+    def policy(self, *, recursion: bool) -> Policy:
+        return Policy(self.answers, Admission(self.allow), recursion, self.forward.trust_ad)
