@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from dnsdisco.forward.settings import ForwardLimits
 from dnsdisco.forward.statistics import Statistics
 
 
-@dataclass(slots=True)
-class Context:
+class Context(NamedTuple):
     loop: asyncio.AbstractEventLoop
     now: Callable[[], float]  # monotonic seconds
     random_id: Callable[[], int]  # 0..65535, not to be guessed

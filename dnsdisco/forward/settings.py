@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class ForwardSettings:
+class ForwardSettings(NamedTuple):
     """`zones`: (zone, its upstreams); a zone without upstreams is never forwarded. `trust_ad` is for whoever relays the reply."""
 
     upstreams: tuple[str, ...] = ()
@@ -25,8 +23,7 @@ class ForwardSettings:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ForwardLimits:
+class ForwardLimits(NamedTuple):
     """Seconds, counts, octets. Every one of them has a counter that says how often it was hit."""
 
     deadline_s: float = 1.9  # from question to reply or error: the client must hear from us within 2 s, long before its own 5 s

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 
-
-@dataclass(slots=True)
 class Statistics:
     questions: int = 0  # exchanges begun
     shared: int = 0  # questions that joined one that was on its way
@@ -33,4 +30,4 @@ class Statistics:
     own: int = 0  # upstreams that were found to be ourselves
 
     def as_dict(self) -> dict[str, int]:
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: getattr(self, name) for name in Statistics.__annotations__}
