@@ -1,0 +1,103 @@
+"""The command line: one command a file, each loaded when it is called.
+
+Rules of the room: a composition root; it wires the other rooms and decides nothing about DNS. Answers go to stdout, everything else to
+stderr; colour only where a person looks. Nothing a user does shows a traceback. Exit codes are in docs/command-line.md.
+Read first: this file, then `serve.py`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from dnsdisco.cli import report
+from dnsdisco.config.units import did_you_mean
+from dnsdisco.errors import DnsdiscoError
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells count
+BROKEN = 70  # EX_SOFTWARE: our fault, not the user's
+
+COMMANDS = {  # in the order in which a new user needs them; said here so that --help loads none of them
+    "serve": "Answer DNS queries for the services that the providers know.",
+    "check": "Look for faults in the configuration, the services file and the zone files.",
+    "query": "Ask a DNS server, like dig.",
+    "services": "List what the providers know now, without a server.",
+    "url": "Print the URL of one healthy instance of a service.",
+    "register": "Add an instance of a service, and print its id.",
+    "deregister": "Remove instances of a service.",
+    "version": "Print the version.",
+}
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"dnsdisco.cli.{cmd_name}").command
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            hint = did_you_mean(args[0], COMMANDS) or f"; there are {', '.join(COMMANDS)}"
+            raise click.UsageError(f"there is no command {args[0]!r}{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, is_asked: bool) -> None:  # noqa: FBT001  click's signature
+    if is_asked:
+        ctx.invoke(importlib.import_module("dnsdisco.cli.version").command)
+        ctx.exit()
+
+
+@click.group(
+    "dnsdisco",
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Every command has its own --help. The first thing to try: dnsdisco serve --services services.yaml --listen 127.0.0.1:5300",
+)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version and exit."
+)
+def _dnsdisco() -> None:
+    """Let unmodified programs find services by ordinary name resolution."""
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    try:
+        code: Any = _dnsdisco.main(args=args, prog_name="dnsdisco", standalone_mode=False, color=report.wants_colour(sys.stdout))
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader went away: `dnsdisco services | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still buffered must not complain at exit
+        return 1
+    except DnsdiscoError as error:
+        report.fault(error)
+        return 1
+    except OSError as error:
+        report.complain(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+        return 1
+    except Exception as error:
+        if os.environ.get("DNSDISCO_TRACEBACK"):
+            raise
+        report.complain(
+            f"internal error: {type(error).__name__}: {error}; with DNSDISCO_TRACEBACK=1 it says where. Please report it"
+        )
+        return BROKEN
+    return code if isinstance(code, int) else 0

@@ -41,7 +41,9 @@ def wanted(
         elif known_types is not None and name not in known_types:
             hint = did_you_mean(name, known_types)
             problems.append(
-                Problem("", 0, 0, where, f"there is no provider {shown(name)}{hint} Known here: {', '.join(sorted(known_types))}"),
+                Problem(
+                    "", 0, 0, where, f"there is no provider {shown(name)}{hint or '.'} Known here: {', '.join(sorted(known_types))}"
+                ),
             )
         elif name in names[:at]:
             problems.append(Problem("", 0, 0, where, f"{name} is given twice"))

@@ -88,7 +88,7 @@ class PluginProvider(Provider):
         known = (info.context or {}).get("known_types")
         if known is not None and value not in known:
             raise ValueError(
-                f"there is no provider {units.shown(value)}{units.did_you_mean(value, known)} Known here: {', '.join(sorted(known))}. "
+                f"there is no provider {units.shown(value)}{units.did_you_mean(value, known) or '.'} Known here: {', '.join(sorted(known))}. "
                 "A plug-in is found once its package is installed in this environment",
             )
         return value

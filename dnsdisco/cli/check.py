@@ -1,0 +1,122 @@
+"""`dnsdisco check`: every fault of everything that was written, with its place."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import pathlib
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from dnsdisco.cli import options, report
+from dnsdisco.config.load import Document
+from dnsdisco.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from dnsdisco.config.schema import Provider
+
+ZONE_FILE_OCTETS_MAX = 32 * 1024 * 1024  # more than the records that one zone file may hold
+
+
+@click.command("check", short_help="Look for faults in everything that was written.")
+@options.config_option
+@click.option(
+    "--json", "is_json", is_flag=True, help='Print {"ok": …, "problems": [{"file", "line", "column", "path", "message"}]}.'
+)
+def command(config: str | None, *, is_json: bool) -> int:
+    """Look for faults in the configuration, in the static provider's services file and in the zone files.
+
+    Each one is printed as file:line:column, the path of the key, what was expected and what was found.
+
+    Exit status: 0 without faults (warnings alone do not count), else 1.
+    """
+    problems = _problems(config)
+    is_ok = all(problem.is_warning for problem in problems)
+    if is_json:
+        click.echo(json.dumps({"version": 1, "ok": is_ok, "problems": [_plain(problem) for problem in problems]}, indent=2))
+    else:
+        report.show(problems, sys.stdout)
+        faults = sum(not problem.is_warning for problem in problems)
+        report.note("no fault" if is_ok else f"{faults} fault{'s' if faults != 1 else ''}")
+    return 0 if is_ok else 1
+
+
+def _plain(problem: Problem) -> dict[str, str | int]:
+    message = f"warning: {problem.message}" if problem.is_warning else problem.message
+    return {"file": problem.file, "line": problem.line, "column": problem.column, "path": problem.path, "message": message}
+
+
+def _problems(config: str | None) -> list[Problem]:
+    from dnsdisco.cli import compose  # noqa: PLC0415  --help needs no schema
+
+    inspection = compose.inspection(compose.source(config))
+    if inspection.settings is None:
+        return list(inspection.problems)
+    problems = list(inspection.problems)
+    for entry in inspection.settings.providers:
+        problems += _provider_problems(entry, inspection.document)
+    for at, pattern in enumerate(inspection.settings.zone_files):
+        problems += _zone_file_problems(pattern, inspection.settings.zones, inspection.document, at)
+    return [problem._replace(file=_as_named(problem.file)) for problem in problems]
+
+
+def _provider_problems(entry: Provider, document: Document) -> list[Problem]:
+    """Whether it can be built here (its package is installed, a plug-in takes its options), and what is wrong in its file."""
+    from dnsdisco.providers import registry, static  # noqa: PLC0415  likewise
+
+    try:
+        registry.create(entry.plain(), os.environ).close()
+    except ConfigError as error:
+        return [_entry_problem(entry.type, document, problem.message) for problem in error.problems]
+    if entry.type != "static":
+        return []
+    named = entry.plain().get("path") or os.environ.get(static.PATH_VARIABLE)
+    paths = [named] if named else [path for path in static.DEFAULT_PATHS if pathlib.Path(path).exists()]
+    return static.check_file(paths[0]) if paths else []
+
+
+def _entry_problem(kind: str, document: Document, message: str) -> Problem:
+    """At the entry in the file, if it is there that the provider was named."""
+    for at, written in enumerate(document.values.get("providers") or ()):
+        if kind == (written if isinstance(written, str) else written.get("type")):
+            return document.problem(("providers", at), message)
+    return Problem("", 0, 0, kind, message)
+
+
+def _zone_file_problems(pattern: str, zones: tuple[str, ...], document: Document, at: int) -> list[Problem]:
+    from dnsdisco.zone import master  # noqa: PLC0415  likewise
+
+    paths = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  an absolute pattern, which pathlib refuses
+    if not paths:
+        is_pattern = glob.has_magic(pattern)
+        missing = document.problem(("zone_files", at), f"no file is called {_as_named(pattern)}")
+        return [missing._replace(is_warning=is_pattern)]  # a folder may well be empty yet; a file that was named may not be missing
+    problems = []
+    for path in paths:
+        text, fault = _zone_text(path)
+        problems += [fault] if fault else master.check(text, path, zones)
+    return problems
+
+
+def _zone_text(path: str) -> tuple[str, Problem | None]:
+    try:
+        with pathlib.Path(path).open("rb") as file:
+            octets = file.read(ZONE_FILE_OCTETS_MAX + 1)
+        if len(octets) > ZONE_FILE_OCTETS_MAX:
+            return "", Problem(path, 0, 0, "", f"the file is larger than {ZONE_FILE_OCTETS_MAX} octets")
+        return octets.decode("utf-8-sig"), None
+    except OSError as error:
+        return "", Problem(path, 0, 0, "", f"cannot be read: {(error.strerror or str(error)).lower()}")
+    except UnicodeDecodeError as error:
+        return "", Problem(
+            path, octets.count(b"\n", 0, error.start) + 1, 0, "", f"this is not UTF-8: octet 0x{octets[error.start]:02x}"
+        )
+
+
+def _as_named(path: str) -> str:
+    """Below the working directory, a path as a person there would name it."""
+    here = os.path.join(pathlib.Path.cwd(), "")  # noqa: PTH118  with the slash at its end
+    return path.removeprefix(here)

@@ -1,0 +1,39 @@
+"""The wiring that several commands share: what was given → Settings → a chain of providers."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from dnsdisco.config.schema import BUILT_IN, Settings
+from dnsdisco.config.sources import inspect, Inspection, resolve, Source
+from dnsdisco.providers import registry
+from dnsdisco.providers.base import ServiceDiscovery
+from dnsdisco.providers.chain import ChainServiceDiscovery
+
+
+def source(config: str | None, **flags: Any) -> Source:
+    """What a person gave. Flags that were not given (None, or no value at all) are left out."""
+    given = {name: list(value) if isinstance(value, tuple) else value for name, value in flags.items() if value not in (None, ())}
+    return Source(config, given, os.environ)
+
+
+def settings(given: Source) -> Settings:
+    """Raises ConfigError with every fault."""
+    return resolve(given, registry.detect, known_types())
+
+
+def inspection(given: Source) -> Inspection:
+    return inspect(given, registry.detect, known_types())
+
+
+def known_types() -> set[str]:
+    """Ours, installed or not (what is missing then is told when one is built), and those of installed plug-ins."""
+    return {*BUILT_IN, *registry.types()}
+
+
+def chain(config: str | None, **flags: Any) -> ServiceDiscovery:
+    """The providers that `serve` would ask with the same options, as one. The caller closes it. Raises ConfigError."""
+    decided = settings(source(config, **flags))
+    entries = [entry.plain() for entry in decided.providers]
+    return ChainServiceDiscovery([(entry, registry.create(entry, os.environ)) for entry in entries], decided.chain)

@@ -1,0 +1,81 @@
+"""The options that several commands share, and the configuration Source that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TYPE_CHECKING, TypeVar
+
+import click
+
+from dnsdisco.config import units
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+if TYPE_CHECKING:
+    _ParamType = click.ParamType[Any]
+else:
+    _ParamType = click.ParamType  # generic for type checkers alone
+
+
+class Checked(_ParamType):
+    """A text that one of the `units` can read; else wrong usage, exit 2."""
+
+    def __init__(self, name: str, read: Callable[[Any], Any]) -> None:
+        self.name = name
+        self._read = read
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return self._read(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def _or(words: tuple[str, ...], read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: value if value in words else read(value)
+
+
+def _interval(value: str) -> str:
+    units.duration_s(value, 0.1, 86400)
+    return value  # providers read it themselves, as they do in a services file
+
+
+def _host_and_port(value: str) -> str:
+    """The target of a TCP check: an address or a host name, with a port."""
+    host, _, port = value.rpartition(":")
+    units.port(port)
+    try:
+        return units.address(value)
+    except ValueError:
+        return f"{units.dns_name(host)}:{port}"
+
+
+ADDRESS = Checked("ADDR:PORT", lambda value: units.address(value, units.DNS_PORT))
+ADDRESS_OR_OFF = Checked("ADDR:PORT|off", _or(("off", "none"), units.address))
+UPSTREAM = Checked("ADDR[:PORT]", _or(("none", "off"), units.upstream))
+ZONE = Checked("NAME", units.dns_name)
+CHECKED = Checked("A:P", _host_and_port)
+INTERVAL = Checked("DURATION", _interval)
+
+_CONFIG = click.option(
+    "--config",
+    metavar="FILE",
+    help="The configuration file. Default: dnsdisco.yaml here, else /etc/dnsdisco/dnsdisco.yaml, if there is one.",
+)
+_PROVIDER = click.option(
+    "--provider",
+    multiple=True,
+    metavar="NAME",
+    help="Ask only this provider: env, static, consul, kubernetes or a plug-in. Several times: the first that has a service wins.",
+)
+_SERVICES = click.option("--services", metavar="FILE", help="The services file of the static provider (YAML or JSON).")
+
+
+def config_option(function: Decorated) -> Decorated:
+    return _CONFIG(function)
+
+
+def source_options(function: Decorated) -> Decorated:
+    """--config, --provider, --services: for every command that asks providers."""
+    return _CONFIG(_PROVIDER(_SERVICES(function)))

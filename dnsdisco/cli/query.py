@@ -1,0 +1,146 @@
+"""`dnsdisco query`: one question to a DNS server, and its whole reply. Starts without the configuration's schema."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import socket
+import sys
+from typing import Any
+
+import click
+
+from dnsdisco.cli import options, report
+from dnsdisco.cli.answer import Answer, decode, EDE_WORDS, Record
+from dnsdisco.cli.stub import Exchange, exchange, NoReply, question, Server
+from dnsdisco.config import units
+from dnsdisco.config.glance import Glance, glance
+from dnsdisco.errors import WireError
+from dnsdisco.wire import name as wire_name
+from dnsdisco.wire.constants import type_from_text, type_to_text, TYPES
+
+NEGATIVE = 1  # NXDOMAIN, NODATA, or an error: somebody answered
+SILENT = 2  # nobody did
+
+
+@click.command("query", short_help="Ask a DNS server, like dig.")
+@click.argument("name")
+@click.argument("rtype", metavar="[TYPE]", default="")
+@click.option(
+    "--server", metavar="ADDR:PORT", help="Whom to ask. Default: the first listen address of the configuration, else 127.0.0.1:53."
+)
+@click.option("--tcp", is_flag=True, help="Ask over TCP at once, not only after a truncated reply.")
+@click.option("--json", "is_json", is_flag=True, help="Print the reply as JSON.")
+@options.config_option
+def command(name: str, rtype: str, server: str | None, config: str | None, *, tcp: bool, is_json: bool) -> int:
+    """Ask for NAME, by default for its A records, and print the whole reply.
+
+    A NAME without a dot is looked up in the first zone: `dnsdisco query web` asks for web.svc.local. An address asks for its PTR
+    record. TYPE is a mnemonic such as SRV, or TYPEnnn.
+
+    Exit status: 0 with an answer, 1 for a negative answer or an error, 2 when nobody answered.
+    """
+    seen = glance(config) if server is None or "." not in name else Glance()
+    owner, number = _question(name, rtype, seen.zone)
+    where = _server(server or _reachable(seen.server))
+    try:
+        got = exchange(where, question(owner, number), is_tcp=tcp)
+        answer = decode(got.reply)
+    except NoReply as error:
+        report.complain(str(error))
+        return SILENT
+    except WireError as error:
+        report.complain(f"the reply of {units.join_port(*where)} cannot be read: {error}")
+        return SILENT
+    asked = (wire_name.to_text(owner), type_to_text(number))
+    click.echo(json.dumps(_plain(answer, asked, got, where), indent=2) if is_json else _text(answer, asked, got, where))
+    return 0 if answer.is_positive else NEGATIVE
+
+
+def _question(written: str, rtype: str, zone: str) -> tuple[bytes, int]:
+    """The owner in wire form and the type's number. Raises UsageError."""
+    try:
+        reverse = ipaddress.ip_address(written).reverse_pointer
+    except ValueError:
+        reverse = ""
+    try:
+        number = type_from_text(rtype) if rtype else TYPES["PTR" if reverse else "A"]
+    except WireError:
+        raise click.UsageError(f"{rtype!r} is not a record type{units.did_you_mean(rtype.upper(), TYPES)}") from None
+    try:
+        text = reverse or (written if "." in written else f"{written}.{zone}")
+        return wire_name.from_text(text if text.isascii() else _to_ascii(text)), number
+    except (WireError, UnicodeError) as error:
+        raise click.UsageError(f"{written!r} is not a DNS name: {error}") from None
+
+
+def _to_ascii(text: str) -> str:
+    return ".".join(label if label.isascii() else label.encode("idna").decode("ascii") for label in text.split("."))
+
+
+def _server(written: str) -> Server:
+    """Where to ask: an address, or a host name that the system resolves. Raises UsageError."""
+    try:
+        return units.split_address(units.address(written, units.DNS_PORT))
+    except ValueError as error:
+        host, _, port = written.partition(":")
+        try:
+            number = units.port(port or units.DNS_PORT)
+            found = socket.getaddrinfo(host, number, type=socket.SOCK_DGRAM) if units.dns_name(host) else []
+        except (OSError, ValueError):
+            raise click.UsageError(f"--server: {error}") from None
+        return str(found[0][4][0]), number
+
+
+def _reachable(listen: str) -> str:
+    """An address of this machine, where the server listens on all of them."""
+    host, port = units.split_address(listen)
+    return units.join_port({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port)  # noqa: S104  looked up, not bound
+
+
+def _plain(answer: Answer, asked: tuple[str, str], got: Exchange, where: Server) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "rcode": answer.rcode,
+        "flags": list(answer.flags),
+        "question": {"name": asked[0], "type": asked[1], "class": "IN"},
+        "answer": [record.plain() for record in answer.answer],
+        "authority": [record.plain() for record in answer.authority],
+        "additional": [record.plain() for record in answer.additional],
+        "ede": [{"code": code, "text": text} for code, text in answer.ede],
+        "server": units.join_port(*where),
+        "transport": got.transport,
+        "time_ms": round(got.time_ms, 3),
+    }
+
+
+def _text(answer: Answer, asked: tuple[str, str], got: Exchange, where: Server) -> str:
+    is_coloured = report.wants_colour(sys.stdout)
+
+    def style(text: str, **how: Any) -> str:
+        return click.style(text, **how) if is_coloured else text
+
+    rcode = style(
+        answer.rcode,
+        fg="green" if answer.is_positive else "yellow" if answer.rcode in {"NOERROR", "NXDOMAIN"} else "red",
+        bold=True,
+    )
+    empty = " (the name exists, without such a record)" if answer.rcode == "NOERROR" and not answer.answer else ""
+    lines = [style(f";; {asked[0]} {asked[1]}: ", dim=True) + rcode + style(f"{empty}, flags {' '.join(answer.flags)}", dim=True)]
+    width = max(
+        (len(record.name) for section in (answer.answer, answer.authority, answer.additional) for record in section), default=0
+    )
+    for title, records in (("", answer.answer), ("authority", answer.authority), ("additional", answer.additional)):
+        if records and title:
+            lines.append(style(f";; {title}", dim=True))
+        lines += [_line(record, width, style) for record in records]
+    for code, text in answer.ede:
+        lines.append(style(f";; EDE {code} ({EDE_WORDS.get(code, 'unknown')}){': ' + text if text else ''}", fg="yellow"))
+    how = f"over {got.transport.upper()}{', after a truncated reply over UDP' if got.is_retried else ''}"
+    lines.append(style(f";; {got.time_ms:.1f} ms from {units.join_port(*where)} {how}, {len(got.reply)} octets", dim=True))
+    return "\n".join(lines)
+
+
+def _line(record: Record, width: int, style: Any) -> str:
+    rclass = "" if record.rclass == "IN" else f"{record.rclass} "
+    return f"{style(record.name, bold=True)}{' ' * (width - len(record.name))}  {record.ttl:>6}  {rclass}{record.type:<6} {record.data}"

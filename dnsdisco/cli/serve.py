@@ -1,0 +1,77 @@
+"""`dnsdisco serve`: check everything that was written, then become the supervisor."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import sys
+import tempfile
+
+import click
+
+from dnsdisco.cli import options
+
+
+@click.command("serve", short_help="Answer DNS queries.")
+@options.source_options
+@click.option(
+    "--listen",
+    multiple=True,
+    type=options.ADDRESS,
+    help="Answer here, over UDP and TCP. Several times for several addresses. Default: 127.0.0.1:53 and [::1]:53.",
+)
+@click.option(
+    "--zone",
+    multiple=True,
+    type=options.ZONE,
+    help="Serve the services under this name. Several times for several zones. Default: svc.local.",
+)
+@click.option(
+    "--upstream",
+    multiple=True,
+    type=options.UPSTREAM,
+    help="Forward other names here: an address, tls://ADDR#NAME, or a resolv.conf. `none`: forward nothing. Default: /etc/resolv.conf.",
+)
+@click.option("--workers", type=click.IntRange(1, 256), help="Processes that answer. Default: 1.")
+@click.option(
+    "--http", type=options.ADDRESS_OR_OFF, help="Where health, metrics and the JSON API are served. Default: 127.0.0.1:8053."
+)
+@click.option(
+    "--state-dir", metavar="DIR|off", help="Where the last good view of each provider is kept. Default: ~/.local/state/dnsdisco."
+)
+def command(config: str | None, **flags: object) -> None:
+    """Answer DNS queries for the services that the providers know, and forward every other name.
+
+    SIGTERM and SIGINT end it, SIGHUP reloads the configuration; a bad one is told and not used.
+    """
+    from dnsdisco.cli import compose  # noqa: PLC0415  --help needs no schema
+
+    given = compose.source(config, **flags)
+    settings = compose.settings(given)
+    fd = _inherited(json.dumps({"source": given.plain(), "settings": settings.plain()}).encode())
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # The same process goes on, so that a service manager's main PID, LISTEN_PID and signals reach the supervisor itself.
+    os.execv(sys.executable, [sys.executable, *_safe_path(), "-m", "dnsdisco.supervisor", str(fd)])  # noqa: S606  no shell is wanted
+
+
+def _inherited(octets: bytes) -> int:
+    """A descriptor that a child reads *octets* from, to the end. A file without a name: no reader needs to wait for a writer."""
+    if hasattr(os, "memfd_create"):
+        fd = os.memfd_create("dnsdisco-parameters", 0)
+    else:
+        with tempfile.TemporaryFile() as file:
+            fd = os.dup(file.fileno())
+    with os.fdopen(fd, "wb", closefd=False) as file:
+        file.write(octets)
+    os.lseek(fd, 0, os.SEEK_SET)
+    os.set_inheritable(fd, True)
+    return fd
+
+
+def _safe_path() -> list[str]:
+    """`-P` where the working directory is not on our own path: with `-m` Python would put it there, and a file called json.py
+    that happens to lie in it would be run."""
+    here = pathlib.Path.cwd()
+    return [] if any(pathlib.Path(entry or ".").resolve() == here for entry in sys.path) else ["-P"]

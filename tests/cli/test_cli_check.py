@@ -1,0 +1,133 @@
+"""`dnsdisco check`: faults of the configuration, of the services file and of the zone files, together and with their places."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+
+import pytest
+
+from dnsdisco.cli import check, main
+from dnsdisco.errors import ConfigError, Problem
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for variable in ("SERVICE_DISCOVERY_PROVIDER", "SERVICE_DISCOVERY_CONFIG_FILE"):
+        monkeypatch.delenv(variable, raising=False)
+    (tmp_path / "conf" / "zones").mkdir(parents=True)
+    return tmp_path
+
+
+def checked(capsys, *args):
+    status = main(["check", "--json", *args])
+    out, _ = capsys.readouterr()
+    got = json.loads(out)
+    assert set(got) == {"version", "ok", "problems"}
+    assert got["version"] == 1
+    assert (status == 0) == got["ok"]
+    assert all(set(problem) == {"file", "line", "column", "path", "message"} for problem in got["problems"])
+    return [
+        (problem["file"], problem["line"], problem["column"], problem["path"], problem["message"]) for problem in got["problems"]
+    ]
+
+
+def test_nothing_written_nothing_wrong(capsys):
+    assert main(["check"]) == 0
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", "dnsdisco: no fault\n")
+
+
+def test_the_example_files_have_no_fault(folder, capsys):
+    zones = ROOT / "zones"
+    (folder / "dnsdisco.yaml").write_text(
+        f"providers: [{{type: static, path: {zones}/services.yaml}}]\nzone_files: ['{zones}/*.zone']\n"
+    )
+    assert checked(capsys) == []
+
+
+def test_faults_of_the_configuration(folder, capsys):
+    (folder / "dnsdisco.yaml").write_text("lisen: []\nttl: x\n")
+    assert main(["check"]) == 1
+    out, err = capsys.readouterr()
+    assert out.splitlines()[0] == "dnsdisco.yaml:1:1: fault: lisen: unknown key; did you mean listen?"
+    assert out.splitlines()[1].startswith("dnsdisco.yaml:2:6: fault: ttl: expected a duration such as 10s")
+    assert err == "dnsdisco: 2 faults\n"
+    assert [problem[:4] for problem in checked(capsys)] == [("dnsdisco.yaml", 1, 1, "lisen"), ("dnsdisco.yaml", 2, 6, "ttl")]
+
+
+def test_a_missing_file(capsys):
+    assert checked(capsys, "--config", "gone.yaml") == [("gone.yaml", 0, 0, "", "no such file")]
+
+
+def test_faults_of_the_files_that_the_configuration_names(folder, capsys):
+    (folder / "conf" / "dnsdisco.yaml").write_text(
+        "zones: [svc.local]\nproviders: [{type: static, path: zones/services.yaml}]\nzone_files: [zones/*.zone, zones/gone.zone, 'none/*']\n"
+    )
+    (folder / "conf" / "zones" / "services.yaml").write_text("web:\n  instances:\n    - {address: 10.0.0.1, port: 70000}\n")
+    (folder / "conf" / "zones" / "a.zone").write_text("www CNAME web\nother.example. A 10.0.0.1\n\n  bad A nonsense\n")
+    (folder / "conf" / "zones" / "b.zone").write_bytes(b"www A 10.0.0.1\n; \xff\n")
+    problems = checked(capsys, "--config", "conf/dnsdisco.yaml")
+    places = [problem[:3] for problem in problems]
+    assert ("conf/zones/services.yaml", 3, 33) in places
+    assert ("conf/zones/a.zone", 2, 1) in places
+    assert ("conf/zones/b.zone", 2, 0) in places
+    assert ("conf/dnsdisco.yaml", 3, 28, "zone_files[1]", "no file is called conf/zones/gone.zone") in problems
+    assert ("conf/dnsdisco.yaml", 3, 45, "zone_files[2]", "warning: no file is called conf/none/*") in problems
+
+
+def test_warnings_alone_are_no_fault(folder, capsys):
+    (folder / "dnsdisco.yaml").write_text("zone_files: ['none/*.zone']\n")
+    assert main(["check"]) == 0
+    out, err = capsys.readouterr()
+    assert out == "dnsdisco.yaml:1:14: warning: zone_files[0]: no file is called none/*.zone\n"
+    assert err == "dnsdisco: no fault\n"
+
+
+def test_a_lost_name_is_a_warning(folder, capsys):
+    (folder / "services.yaml").write_text("My Web: {address: 10.0.0.1, port: 1}\nmy-web: {address: 10.0.0.2, port: 2}\n")
+    problems = checked(capsys)
+    assert problems
+    assert all(problem[0] == "services.yaml" and problem[4].startswith("warning: ") for problem in problems)
+
+
+def test_the_services_file_that_would_be_used(folder, capsys, monkeypatch):
+    bad = "web: {address: 10.0.0.1, port: 70000}\n"
+    (folder / "services.yaml").write_text(bad)
+    (folder / "other.yaml").write_text(bad)
+    assert [problem[:2] for problem in checked(capsys)] == [("services.yaml", 1)]
+    monkeypatch.setenv("SERVICE_DISCOVERY_CONFIG_FILE", "other.yaml")
+    assert [problem[:2] for problem in checked(capsys)] == [("other.yaml", 1)]
+    monkeypatch.setenv("SERVICE_DISCOVERY_CONFIG_FILE", "gone.yaml")
+    monkeypatch.setenv("SERVICE_DISCOVERY_PROVIDER", "static")
+    [problem] = checked(capsys)
+    assert problem[0] == "gone.yaml"
+    assert "no such file" in problem[4]
+    monkeypatch.setenv("SERVICE_DISCOVERY_PROVIDER", "env")
+    assert checked(capsys) == []
+
+
+def test_a_zone_file_that_is_too_large(folder, capsys, monkeypatch):
+    monkeypatch.setattr(check, "ZONE_FILE_OCTETS_MAX", 10)
+    (folder / "a.zone").write_text("www A 10.0.0.1\n")
+    (folder / "dnsdisco.yaml").write_text("zone_files: [a.zone]\n")
+    assert checked(capsys) == [("a.zone", 0, 0, "", "the file is larger than 10 octets")]
+
+
+def test_a_provider_that_cannot_be_built(folder, capsys, monkeypatch):
+    (folder / "dnsdisco.yaml").write_text("providers: [env, {type: env, optional: true}]\n")
+    from dnsdisco.providers import registry
+
+    def refuse(entry, environ):
+        raise ConfigError((Problem("", 0, 0, "provider env", "no such option"),))
+
+    monkeypatch.setattr(registry, "create", refuse)
+    assert checked(capsys) == [
+        ("dnsdisco.yaml", 1, 13, "providers[0]", "no such option"),
+        ("dnsdisco.yaml", 1, 13, "providers[0]", "no such option"),
+    ]
+    monkeypatch.setenv("SERVICE_DISCOVERY_PROVIDER", "static")
+    assert checked(capsys) == [("", 0, 0, "static", "no such option")]
