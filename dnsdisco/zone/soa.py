@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from dnsdisco.wire import rdata
 from dnsdisco.wire.constants import NS, SOA
 from dnsdisco.wire.name import wire_of
@@ -15,6 +17,7 @@ REFRESH_S, RETRY_S, EXPIRE_S = 7200, 1800, 86400
 HOSTMASTER: Labels = (b"hostmaster",)
 
 
+@lru_cache(maxsize=64)  # a few zones, one serial at a time; every negative answer needs it
 def soa(zone: Labels, serial: int, negative_ttl: int) -> RR:
     """The zone's SOA. Its TTL equals its MINIMUM, so that both mean the same to every cache (RFC 2308 §3 takes the smaller)."""
     mname, rname = wire_of((*NAME_SERVER, *zone)), wire_of((*HOSTMASTER, *zone))
