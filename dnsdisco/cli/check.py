@@ -53,13 +53,13 @@ def _problems(config: str | None) -> list[Problem]:
     from dnsdisco.cli import compose  # noqa: PLC0415  --help needs no schema
 
     inspection = compose.inspection(compose.source(config))
-    if inspection.settings is None:
-        return list(inspection.problems)
     problems = list(inspection.problems)
-    for entry in inspection.settings.providers:
-        problems += _provider_problems(entry, inspection.document)
-    for at, pattern in enumerate(inspection.settings.zone_files):
-        problems += _zone_file_problems(pattern, inspection.settings.zones, inspection.document, at)
+    settings = inspection.settings or inspection.remains
+    if settings is not None:
+        for entry in settings.providers:
+            problems += _provider_problems(entry, inspection.document)
+        for at, pattern in enumerate(settings.zone_files):
+            problems += _zone_file_problems(pattern, settings.zones, inspection.document, at)
     return [problem._replace(file=_as_named(problem.file)) for problem in problems]
 
 

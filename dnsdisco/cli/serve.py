@@ -33,9 +33,12 @@ from dnsdisco.cli import options
     type=options.UPSTREAM,
     help="Forward other names here: an address, tls://ADDR#NAME, or a resolv.conf. `none`: forward nothing. Default: /etc/resolv.conf.",
 )
-@click.option("--workers", type=click.IntRange(1, 256), help="Processes that answer. Default: 1.")
+@click.option("--workers", type=click.IntRange(1, 256), metavar="N", help="Processes that answer. Default: 1.")
 @click.option(
-    "--http", type=options.ADDRESS_OR_OFF, help="Where health, metrics and the JSON API are served. Default: 127.0.0.1:8053."
+    "--http",
+    type=options.ADDRESS_OR_OFF,
+    metavar="ADDR:PORT|off",
+    help="Where health, metrics and the JSON API are served. Default: 127.0.0.1:8053.",
 )
 @click.option(
     "--state-dir", metavar="DIR|off", help="Where the last good view of each provider is kept. Default: ~/.local/state/dnsdisco."

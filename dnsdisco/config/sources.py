@@ -14,7 +14,7 @@ from typing import Any, Self
 from pydantic import ValidationError
 
 from dnsdisco.config import providers, values
-from dnsdisco.config.faults import faults
+from dnsdisco.config.faults import Fault, faults
 from dnsdisco.config.load import Document, find, read
 from dnsdisco.config.schema import Settings
 from dnsdisco.errors import ConfigError, Problem
@@ -54,11 +54,13 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """`settings` is None where there are faults. `document` places what the file says."""
+    """`settings` is None where there are faults; `remains` is then what the file says without its faulty top-level keys, so that
+    somebody who looks for more faults can go on. `document` places what the file says."""
 
     settings: Settings | None
     problems: tuple[Problem, ...]
     document: Document
+    remains: Settings | None = None
 
 
 def resolve(source: Source, detect: Detect | None = None, known_types: Collection[str] | None = None) -> Settings:
@@ -83,12 +85,12 @@ def inspect(source: Source, detect: Detect | None = None, known_types: Collectio
     names, name_problems = providers.wanted(source.flags, source.environ, known_types)
     problems += flag_problems + name_problems
     if in_file is None or in_flags is None or problems:
-        return Inspection(None, tuple(problems), document)
+        return Inspection(None, tuple(problems), document, _remains(document, context))
     merged = _over(in_file, in_flags)
     try:
         chosen: dict[str, Any] = {"providers": providers.choose(in_file, names, source.flags, source.environ, detect)}
     except ValueError as error:
-        return Inspection(None, (Problem("", 0, 0, "--services", str(error)),), document)
+        return Inspection(None, (Problem("", 0, 0, "--services", str(error)),), document, in_file)
     if "listen" not in merged.model_fields_set and _has_ipv6():
         chosen["listen"] = (*merged.listen, "[::1]:53")
     if "state_dir" not in merged.model_fields_set:
@@ -97,25 +99,36 @@ def inspect(source: Source, detect: Detect | None = None, known_types: Collectio
     if settings.http in settings.listen:
         message = f"{settings.http} is listened on for DNS already; HTTP needs a port of its own"
         clash = Problem("", 0, 0, "--http", message) if "http" in source.flags else document.problem(("http",), message)
-        return Inspection(None, (clash,), document)
+        return Inspection(None, (clash,), document, settings)
     return Inspection(settings, (), document)
 
 
 def _file_settings(document: Document, context: dict[str, Any]) -> tuple[Settings | None, list[Problem]]:
     problems = list(document.problems)
     refused = {problem.path for problem in problems}
-    settings = None
-    folder, slash, _ = document.file.rpartition("/")
-    try:
-        settings = Settings.model_validate(document.values, context=context | {"folder": folder + slash})
-    except ValidationError as error:
-        for fault in faults(error, document.values):
-            problem = document.problem(fault.path, fault.message, at_key=fault.is_of_key)
-            # What could not be read cannot be judged; its key can.
-            if problem.path not in refused or fault.found is not None or fault.is_of_key:
-                problems.append(problem)
+    settings, found = _validated(document.values, document, context)
+    for fault in found:
+        problem = document.problem(fault.path, fault.message, at_key=fault.is_of_key)
+        # What could not be read cannot be judged; its key can.
+        if problem.path not in refused or fault.found is not None or fault.is_of_key:
+            problems.append(problem)
     problems.sort(key=lambda problem: (problem.line, problem.column))
     return (None if problems else settings), problems
+
+
+def _remains(document: Document, context: dict[str, Any]) -> Settings | None:
+    _, found = _validated(document.values, document, context)
+    faulty = {fault.path[0] for fault in found if fault.path}
+    settings, _ = _validated({key: value for key, value in document.values.items() if key not in faulty}, document, context)
+    return settings
+
+
+def _validated(written: dict[str, Any], document: Document, context: dict[str, Any]) -> tuple[Settings | None, list[Fault]]:
+    folder, slash, _ = document.file.rpartition("/")
+    try:
+        return Settings.model_validate(written, context=context | {"folder": folder + slash}), []
+    except ValidationError as error:
+        return None, list(faults(error, written))
 
 
 def _flag_settings(flags: Mapping[str, Any], context: dict[str, Any]) -> tuple[Settings | None, list[Problem]]:

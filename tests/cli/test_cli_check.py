@@ -79,6 +79,21 @@ def test_faults_of_the_files_that_the_configuration_names(folder, capsys):
     assert ("conf/dnsdisco.yaml", 3, 45, "zone_files[2]", "warning: no file is called conf/none/*") in problems
 
 
+def test_a_faulty_configuration_does_not_hide_the_faults_of_the_files_it_names(folder, capsys):
+    (folder / "s.yaml").write_text("web: {address: 10.0.0.1, port: 70000}\n")
+    (folder / "a.zone").write_text("www A nonsense\n")
+    (folder / "dnsdisco.yaml").write_text(
+        "tll: 5\nproviders: [{type: static, path: s.yaml}]\nzone_files: [a.zone]\nhttp: x\nforward: {zone: {}}\n"
+    )
+    assert [problem[:2] for problem in checked(capsys)] == [
+        ("dnsdisco.yaml", 1),
+        ("dnsdisco.yaml", 4),
+        ("dnsdisco.yaml", 5),
+        ("s.yaml", 1),
+        ("a.zone", 1),
+    ]
+
+
 def test_warnings_alone_are_no_fault(folder, capsys):
     (folder / "dnsdisco.yaml").write_text("zone_files: ['none/*.zone']\n")
     assert main(["check"]) == 0
