@@ -1,0 +1,10 @@
+"""The parent process: binds every socket once, starts control and the workers, restarts whatever dies, and carries the signals.
+
+    family.py      the loop: children, signals, readiness, the end
+    child.py       one child process: its parameters, its status lines, when it may start again
+    sockets.py     what is listened on;  holder.py: who has it already;  activation.py: sockets that systemd gives
+    notify.py      what systemd is told;  say.py: what a person is told
+
+Rules of the room: the standard library and `errors`, nothing else: it stays small, and no package can bring down what holds the sockets.
+It has no threads and answers no query. Read first: `family.py`.
+"""

@@ -1,0 +1,41 @@
+"""`python -m dnsdisco.supervisor FD`: the parent process, told what to do by a JSON document on the inherited descriptor FD.
+
+{"source": {"config": path|null, "flags": {…}}, "settings": {…}}      as `dnsdisco serve` writes it
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+from dnsdisco.errors import ListenError
+from dnsdisco.supervisor import activation, say
+from dnsdisco.supervisor.family import Commands, Supervisor
+from dnsdisco.supervisor.notify import Notifier
+from dnsdisco.supervisor.sockets import bind_all
+
+
+def main(fd: int, commands: Commands | None = None) -> int:
+    with os.fdopen(fd, "rb") as document:
+        parameters = json.load(document)
+    settings = parameters["settings"]
+    notifier = Notifier(os.environ)
+    listening, unusable = activation.given(os.environ, os.getpid())
+    for reason in unusable:
+        say.event("warning", "a given socket is not used", reason=reason)
+    try:
+        if not listening:
+            listening, left_out = bind_all(settings["listen"], settings["workers"])
+            for address in left_out:
+                say.event("info", "not listened on: this machine has no IPv6", address=address)
+    except ListenError as error:
+        say.line(f"dnsdisco: {error}")
+        return 1
+    return Supervisor(parameters, listening, notifier, commands).run()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2 or not sys.argv[1].isdecimal():
+        sys.exit("usage: python -m dnsdisco.supervisor FD (dnsdisco serve runs it)")
+    sys.exit(main(int(sys.argv[1])))

@@ -1,0 +1,143 @@
+"""One child process: how it is started, what it says, and when it may be started again."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+SOON_S = 10.0  # a child that lived this long had started well; its next death is a new matter
+BACKOFF_MIN_S, BACKOFF_MAX_S = 0.25, 5.0  # between starts of a child that dies soon; the first one goes at once
+LINE_OCTETS_MAX = 1024 * 1024  # of a status line: settings of any size that a person writes
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+Parameters = Callable[[], tuple[dict[str, Any], list[int]]]
+
+
+class Child:
+    """A place for one process after another. `restarts` counts those after the first."""
+
+    def __init__(self, name: str, command: Sequence[str], parameters: Parameters, *, niceness: int = 0) -> None:
+        """*parameters* gives, for every start, the JSON document and the descriptors it speaks of. `status_fd` is added here."""
+        self.name = name
+        self.pid = 0  # 0: there is none now
+        self.restarts = 0
+        self.deaths_in_a_row = 0  # soon after the start
+        self.is_ready = False
+        self.has_started = False  # it has said so: signals are safe
+        self.status_fd = -1  # to read from
+        self.is_mute = False  # it has closed its end: nothing more will come
+        self._command, self._parameters, self._niceness = list(command), parameters, niceness
+        self._started_at = 0.0
+        self._popen: subprocess.Popen[bytes] | None = None
+        self._unread = b""
+
+    def start(self, now: float) -> None:
+        """Raises OSError when there can be no process (no memory, no descriptors)."""
+        plain, fds = self._parameters()
+        reader, writer = os.pipe()
+        document = -1
+        try:
+            document = _document({**plain, "status_fd": writer})
+            self._popen = subprocess.Popen(  # noqa: S603  our own interpreter and modules
+                [*self._command, str(document)],
+                stdin=subprocess.DEVNULL,
+                pass_fds=[*fds, writer, document],
+                process_group=0,  # Ctrl-C at a terminal reaches the supervisor alone, which tells the others in its own order
+                preexec_fn=_Birth(os.getpid(), self._niceness),  # noqa: PLW1509  there are no threads in this process
+            )
+        except OSError:
+            os.close(reader)
+            raise
+        finally:
+            os.close(writer)
+            if document >= 0:
+                os.close(document)
+        os.set_blocking(reader, False)
+        self.pid, self.status_fd, self._started_at, self._unread = self._popen.pid, reader, now, b""
+        self.is_ready = self.has_started = self.is_mute = False
+
+    def died(self, status: int, now: float) -> float:
+        """It was waited for, with that wait status. Returns the seconds until it may start again."""
+        assert self._popen is not None
+        self._popen.returncode = os.waitstatus_to_exitcode(status)  # Popen need not, and could not, wait again
+        os.close(self.status_fd)
+        self.pid, self.status_fd, self.is_ready, self.has_started = 0, -1, False, False
+        self.restarts += 1
+        self.deaths_in_a_row = self.deaths_in_a_row + 1 if now - self._started_at < SOON_S else 1
+        if self.deaths_in_a_row == 1:
+            return 0.0
+        return float(min(BACKOFF_MIN_S * 2 ** min(self.deaths_in_a_row - 2, 8), BACKOFF_MAX_S))
+
+    def read(self) -> list[dict[str, Any]]:
+        """The status lines that have come in. What is no JSON object is passed over."""
+        with suppress(BlockingIOError):
+            while octets := os.read(self.status_fd, 65536):
+                self._unread += octets
+                if len(self._unread) > LINE_OCTETS_MAX and b"\n" not in self._unread:
+                    self._unread = b""
+            self.is_mute = True
+        *lines, self._unread = self._unread.split(b"\n")
+        events = []
+        for line in lines:
+            with suppress(ValueError):
+                event = json.loads(line)
+                if isinstance(event, dict):
+                    events.append(event)
+        return events
+
+    def kill(self, number: signal.Signals) -> None:
+        """Nothing happens when there is none. Until died() the pid cannot be another process's: nobody else waits for it."""
+        if self.pid:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+
+def told_status(status: int) -> str:
+    """A wait status for people."""
+    code = os.waitstatus_to_exitcode(status)
+    if code >= 0:
+        return f"exit status {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"
+
+
+class _Birth:
+    """Runs in the child before its program does."""
+
+    def __init__(self, parent: int, niceness: int) -> None:
+        self._parent, self._niceness = parent, niceness
+        try:
+            self._prctl: Any = ctypes.CDLL(None).prctl
+        except (OSError, AttributeError):  # not Linux: there it ends when nobody reads its status any more
+            self._prctl = None
+
+    def __call__(self) -> None:
+        if self._prctl is not None:
+            self._prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            if os.getppid() != self._parent:  # it died before we could say that
+                os._exit(1)
+        if self._niceness:
+            os.nice(self._niceness)
+
+
+def _document(plain: dict[str, Any]) -> int:
+    """A descriptor from which *plain* can be read as JSON, to the end."""
+    fd = os.memfd_create("dnsdisco-parameters") if hasattr(os, "memfd_create") else _nameless_file()
+    with os.fdopen(os.dup(fd), "wb") as file:
+        file.write(json.dumps(plain).encode())
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
+
+
+def _nameless_file() -> int:
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())

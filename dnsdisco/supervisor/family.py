@@ -1,0 +1,281 @@
+"""The supervisor's loop: children, signals, readiness, the end. Single-threaded; it waits in one place.
+
+Status lines, one JSON object each:
+  every child   {"event": "started"}                  signals are safe
+  a worker      {"event": "ready"}                    its sockets are read, and a whole catalog is in
+  control       {"event": "ready", "zones": […], "providers": […], "example": "web"}
+                {"event": "fatal", "message": "…"}    then it exits; before we are ready, that ends the start
+                {"event": "keep", "kept": {…}}        what its successor must know; handed to it as it is
+                {"event": "reloaded", "settings": {…}}, {"event": "reload_failed"}
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from dnsdisco.supervisor import say
+from dnsdisco.supervisor.child import Child, told_status
+from dnsdisco.supervisor.notify import Notifier
+from dnsdisco.supervisor.sockets import Listening
+
+STOP_S = 4.5  # a worker has 2 s for what is in flight, and we promise to be gone in 5
+START_DEATHS_MAX = 5  # of one child before it was ever ready, some 4 s: then it will not start at all, and a person should hear it
+CONTROL_NICENESS = 5  # parsing megabytes must not take the core from an answer
+LINK_OCTETS = 1024 * 1024  # of socket buffer on a link: a thousand changed services
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+
+
+def _modules(name: str) -> list[str]:
+    return [sys.executable, *(["-P"] if sys.flags.safe_path else []), "-m", f"dnsdisco.{name}"]
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """What is run; a descriptor's number is added as the last argument."""
+
+    control: Sequence[str] = field(default_factory=lambda: _modules("control"))
+    worker: Sequence[str] = field(default_factory=lambda: _modules("server"))
+
+
+class Supervisor:
+    """One start of the whole program. Owns *listening* until run() ends."""
+
+    def __init__(
+        self, parameters: dict[str, Any], listening: list[Listening], notifier: Notifier, commands: Commands | None = None
+    ) -> None:
+        commands = commands or Commands()
+        self._source, self._settings = parameters.get("source"), parameters["settings"]
+        self._listening, self._notifier = listening, notifier
+        self._kept: dict[str, Any] = {}
+        self._is_ready = False
+        self._wants_reload = False  # control was not up when the signal came
+        self._stop_at: float | None = None
+        self._code = 0
+        self._timers: list[tuple[float, Callable[[], None]]] = []
+        self._selector = selectors.DefaultSelector()
+        self._links = [_link() for _ in range(self._settings["workers"])]
+        self._ready_line: dict[str, Any] = {}
+        self.control = Child("control", commands.control, self._control_parameters, niceness=CONTROL_NICENESS)
+        self.workers = [
+            Child(f"worker {number}", commands.worker, self._worker_parameters(number)) for number in range(len(self._links))
+        ]
+
+    def run(self) -> int:
+        """Until a signal, or something that ends the start. Returns the exit code."""
+        wakeup = self._catch_signals()
+        for child in (*self.workers, self.control):
+            self._start(child)
+        while self._stop_at is None or any(child.pid for child in self._children()):
+            for key, _ in self._selector.select(self._seconds_to_wait()):
+                if key.fileobj is wakeup:
+                    self._take_signals(wakeup)
+                elif key.data.status_fd == key.fd:
+                    self._take_status(key.data)
+            self._run_timers()
+            self._reap()  # whatever woke us: a SIGCHLD may stand for several deaths
+        return self._code
+
+    def _children(self) -> list[Child]:
+        return [self.control, *self.workers]
+
+    def _control_parameters(self) -> tuple[dict[str, Any], list[int]]:
+        links = [ours.fileno() for ours, _ in self._links]
+        plain = {
+            "links": links,
+            "source": self._source,
+            "settings": self._settings,
+            "restarts": self.control.restarts,
+            "kept": self._kept,
+        }
+        return plain, links
+
+    def _worker_parameters(self, number: int) -> Callable[[], tuple[dict[str, Any], list[int]]]:
+        def parameters() -> tuple[dict[str, Any], list[int]]:
+            sockets = [
+                {"fd": sock.fileno(), "transport": transport, "address": each.address}
+                for each in self._listening
+                for transport, sock in each.of_worker(number)
+            ]
+            link = self._links[number][1].fileno()
+            fds = [link, *(sock.fileno() for each in self._listening for _, sock in each.of_worker(number))]
+            return {"worker": number, "sockets": sockets, "link_fd": link, "settings": self._settings}, fds
+
+        return parameters
+
+    def _start(self, child: Child) -> None:
+        if self._stop_at is not None:
+            return
+        try:
+            child.start(time.monotonic())
+        except OSError as error:
+            say.event("error", f"{child.name} cannot be started", reason=error.strerror or error)
+            self._after(1.0, lambda: self._start(child))
+            return
+        self._selector.register(child.status_fd, selectors.EVENT_READ, child)
+
+    def _reap(self) -> None:
+        """Wait for whoever has ended: our children, and as PID 1 in a container also the orphans of theirs."""
+        by_pid = {child.pid: child for child in self._children() if child.pid}
+        with suppress(ChildProcessError):
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    return
+                child = by_pid.get(pid)
+                if child is not None:
+                    self._bury(child, status)
+
+    def _bury(self, child: Child, status: int) -> None:
+        self._take_status(child)  # its last words
+        with suppress(KeyError):
+            self._selector.unregister(child.status_fd)
+        pid = child.pid
+        wait_s = child.died(status, time.monotonic())
+        if self._stop_at is not None:
+            return
+        if not self._is_ready and child.deaths_in_a_row >= START_DEATHS_MAX:
+            self._fail(
+                f"{child.name} ended {child.deaths_in_a_row} times before it was ready ({told_status(status)}); see the lines above"
+            )
+            return
+        again = f"again in {wait_s:g} s" if wait_s else "again now"
+        say.event("warning", f"{child.name} ended: {told_status(status)}; it is started {again}", pid=pid, restarts=child.restarts)
+        self._after(wait_s, lambda: self._start(child))
+
+    def _take_status(self, child: Child) -> None:
+        for event in child.read():
+            self._take_event(child, event)
+        if child.is_mute:
+            with suppress(KeyError):  # it would be readable for ever
+                self._selector.unregister(child.status_fd)
+
+    def _take_event(self, child: Child, event: dict[str, Any]) -> None:
+        match event.get("event"):
+            case "started":
+                child.has_started = True
+                if child is self.control and self._wants_reload:
+                    self._reload()
+            case "ready":
+                child.is_ready = child.has_started = True
+                if child is self.control:
+                    self._ready_line = event
+                self._look_whether_ready()
+            case "fatal" if not self._is_ready:
+                self._fail(str(event.get("message")))
+            case "fatal":
+                say.event("error", f"{child.name} cannot go on", reason=event.get("message"))
+            case "keep":
+                self._kept = event.get("kept") or {}
+            case "reloaded":
+                self._settings = event.get("settings") or self._settings
+                self._notifier.ready(self._status())
+            case "reload_failed":
+                self._notifier.ready("the new configuration is not used; see the log")
+            case _:
+                pass
+
+    def _look_whether_ready(self) -> None:
+        if self._is_ready or not all(child.is_ready for child in self._children()):
+            return
+        self._is_ready = True
+        zones, providers = self._ready_line.get("zones") or [], self._ready_line.get("providers") or []
+        where = ", ".join(str(listening) for listening in self._listening)
+        say.line(f"ready: listening on {where}, zones {', '.join(zones)}, providers {', '.join(providers)}")
+        say.line(f"try: {_dig(self._listening, self._ready_line.get('example') or '', zones)}")
+        self._notifier.ready(self._status())
+
+    def _status(self) -> str:
+        return f"answering on {', '.join(listening.address for listening in self._listening)}; workers: {len(self.workers)}"
+
+    def _catch_signals(self) -> socket.socket:
+        """From here on a signal is an octet to read."""
+        wakeup, theirs = socket.socketpair()
+        for sock in (wakeup, theirs):
+            sock.setblocking(False)
+        self._selector.register(wakeup, selectors.EVENT_READ)
+        self._wakeup_writer = theirs  # kept from being collected
+        signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+        for number in _SIGNALS:
+            signal.signal(number, lambda *_: None)
+        return wakeup
+
+    def _take_signals(self, wakeup: socket.socket) -> None:
+        with suppress(BlockingIOError):
+            for number in set(wakeup.recv(4096)):
+                if number in (signal.SIGTERM, signal.SIGINT):
+                    self._stop(0)
+                elif number == signal.SIGHUP:
+                    self._reload()
+
+    def _reload(self) -> None:
+        self._wants_reload = not self.control.has_started
+        if self.control.has_started:
+            self._notifier.reloading()
+            self.control.kill(signal.SIGHUP)
+
+    def _fail(self, message: str) -> None:
+        if self._stop_at is None:
+            say.line(f"dnsdisco: {message}")
+        self._stop(1)
+
+    def _stop(self, code: int) -> None:
+        """Everybody is told at once. A second signal ends it now."""
+        if self._stop_at is not None:
+            self._kill_stragglers()
+            return
+        self._code, self._stop_at = code, time.monotonic()
+        self._notifier.stopping()
+        for child in self._children():
+            child.kill(signal.SIGTERM)
+        # Ours too: a connection that nobody accepts any more is better refused than left waiting.
+        for listening in self._listening:
+            listening.close()
+        self._after(STOP_S, self._kill_stragglers)
+
+    def _kill_stragglers(self) -> None:
+        for child in self._children():
+            child.kill(signal.SIGKILL)
+
+    def _after(self, wait_s: float, call: Callable[[], None]) -> None:
+        self._timers.append((time.monotonic() + wait_s, call))
+
+    def _seconds_to_wait(self) -> float | None:
+        return max(0.0, min(at for at, _ in self._timers) - time.monotonic()) if self._timers else None
+
+    def _run_timers(self) -> None:
+        now = time.monotonic()
+        due = [call for at, call in self._timers if at <= now]
+        self._timers = [(at, call) for at, call in self._timers if at > now]
+        for call in due:
+            call()
+
+
+def _link() -> tuple[socket.socket, socket.socket]:
+    """Control's end and a worker's. Both stay open here, so that a successor of either finds the same link."""
+    try:
+        pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    except OSError:  # macOS has no such sockets; its datagram pairs lose nothing either
+        pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    for sock in pair:
+        for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+            with suppress(OSError):
+                sock.setsockopt(socket.SOL_SOCKET, option, LINK_OCTETS)
+    return pair
+
+
+def _dig(listening: Sequence[Listening], example: str, zones: Sequence[str]) -> str:
+    """The line to type. An unspecified address is asked at the loopback one."""
+    host, _, port = listening[0].address.rpartition(":")
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host.strip("[]"), host.strip("[]"))  # noqa: S104
+    name = ".".join(part for part in (example or "SERVICE", zones[0] if zones else "") if part)
+    return f"dig @{host}{'' if port == '53' else f' -p {port}'} {name}"

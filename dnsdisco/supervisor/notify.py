@@ -1,0 +1,37 @@
+"""What a service manager is told: sd_notify(3), which is one datagram, so that no library is needed for it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import MutableMapping
+from contextlib import suppress
+
+
+class Notifier:
+    """Takes NOTIFY_SOCKET out of *environ*, so that no child thinks it is meant. Without it, nothing is told to nobody."""
+
+    def __init__(self, environ: MutableMapping[str, str] = os.environ) -> None:
+        path = environ.pop("NOTIFY_SOCKET", "")
+        self._address = "\0" + path[1:] if path.startswith("@") else path
+
+    def ready(self, status: str) -> None:
+        self._send("READY=1", f"STATUS={status}")
+
+    def reloading(self) -> None:
+        """To be followed by ready(), also when the new configuration is not used (systemd's Type=notify-reload)."""
+        self._send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}", "STATUS=reloading")
+
+    def stopping(self) -> None:
+        self._send("STOPPING=1", "STATUS=stopping")
+
+    def status(self, text: str) -> None:
+        self._send(f"STATUS={text}")
+
+    def _send(self, *lines: str) -> None:
+        if not self._address:
+            return
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.setblocking(False)
+            sock.sendto("\n".join(lines).encode(), self._address)

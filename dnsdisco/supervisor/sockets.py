@@ -1,0 +1,184 @@
+"""What is listened on. Bound once, here, and kept open: the datagrams for a worker that dies wait in the kernel for its successor."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import sys
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from dnsdisco.errors import ListenError
+from dnsdisco.supervisor.holder import holder
+
+RECEIVE_OCTETS = 4 * 1024 * 1024  # a second's worth of queries while a worker is restarted; the kernel may give less
+SEND_OCTETS = 1024 * 1024
+BACKLOG = 512  # connections waiting to be accepted: as many as a worker serves at a time
+PORT_TRIES = 20  # port 0: until one is free for UDP and TCP alike
+DEFAULT_LISTEN = ("127.0.0.1:53", "[::1]:53")  # of the second one, nobody said that it must be there
+
+_LINUX = sys.platform == "linux"
+_SO_RCVBUFFORCE, _SO_SNDBUFFORCE = 33, 32  # linux/socket.h
+_IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8)
+_MTU_DISCOVER = {socket.AF_INET: (socket.IPPROTO_IP, 10), socket.AF_INET6: (socket.IPPROTO_IPV6, 23)}
+_PMTUDISC_OMIT = 5  # send with the interface's MTU and believe no ICMP about smaller ones (RFC 9715 §3.1, linux/in.h)
+_ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT})
+
+
+@dataclass(slots=True)
+class Listening:
+    """One address. `udp`, `tcp`: a socket for each worker; where they are shared, any number of them for all workers."""
+
+    address: str  # with the port that was bound
+    udp: list[socket.socket] = field(default_factory=list)
+    tcp: list[socket.socket] = field(default_factory=list)
+    is_shared: bool = False
+
+    def __str__(self) -> str:
+        transports = "+".join(name for name, sockets in (("udp", self.udp), ("tcp", self.tcp)) if sockets)
+        return f"{transports} {self.address}"
+
+    def of_worker(self, number: int) -> list[tuple[str, socket.socket]]:
+        """What one worker serves: transport and socket."""
+        both = (("udp", self.udp), ("tcp", self.tcp))
+        return [(name, sock) for name, sockets in both for sock in (sockets if self.is_shared else sockets[number : number + 1])]
+
+    def close(self) -> None:
+        for sock in (*self.udp, *self.tcp):
+            sock.close()
+
+
+def bind_all(listen: list[str], workers: int) -> tuple[list[Listening], list[str]]:
+    """All of *listen* for so many workers, and what could be left out. Raises ListenError, with nothing left bound."""
+    bound: list[Listening] = []
+    left_out: list[str] = []
+    try:
+        for address in listen:
+            try:
+                bound.append(_bind(address, workers))
+            except ListenError as error:
+                cause = error.__cause__
+                is_spare = tuple(listen) == DEFAULT_LISTEN and address == DEFAULT_LISTEN[1]
+                if not (is_spare and isinstance(cause, OSError) and cause.errno in _ABSENT):
+                    raise
+                left_out.append(address)
+    except ListenError:
+        for each in bound:
+            each.close()
+        raise
+    return bound, left_out
+
+
+def _bind(address: str, workers: int) -> Listening:
+    host, _, port = address.rpartition(":")
+    host = host.strip("[]")
+    for _ in range(PORT_TRIES):
+        listening = Listening(address)
+        try:
+            listening.udp = _group(socket.SOCK_DGRAM, host, int(port), workers)
+            chosen = listening.udp[0].getsockname()[1]
+            listening.tcp = _group(socket.SOCK_STREAM, host, chosen, workers)
+        except OSError as error:
+            listening.close()
+            if port == "0" and error.errno == errno.EADDRINUSE:
+                continue  # the port that UDP was given is taken for TCP
+            kind = socket.SOCK_STREAM if listening.udp else socket.SOCK_DGRAM
+            raise _refused(address, kind, host, int(port), error) from error
+        listening.address = f"[{host}]:{chosen}" if ":" in host else f"{host}:{chosen}"
+        return listening
+    raise ListenError(address, f"no port was free for both UDP and TCP in {PORT_TRIES} tries")
+
+
+def _group(kind: socket.SocketKind, host: str, port: int, workers: int) -> list[socket.socket]:
+    """A socket for each worker, on one address. The first is bound alone, so that any other holder shows, also one that would share."""
+    first = _socket(kind, host, port, shares=False)
+    group = [first]
+    try:
+        if workers > 1:
+            with suppress(OSError):
+                first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # Linux lets it share from now on
+            try:
+                chosen = first.getsockname()[1]
+                group += [_socket(kind, host, chosen, shares=True)]
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+                first.close()  # elsewhere, all that share must have said so before
+                group = [_socket(kind, host, chosen, shares=True)]
+            group += [_socket(kind, host, chosen, shares=True) for _ in range(workers - len(group))]
+        if kind == socket.SOCK_STREAM:
+            for sock in group:
+                sock.listen(BACKLOG)
+    except OSError:
+        for sock in group:
+            sock.close()
+        raise
+    return group
+
+
+def _socket(kind: socket.SocketKind, host: str, port: int, *, shares: bool) -> socket.socket:
+    family, _, _, _, target = socket.getaddrinfo(host, port, type=kind, flags=socket.AI_NUMERICHOST | socket.AI_PASSIVE)[0]
+    sock = socket.socket(family, kind)
+    try:
+        if kind == socket.SOCK_STREAM:
+            sock.setsockopt(
+                socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+            )  # connections of an earlier run may linger; listeners still show
+        if shares:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(target)
+        prepare(sock)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def prepare(sock: socket.socket) -> None:
+    """The options of a bound UDP socket. What the kernel does not know or allow is done without."""
+    if sock.type != socket.SOCK_DGRAM:
+        return
+    _enlarge(sock, socket.SO_RCVBUF, _SO_RCVBUFFORCE, RECEIVE_OCTETS)
+    _enlarge(sock, socket.SO_SNDBUF, _SO_SNDBUFFORCE, SEND_OCTETS)
+    is_wildcard = sock.getsockname()[0] in ("0.0.0.0", "::")  # noqa: S104
+    with suppress(OSError):
+        if is_wildcard and sock.family == socket.AF_INET6:  # a reply must come from where the query was sent to (RFC 2181 §4.1)
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+        elif is_wildcard:
+            sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+    if _LINUX and sock.family in _MTU_DISCOVER:
+        with suppress(OSError):
+            sock.setsockopt(*_MTU_DISCOVER[sock.family], _PMTUDISC_OMIT)
+
+
+def _enlarge(sock: socket.socket, option: int, forced: int, octets: int) -> None:
+    if _LINUX:
+        with suppress(OSError):  # beyond rmem_max, where we may
+            sock.setsockopt(socket.SOL_SOCKET, forced, octets)
+            return
+    with suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, option, octets)
+
+
+def _refused(address: str, kind: socket.SocketKind, host: str, port: int, error: OSError) -> ListenError:
+    transport = "TCP" if kind == socket.SOCK_STREAM else "UDP"
+    elsewhere = "choose another port, such as --listen 127.0.0.1:5300"
+    if error.errno == errno.EADDRINUSE:
+        who = holder(kind, host, port)
+        hint = f"end it, or {elsewhere}"
+        if "systemd-resolve" in who or (host, port) == ("127.0.0.53", 53):
+            hint = f"it is systemd's stub: set DNSStubListener=no in /etc/systemd/resolved.conf, or {elsewhere}"
+        return ListenError(address, f"{transport} port {port} is in use by {who}", hint)
+    if error.errno in (errno.EACCES, errno.EPERM):
+        hint = (
+            f"ports below 1024 need CAP_NET_BIND_SERVICE (AmbientCapabilities= in a systemd unit) or "
+            f"`sysctl net.ipv4.ip_unprivileged_port_start={port}`; or {elsewhere}"
+        )
+        return ListenError(address, f"{transport} port {port}: permission denied", hint)
+    if error.errno == errno.EADDRNOTAVAIL:
+        return ListenError(address, "this machine does not have that address", "see `ip address`")
+    if error.errno in _ABSENT:
+        return ListenError(address, "this machine has no IPv6" if ":" in host else (error.strerror or str(error)))
+    return ListenError(address, error.strerror or str(error))

@@ -1,0 +1,252 @@
+"""What is listened on: nobody is hidden, nobody is hurt, and the message says who and what to do."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from dnsdisco.errors import ListenError
+from dnsdisco.supervisor import holder, sockets
+from dnsdisco.supervisor.sockets import bind_all, Listening
+from tests.supervisor.harness import ask, Running
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+            sock.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+needs_ipv6 = pytest.mark.skipif(not has_ipv6(), reason="needs IPv6 on the loopback")
+
+
+@pytest.fixture
+def bound() -> Iterator[Any]:
+    held: list[Listening] = []
+
+    def bind(listen: list[str], workers: int = 1) -> list[Listening]:
+        got, left_out = bind_all(listen, workers)
+        assert left_out == []
+        held.extend(got)
+        return got
+
+    yield bind
+    for each in held:
+        each.close()
+
+
+def option(sock: socket.socket, level: int, name: int) -> int:
+    return sock.getsockopt(level, name)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_port_0_is_one_port_for_udp_and_tcp_and_all_workers(bound: Any, workers: int) -> None:
+    first, second = bound(["127.0.0.1:0", "127.0.0.2:0"], workers)
+    for each in (first, second):
+        ports = {sock.getsockname()[1] for sock in (*each.udp, *each.tcp)}
+        assert len(ports) == 1
+        assert each.address.endswith(f":{ports.pop()}")
+        assert (len(each.udp), len(each.tcp)) == (workers, workers)
+        assert all(option(sock, socket.SOL_SOCKET, socket.SO_ACCEPTCONN) for sock in each.tcp)
+    assert [name for name, _ in first.of_worker(workers - 1)] == ["udp", "tcp"]
+    assert first.of_worker(workers - 1)[0][1] is first.udp[-1]
+    assert str(first).startswith("udp+tcp 127.0.0.1:")
+
+
+def test_every_socket_of_a_group_gets_its_share(bound: Any) -> None:
+    (listening,) = bound(["127.0.0.1:0"], 4)
+    target = listening.udp[0].getsockname()
+    for _ in range(200):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.sendto(b"x", target)
+    for sock in listening.udp:
+        sock.setblocking(False)
+        assert sock.recv(1) == b"x"
+
+
+def test_options_of_udp_sockets(bound: Any) -> None:
+    loopback, wildcard = bound(["127.0.0.1:0", "0.0.0.0:0"])
+    for each in (loopback, wildcard):
+        assert option(each.udp[0], socket.SOL_SOCKET, socket.SO_RCVBUF) > 400_000
+        assert option(each.udp[0], socket.IPPROTO_IP, 10) == 5  # IP_MTU_DISCOVER: IP_PMTUDISC_OMIT
+    assert not option(loopback.udp[0], socket.IPPROTO_IP, sockets._IP_PKTINFO)
+    assert option(wildcard.udp[0], socket.IPPROTO_IP, sockets._IP_PKTINFO)
+    assert not option(loopback.udp[0], socket.SOL_SOCKET, socket.SO_REUSEPORT)  # one worker: nobody can join
+
+
+@needs_ipv6
+def test_ipv6_beside_ipv4(bound: Any) -> None:
+    (first,) = bound(["[::]:0"], 2)
+    port = first.udp[0].getsockname()[1]
+    (second,) = bound([f"0.0.0.0:{port}"], 2)  # possible only because the first is for IPv6 alone
+    assert first.address == f"[::]:{port}"
+    assert option(first.udp[0], socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO)
+    assert option(first.udp[0], socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
+    assert option(first.udp[0], socket.IPPROTO_IPV6, 23) == 5
+    assert second.udp
+
+
+@pytest.mark.parametrize(("kind", "name"), [(socket.SOCK_DGRAM, "UDP"), (socket.SOCK_STREAM, "TCP")])
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_another_holder_shows_even_one_that_would_share_and_is_named(
+    kind: socket.SocketKind, name: str, host: str, workers: int
+) -> None:
+    with socket.socket(socket.AF_INET, kind) as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind((host, 0))
+        port = other.getsockname()[1]
+        if kind == socket.SOCK_STREAM:
+            other.listen()
+        with pytest.raises(ListenError) as caught:
+            bind_all(["127.0.0.1:0", f"127.0.0.1:{port}"], workers)
+        text = str(caught.value)
+        assert text.startswith(f"cannot listen on 127.0.0.1:{port}: {name} port {port} is in use by pid {os.getpid()} (")
+        assert "choose another port" in text
+        with socket.socket(socket.AF_INET, kind) as client:  # it is not hurt
+            client.connect(("127.0.0.1", port))
+            client.send(b"x")
+            other.setblocking(True)
+            other.settimeout(2)
+            assert other.accept()[0].close() is None if kind == socket.SOCK_STREAM else other.recv(1) == b"x"
+
+
+@needs_ipv6
+def test_an_ipv6_wildcard_that_takes_ipv4_too_is_named() -> None:
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as other:
+        other.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        other.bind(("::", 0))
+        with pytest.raises(ListenError, match=f"in use by pid {os.getpid()} "):
+            bind_all([f"127.0.0.1:{other.getsockname()[1]}"], 1)
+
+
+def test_two_dnsdiscos_do_not_share_a_port() -> None:
+    first = Running(workers=2)
+    try:
+        address = first.ready()
+        before = ask(address)["pid"]
+        second = Running([f"127.0.0.1:{address[1]}"], 2)
+        assert second.wait() == 1
+        second.close()
+        (line,) = second.lines
+        assert re.match(
+            rf"dnsdisco: cannot listen on 127\.0\.0\.1:{address[1]}: UDP port {address[1]} is in use by pid \d+ \(.*python", line
+        )
+        pids = {ask(address)["pid"] for _ in range(20)}
+        assert before in pids
+        assert len(pids) == 2
+    finally:
+        first.close()
+
+
+def test_connections_of_an_earlier_run_do_not_hinder_the_next() -> None:
+    """TIME_WAIT is no holder."""
+    (listening,), _ = bind_all(["127.0.0.1:0"], 1)
+    target = listening.tcp[0].getsockname()
+    with socket.create_connection(target):
+        connection, _ = listening.tcp[0].accept()
+        connection.close()  # this side first: the port lingers
+    time.sleep(0.05)
+    listening.close()
+    again, _ = bind_all([f"127.0.0.1:{target[1]}"], 2)
+    again[0].close()
+
+
+def test_an_address_that_is_not_ours() -> None:
+    with pytest.raises(ListenError, match="this machine does not have that address; see `ip address`"):
+        bind_all(["192.0.2.1:0"], 1)
+
+
+def test_nothing_stays_bound_after_a_refusal(bound: Any) -> None:
+    (free,) = bound(["127.0.0.1:0"])
+    address = free.address
+    free.close()
+    with pytest.raises(ListenError):
+        bind_all([address, "192.0.2.1:0"], 2)
+    assert bound([address])
+
+
+@pytest.mark.parametrize(
+    ("number", "is_left_out"), [(errno.EADDRNOTAVAIL, True), (errno.EAFNOSUPPORT, True), (errno.EACCES, False)]
+)
+def test_ipv6_that_nobody_asked_for_may_be_absent(monkeypatch: pytest.MonkeyPatch, number: int, is_left_out: bool) -> None:
+    made = sockets._socket
+
+    def refusing(kind: socket.SocketKind, host: str, port: int, *, shares: bool) -> socket.socket:
+        if ":" in host:
+            raise OSError(number, os.strerror(number))
+        return made(kind, host, 0 if port == 53 else port, shares=shares)
+
+    monkeypatch.setattr(sockets, "_socket", refusing)
+    if is_left_out:
+        got, left_out = bind_all(list(sockets.DEFAULT_LISTEN), 1)
+        assert left_out == ["[::1]:53"]
+        assert len(got) == 1
+        got[0].close()
+    else:
+        with pytest.raises(ListenError, match="permission denied; ports below 1024 need CAP_NET_BIND_SERVICE"):
+            bind_all(list(sockets.DEFAULT_LISTEN), 1)
+    with pytest.raises(ListenError, match=r"cannot listen on \[::1\]:53"):
+        bind_all(["[::1]:53"], 1)  # asked for
+
+
+def test_the_ways_out_that_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(address: str, number: int, who: str = "another process") -> str:
+        monkeypatch.setattr(sockets, "holder", lambda *_: who)
+        host, _, port = address.rpartition(":")
+        return str(sockets._refused(address, socket.SOCK_DGRAM, host, int(port), OSError(number, os.strerror(number))))
+
+    assert "DNSStubListener=no" in refused("127.0.0.53:53", errno.EADDRINUSE)
+    assert "DNSStubListener=no" in refused("0.0.0.0:53", errno.EADDRINUSE, "pid 1 (/lib/systemd/systemd-resolved)")
+    assert "DNSStubListener" not in refused("127.0.0.1:53", errno.EADDRINUSE, "pid 9 (dnsmasq)")
+    assert "sysctl net.ipv4.ip_unprivileged_port_start=53" in refused("127.0.0.1:53", errno.EACCES)
+    assert "no IPv6" in refused("::1:53", errno.EAFNOSUPPORT)
+    assert "Too many open files" in refused("127.0.0.1:53", errno.EMFILE)
+
+
+def test_the_holder_is_named_by_pid_and_command() -> None:
+    code = "import socket, time; s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen(); print(s.getsockname()[1], flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", code, "a\x1b[31m"], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        port = int(child.stdout.readline())
+        who = holder.holder(socket.SOCK_STREAM, "127.0.0.1", port)
+        child.kill()
+    assert who.startswith(f"pid {child.pid} (")
+    assert "python" in who
+    assert "\x1b" not in who
+    assert holder.holder(socket.SOCK_STREAM, "127.0.0.1", port) == "another process"
+
+
+def test_a_socket_whose_owner_cannot_be_seen_has_at_least_a_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(holder, "_owner", lambda _: None)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        who = holder.holder(socket.SOCK_DGRAM, "127.0.0.1", sock.getsockname()[1])
+    assert who.startswith("a process of user ")
+    assert holder._user(4_000_000_000) == "user 4000000000"
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("0100007F", "127.0.0.1"),
+        ("00000000", "0.0.0.0"),
+        ("00000000000000000000000001000000", "::1"),
+        ("0000000000000000FFFF00000100007F", "127.0.0.1"),
+    ],
+)
+@pytest.mark.skipif(sys.byteorder != "little", reason="the kernel prints in its own byte order")
+def test_the_kernels_addresses(text: str, address: str) -> None:
+    assert str(holder._address(text)) == address
