@@ -29,6 +29,7 @@ from dnsdisco.supervisor.sockets import Listening
 
 STOP_S = 4.5  # a worker has 2 s for what is in flight, and we promise to be gone in 5
 START_DEATHS_MAX = 5  # of one child before it was ever ready, some 4 s: then it will not start at all, and a person should hear it
+EX_CONFIG = 78  # sysexits.h: a child's way to say that starting it again would not help
 CONTROL_NICENESS = 5  # parsing megabytes must not take the core from an answer
 LINK_OCTETS = 1024 * 1024  # of socket buffer on a link: a thousand changed services
 
@@ -57,6 +58,7 @@ class Supervisor:
         self._source, self._settings = parameters.get("source"), parameters["settings"]
         self._listening, self._notifier = listening, notifier
         self._kept: dict[str, Any] = {}
+        self._cookie_secret = os.urandom(16).hex()  # one for all workers and their successors: each knows the others' cookies
         self._is_ready = False
         self._wants_reload = False  # control was not up when the signal came
         self._stop_at: float | None = None
@@ -108,7 +110,8 @@ class Supervisor:
             ]
             link = self._links[number][1].fileno()
             fds = [link, *(sock.fileno() for each in self._listening for _, sock in each.of_worker(number))]
-            return {"worker": number, "sockets": sockets, "link_fd": link, "settings": self._settings}, fds
+            plain = {"worker": number, "sockets": sockets, "link_fd": link, "cookie_secret": self._cookie_secret}
+            return {**plain, "settings": self._settings}, fds
 
         return parameters
 
@@ -143,10 +146,9 @@ class Supervisor:
         wait_s = child.died(status, time.monotonic())
         if self._stop_at is not None:
             return
-        if not self._is_ready and child.deaths_in_a_row >= START_DEATHS_MAX:
-            self._fail(
-                f"{child.name} ended {child.deaths_in_a_row} times before it was ready ({told_status(status)}); see the lines above"
-            )
+        is_hopeless = child.deaths_in_a_row >= START_DEATHS_MAX or os.waitstatus_to_exitcode(status) == EX_CONFIG
+        if is_hopeless and not self._is_ready:
+            self._fail(f"{child.name} cannot start ({told_status(status)}); see the lines above")
             return
         again = f"again in {wait_s:g} s" if wait_s else "again now"
         say.event("warning", f"{child.name} ended: {told_status(status)}; it is started {again}", pid=pid, restarts=child.restarts)

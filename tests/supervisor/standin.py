@@ -5,6 +5,7 @@ A worker answers each datagram with its pid and number, and each connection like
     slow        control says ready after half a second
     fatal       control says fatal, then exits 78
     dies        exits 3 at once
+    useless     exits 78 at once
     deaf        ignores SIGTERM
     mute        closes its status pipe and stays
 """
@@ -31,8 +32,8 @@ def main() -> None:
         status.write(json.dumps({"event": event, **fields}) + "\n")
 
     signal.signal(signal.SIGTERM, signal.SIG_IGN if "deaf" in modes else lambda *_: os._exit(0))
-    if "dies" in modes:
-        sys.exit(3)
+    if "dies" in modes or "useless" in modes:
+        sys.exit(3 if "dies" in modes else 78)
     if role == "control":
         run_control(plain, modes, say)
     else:
@@ -98,7 +99,7 @@ def run_worker(plain: dict[str, Any], say: Any) -> None:
                 "worker": plain["worker"],
                 "address": entry and entry["address"],
             }
-            me["ttl"] = plain["settings"].get("ttl")
+            me |= {"ttl": plain["settings"].get("ttl"), "secret": plain["cookie_secret"]}
             try:
                 if entry is None:
                     answer = sock.recv(65536)

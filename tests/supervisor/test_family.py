@@ -42,6 +42,7 @@ def test_from_start_to_ready_to_the_end(start: Any) -> None:
     assert udp["pid"] == tcp["pid"]
     assert udp["address"] == f"127.0.0.1:{address[1]}"
     assert udp["ppid"] == run.popen.pid
+    assert len(udp["secret"]) == 32
     assert udp["pgid"] == udp["pid"]  # Ctrl-C at a terminal does not reach it
     code, took_s = run.end()
     assert code == 0
@@ -136,7 +137,13 @@ def test_a_child_that_dies_soon_is_started_with_growing_waits_and_before_ready_t
     assert run.wait() == 1
     waits = [line.partition("started ")[2].partition('"')[0] for line in run.lines[:-1]]
     assert waits == ["again now", "again in 0.25 s", "again in 0.5 s", "again in 1 s"]
-    assert run.lines[-1].startswith("dnsdisco: control ended 5 times before it was ready (exit status 3)")
+    assert run.lines[-1] == "dnsdisco: control cannot start (exit status 3); see the lines above"
+
+
+def test_a_child_that_says_another_start_is_useless_is_believed(start: Any) -> None:
+    run = start(worker="useless")
+    assert run.wait(2) == 1
+    assert run.lines == ["dnsdisco: worker 0 cannot start (exit status 78); see the lines above"]
 
 
 def test_what_control_calls_fatal_ends_the_start_with_its_message(start: Any) -> None:
