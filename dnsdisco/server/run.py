@@ -37,6 +37,7 @@ log = logging.getLogger("dnsdisco.worker")
 TICK_S = 0.25  # for what comes with time alone
 SECOND_TICKS = 4
 DRAIN_S = 2.0  # for what is in flight at the end
+CATALOG_WAIT_S = 2.0  # for the first catalog: questions wait in the kernel, which beats telling a known name's client to give up
 FILES_MAX = 65_536  # descriptors we ask for: 1,024 questions on their way at several upstreams, 512 TCP clients
 BAD_PARAMETERS = 78  # EX_CONFIG: starting again would not help
 
@@ -76,7 +77,7 @@ class Worker:
         self._tcp: TcpServer | None = None
         self._link: Link | None = None
         self._ended: asyncio.Future[None] | None = None
-        self._is_stopped = self._is_ready = False
+        self._is_stopped = self._is_ready = self._is_listening = False
         self._recursion = False
         self._ticks = 0
         self._internal_errors = 0
@@ -100,10 +101,8 @@ class Worker:
         )
         self._tcp = TcpServer(parameters.tcp, self.responder, loop)
         self._udp = [UdpListener(sock, address, self.responder, loop) for sock, address in parameters.udp]
-        for listener in self._udp:
-            listener.start()
-        self._tcp.start()
         self._link.start()
+        loop.call_later(CATALOG_WAIT_S, self._listen)
         self._tick()
         if not self._is_stopped:
             await self._ended
@@ -135,6 +134,16 @@ class Worker:
 
     # while it runs
 
+    def _listen(self) -> None:
+        """Begin to answer: with the first catalog, or without it when control does not come."""
+        if self._is_listening or self._is_stopped:
+            return
+        self._is_listening = True
+        for listener in self._udp:
+            listener.start()
+        if self._tcp is not None:
+            self._tcp.start()
+
     def _tick(self) -> None:
         assert self._ended is not None
         if self._ended.done():
@@ -150,6 +159,7 @@ class Worker:
     def _on_whole(self) -> None:
         # The catalog lives long and has no cycles: the collector need not walk through it for every few thousand new objects.
         gc.freeze()
+        self._listen()
         if not self._is_ready:
             self._is_ready = True
             self._parameters.say("ready")

@@ -22,13 +22,13 @@ EXAMPLE = ROOT / "zones" / "services.yaml"
 
 
 class Server:
-    """Context manager. `stderr` holds what was printed so far; `address` and `port` are those of the ready line."""
+    """Context manager, entered when it is ready (or, without *wait*, has been started). `stderr` holds what was printed so far; `address` and `port` are those of the ready line."""
 
     def __init__(
-        self, *arguments: str, cwd: Path, env: dict[str, str] | None = None, listen: str | None = "127.0.0.1:0", **popen: Any
+        self, *arguments: str, cwd: Path, env: dict[str, str] | None = None, listen: str | None = "127.0.0.1:0", wait: bool = True, **popen: Any
     ):
         self.arguments = ["serve", *(["--listen", listen] if listen else []), *arguments]
-        self.cwd, self.env, self.popen = cwd, env or {}, popen
+        self.cwd, self.env, self.popen, self.wait = cwd, env or {}, popen, wait
         self.stderr = ""
         self.address, self.port = "127.0.0.1", 0
         self.process: subprocess.Popen[str] = None  # type: ignore[assignment]
@@ -44,6 +44,12 @@ class Server:
             **self.popen,
         )
         threading.Thread(target=self._read, daemon=True).start()
+        if self.wait:
+            try:
+                self._ready()
+            except AssertionError:
+                self.__exit__()
+                raise
         return self
 
     def _read(self) -> None:
@@ -55,11 +61,9 @@ class Server:
         self.stop()
         self.process.stderr.close()  # type: ignore[union-attr]
 
-    def ready(self, seconds: float = 15.0) -> Server:
-        """Wait for the ready line."""
+    def _ready(self, seconds: float = 15.0) -> None:
         line = self.wait_for(r"ready: listening on udp\+tcp (\S+?):(\d+)[, ]", seconds)
         self.address, self.port = line[1].strip("[]"), int(line[2])
-        return self
 
     def wait_for(self, pattern: str, seconds: float = 10.0) -> re.Match[str]:
         """The first match of *pattern* in what is printed to stderr."""

@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
 def test_the_example_of_the_readme(tmp_path):
     with Server(
         "--services", str(EXAMPLE), "--upstream", "none", "--http", "off", "--state-dir", "off", cwd=tmp_path
-    ).ready() as server:
+    ) as server:
         assert "dig @127.0.0.1 -p" in server.stderr
         reply = server.ask("web.svc.local", "SRV")
         assert reply.answer
@@ -45,7 +45,7 @@ def test_the_example_of_the_readme(tmp_path):
 
 def test_the_environment_is_a_provider(tmp_path):
     env = {"SERVICE_AUTH_URL": "http://10.0.0.5:5001", "SERVICE_BACKEND_HOST": "10.0.0.6", "SERVICE_BACKEND_PORT": "5000"}
-    with Server("--upstream", "none", cwd=tmp_path, env=env).ready() as server:
+    with Server("--upstream", "none", cwd=tmp_path, env=env) as server:
         assert server.answers("auth.svc.local") == {"10.0.0.5"}
         assert {text.split()[2] for text in server.answers("backend.svc.local", "SRV")} == {"5000"}
 
@@ -60,7 +60,7 @@ def test_a_change_of_the_file_is_in_dns_within_a_second(folder, how):
         (folder / "..data").symlink_to("v1")
         path.unlink()
         path.symlink_to("..data/services.yaml")
-    with Server("--services", str(path), "--upstream", "none", cwd=folder).ready() as server:
+    with Server("--services", str(path), "--upstream", "none", cwd=folder) as server:
         assert server.answers("web.svc.local") == {"10.0.0.1"}
         for number in range(2, 5):
             new = WEB.replace("10.0.0.1", f"10.0.0.{number}")
@@ -79,9 +79,9 @@ def test_a_change_of_the_file_is_in_dns_within_a_second(folder, how):
 
 def test_a_broken_file_keeps_the_old_data_and_says_where(folder):
     path = folder / "services.yaml"
-    with Server("--services", str(path), "--upstream", "none", cwd=folder).ready() as server:
+    with Server("--services", str(path), "--upstream", "none", cwd=folder) as server:
         path.write_text("web: {instances: [")
-        server.wait_for(r"services\.yaml:1:\d+")
+        server.wait_for(r"services\.yaml:\d:\d+")
         assert server.answers("web.svc.local") == {"10.0.0.1"}
         path.unlink()
         time.sleep(0.5)
@@ -91,11 +91,11 @@ def test_a_broken_file_keeps_the_old_data_and_says_where(folder):
         assert "Traceback" not in server.stderr
 
 
-@pytest.mark.parametrize(("content", "words"), [(None, "services.yaml"), ("web: [", "services.yaml:1:")])
+@pytest.mark.parametrize(("content", "words"), [(None, "services.yaml"), ("web: [\n", "services.yaml:2:1:")])
 def test_a_named_file_that_cannot_be_used_ends_the_start(tmp_path, content, words):
     if content is not None:
         (tmp_path / "services.yaml").write_text(content)
-    with Server("--services", "services.yaml", "--upstream", "none", cwd=tmp_path) as server:
+    with Server("--services", "services.yaml", "--upstream", "none", cwd=tmp_path, wait=False) as server:
         assert server.process.wait(15) == 1
         time.sleep(0.2)
         assert words in server.stderr
@@ -105,7 +105,7 @@ def test_a_named_file_that_cannot_be_used_ends_the_start(tmp_path, content, word
 @pytest.mark.parametrize("workers", [1, 2])
 def test_no_known_name_goes_unanswered_when_a_process_is_killed(folder, workers):
     arguments = ("--services", "services.yaml", "--upstream", "none", "--workers", str(workers))
-    with Server(*arguments, cwd=folder).ready() as server, Traffic(server) as first, Traffic(server) as second:
+    with Server(*arguments, cwd=folder) as server, Traffic(server) as first, Traffic(server) as second:
         time.sleep(0.3)
         for _ in range(3):
             os.kill(server.children()["server"][0], signal.SIGKILL)
@@ -122,8 +122,8 @@ def test_no_known_name_goes_unanswered_when_a_process_is_killed(folder, workers)
 
 def test_a_port_that_is_taken_ends_the_start_and_hurts_nobody(folder):
     arguments = ("--services", "services.yaml", "--upstream", "none")
-    with Server(*arguments, cwd=folder).ready() as server, Traffic(server) as traffic:
-        with Server(*arguments, cwd=folder, listen=f"127.0.0.1:{server.port}") as second:
+    with Server(*arguments, cwd=folder) as server, Traffic(server) as traffic:
+        with Server(*arguments, cwd=folder, listen=f"127.0.0.1:{server.port}", wait=False) as second:
             assert second.process.wait(10) == 1
             time.sleep(0.2)
             assert str(server.port) in second.stderr
@@ -131,14 +131,14 @@ def test_a_port_that_is_taken_ends_the_start_and_hurts_nobody(folder):
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as holder:  # TCP alone is taken
             holder.bind(("127.0.0.1", 0))
             holder.listen()
-            with Server(*arguments, cwd=folder, listen=f"127.0.0.1:{holder.getsockname()[1]}") as third:
+            with Server(*arguments, cwd=folder, listen=f"127.0.0.1:{holder.getsockname()[1]}", wait=False) as third:
                 assert third.process.wait(10) == 1
     assert set(traffic.outcomes) == {"NOERROR"}
 
 
 def test_several_addresses_of_both_families(folder):
     arguments = ("--services", "services.yaml", "--upstream", "none", "--listen", "127.0.0.2:0", "--listen", "[::1]:0")
-    with Server(*arguments, cwd=folder).ready() as server:
+    with Server(*arguments, cwd=folder) as server:
         places = server.wait_for(r"ready: listening on (.*), zones")[1]
         for address in ("127.0.0.1", "127.0.0.2", "::1"):
             server.address = address
@@ -150,7 +150,7 @@ def test_several_addresses_of_both_families(folder):
 
 @pytest.mark.parametrize(("wildcard", "asked"), [("0.0.0.0", "127.0.0.9"), ("[::]", "::1")])
 def test_a_reply_comes_from_the_address_that_was_asked(folder, wildcard, asked):
-    with Server("--services", "services.yaml", "--upstream", "none", cwd=folder, listen=f"{wildcard}:0").ready() as server:
+    with Server("--services", "services.yaml", "--upstream", "none", cwd=folder, listen=f"{wildcard}:0") as server:
         server.address = asked
         for name in ("web.svc.local", "web.svc.local", "nosuch.svc.local"):
             server.ask(name)  # the codec checks the source
@@ -162,7 +162,7 @@ def test_the_table_of_odd_input_over_sockets(folder):
     )
     (folder / "dnsdisco.yaml").write_text("identity: {server_id: here}\nforward: {upstreams: []}\n")
     with (
-        Server("--services", "services.yaml", cwd=folder).ready() as server,
+        Server("--services", "services.yaml", cwd=folder) as server,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock,
     ):
         sock.connect((server.address, server.port))
@@ -184,7 +184,7 @@ def test_the_table_of_odd_input_over_sockets(folder):
 def test_many_large_answers_over_tcp_and_udp(folder):
     lines = "".join(f"    - {{id: i{n}, address: 10.1.{n // 250}.{n % 250 + 1}, port: 80}}\n" for n in range(400))
     (folder / "services.yaml").write_text("big:\n  instances:\n" + lines)
-    with Server("--services", "services.yaml", "--upstream", "none", cwd=folder).ready() as server:
+    with Server("--services", "services.yaml", "--upstream", "none", cwd=folder) as server:
         assert len(server.ask("big.svc.local", "SRV", tcp=True).answer[0]) == 400
         reply = server.ask("big.svc.local", "SRV", payload=1232)
         assert reply.flags & dns.flags.TC
@@ -194,7 +194,7 @@ def test_many_large_answers_over_tcp_and_udp(folder):
 def test_reload_keeps_the_old_configuration_when_the_new_one_is_bad(folder):
     config = folder / "dnsdisco.yaml"
     config.write_text("ttl: 7\nforward: {upstreams: []}\nproviders: [{type: static, path: services.yaml}]\n")
-    with Server("--config", str(config), cwd=folder).ready() as server:
+    with Server("--config", str(config), cwd=folder) as server:
         assert server.ask("web.svc.local").answer[0].ttl == 7
         config.write_text("ttl: never\n")
         server.process.send_signal(signal.SIGHUP)
@@ -213,8 +213,8 @@ def test_reload_keeps_the_old_configuration_when_the_new_one_is_bad(folder):
 
 def test_reloads_under_load_lose_nothing(folder):
     config = folder / "dnsdisco.yaml"
-    with Server("--config", str(config), cwd=folder) if config.write_text(_config(0)) else None as server:
-        server.ready()
+    config.write_text(_config(0))
+    with Server("--config", str(config), cwd=folder) as server:
         with Traffic(server) as udp, Traffic(server, tcp=True) as tcp:
             for round_ in range(8):
                 config.write_text(_config(round_) if round_ % 3 else "ttl: [")
@@ -228,14 +228,14 @@ def _config(round_: int) -> str:
 
 
 def test_what_is_in_flight_is_answered_before_the_end(folder):
-    with Server("--services", "services.yaml", "--upstream", "none", cwd=folder).ready() as server:
+    with Server("--services", "services.yaml", "--upstream", "none", cwd=folder) as server:
         start = time.monotonic()
         assert server.stop(signal.SIGINT) == 0
         assert time.monotonic() - start < 5
 
 
 def test_children_end_with_a_killed_supervisor(folder):
-    with Server("--services", "services.yaml", "--upstream", "none", cwd=folder).ready() as server:
+    with Server("--services", "services.yaml", "--upstream", "none", cwd=folder) as server:
         children = [pid for pids in server.children().values() for pid in pids]
         assert len(children) == 2
         server.process.kill()
@@ -262,9 +262,9 @@ def test_systemd_gives_sockets_and_hears_of_readiness(folder):
     ):
         ear.bind(str(notify))
         ear.settimeout(15)
-        udp.bind(("127.0.0.1", 0))
-        port = udp.getsockname()[1]
-        tcp.bind(("127.0.0.1", port))
+        tcp.bind(("127.0.0.1", 0))
+        port = tcp.getsockname()[1]
+        udp.bind(("127.0.0.1", port))
         tcp.listen()
 
         arguments = ["--services", "services.yaml", "--upstream", "none"]
@@ -299,7 +299,7 @@ def test_systemd_gives_sockets_and_hears_of_readiness(folder):
 
 def test_flattening_and_stale_reasons_are_told(folder):
     (folder / "services.yaml").write_text("far: {instances: [{id: a, address: db.example.net, port: 1}]}")
-    with Server("--services", "services.yaml", "--upstream", "none", cwd=folder).ready() as server:
+    with Server("--services", "services.yaml", "--upstream", "none", cwd=folder) as server:
         reply = server.ask("far.svc.local")
         assert reply.rcode() == dns.rcode.SERVFAIL
         assert 22 in errors(reply)
