@@ -51,8 +51,8 @@ def _host_and_port(value: str) -> str:
         return f"{units.dns_name(host)}:{port}"
 
 
-ADDRESS = Checked("ADDR:PORT", lambda value: units.address(value, units.DNS_PORT))
-ADDRESS_OR_OFF = Checked("ADDR:PORT|off", _or(("off", "none"), units.address))
+ADDRESS = Checked("ADDR:PORT", lambda value: units.address(value, units.DNS_PORT, 0))
+ADDRESS_OR_OFF = Checked("ADDR:PORT|off", _or(("off", "none"), lambda value: units.address(value, lowest_port=0)))
 UPSTREAM = Checked("ADDR[:PORT]", _or(("none", "off"), units.upstream))
 ZONE = Checked("NAME", units.dns_name)
 CHECKED = Checked("A:P", _host_and_port)

@@ -91,8 +91,11 @@ def ip(text: str) -> str:
     return str(ipaddress.ip_address(text))
 
 
-def address(value: object, default_port: int | None = None) -> str:
-    """`127.0.0.1:53` or `[::1]:53`, from that or, where there is a default port, from a bare address."""
+def address(value: object, default_port: int | None = None, lowest_port: int = 1) -> str:
+    """`127.0.0.1:53` or `[::1]:53`, from that or, where there is a default port, from a bare address.
+
+    `lowest_port` 0 lets port 0 through: an address to listen on, whose port the system chooses.
+    """
     example = "an address with a port such as 127.0.0.1:53 or [::1]:53"
     host, port_text = _split_port(_text(value))
     if not host or host == "*":
@@ -107,17 +110,17 @@ def address(value: object, default_port: int | None = None) -> str:
         if default_port is None:
             raise ValueError(f"expected {example}, found {shown(value)}: the port is missing")
         return join_port(host, default_port)
-    return join_port(host, port(port_text))
+    return join_port(host, port(port_text, lowest_port))
 
 
-def port(value: object) -> int:
-    """A port, 1 to 65535, from a number or its text."""
+def port(value: object, lowest: int = 1) -> int:
+    """A port, *lowest* to 65535, from a number or its text."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 5:
         value = int(value)
     try:
-        return number(value, 1, 65535)
+        return number(value, lowest, 65535)
     except ValueError:
-        raise ValueError(f"expected a port from 1 to 65535, found {shown(value)}") from None
+        raise ValueError(f"expected a port from {lowest} to 65535, found {shown(value)}") from None
 
 
 def split_address(canonical: str) -> tuple[str, int]:

@@ -148,11 +148,11 @@ Truth = Annotated[bool, PlainValidator(truth)]
 Path = Annotated[str, PlainValidator(path)]
 PathOrNull = Annotated[str | None, PlainValidator(lambda value, info: None if value is None else path(value, info))]
 PathOrOff = Annotated[str | None, or_off(path)]
-AddressOrOff = Annotated[str | None, or_off(lambda value, _: units.address(value))]
+AddressOrOff = Annotated[str | None, or_off(lambda value, _: units.address(value, lowest_port=0))]
 Zone = Annotated[str, PlainValidator(units.dns_name)]
 Zones = Annotated[tuple[Zone, ...], AfterValidator(_each_once), AfterValidator(_at_least_one)]
 Listen = Annotated[
-    tuple[Annotated[str, PlainValidator(lambda value: units.address(value, units.DNS_PORT))], ...],
+    tuple[Annotated[str, PlainValidator(lambda value: units.address(value, units.DNS_PORT, 0))], ...],
     AfterValidator(_each_once),
     AfterValidator(_at_least_one),
 ]

@@ -66,7 +66,7 @@ FAULTS = [
     ("listen: []", 1, 9, "listen", "expected at least one value"),
     ("listen: [127.0.0.1, 127.0.0.1:53]", 1, 9, "listen", "127.0.0.1:53 is given twice"),
     ("listen:\n  - 127.0.0.1:53\n  - localhost:53", 3, 5, "listen[1]", "a name cannot be used here"),
-    ("listen: [127.0.0.1:70000]", 1, 10, "listen[0]", "expected a port from 1 to 65535, found 70000"),
+    ("listen: [127.0.0.1:70000]", 1, 10, "listen[0]", "expected a port from 0 to 65535, found 70000"),
     ("ttl: 3601", 1, 6, "ttl", "expected a duration from 0 to 3600 seconds, found 3601"),
     ("ttl: -1", 1, 6, "ttl", "expected a duration from 0 to 3600 seconds, found -1"),
     ("ttl: 0.5", 1, 6, "ttl", "expected whole seconds, found 0.5"),
