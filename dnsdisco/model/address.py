@@ -145,7 +145,10 @@ def public_url(url: str) -> str:
 
 def _without_user(value: object) -> str:
     """A wrong URL as a message shows it: a password must not reach a log."""
-    return shown(public_url(value) if isinstance(value, str) else value)
+    if not isinstance(value, str):
+        return shown(value)
+    _, at, rest = value.rpartition("@")
+    return shown(f"…@{rest}" if at else value)
 
 
 def _ipv6(text: str) -> str:

@@ -7,7 +7,14 @@ from typing import Any
 
 import structlog
 
-_PLAIN: list[Any] = [structlog.stdlib.filter_by_level, structlog.processors.KeyValueRenderer(key_order=["event"], drop_missing=True)]
+
+def _line(_logger: Any, _method: str, event: dict[str, Any]) -> str:
+    """`text (key=value)`, for programs that format their own log lines."""
+    text = str(event.pop("event"))
+    return f"{text} ({', '.join(f'{key}={value}' for key, value in event.items())})" if event else text
+
+
+_PLAIN: list[Any] = [structlog.stdlib.filter_by_level, _line]
 
 
 def logger() -> Any:

@@ -1,0 +1,190 @@
+"""The library: get_service_url("auth") and its siblings (docs/library.md). It chooses a provider, holds it, and caches what it says.
+
+The provider is the one that was set, else those that SERVICE_DISCOVERY_PROVIDER names (a comma list is a chain), else those that are
+detected. It is chosen at the first call and kept until set_discovery_provider() is called.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dnsdisco.errors import ProviderError
+from dnsdisco.model.data import service_from_data, service_to_dict
+from dnsdisco.model.service import Instance, Service
+from dnsdisco.model.view import effective_weight
+from dnsdisco.providers import registry
+from dnsdisco.providers.base import ServiceDiscovery
+from dnsdisco.providers.cached import Cache
+from dnsdisco.providers.chain import ChainServiceDiscovery
+from dnsdisco.providers.log import logger
+
+PROVIDER_VARIABLE = "SERVICE_DISCOVERY_PROVIDER"
+
+
+def get_service_url(name: str, default: str | None = None) -> str | None:
+    """The URL of one healthy instance, taken by weight; *default* when the service is unknown, or has nobody to go to.
+
+    Raises ProviderError when the provider does not answer and nothing is cached, whatever *default* is. May block, for as long as the
+    provider does.
+    """
+    service = _current.get_service(name)
+    url: str | None = service_to_dict(service, by_weight)["url"] if service else None
+    return url or default
+
+
+def get_service(name: str, default: dict[str, Any] | None = None) -> dict[str, Any] | None:
+    """url, address, port, scheme, tags, meta, id, health of one healthy instance, and `instances` with the same of each.
+
+    *default* when the service is unknown. The dict is the caller's own. Errors as get_service_url().
+    """
+    service = _current.get_service(name)
+    return service_to_dict(service, by_weight) if service else default
+
+
+def get_services() -> dict[str, dict[str, Any]]:
+    """All services by name, as get_service() gives them. Errors as get_service_url()."""
+    return {name: service_to_dict(service, by_weight) for name, service in _current.get_services().items()}
+
+
+def register_service(name: str, service_data: Mapping[str, Any]) -> str:
+    """Add an instance, or replace the one with the same id; returns the id (`service_data["id"]`, else one derived).
+
+    Raises NotSupported, with the reason, where the provider is read-only; ValueError for data that make no instance; ProviderError.
+    """
+    try:
+        return _current.provider().register_service(name, service_data)
+    finally:
+        _current.cache.clear()
+
+
+def deregister_service(name: str, instance_id: str | None = None) -> bool:
+    """Remove that instance, or every instance that we may remove. False: there was none. Errors as register_service()."""
+    try:
+        return _current.provider().deregister_service(name, instance_id)
+    finally:
+        _current.cache.clear()
+
+
+def set_discovery_provider(provider: ServiceDiscovery | None) -> None:
+    """Ask *provider* from now on; None: back to automatic detection. Either clears the cache. The caller closes what it has set."""
+    if provider is not None and not isinstance(provider, ServiceDiscovery):
+        raise TypeError(f"expected a ServiceDiscovery or None, found {type(provider).__name__}")
+    _current.set(provider)
+
+
+def get_discovery_provider(provider_type: str | None = None) -> ServiceDiscovery:
+    """The provider that is asked; with a type ("env", "consul", a plug-in's name, a comma list for a chain) a new one, for the caller.
+
+    Raises ConfigError where there is no such provider, or its package is not installed.
+    """
+    return _current.provider() if provider_type is None else _built(_names(provider_type))
+
+
+def by_weight(instances: Sequence[Instance]) -> Instance:
+    """One of them at random, with its weight as its chance; all alike where all weights are 0."""
+    weights = [effective_weight(instance) for instance in instances]
+    return random.choices(instances, weights)[0] if any(weights) else random.choice(instances)  # noqa: S311  no secret
+
+
+class Discovery:
+    """A provider and what is cached of it. Safe for threads."""
+
+    def __init__(self) -> None:
+        self.cache = Cache()
+        self._lock = threading.Lock()
+        self._provider: ServiceDiscovery | None = None
+        self._is_ours = False  # detected, so it is ours to close
+
+    def provider(self) -> ServiceDiscovery:
+        with self._lock:
+            if self._provider is None:
+                self._provider, self._is_ours = _detected(), True
+            return self._provider
+
+    def set(self, provider: ServiceDiscovery | None) -> None:
+        with self._lock:
+            old, was_ours = self._provider, self._is_ours
+            self._provider, self._is_ours = provider, False
+            self.cache.clear()
+        if old is not None and was_ours:
+            old.close()
+
+    def get_service(self, name: str) -> Service | None:
+        if not isinstance(name, str):
+            raise TypeError(f"expected the name of a service, found {type(name).__name__}")
+        everything = self.cache.fresh(_ALL) or {}
+        found: Service | None = everything.get(name)
+        if found is not None:
+            return found
+        try:
+            found = self.cache.get(("", name), lambda: self._ask_for(name))
+        except ProviderError:
+            everything = self.cache.last(_ALL) or {}
+            if name not in everything:
+                raise
+            found = everything[name]
+        return found
+
+    def get_services(self) -> dict[str, Service]:
+        services: dict[str, Service] = self.cache.get(_ALL, self._ask_for_all)
+        return services
+
+    def _ask_for(self, name: str) -> Service | None:
+        data = _answer(self.provider(), lambda provider: provider.get_service(name))
+        return None if data is None else _read(name, data)
+
+    def _ask_for_all(self) -> dict[str, Service]:
+        data = _answer(self.provider(), lambda provider: provider.get_services())
+        read = {name: _read(name, each) for name, each in data.items()}
+        return {name: service for name, service in read.items() if service is not None}
+
+
+_ALL = ("all", "")
+
+
+def _answer(provider: ServiceDiscovery, ask: Any) -> Any:
+    """A network error is ProviderError, whoever raised it."""
+    try:
+        return ask(provider)
+    except OSError as error:
+        raise ProviderError(provider.type, f"{type(error).__name__}: {error}") from error
+
+
+def _read(name: str, data: Any) -> Service | None:
+    """The service, whatever form a provider has it in; what is wrong with it goes to the log."""
+    service, faults = service_from_data(name, data)
+    for path, message, _ in faults:
+        logger().warning(f"{name}: {path + ': ' if path else ''}{message}")
+    return service
+
+
+def _detected() -> ServiceDiscovery:
+    return _built(_names(os.environ.get(PROVIDER_VARIABLE, "")) or registry.detect(os.environ))
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _built(names: Sequence[str]) -> ServiceDiscovery:
+    providers = [registry.create({"type": name}, os.environ) for name in names]
+    return providers[0] if len(providers) == 1 else ChainServiceDiscovery(providers)
+
+
+_current = Discovery()
+
+
+def _forget_locks() -> None:
+    """In a forked child: a lock that another thread of the parent held would never be given back."""
+    global _current  # noqa: PLW0603
+    provider, is_ours = _current._provider, _current._is_ours  # noqa: SLF001
+    _current = Discovery()
+    if provider is not None and not is_ours:
+        _current.set(provider)
+
+
+os.register_at_fork(after_in_child=_forget_locks)

@@ -1,0 +1,254 @@
+"""One connection to a Consul agent, as an adapter of `requests`, which both Consul packages send through (RFC 9112).
+
+requests' own adapter gives up only between two reads, so that an agent that sends an octet now and then holds a thread for ever; it
+reads bodies of any size; and nobody can end a query that blocks. Here an answer is due at a fixed time, is bounded, and abort() ends it.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import os
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import requests
+from requests.adapters import BaseAdapter
+
+CONNECT_S = 3.0  # an agent is near; what takes longer is down, or behind a filter that drops
+BODY_OCTETS_MAX = 64 * 1024 * 1024  # one service with 50,000 instances, at some 1.3 kB each
+READ_OCTETS = 1024 * 1024
+KEEPALIVE_S = (10, 5, 3)  # idle, interval, probes: a peer that has vanished without a word shows within 25 s
+
+ContextSource = Callable[[], ssl.SSLContext]
+
+
+class Endpoint(NamedTuple):
+    """Where the agent listens. `path`: of its Unix socket; then host and port are only what is said in the Host field."""
+
+    host: str
+    port: int
+    scheme: str = "http"
+    path: str = ""
+
+    def __str__(self) -> str:
+        if self.path:
+            return f"unix://{self.path}"
+        return f"{self.scheme}://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long one answer may take, in seconds: until its head is whole, and from there until its body is."""
+
+    head_s: float = 10.0  # without a leader an agent takes 7 s to say so
+    body_s: float = 20.0
+
+
+class NoAnswer(Exception):  # noqa: N818  it says what happened
+    """`kind`: refused, reset, timeout, tls, malformed, large, aborted."""
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(reason)
+        self.kind, self.reason = kind, reason
+
+
+class Connection(BaseAdapter):
+    """Used by one thread at a time; abort() by any. Opened when it is needed, and kept open."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        context: ContextSource | None = None,
+        server_name: str = "",
+        body_octets_max: int = BODY_OCTETS_MAX,
+    ) -> None:
+        """*context*: for https, asked before each connecting. *server_name*: whom the certificate must name; "": the host."""
+        super().__init__()
+        self.patience = Patience()  # of the next answers
+        self.is_repeatable = True  # whether the next request may be sent twice when a kept connection turns out to be dead
+        self._endpoint, self._context = endpoint, context
+        self._server_name = server_name or endpoint.host
+        self._body_octets_max = body_octets_max
+        self._lock = threading.Lock()  # around _sock and _is_aborted
+        self._sock: socket.socket | None = None
+        self._is_aborted = False
+        self._http: http.client.HTTPConnection | None = None
+        self._due_at = 0.0
+
+    def send(self, request: requests.PreparedRequest, *_args: Any, **_more: Any) -> requests.Response:
+        """The whole answer. Raises NoAnswer. Redirects are refused: the token would go with them."""
+        was_open = self._http is not None
+        try:
+            return self._exchange(request)
+        except NoAnswer as error:
+            if not (was_open and self.is_repeatable and error.kind == "reset"):
+                raise
+        return self._exchange(request)  # it was closed while nobody used it
+
+    def abort(self) -> None:
+        """End what is going on, in whatever thread, and refuse everything that comes. Does not block."""
+        with self._lock:
+            self._is_aborted = True
+            if self._sock is not None:
+                try:
+                    # Not SSLSocket's own shutdown(): it pulls the session from under the thread that reads.
+                    socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
+                except OSError:
+                    return  # not connected yet, or not any more
+
+    def close(self) -> None:
+        """By the thread that uses it."""
+        with self._lock:
+            sock, self._sock, self._http = self._sock, None, None
+        if sock is not None:
+            sock.close()
+
+    def _exchange(self, request: requests.PreparedRequest) -> requests.Response:
+        try:
+            self._due_at = time.monotonic() + self.patience.head_s
+            connection = self._http or self._open()
+            connection.request(request.method or "GET", request.path_url, body=request.body, headers=dict(request.headers))  # type: ignore[arg-type]
+            answer = connection.getresponse()
+            body = self._body(answer)
+        except BaseException as error:
+            self.close()
+            if isinstance(error, NoAnswer):
+                raise
+            if self._is_aborted:
+                raise NoAnswer("aborted", "closed") from None
+            failure = _no_answer(error)
+            if failure is None:
+                raise
+            raise failure from None
+        if answer.will_close:
+            self.close()
+        return _response(request, answer, body)
+
+    def _body(self, answer: http.client.HTTPResponse) -> bytes:
+        if 300 <= answer.status < 400:
+            raise NoAnswer("malformed", f"HTTP {answer.status}: a redirect, which an agent never sends")
+        self._due_at = time.monotonic() + self.patience.body_s
+        parts, octets = [], 0
+        while part := answer.read(READ_OCTETS):
+            octets += len(part)
+            if octets > self._body_octets_max:
+                raise NoAnswer("large", f"an answer of more than {self._body_octets_max} octets")
+            parts.append(part)
+        if answer.length:
+            raise NoAnswer("malformed", f"the answer ended {answer.length} octets early")
+        return b"".join(parts)
+
+    def _open(self) -> http.client.HTTPConnection:
+        endpoint = self._endpoint
+        sock = self._connected()
+        if endpoint.scheme == "https":
+            assert self._context is not None
+            sock.settimeout(CONNECT_S)
+            sock = self._hold(self._context().wrap_socket(sock, server_hostname=self._server_name))
+        connection = http.client.HTTPConnection(endpoint.host, endpoint.port)
+        connection.sock = sock
+        connection.response_class = lambda sock, **more: http.client.HTTPResponse(_Timed(sock, self), **more)  # type: ignore[assignment, misc, arg-type]
+        self._http = connection
+        return connection
+
+    def _connected(self) -> socket.socket:
+        endpoint = self._endpoint
+        if endpoint.path:
+            places: list[Any] = [(socket.AF_UNIX, socket.SOCK_STREAM, 0, "", endpoint.path)]
+        else:
+            places = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
+        for at, (family, kind, protocol, _, address) in enumerate(places):
+            sock = self._hold(socket.socket(family, kind, protocol))
+            try:
+                sock.settimeout(CONNECT_S)
+                sock.connect(address)
+            except OSError:
+                self.close()
+                if at + 1 == len(places) or self._is_aborted:
+                    raise
+                continue
+            if not endpoint.path:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                _keep_alive(sock)
+            return sock
+        raise OSError("no address")
+
+    def _hold(self, sock: socket.socket) -> socket.socket:
+        """Where abort() finds it."""
+        with self._lock:
+            if self._is_aborted:
+                sock.close()
+                raise NoAnswer("aborted", "closed")
+            self._sock = sock
+        return sock
+
+    def recv_into(self, sock: socket.socket, buffer: Any) -> int:
+        left_s = self._due_at - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        sock.settimeout(left_s)
+        return sock.recv_into(buffer)
+
+
+class _Timed(io.RawIOBase):
+    """What http.client reads from: each read ends when the answer is due, not some time after the last octet."""
+
+    def __init__(self, sock: socket.socket, connection: Connection) -> None:
+        self._sock, self._connection = sock, connection
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(self, 65536)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        return self._connection.recv_into(self._sock, buffer)
+
+
+def _response(request: requests.PreparedRequest, answer: http.client.HTTPResponse, body: bytes) -> requests.Response:
+    response = requests.Response()
+    response.status_code, response.reason = answer.status, answer.reason
+    response.headers.update(answer.getheaders())
+    response.raw = io.BytesIO(body)
+    response.request, response.url = request, request.url or ""
+    return response
+
+
+def _no_answer(error: BaseException) -> NoAnswer | None:
+    """What *error*, from a socket or from http.client, means; None: it is something else."""
+    match error:
+        case TimeoutError():
+            return NoAnswer("timeout", "no answer in time")
+        case ssl.SSLCertVerificationError():
+            return NoAnswer("tls", f"its certificate is not accepted: {error.verify_message}")
+        case ssl.SSLError():
+            return NoAnswer("tls", f"TLS failed: {(error.reason or str(error)).lower().replace('_', ' ')}")
+        case socket.gaierror():
+            return NoAnswer("refused", f"its name does not resolve: {error.strerror}")
+        case http.client.RemoteDisconnected() | ConnectionResetError() | BrokenPipeError() | ConnectionAbortedError():
+            return NoAnswer("reset", "connection reset")
+        case http.client.IncompleteRead():
+            return NoAnswer("malformed", "the answer ended early")
+        case http.client.HTTPException():
+            return NoAnswer("malformed", f"no HTTP answer ({type(error).__name__})")
+        case OSError():
+            text = os.strerror(error.errno) if error.errno else str(error)
+            return NoAnswer("refused", text[:1].lower() + text[1:])
+        case ValueError():  # http.client reads a chunk's size with int(), and a file that was closed meanwhile
+            return NoAnswer("malformed", "no HTTP answer")
+    return None
+
+
+def _keep_alive(sock: socket.socket) -> None:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in zip(("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT"), KEEPALIVE_S, strict=True):
+        if hasattr(socket, option):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)

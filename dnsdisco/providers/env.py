@@ -1,0 +1,187 @@
+"""The env provider: services from environment variables. The simplest provider, and the last in every detected chain.
+
+    SERVICE_<NAME>_URL=http://auth-service:5001     SERVICE_<NAME>_HOST=auth-service     SERVICE_<NAME>_PORT=5001
+    SERVICE_<NAME>_<n>_URL, _HOST, _PORT            several instances, n being any number
+
+The name of the service is NAME in lower case with `_` as `-`. How a variable is read, in this order:
+1. Its last word, URL, HOST or PORT, says what it is; other variables are not ours. So SERVICE_URL_HOST is the host of `url`.
+2. Digits alone before that are the number of an instance, if a name is left before them: SERVICE_WEB_2_HOST is the second `web`,
+   SERVICE_OAUTH2_HOST is `oauth2`, and SERVICE_2_HOST is `2`.
+3. URL gives scheme, host and port; HOST and PORT, where they are there too, win over it. `tcp://10.0.0.1:5001` in any of the three
+   gives host and port (container links). The PORT without a number is also that of every numbered HOST that has none.
+4. A variable that makes no sense is one warning and is not used; a HOST with a PORT that makes no sense is left out.
+What Kubernetes and Docker inject for their own services and links (`X_SERVICE_HOST`, `X_PORT_80_TCP_ADDR`) is passed over.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, NamedTuple, Self
+
+from dnsdisco.errors import NotSupported
+from dnsdisco.model.address import number_from, parse_url, TRANSPORTS
+from dnsdisco.model.data import service_from_data, service_to_dict
+from dnsdisco.providers.base import ServiceDiscovery, Services
+from dnsdisco.providers.log import logger
+
+_OURS = re.compile(r"SERVICE_(?P<name>.+?)(?:_(?P<number>[0-9]{1,9}))?_(?P<kind>URL|HOST|PORT)", re.DOTALL)
+_LINK = re.compile(r".+_PORT_[0-9]+_(?:TCP|UDP|SCTP)_PORT", re.DOTALL)  # Docker's and Kubernetes' X_PORT_80_TCP_PORT
+
+Warn = tuple[str, str]  # variable, what is wrong with it
+
+
+class _Variable(NamedTuple):
+    key: str
+    value: str
+
+
+_Group = dict[str, _Variable]  # by kind: URL, HOST, PORT
+
+
+class EnvServiceDiscovery(ServiceDiscovery):
+    """*environ*: by default the environment of this process, as it is at each call."""
+
+    type: ClassVar[str] = "env"
+
+    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+        self._environ = os.environ if environ is None else environ
+        self._warned: set[Warn] = set()
+        self._lock = threading.Lock()  # around _warned
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any], environ: Mapping[str, str]) -> Self:
+        return cls(**{"environ": environ, **settings})
+
+    def get_services(self) -> dict[str, dict[str, Any]]:
+        services, warnings = services_from(self._environ)
+        self._warn(warnings)
+        return services
+
+    def get_service(self, service_name: str, default: dict[str, Any] | None = None) -> dict[str, Any] | None:
+        """As the variables spell it, too: `auth_service` and `AUTH-SERVICE` are `auth-service`."""
+        return self.get_services().get(service_name.lower().replace("_", "-"), default)
+
+    def register_service(self, service_name: str, service_data: Mapping[str, Any]) -> str:
+        raise NotSupported(_WHY_NOT)
+
+    def deregister_service(self, service_name: str, instance_id: str | None = None) -> bool:
+        raise NotSupported(_WHY_NOT)
+
+    def watch(self, stop: threading.Event) -> Iterator[Services]:
+        """Nobody can change the environment of another process, so this one looks at its own as often as a poll would."""
+        last = self.get_services()
+        yield last
+        while not stop.wait(self.poll_interval):
+            now = self.get_services()
+            last = last if now == last else now
+            yield last
+
+    def _warn(self, warnings: list[Warn]) -> None:
+        with self._lock:
+            new = [warning for warning in warnings if warning not in self._warned]
+            self._warned.update(new)
+        for key, message in new:
+            logger().warning(f"{key}: {message}", provider=self.type)
+
+
+_WHY_NOT = (
+    "the env provider is read-only: variables set now would be seen by no other program. Set them where the programs are started, "
+    "or register with the static, consul or kubernetes provider"
+)
+
+
+def services_from(environ: Mapping[str, str]) -> tuple[dict[str, dict[str, Any]], list[Warn]]:
+    """The services that the variables describe, in the library's form, and each variable that makes no sense, with the reason."""
+    warnings: list[Warn] = []
+    services: dict[str, dict[str, Any]] = {}
+    for name, groups in _grouped(environ, warnings).items():
+        bare_port = groups.get("", {}).get("PORT")
+        instances, url = [], ""
+        for number, group in groups.items():
+            if set(group) == {"PORT"} and len(groups) > 1 and not number:
+                continue  # of the numbered ones
+            if number and "PORT" not in group and "URL" not in group and bare_port:
+                group["PORT"] = bare_port
+            instance = _instance(name, number, group, warnings)
+            if instance is not None:
+                url = instance.pop("url", "")
+                instances.append(instance)
+        if not instances:
+            continue
+        data = {**instances[0], "url": url} if len(instances) == 1 and url else {"instances": instances}
+        service, faults = service_from_data(name, data)
+        variable = next(iter(next(iter(groups.values())).values())).key
+        warnings.extend((variable, message) for _, message, _ in faults)
+        if service is not None:
+            services[name] = service_to_dict(service)
+    return services, warnings
+
+
+def _grouped(environ: Mapping[str, str], warnings: list[Warn]) -> dict[str, dict[str, _Group]]:
+    """Our variables by service, by number ("": without), by kind; in the order of the names, so that nothing depends on the environment's."""
+    services: dict[str, dict[str, _Group]] = {}
+    for key in sorted(environ):
+        found = _OURS.fullmatch(key) if key.startswith("SERVICE_") else None
+        if found is None or _is_injected(key, environ):
+            continue
+        name, number = found["name"].lower().replace("_", "-"), found["number"] or ""
+        group = services.setdefault(name, {}).setdefault(number.lstrip("0") or number, {})
+        value = environ[key].strip()
+        if found["kind"] in group:
+            warnings.append((key, f"says the same as {group[found['kind']].key}, which is used"))
+        elif value:
+            group[found["kind"]] = _Variable(key, value)
+    return {name: dict(sorted(groups.items(), key=lambda item: int(item[0] or -1))) for name, groups in services.items()}
+
+
+def _is_injected(key: str, environ: Mapping[str, str]) -> bool:
+    """Kubernetes, for a service called `service-x`, and Docker, for a link, set variables that look like ours."""
+    if _LINK.fullmatch(key):
+        return True
+    service = re.fullmatch(r"(.+)_SERVICE_(?:HOST|PORT)", key)
+    return service is not None and "://" in environ.get(f"{service[1]}_PORT", "")
+
+
+def _instance(name: str, number: str, group: _Group, warnings: list[Warn]) -> dict[str, Any] | None:
+    """What one group of variables says; None, and a warning, where that is no instance."""
+    data: dict[str, Any] = {"id": f"{name}-{number}"} if number else {}
+    for kind in ("URL", "HOST", "PORT"):
+        if kind not in group:
+            continue
+        key, value = group[kind]
+        try:
+            said = _said_by(kind, value)
+            if kind == "PORT" and "HOST" in group:
+                said.pop("address", None)
+            data.update(said)
+        except ValueError as error:
+            warnings.append((key, str(error)))
+            if kind == "PORT" and "URL" not in data and "HOST" in group:
+                return None
+    if "address" in data:
+        service, faults = service_from_data(name, data)
+        if service is not None:
+            return data
+        warnings.extend((group.get("HOST", group.get("URL", next(iter(group.values())))).key, message) for _, message, _ in faults)
+    elif "PORT" in group and "HOST" not in group and "URL" not in group:
+        key = group["PORT"].key
+        warnings.append((key, f"there is no {key.removesuffix('PORT')}HOST beside it, so it says nothing"))
+    return None
+
+
+def _said_by(kind: str, value: str) -> dict[str, Any]:
+    """Raises ValueError for a value that makes no sense for a variable of that kind."""
+    if "://" in value:
+        url = parse_url(value)
+        data = {"address": url.address, "port": url.port}
+        if url.scheme not in TRANSPORTS:
+            return {**data, "url": value, "scheme": url.scheme}
+        return data if kind != "URL" else {**data, "url": value}
+    if kind == "URL":
+        parse_url(value)  # says what is wrong with it
+    if kind == "PORT":
+        return {"port": number_from(value, 1, 65535)}
+    return {"address": value}

@@ -1,0 +1,228 @@
+"""A change of the data becomes a change of the text, and nothing else in the text changes.
+
+YAML: the lines of the one service are read and written by ruamel.yaml, which keeps comments; all other lines stay as they are, octet
+for octet. Where those lines do not stand for themselves (anchors of other services, a file that is one `{...}`), the whole file goes
+through it. JSON is written anew with its own indentation. Either way the new text is read back, and unless it says what the old one
+said, with the one change, the edit is refused: a file is never made worse.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import yaml
+from yaml import events
+
+from dnsdisco.model.data import service_from_data
+from dnsdisco.providers.services_change import Change
+from dnsdisco.providers.services_text import is_json, parse, Unreadable
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class Unchangeable(Exception):
+    """The text cannot be edited without a risk to what else is in it; a person has to."""
+
+
+class _Lines(NamedTuple):
+    """The lines of one service: from its key to the end of its value."""
+
+    start: int
+    end: int
+
+
+def edit(text: str, file: str, name: str, change: Change) -> str | None:
+    """*text* with *change* made to the service *name*; None: there was nothing to change. Raises Unreadable and Unchangeable."""
+    old = parse(text, file)
+    wanted = {key: _unfolded(value) if key == name else value for key, value in old.items()}
+    if not change(wanted):
+        return None
+    writers = [_edit_json] if is_json(text, file) else [_edit_lines, _edit_whole]
+    for write in writers:
+        try:
+            new_text = write(text, name, change)
+            new = parse(new_text, file)
+        except Unreadable:
+            continue
+        except Exception:  # noqa: BLE001, S112  whatever ruamel.yaml raises for a text that it cannot write: the next way, else refused
+            continue
+        if _says(new, wanted, name):
+            return new_text
+    raise Unchangeable(
+        f"{name} cannot be changed without a risk to the rest of the file (are there anchors?); please edit it by hand"
+    )
+
+
+def _unfolded(value: Any) -> Any:
+    """A copy in which nothing is shared: what an alias stands for is not to change with it."""
+    if isinstance(value, dict):
+        return {key: _unfolded(each) for key, each in value.items()}
+    return [_unfolded(each) for each in value] if isinstance(value, list) else value
+
+
+def _says(new: dict[str, Any], wanted: dict[str, Any], name: str) -> bool:
+    if list(new) != list(wanted) or any(new[key] != wanted[key] for key in new if key != name):
+        return False
+    return name not in new or service_from_data(name, new[name])[0] == service_from_data(name, wanted[name])[0]
+
+
+def _edit_json(text: str, _name: str, change: Change) -> str:
+    # A float comes back as it was written: 1.10 is not 1.1 to who reads it as a text. NUL cannot be in the file itself.
+    services = json.loads(text, parse_float="\0{}\0".format) if text.strip() else {}
+    change(services)
+    indented = re.search(r"\n([ \t]+)\S", text)
+    is_long = "\n" in text.strip() or not text.strip()
+    indent: Any = (indented[1] if indented else 2) if is_long else None
+    separators = None if is_long or '": ' in text or not text.strip() else (",", ":")
+    new = json.dumps(services, indent=indent, separators=separators, ensure_ascii=text.isascii())
+    new = re.sub(r'"\\u0000([^"\\]*)\\u0000"', r"\1", new)
+    new += "\n" if text.endswith("\n") or not text.strip() else ""
+    return new.replace("\n", "\r\n") if "\r\n" in text else new
+
+
+def _edit_lines(text: str, name: str, change: Change) -> str:
+    newline = "\r\n" if "\r\n" in text else "\n"
+    lines = _lines_of(text, name)
+    before, its, after = text[: lines.start], text[lines.start : lines.end], text[lines.end :]
+    if before and not before.endswith("\n"):
+        before += newline
+    return before + _by_ruamel(its, change, text).replace("\n", newline) + after
+
+
+def _edit_whole(text: str, _name: str, change: Change) -> str:
+    return _by_ruamel(text, change, text).replace("\n", "\r\n" if "\r\n" in text else "\n")
+
+
+def _by_ruamel(part: str, change: Change, whole: str) -> str:
+    """*part*, a YAML document, after *change*; "" when nothing is left. New values look like their neighbours in *whole*."""
+    from ruamel.yaml import YAML  # noqa: PLC0415  60 ms that only who registers something should pay
+    from ruamel.yaml.comments import CommentedMap  # noqa: PLC0415
+
+    ruamel = YAML()
+    ruamel.preserve_quotes = True
+    ruamel.width = 1_000_000  # its habit of folding long lines would touch what nobody asked for
+    mapping, offset = _indents(part, whole)
+    ruamel.indent(mapping=mapping, sequence=offset + 2, offset=offset)
+    ruamel.explicit_start = part.startswith("---")
+    data = ruamel.load(part.replace("\r\n", "\n"))
+    if data is None:
+        data = CommentedMap()
+    before = dict(_containers(data))
+    change(data)
+    _dress(data, before)
+    if not data:
+        return ""
+    stream = io.StringIO()
+    ruamel.dump(data, stream)
+    return stream.getvalue()
+
+
+def _containers(data: Any) -> Iterator[tuple[int, dict[Any, Any]]]:
+    """Every mapping and list in *data*, by identity, with what is in it now."""
+    if isinstance(data, (dict, list)):
+        items = dict(data.items() if isinstance(data, dict) else enumerate(data))
+        yield id(data), items
+        for value in items.values():
+            yield from _containers(value)
+
+
+def _dress(data: Any, before: dict[int, dict[Any, Any]]) -> None:
+    """What is new since *before*: mappings in flow style beside neighbours in flow style, lists of texts always, texts in quotes."""
+    from ruamel.yaml.comments import CommentedMap, CommentedSeq  # noqa: PLC0415
+
+    items: list[tuple[Any, Any]] = list(data.items()) if isinstance(data, dict) else list(enumerate(data))
+    neighbours = [value for _, value in items if isinstance(value, (CommentedMap, CommentedSeq))]
+    for key, value in items:
+        if isinstance(value, (CommentedMap, CommentedSeq)):
+            _dress(value, before)
+            continue
+        if not isinstance(value, (dict, list)):
+            if before.get(id(data), {}).get(key) is not value:
+                data[key] = _quoted(value)
+            continue
+        dressed = CommentedMap({_quoted(k): v for k, v in value.items()}) if isinstance(value, dict) else CommentedSeq(value)
+        is_beside_flow = isinstance(data, list) and bool(neighbours) and all(each.fa.flow_style() for each in neighbours)
+        if is_beside_flow or (isinstance(value, list) and not any(isinstance(each, (dict, list)) for each in value)):
+            dressed.fa.set_flow_style()
+        data[key] = dressed
+        _dress(dressed, before)
+
+
+def _quoted(value: Any) -> Any:
+    """A new text in quotes where some reader of YAML could take it for something else: `::1` in flow style, `yes`, `1.10`."""
+    if type(value) is not str or (_PLAIN.fullmatch(value) and not _NO_TEXT.fullmatch(value)):
+        return value
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString  # noqa: PLC0415
+
+    return DoubleQuotedScalarString(value)
+
+
+_PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./-]*")
+_NO_TEXT = re.compile(
+    r"[0-9_]*\.?[0-9_]*(?:[eE][0-9-]+)?|0[xob].*|[0-9]+-[0-9]+-[0-9]+.*|y|n|yes|no|on|off|true|false|null|\..*", re.IGNORECASE
+)
+_IN_MAPPING = re.compile(r"^[^\s#-][^\n]*:[ \t]*(?:#[^\n]*)?\r?\n(?:[ \t]*(?:#[^\n]*)?\r?\n)*( +)[^\s#-]", re.MULTILINE)
+_IN_LIST = re.compile(r"^( *)[^\s#-][^\n]*:[ \t]*(?:#[^\n]*)?\r?\n(?:[ \t]*(?:#[^\n]*)?\r?\n)*( *)- ", re.MULTILINE)
+
+
+def _indents(part: str, whole: str) -> tuple[int, int]:
+    """How far the service, else the file, indents what is in a mapping, and a list below its key."""
+    mapping = _IN_MAPPING.search(part) or _IN_MAPPING.search(whole)
+    sequence = _IN_LIST.search(part) or _IN_LIST.search(whole)
+    offset = len(sequence[2]) - len(sequence[1]) if sequence else 2
+    return (len(mapping[1]) if mapping else 2), max(0, offset)
+
+
+def _lines_of(text: str, name: str) -> _Lines:
+    """The lines of the service *name*, or the end of the file where it is to come. Raises ValueError where lines do not do."""
+    depth = 0
+    key: Any = None
+    end = 0
+    flows: list[bool] = []
+    for event in yaml.parse(text, Loader=_LOADER):
+        if isinstance(event, events.CollectionStartEvent):
+            if depth == 0 and (event.flow_style or _column(event.start_mark) or not isinstance(event, events.MappingStartEvent)):
+                raise ValueError("not a mapping in block style")
+            flows.append(bool(event.flow_style))
+            depth += 1
+            continue
+        if isinstance(event, events.CollectionEndEvent):
+            depth -= 1
+            end = _index(event.end_mark) if flows.pop() else end  # a block ends where the next thing begins
+        elif isinstance(event, (events.ScalarEvent, events.AliasEvent)):
+            end = _index(event.end_mark)
+            if depth == 0 and (not isinstance(event, events.ScalarEvent) or event.value):
+                raise ValueError("not a mapping")
+            if depth == 1 and key is None:
+                key = event
+                continue
+        else:
+            continue
+        if depth == 1:
+            if isinstance(key, events.ScalarEvent) and key.value == name:
+                return _whole_lines(text, key.start_mark, end)
+            key = None
+    if re.search(r"^\.\.\.", text, re.MULTILINE):
+        raise ValueError("what is added at the end would not belong to the document")
+    return _Lines(len(text), len(text))
+
+
+def _index(mark: Any) -> int:
+    return int(mark.index)
+
+
+def _column(mark: Any) -> int:
+    return int(mark.column)
+
+
+def _whole_lines(text: str, start: Any, end: int) -> _Lines:
+    if _column(start):
+        raise ValueError("its line begins with something else")
+    if text[end - 1 : end] != "\n":
+        newline = text.find("\n", end)
+        end = len(text) if newline < 0 else newline + 1
+    return _Lines(_index(start), end)

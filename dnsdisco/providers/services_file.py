@@ -1,0 +1,151 @@
+"""A services file on disk: its state, its content as services, and every fault in it with its place.
+
+Content is immutable and shares with the one before it every service whose data did not change: what one change in a large file costs
+is reading the file and building that one service.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dnsdisco.errors import Problem
+from dnsdisco.model.chain import Policy, Source
+from dnsdisco.model.data import Fault, service_from_data
+from dnsdisco.model.merge import merge
+from dnsdisco.model.service import Service, Snapshot
+from dnsdisco.providers.services_places import Place, places
+from dnsdisco.providers.services_text import FILE_OCTETS_MAX, parse, text_of, Unreadable
+
+READ_TRIES = 5  # of a file that is written while it is read; each try takes as long as reading it
+
+
+class State(NamedTuple):
+    """What tells one content from the next without reading it. A rename changes the inode, a write the times."""
+
+    device: int
+    inode: int
+    octets: int
+    modified_ns: int
+    changed_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """`state` is None where there is no file. `text` is kept only where there are faults to be placed."""
+
+    state: State | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+    snapshot: Snapshot = field(default_factory=Snapshot)
+    faults: Mapping[str, list[Fault]] = field(default_factory=dict)  # by service
+    text: str = ""
+
+    def problems(self, file: str) -> list[Problem]:
+        """Every fault with its place, in the order of the places. One pass over the text, where there are faults."""
+        if not self.faults:
+            return []
+        where = places(self.text, set(self.faults))
+        problems = [_problem(file, name, fault, where) for name, faults in self.faults.items() for fault in faults]
+        return sorted(problems, key=lambda problem: (problem.line, problem.column))
+
+
+def state_of(path: Path) -> State | None:
+    """None: there is no such file. Raises OSError where that cannot be told."""
+    try:
+        return _state(path.stat())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def octets_of(path: Path) -> tuple[State, bytes]:
+    """The whole content, not torn by a writer where that can be seen. Raises OSError, and Unreadable for what is no file."""
+    for _ in range(READ_TRIES):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO would block for ever
+        try:
+            before = os.fstat(descriptor)
+            if not stat.S_ISREG(before.st_mode):
+                raise Unreadable(Problem(str(path), 0, 0, "", "a file is expected, and this is none"))
+            octets = b"".join(_pieces(descriptor))
+            if _state(os.fstat(descriptor)) == _state(before):
+                break
+        finally:
+            os.close(descriptor)
+    return _state(before), octets
+
+
+def read(path: Path, file: str, last: Content | None = None) -> Content:
+    """The content of *path*; *file* is how problems call it. Raises OSError and Unreadable. O(file); shares with *last*."""
+    state, octets = octets_of(path)
+    return content_of(text_of(octets, file), file, state, last)
+
+
+def content_of(text: str, file: str, state: State, last: Content | None = None) -> Content:
+    """As read(), of a text at hand."""
+    data = parse(text, file)
+    old = last or Content()
+    services: dict[tuple[str, str], Service] = {}
+    faults: dict[str, list[Fault]] = {}
+    for name, each in data.items():
+        if name.startswith("."):
+            continue  # anchors live there: `.defaults: &defaults {port: 8080}`
+        service = old.snapshot.services.get(("", name))
+        if name in old.data and old.data[name] == each:
+            its_faults = old.faults.get(name, [])
+        else:
+            fresh, its_faults = service_from_data(name, each)
+            service = service if service == fresh else fresh
+        if its_faults:
+            faults[name] = its_faults
+        if service is not None:
+            services[service.key] = service
+    return Content(state, data, _snapshot(services, last), faults, text if faults else "")
+
+
+def collisions(content: Content, text: str, file: str) -> list[Problem]:
+    """Services that are not found because another one in the file has their name in DNS."""
+    lost = [each for each in merge([Source("static")], Policy(), [content.snapshot]).collisions() if each.path]
+    where = places(text, {each.service for each in lost}) if lost else {}
+    problems = []
+    for each in lost:
+        line, column = where[each.service].key if each.service in where else (0, 0)
+        message = f"is not found as {'.'.join(each.path)}: that name belongs to {each.winner}"
+        problems.append(Problem(file, line, column, each.service, message, is_warning=True))
+    return problems
+
+
+def _snapshot(services: dict[tuple[str, str], Service], last: Content | None) -> Snapshot:
+    """The last one itself, where nothing changed."""
+    if last is None:
+        return Snapshot(services)
+    old = last.snapshot.services
+    changed = frozenset(key for key in services.keys() | old.keys() if services.get(key) is not old.get(key))
+    return last.snapshot if not changed and list(services) == list(old) else Snapshot(services, changed)
+
+
+def _pieces(descriptor: int) -> Iterator[bytes]:
+    """Up to one octet more than may be read, so that the excess is seen."""
+    left = FILE_OCTETS_MAX + 1
+    while left > 0 and (piece := os.read(descriptor, min(left, 1024 * 1024))):
+        left -= len(piece)
+        yield piece
+
+
+def _state(status: os.stat_result) -> State:
+    return State(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def _problem(file: str, name: str, fault: Fault, where: Mapping[str, Place]) -> Problem:
+    path, message, is_warning = fault
+    dotted = (f"{name}{path}" if path.startswith("[") else f"{name}.{path}") if path else name
+    nearest = dotted
+    while nearest not in where and nearest != name:  # what is missing, or came in by `<<`, stands nowhere: what is around it does
+        nearest = nearest[: max(nearest.rfind("."), nearest.rfind("["), len(name))]
+    place = where.get(nearest)
+    if place is None:
+        return Problem(file, 0, 0, dotted, message, is_warning)
+    at_key = is_warning or nearest != dotted  # warnings are about keys
+    return Problem(file, *(place.key if at_key else place.value), dotted, message, is_warning)

@@ -1,0 +1,83 @@
+"""Where in the text of a services file each value stands: read only when somebody is to be told of a fault, for it costs a pass."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+import yaml
+from yaml import events
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class Place(NamedTuple):
+    """Line and column, 1-based, of a key, and of its value where that is a scalar, else of the key again."""
+
+    key: tuple[int, int]
+    value: tuple[int, int]
+
+
+class _Container:
+    __slots__ = ("index", "is_mapping", "key", "key_mark", "path")
+
+    def __init__(self, path: str | None, *, is_mapping: bool) -> None:
+        self.path = path  # None: in a service that nobody asks for
+        self.is_mapping = is_mapping
+        self.key: str | None = None
+        self.key_mark: Any = None
+        self.index = 0
+
+
+def places(text: str, services: set[str]) -> dict[str, Place]:
+    """By key path (`web.instances[1].port`), for everything in these services. Of text that is broken, what stands before the fault."""
+    found: dict[str, Place] = {}
+    stack: list[_Container] = []
+    # JSON is a subset of YAML but for escapes of half characters, which libyaml refuses; only their length counts here.
+    text = re.sub(r"\\u[dD][89a-fA-F]", r"\\u00", text)
+    try:
+        for event in yaml.parse(text, Loader=_LOADER):
+            _take(event, stack, services, found)
+    except yaml.YAMLError:
+        pass
+    return found
+
+
+def _take(event: Any, stack: list[_Container], services: set[str], found: dict[str, Place]) -> None:
+    inner = stack[-1] if stack else None
+    if isinstance(event, events.CollectionEndEvent):
+        stack.pop()
+        return
+    if not isinstance(event, events.NodeEvent):
+        return
+    is_scalar = not isinstance(event, events.CollectionStartEvent)
+    if inner and inner.is_mapping and inner.key is None and is_scalar:
+        inner.key = event.value if isinstance(event, events.ScalarEvent) else ""
+        inner.key_mark = event.start_mark
+        return
+    path = _path(inner, services)
+    if path:
+        assert inner is not None
+        value = _place(event.start_mark)
+        key = _place(inner.key_mark) if inner.is_mapping else value
+        found.setdefault(path, Place(key, value if is_scalar else key))
+    if inner:
+        inner.key = None
+        inner.index += 1
+    if not is_scalar:
+        stack.append(_Container(path, is_mapping=isinstance(event, events.MappingStartEvent)))
+
+
+def _path(inner: _Container | None, services: set[str]) -> str | None:
+    """Of the value that begins in *inner*; "" for the whole document."""
+    if inner is None:
+        return ""
+    if inner.path == "":
+        return inner.key if inner.is_mapping and inner.key in services else None
+    if inner.path is None:
+        return None
+    return f"{inner.path}.{inner.key}" if inner.is_mapping else f"{inner.path}[{inner.index}]"
+
+
+def _place(mark: Any) -> tuple[int, int]:
+    return mark.line + 1, mark.column + 1

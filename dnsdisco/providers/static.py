@@ -1,0 +1,235 @@
+"""The static provider: services from a YAML or JSON file (docs/services.md), which is watched, and which it can write.
+
+Watching is asking for the file's state (`stat`) every POLL_S. That sees every way in which a file changes: written in place, replaced
+by rename, a symbolic link turned elsewhere above it (a Kubernetes ConfigMap turns `..data`), a bind mount, NFS. A watch by inotify
+misses some of these; watchfiles, whose own loop wakes as often, measured the same: 2 to 4 ms of CPU a second.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from dnsdisco.errors import NotSupported, Problem, ProviderError
+from dnsdisco.model.data import service_from_data, service_to_dict
+from dnsdisco.model.service import Health, Snapshot
+from dnsdisco.providers.atomic_file import Busy, exclusive, replace
+from dnsdisco.providers.base import ServiceDiscovery
+from dnsdisco.providers.log import logger
+from dnsdisco.providers.services_change import Change, put, remove
+from dnsdisco.providers.services_edit import edit, Unchangeable
+from dnsdisco.providers.services_file import collisions, Content, content_of, octets_of, read, State, state_of
+from dnsdisco.providers.services_text import text_of, Unreadable
+
+PATH_VARIABLE = "SERVICE_DISCOVERY_CONFIG_FILE"
+DEFAULT_PATHS = ("services.yaml", "services.json", "zones/services.yaml")  # below the working directory; the first that exists
+POLL_S = 0.04  # a change is read after one to two of these, so it is seen within 0.1 s
+UNSETTLED_S = 0.5  # a file is read once two polls find it in the same state, or after it has been changing for so long
+HEARTBEAT_S = 5.0  # how often the watch says that the file is still there
+LOGGED_MAX = 20  # faults of one version of the file; check_file() tells them all
+
+_BOM = b"\xef\xbb\xbf"
+_READ_ONLY = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.ENOENT, errno.ENOTDIR})
+
+
+class StaticServiceDiscovery(ServiceDiscovery):
+    """*path*: the file; without one SERVICE_DISCOVERY_CONFIG_FILE, else the first of DEFAULT_PATHS that exists when it is read.
+
+    A file that was named must be there; where none was named and none is there, there are no services until one comes.
+    """
+
+    type: ClassVar[str] = "static"
+
+    def __init__(self, path: str | os.PathLike[str] | None = None, *, environ: Mapping[str, str] | None = None) -> None:
+        self.file = os.fspath(path or "") or (os.environ if environ is None else environ).get(
+            PATH_VARIABLE, ""
+        )  # as the user named it
+        self._paths = tuple(Path(each).expanduser().absolute() for each in ([self.file] if self.file else DEFAULT_PATHS))
+        self._lock = threading.Lock()  # around _content
+        self._content: Content | None = None
+        self._reported: set[tuple[str, str, str, bool]] = set()
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any], environ: Mapping[str, str]) -> Self:
+        return cls(**settings, environ=environ)
+
+    def get_services(self) -> dict[str, dict[str, Any]]:
+        return {service.name: service_to_dict(service) for service in self._load().snapshot.services.values()}
+
+    def get_service(self, service_name: str, default: dict[str, Any] | None = None) -> dict[str, Any] | None:
+        service = self._load().snapshot.services.get(("", service_name))
+        return service_to_dict(service) if service else default
+
+    def register_service(self, service_name: str, service_data: Mapping[str, Any]) -> str:
+        """Writes the file (made where there is none), which is on disk when this returns. Nothing else in it changes.
+
+        Raises ValueError for data that make no instance, NotSupported where the file cannot be written or cannot be edited without
+        a risk, ProviderError where it is broken, or another writer holds it for too long.
+        """
+        if service_data.get("instances") is not None:
+            raise ValueError("one instance at a time: expected address and port, found `instances`")
+        service, faults = service_from_data(service_name, service_data)
+        wrong = [f"{path}: {message}" if path else message for path, message, is_warning in faults if not is_warning]
+        if service is None or wrong or service_name.startswith("."):
+            raise ValueError(
+                "; ".join(wrong) or f"a name that begins with a dot holds anchors, and is no service: {service_name!r}"
+            )
+        unknown = {path.partition(".")[0] for path, _, is_warning in faults if is_warning}
+        for path, message, _ in faults:
+            logger().warning(f"{service_name}: {path}: {message}", provider=self.type)
+        data = {str(key): _plain(value) for key, value in service_data.items() if key not in unknown and value is not None}
+        instance_id = service.instances[0].id
+        self._change(service_name, put(service_name, data, instance_id))
+        return instance_id
+
+    def deregister_service(self, service_name: str, instance_id: str | None = None) -> bool:
+        """As register_service(). With the last instance the service goes, unless it has records."""
+        return self._change(service_name, remove(service_name, instance_id))
+
+    def watch(self, stop: threading.Event) -> Iterator[Snapshot]:
+        """The content now, and after every change. Raises ProviderError only before the first one.
+
+        Later, a file that is broken or gone is told to the log, with the place, and the last good content stays, without heartbeats.
+        """
+        content = self._read(None)
+        self._report(content)
+        yield content.snapshot
+        changes = _Changes(content.state)
+        yielded_at, is_well = time.monotonic(), True
+        while not stop.wait(POLL_S):
+            now = time.monotonic()
+            if changes.is_due(self._state(), now):
+                try:
+                    content = self._read(content)
+                except ProviderError as error:
+                    logger().error(f"{error.reason}; the last good data stay", provider=self.type)
+                    is_well = False
+                    continue
+                self._report(content)
+                is_well = True
+            elif not is_well or now - yielded_at < HEARTBEAT_S:
+                continue
+            yielded_at = now
+            yield content.snapshot
+
+    def _path(self) -> Path:
+        """The first one that exists, else the first one."""
+        return next((path for path in self._paths if len(self._paths) == 1 or path.exists()), self._paths[0])
+
+    def _name(self, path: Path) -> str:
+        return self.file or DEFAULT_PATHS[self._paths.index(path)]
+
+    def _state(self) -> State | None:
+        try:
+            return state_of(self._path())
+        except OSError:
+            return None  # reading it will say why
+
+    def _load(self) -> Content:
+        """The content as it is now, read only where the file's state is another one than at the last time."""
+        with self._lock:
+            if self._content is None or self._content.state != self._state():
+                self._content = self._read(self._content)
+                self._report(self._content)
+            return self._content
+
+    def _read(self, last: Content | None) -> Content:
+        path = self._path()
+        try:
+            return read(path, self._name(path), last)
+        except Unreadable as error:
+            raise ProviderError(self.type, str(error.problem)) from None
+        except FileNotFoundError:
+            if not self.file and (last is None or last.state is None):
+                return Content()
+            raise ProviderError(self.type, f"{self._name(path)}: no such file") from None
+        except OSError as error:
+            raise ProviderError(self.type, f"{self._name(path)}: {_reason(error)}") from None
+
+    def _report(self, content: Content) -> None:
+        """Tell the log of every fault that the last version did not have."""
+        present = {(name, *fault) for name, faults in content.faults.items() for fault in faults}
+        if not present <= self._reported:
+            problems = content.problems(self._name(self._path()))
+            for problem in problems[:LOGGED_MAX]:
+                logger().warning(str(problem), provider=self.type)
+            if len(problems) > LOGGED_MAX:
+                logger().warning(f"{len(problems) - LOGGED_MAX} more; `dnsdisco check` shows them all", provider=self.type)
+        self._reported = present
+
+    def _change(self, name: str, change: Change) -> bool:
+        """The change, alone with the file. False: there was nothing to change."""
+        path = self._path()
+        file = self._name(path)
+        try:
+            with exclusive(path) as real:
+                octets = octets_of(real)[1] if real.exists() else b""
+                new = edit(text_of(octets, file), file, name, change)
+                if new is not None:
+                    replace(real, (_BOM if octets.startswith(_BOM) else b"") + new.encode())
+                return new is not None
+        except Unreadable as error:
+            raise ProviderError(self.type, f"{error.problem}; it is not changed") from None
+        except Unchangeable as error:
+            raise NotSupported(f"{file}: {error}") from None
+        except Busy as error:
+            raise ProviderError(self.type, f"{file}: {error}") from None
+        except OSError as error:
+            if error.errno in _READ_ONLY or isinstance(error, PermissionError):
+                raise NotSupported(f"the services file {file} cannot be written: {_reason(error)}") from None
+            raise ProviderError(self.type, f"{file}: {_reason(error)}") from None
+
+
+def check_file(path: str | os.PathLike[str]) -> list[Problem]:
+    """Every fault and warning in a services file, with its place; [] for a good one. Never raises for what is in it."""
+    file = os.fspath(path)
+    try:
+        state, octets = octets_of(Path(file).expanduser())
+        text = text_of(octets, file)
+        content = content_of(text, file, state)
+    except Unreadable as error:
+        return [error.problem._replace(file=file)]
+    except OSError as error:
+        return [Problem(file, 0, 0, "", _reason(error))]
+    return sorted(content.problems(file) + collisions(content, text, file), key=lambda problem: (problem.line, problem.column))
+
+
+class _Changes:
+    """Says when the file has changed and has come to rest: a writer that truncates and writes is not to be read in between."""
+
+    def __init__(self, state: State | None) -> None:
+        self._seen = state
+        self._pending: State | None = state
+        self._since = 0.0
+
+    def is_due(self, state: State | None, now: float) -> bool:
+        if state == self._seen:
+            self._pending = state
+            return False
+        if self._pending == self._seen:
+            self._since = now
+        is_at_rest = state == self._pending
+        self._pending = state
+        if not is_at_rest and now - self._since < UNSETTLED_S:
+            return False
+        self._seen = state
+        return True
+
+
+def _plain(value: Any) -> Any:
+    """As YAML and JSON can say it."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(each) for each in value]
+    return value.word if isinstance(value, Health) else value
+
+
+def _reason(error: OSError) -> str:
+    text = os.strerror(error.errno) if error.errno else str(error)
+    return text[:1].lower() + text[1:]
