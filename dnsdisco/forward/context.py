@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import Callable
 from typing import NamedTuple
 
+from dnsdisco.forward.poller import Poller
 from dnsdisco.forward.settings import ForwardLimits
 from dnsdisco.forward.statistics import Statistics
+from dnsdisco.forward.ticker import Ticker
 
 
 class Context(NamedTuple):
@@ -16,3 +18,5 @@ class Context(NamedTuple):
     random_id: Callable[[], int]  # 0..65535, not to be guessed
     limits: ForwardLimits
     statistics: Statistics
+    poller: Poller
+    ticker: Ticker

@@ -13,7 +13,6 @@ Pure decisions on top of `attempt`: an attempt tells what came, a timer tells th
 
 from __future__ import annotations
 
-import asyncio
 import errno
 from collections.abc import Callable, Sequence
 
@@ -48,12 +47,12 @@ class Exchange:
         "_done",
         "_failure",
         "_open",
-        "_timer",
         "_turns",
         "_untried",
         "dnssec_ok",
         "flags",
         "question",
+        "slot",
     )
 
     def __init__(
@@ -73,8 +72,8 @@ class Exchange:
         self._done: Callable[[Exchange, Result], None] | None = done
         self._open: list[Attempt] = []
         self._turns = 0
-        self._timer: asyncio.TimerHandle | None = None
-        self._failure = UpstreamError("upstreams", "timeout", "none of them answered in time")
+        self.slot = 0  # the ticker's
+        self._failure: UpstreamError | None = None  # the most telling one so far
 
     def begin(self) -> None:
         self._deadline = self._context.now() + self._context.limits.deadline_s
@@ -138,7 +137,7 @@ class Exchange:
         if self._untried:
             self._take_turn()
         elif not self._open:
-            self._finish(self._failure)
+            self._fail()
 
     # the order of things
 
@@ -158,10 +157,9 @@ class Exchange:
         if self._done is None:
             return
         if not self._open:
-            self._finish(self._failure)
+            self._fail()
             return
-        self._stop_timer()
-        self._timer = context.loop.call_later(max(min(gap_s, self._deadline - context.now()), 0), self._on_time)
+        context.ticker.set(self, min(gap_s, self._deadline - context.now()))
 
     def _repeat(self) -> None:
         """One datagram in each turn, each upstream in its turn: the path may have lost it."""
@@ -171,7 +169,7 @@ class Exchange:
             if attempt.repeat():
                 return
 
-    def _on_time(self) -> None:
+    def on_time(self) -> None:
         now = self._context.now()
         limits = self._context.limits
         late_s = min(limits.patience_dead_s, limits.patience_min_s) - TIMER_SLACK_S
@@ -181,7 +179,7 @@ class Exchange:
                 attempt.upstream.failed(attempt.asked_at, now, "no reply in time")
         if now >= self._deadline - TIMER_SLACK_S:
             self._context.statistics.deadline += 1
-            self._finish(self._failure)
+            self._fail()
             return
         if self._untried:
             self._context.statistics.hedged += 1
@@ -216,24 +214,23 @@ class Exchange:
 
     # the end
 
+    def _fail(self) -> None:
+        self._finish(self._failure or UpstreamError("upstreams", "timeout", "none of them answered in time"))
+
     def _finish(self, result: Result) -> None:
         done, self._done = self._done, None
         if done is None:
             return
-        self._stop_timer()
+        self._context.ticker.forget(self)
         for attempt in self._open:
             attempt.close()
         self._open.clear()
         self._untried.clear()
         done(self, result)
 
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-
     def _note_failure(self, upstream: Upstream, kind: str, reason: str, reply: bytes = b"") -> None:
         """What the error will say if nothing better comes."""
-        if _TELLING.index(kind) >= _TELLING.index(self._failure.kind):
+        if self._failure is None or _TELLING.index(kind) >= _TELLING.index(self._failure.kind):
             self._failure = UpstreamError(str(upstream), kind, reason, reply=self._relayable(reply))
 
     def _note_edns(self, attempt: Attempt, now: float) -> None:

@@ -13,9 +13,11 @@ from dnsdisco.forward.context import Context
 from dnsdisco.forward.exchange import Exchange, Result
 from dnsdisco.forward.health import SLOW_S
 from dnsdisco.forward.message import folded, SENT_FLAGS
+from dnsdisco.forward.poller import Poller
 from dnsdisco.forward.settings import ForwardLimits, ForwardSettings
 from dnsdisco.forward.sources import Sources
 from dnsdisco.forward.statistics import Statistics
+from dnsdisco.forward.ticker import Ticker
 from dnsdisco.forward.upstream import Upstream
 
 log = logging.getLogger("dnsdisco.forward")
@@ -61,7 +63,9 @@ class Forwarder:
     async def start(self) -> None:
         """Read the resolv.conf files, sort out upstreams that are ourselves."""
         loop = asyncio.get_running_loop()
-        self._context = Context(loop, self._now, self._random_id, self.limits, self.statistics)
+        self._context = Context(
+            loop, self._now, self._random_id, self.limits, self.statistics, Poller(loop), Ticker(loop, self._now)
+        )
         self._sources = Sources(self._context, self._own)
         self._sources.apply(self._settings)
         self._watch()
@@ -76,6 +80,10 @@ class Forwarder:
             exchange.abandon(UpstreamError("upstreams", "closed", "shutting down"))
         if self._sources is not None:
             self._sources.close()
+        if self._context is not None:
+            self._context.poller.close()
+            self._context.ticker.close()
+            self._context = None
         await asyncio.sleep(0)  # the transports close their sockets in the next turn
 
     def apply(self, settings: ForwardSettings) -> None:
