@@ -28,8 +28,10 @@ class RemovalGuard:
         """
         was_holding = self.held_since is not None
         before = self._admitted.services
-        candidates = before if view.changed is None or was_holding else view.changed
-        missing = [key for key in candidates if key in before and key not in view.services]
+        if view.changed is not None and not was_holding:
+            missing = [key for key in view.changed if key in before and key not in view.services]
+        else:
+            missing = [] if before.keys() <= view.services.keys() else [key for key in before if key not in view.services]
         if self._is_mass(len(missing), len(before), now):
             self.held_since = now if self.held_since is None else self.held_since
             if now - self.held_since < CONFIRM_AFTER_S:

@@ -44,6 +44,10 @@ def catalog_change(old: Mapping[str, Entry], new: Mapping[str, Entry]) -> Change
 
 
 def _differing(old: Mapping[K, T], new: Mapping[K, T]) -> list[K]:
-    differing = [key for key, value in new.items() if old.get(key) is not value and old.get(key) != value]
-    differing.extend(key for key in old if key not in new)
+    old_get = old.get
+    others = [key for key, value in new.items() if old_get(key) is not value]
+    differing = [key for key in others if old_get(key) != new[key]]
+    added = sum(key not in old for key in differing)
+    if len(old) + added != len(new):  # else nothing is gone, and there is no need to look for it
+        differing.extend(key for key in old if key not in new)
     return differing
