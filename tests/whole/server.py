@@ -25,7 +25,13 @@ class Server:
     """Context manager, entered when it is ready (or, without *wait*, has been started). `stderr` holds what was printed so far; `address` and `port` are those of the ready line."""
 
     def __init__(
-        self, *arguments: str, cwd: Path, env: dict[str, str] | None = None, listen: str | None = "127.0.0.1:0", wait: bool = True, **popen: Any
+        self,
+        *arguments: str,
+        cwd: Path,
+        env: dict[str, str] | None = None,
+        listen: str | None = "127.0.0.1:0",
+        wait: bool = True,
+        **popen: Any,
     ):
         self.arguments = ["serve", *(["--listen", listen] if listen else []), *arguments]
         self.cwd, self.env, self.popen, self.wait = cwd, env or {}, popen, wait

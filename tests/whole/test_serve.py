@@ -30,9 +30,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_example_of_the_readme(tmp_path):
-    with Server(
-        "--services", str(EXAMPLE), "--upstream", "none", "--http", "off", "--state-dir", "off", cwd=tmp_path
-    ) as server:
+    with Server("--services", str(EXAMPLE), "--upstream", "none", "--http", "off", "--state-dir", "off", cwd=tmp_path) as server:
         assert "dig @127.0.0.1 -p" in server.stderr
         reply = server.ask("web.svc.local", "SRV")
         assert reply.answer
