@@ -117,7 +117,8 @@ def _group(kind: socket.SocketKind, host: str, port: int, workers: int) -> list[
 
 
 def _socket(kind: socket.SocketKind, host: str, port: int, *, shares: bool) -> socket.socket:
-    family, _, _, _, target = socket.getaddrinfo(host, port, type=kind, flags=socket.AI_NUMERICHOST | socket.AI_PASSIVE)[0]
+    numeric = socket.AI_NUMERICHOST | socket.AI_PASSIVE
+    family, _, _, _, target = socket.getaddrinfo(host.encode(), port, type=kind, flags=numeric)[0]  # octets: no need for IDNA
     sock = socket.socket(family, kind)
     try:
         if kind == socket.SOCK_STREAM:
