@@ -159,7 +159,7 @@ def _completed(data: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, 
 
 def _joined(bare: tuple[Port, ...], named: tuple[Port, ...]) -> tuple[Port, ...]:
     """`port` first, under its name in `ports` where it has one."""
-    if not bare:
+    if not bare or (named and named[0].number == bare[0].number):
         return tuple(dict.fromkeys(named))
     first = tuple(port for port in named if port.number == bare[0].number) or bare
     return tuple(dict.fromkeys((*first, *named)))

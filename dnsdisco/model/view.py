@@ -52,7 +52,7 @@ def service_to_dict(service: Service, choose: Choose = heaviest) -> dict[str, An
     top["tags"] = list(dict.fromkeys((*top["tags"], *service.tags)))
     top["meta"] = {**dict(service.meta), **top["meta"]}
     top["instances"] = [instance_to_dict(service, instance) for instance in service.instances]
-    whole = _said_of_the_whole(service)
+    whole = _said_of_the_whole(service, is_url_shown=top["url"] == service.url)
     if whole is not None:
         top["service"] = whole
     if service.ttl is not None:
@@ -107,7 +107,7 @@ def _nobody(service: Service) -> dict[str, Any]:
     }
 
 
-def _said_of_the_whole(service: Service) -> dict[str, Any] | None:
+def _said_of_the_whole(service: Service, *, is_url_shown: bool) -> dict[str, Any] | None:
     """None where data.py concludes the same from the rest."""
     whole: dict[str, Any] = {}
     if service.alias_of:
@@ -121,7 +121,9 @@ def _said_of_the_whole(service: Service) -> dict[str, Any] | None:
     if len(service.instances) == 1 and not service.alias_of:
         only = service.instances[0]
         built = build_url(service.scheme, only.address, only.ports[0].number if only.ports else None)
-        is_concluded = service.url != built and service.tags == only.tags and service.meta == only.meta
+        is_concluded = (
+            (not service.url or (is_url_shown and service.url != built)) and service.tags == only.tags and service.meta == only.meta
+        )
     else:
         is_concluded = not whole or (not service.instances and not service.alias_of)
     return None if is_concluded else whole

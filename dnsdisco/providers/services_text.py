@@ -120,7 +120,11 @@ def _from_yaml(text: str, file: str) -> Any:
     except _Wrong as wrong:
         raise _placed(file, wrong.mark, wrong.message) from None
     except yaml.MarkedYAMLError as error:
-        raise _placed(file, error.problem_mark or error.context_mark, _explained(error, text)) from None
+        mark = error.problem_mark or error.context_mark
+        if mark and not text[mark.index :].strip():
+            reason = "the text ends too early: a list, a mapping or a quoted text is not closed"
+            raise _unreadable(file, text, len(text.rstrip()), f"this is not YAML: {reason}") from None
+        raise _placed(file, mark, _explained(error, text)) from None
     except yaml.YAMLError as error:
         raise Unreadable(Problem(file, 0, 0, "", f"this is not YAML: {error}")) from None
 
@@ -247,8 +251,6 @@ def _explained(error: yaml.MarkedYAMLError, text: str) -> str:
         reason = f"a text that begins with {char} must be in quotes"
     elif "mapping values are not allowed" in reason:
         reason = "a second colon on one line; put the text in quotes, or check the indentation"
-    elif mark and not text[mark.index :].strip():
-        reason = "the text ends too early: a list, a mapping or a quoted text is not closed"
     elif error.context and error.context_mark and mark and error.context_mark.line != mark.line:
         reason = f"{error.context} that began on line {error.context_mark.line + 1}: {reason}"
     return f"this is not YAML: {reason}"

@@ -147,6 +147,10 @@ def test_url(data, url):
             (Port(53, "dns", "udp"), Port(53, "dns", "tcp")),
         ),
         ({"address": "a", "port": 9090, "ports": {"http": 8080, "grpc": 9090}}, (Port(9090, "grpc"), Port(8080, "http"))),
+        (
+            {"address": "a", "port": 2, "ports": {"http": 2, "grpc": 1, "dns": 2}},
+            (Port(2, "http"), Port(1, "grpc"), Port(2, "dns")),
+        ),
         ({"address": "a", "port": 1, "ports": {"http": 8080}}, (Port(1), Port(8080, "http"))),
         ({"url": "http://a:5000", "ports": {"admin": 9}}, (Port(9, "admin"),)),
     ],

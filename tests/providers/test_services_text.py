@@ -71,7 +71,7 @@ def test_json_by_content():
         ("a:\n\tb: 1\n", (2, 1), "a tab"),
         ("a: b: c\n", (1, 5), "a second colon"),
         ("a: @b\n", (1, 4), "must be in quotes"),
-        ("a: {\n", (2, 1), "ends too early"),
+        ("a: {\n", (1, 5), "ends too early"),
         ("a: !!python/object/apply:os.system [id]\n", (1, 4), "is not allowed"),
         ("a: !x y\n", (1, 4), "is not allowed"),
         ("a: &a [*a]\n", (1, 8), "inside what it stands for"),

@@ -69,7 +69,7 @@ def test_a_good_file_has_no_problems(path):
     assert check_file(path) == []
 
 
-@pytest.mark.parametrize(("content", "place"), [(b"a: [\n", (2, 1)), (b"a: \xff", (1, 4)), (b"a: 1\na: 2", (2, 1))])
+@pytest.mark.parametrize(("content", "place"), [(b"a: [\n", (1, 5)), (b"a: \xff", (1, 4)), (b"a: 1\na: 2", (2, 1))])
 def test_a_file_that_does_not_parse_is_refused_whole(path, content, place):
     path.write_bytes(content)
     [problem] = check_file(path)

@@ -350,7 +350,7 @@ def test_a_broken_file_is_not_touched(path):
     path.write_text("a: [\n")
     provider = StaticServiceDiscovery(path)
     for change in (lambda: provider.register_service("b", NEW), lambda: provider.deregister_service("a")):
-        with pytest.raises(ProviderError, match=r"services.yaml:2:1: .*it is not changed"):
+        with pytest.raises(ProviderError, match=r"services.yaml:1:5: .*it is not changed"):
             change()
     assert path.read_text() == "a: [\n"
 
@@ -482,7 +482,13 @@ def test_any_run_of_changes_is_what_it_would_be_on_plain_data(file, steps, flow,
 
     name_of_file = "x.json" if is_json else "x.yaml"
     plain = json.loads(json.dumps(file))
-    text = json.dumps(file, indent=2) if is_json else yaml.dump(file, default_flow_style=flow, allow_unicode=True, sort_keys=False) if file else ""
+    text = (
+        json.dumps(file, indent=2)
+        if is_json
+        else yaml.dump(file, default_flow_style=flow, allow_unicode=True, sort_keys=False)
+        if file
+        else ""
+    )
     for kind, name, argument in steps:
         if kind == "put":
             service, _ = service_from_data(name, argument)

@@ -129,7 +129,7 @@ def test_a_broken_file_keeps_the_old_data_and_says_where(watch, path):
         assert wait_until(lambda: logs)
         time.sleep(0.3)
     assert [log["log_level"] for log in logs] == ["error"]  # once
-    assert f"{path}:2:1: this is not YAML" in logs[0]["event"]
+    assert f"{path}:1:5: this is not YAML" in logs[0]["event"]
     assert "the last good data stay" in logs[0]["event"]
     assert watch.names() == {"a"}
     path.write_text(service("b"))

@@ -1,0 +1,207 @@
+"""Providers are found by name, built from their entry, and detected; every way in which that fails says what to do."""
+
+import json
+import sys
+from importlib.metadata import distribution
+
+import pytest
+from structlog.testing import capture_logs
+
+from dnsdisco.errors import ConfigError
+from dnsdisco.providers import registry
+from dnsdisco.providers.env import EnvServiceDiscovery
+from dnsdisco.providers.static import StaticServiceDiscovery
+
+PLUGIN = """
+from dnsdisco import ServiceDiscovery
+
+class Nomad(ServiceDiscovery):
+    type = "nomad"
+
+    def __init__(self, address="http://127.0.0.1:4646", region=None):
+        if "?" in address:
+            raise ValueError(f"address: expected a URL, found {address}")
+        self.address, self.region = address, region
+
+    def get_services(self):
+        return {"web": {"address": "10.0.0.1", "port": 80, "meta": {"nomad": self.address}}}
+"""
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Puts a distribution on sys.path: what pip leaves behind, and no more."""
+
+    def install(name, entry_points, **modules):
+        folder = tmp_path / name
+        info = folder / f"{name.replace('-', '_')}-1.2.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n")
+        lines = "".join(f"{key} = {value}\n" for key, value in entry_points.items())
+        (info / "entry_points.txt").write_text(f"[dnsdisco.providers]\n{lines}")
+        for module, source in modules.items():
+            (folder / f"{module}.py").write_text(source)
+            monkeypatch.delitem(sys.modules, module, raising=False)
+        monkeypatch.syspath_prepend(str(folder))
+
+    return install
+
+
+def refused(entry, environ=None):
+    with pytest.raises(ConfigError) as error:
+        registry.create(entry, environ or {})
+    [problem] = error.value.problems
+    return str(problem)
+
+
+def test_built_in_ones():
+    assert {"env", "static", "consul", "kubernetes"} <= set(registry.types())
+    env = registry.create({"type": "env"}, {"SERVICE_A_HOST": "h"})
+    assert isinstance(env, EnvServiceDiscovery)
+    assert list(env.get_services()) == ["a"]
+    static = registry.create({"type": "static", "path": "x.yaml"}, {})
+    assert isinstance(static, StaticServiceDiscovery)
+    assert static.file == "x.yaml"
+    assert registry.create({"type": "static"}, {"SERVICE_DISCOVERY_CONFIG_FILE": "y.yaml"}).file == "y.yaml"
+
+
+def test_common_options_do_not_reach_the_provider():
+    common = {"optional": True, "include": ["a*"], "exclude": [], "max_stale": None, "when_all_unhealthy": "empty"}
+    assert registry.create({"type": "env", **common, "poll_interval": 2}, {}).poll_interval == 2
+    assert registry.create({"type": "env", **common, "poll_interval": None}, {}).poll_interval == 5
+
+
+def test_a_plug_in(install):
+    install("nomad-disco", {"nomad": "nomad_disco:Nomad"}, nomad_disco=PLUGIN)
+    assert "nomad" in registry.types()
+    with capture_logs() as logs:
+        provider = registry.create({"type": "nomad", "region": "eu"}, {})
+    assert provider.region == "eu"
+    assert provider.get_service_url("web") == "http://10.0.0.1:80"
+    assert [log["event"] for log in logs] == ["the provider nomad is nomad_disco:Nomad of nomad-disco 1.2"]
+
+
+def test_an_unknown_type_says_what_there_is(install):
+    install("nomad-disco", {"nomad": "nomad_disco:Nomad"}, nomad_disco=PLUGIN)
+    message = refused({"type": "nomda"})
+    assert "there is no provider 'nomda'; did you mean nomad?" in message
+    assert "Installed here: consul, env, kubernetes, nomad, static" in message
+    assert (
+        refused({"type": "zzz"})
+        == "provider zzz: there is no provider 'zzz'. Installed here: consul, env, kubernetes, nomad, static"
+    )
+
+
+@pytest.mark.parametrize("entry", [{}, {"type": None}, {"type": ["env"]}, {"type": ""}])
+def test_an_entry_without_a_type(entry):
+    assert "expected the `type`" in refused(entry)
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({"type": "nomad", "adress": "x"}, "unknown setting 'adress'"),
+        ({"type": "nomad", "address": "?"}, "address: expected a URL, found ?"),
+        ({"type": "env", "x": 1}, "unknown setting 'x'"),
+        ({"type": "static", "file": "x"}, "unknown setting 'file'"),
+    ],
+)
+def test_settings_that_cannot_be_used(install, entry, words):
+    install("nomad-disco", {"nomad": "nomad_disco:Nomad"}, nomad_disco=PLUGIN)
+    assert words in refused(entry)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("import surely_not_installed", "needs the module surely_not_installed, which is not installed here"),
+        ("1/0", "cannot be imported: ZeroDivisionError"),
+        ("def", "cannot be imported: SyntaxError"),
+        ("", "cannot be imported: AttributeError"),
+        ("Thing = 5", "is no subclass of dnsdisco.ServiceDiscovery"),
+        ("class Thing: pass", "is no subclass of dnsdisco.ServiceDiscovery"),
+        ("from dnsdisco import ServiceDiscovery\nclass Thing(ServiceDiscovery): type = 'thing'", "get_services"),
+        (PLUGIN.replace("Nomad", "Thing").replace("if", "raise KeyError('x')\n        if"), "KeyError: 'x'"),
+    ],
+)
+def test_a_plug_in_that_is_broken_names_itself(install, source, words):
+    install("thing-disco", {"thing": "thing_disco:Thing"}, thing_disco=source)
+    message = refused({"type": "thing"})
+    assert message.startswith("provider thing: ")
+    assert words in message
+    registry.create({"type": "env"}, {})  # and nobody else is harmed
+
+
+def test_a_plug_in_cannot_take_the_name_of_one_of_ours(install):
+    install("evil", {"env": "evil:Evil"}, evil=PLUGIN.replace("Nomad", "Evil"))
+    with capture_logs() as logs:
+        assert isinstance(registry.create({"type": "env"}, {}), EnvServiceDiscovery)
+    assert "evil 1.2 also calls itself env" in logs[0]["event"]
+
+
+@pytest.mark.parametrize("kind", ["consul", "kubernetes"])
+def test_a_client_library_that_is_missing_is_named_with_its_extra(kind, monkeypatch):
+    monkeypatch.setattr(registry, "find_spec", lambda name: None if name == kind else object())
+    assert refused({"type": kind}) == (
+        f"provider {kind}: its client library is not installed; `pip install 'dnsdisco[{kind}]'` does it"
+    )
+    with capture_logs() as logs:
+        assert registry.detect({"CONSUL_HOST": "x", "KUBERNETES_SERVICE_HOST": "x"}, "/", __file__).count(kind) == 0
+    assert [kind in log["event"] and "passed over" in log["event"] for log in logs if kind in log["event"]] == [True]
+
+
+@pytest.mark.parametrize("kind", ["consul", "kubernetes"])
+def test_a_provider_that_this_version_does_not_have(kind, monkeypatch):
+    monkeypatch.setattr(registry, "find_spec", lambda name: None if name == f"dnsdisco.providers.{kind}" else object())
+    assert refused({"type": kind}) == f"provider {kind}: it is not available in this version of dnsdisco"
+
+
+def test_where_the_package_is_not_installed(monkeypatch):
+    monkeypatch.setattr(registry, "entry_points", lambda group: ())
+    assert "dnsdisco is not installed here" in refused({"type": "env"})
+
+
+@pytest.fixture
+def everything_is_installed(monkeypatch):
+    monkeypatch.setattr(registry, "find_spec", lambda name: object())
+
+
+@pytest.mark.usefixtures("everything_is_installed")
+@pytest.mark.parametrize(
+    ("environ", "files", "expected"),
+    [
+        ({}, [], ["env"]),
+        ({}, ["services.yaml"], ["static", "env"]),
+        ({}, ["services.json"], ["static", "env"]),
+        ({}, ["zones/services.yaml"], ["static", "env"]),
+        ({"SERVICE_DISCOVERY_CONFIG_FILE": "/nowhere"}, [], ["static", "env"]),
+        ({"CONSUL_HOST": "c"}, [], ["consul", "env"]),
+        ({"CONSUL_HTTP_ADDR": "c"}, ["services.yaml"], ["consul", "static", "env"]),
+        ({"CONSUL_PORT": "8500", "CONSUL_TOKEN": "t", "CONSUL_HOST": ""}, [], ["env"]),
+        ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, [], ["env"]),
+        ({}, ["token"], ["env"]),
+        (
+            {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "CONSUL_HOST": "c"},
+            ["token", "services.yaml"],
+            ["kubernetes", "consul", "static", "env"],
+        ),
+    ],
+)
+def test_detection(tmp_path, environ, files, expected):
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    assert registry.detect(environ, tmp_path, str(tmp_path / "token")) == expected
+
+
+def test_detection_looks_into_the_working_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert registry.detect({}) == ["env"]
+    (tmp_path / "services.json").write_text(json.dumps({}))
+    assert registry.detect({}) == ["static", "env"]
+
+
+def test_the_entry_points_are_declared_as_the_project_says():
+    declared = {entry.name: entry.value for entry in distribution("dnsdisco").entry_points if entry.group == registry.GROUP}
+    assert declared["env"] == "dnsdisco.providers.env:EnvServiceDiscovery"
+    assert set(declared) == {"env", "static", "consul", "kubernetes"}
