@@ -209,8 +209,8 @@ def test_thirty_percent_loss_is_not_felt_by_a_client_that_asks_twice(upstream):
 
     async def work(forwarder):
         got = []
-        for start in range(0, 1000, 100):
-            got += await asyncio.gather(*(client(forwarder, n) for n in range(start, start + 100)))
+        for start in range(0, 1000, 250):
+            got += await asyncio.gather(*(client(forwarder, n) for n in range(start, start + 250)))
         return got
 
     got = run(work, upstream.address, limits=limits)

@@ -275,7 +275,7 @@ def test_a_black_holed_upstream_under_a_flood_costs_local_names_nothing():
         flood.connect(("127.0.0.1", made.port))
         query = bytearray(dns.message.make_query("n00000.flood.test", "A").to_wire())
         times, number = [], 0
-        until = time.monotonic() + 1.5
+        until = time.monotonic() + 1.0
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
             client.settimeout(1)
             client.connect(("127.0.0.1", made.port))
@@ -303,7 +303,7 @@ def test_a_black_holed_upstream_under_a_flood_costs_local_names_nothing():
         assert rcodes == {2}
         assert counters["forward.shed"] > 0
         assert times[len(times) * 99 // 100] < 0.05, times[-10:]
-        assert number > 1500
+        assert number > 1100
 
 
 def test_ten_thousand_services_are_taken_between_two_queries():
