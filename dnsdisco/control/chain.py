@@ -46,7 +46,8 @@ class Chain:
         self.members: list[Member] = []
         self._log, self._when = log, when
         self._compiler = Compiler()
-        self._merger = Merger((), Policy(), self._compiler)
+        self._policy = Policy()
+        self._merger = Merger((), self._policy, self._compiler)
         self._collisions: frozenset[Collision] = frozenset()
         self._record_faults = Told()
 
@@ -94,9 +95,13 @@ class Chain:
         for source, member in enumerate(self.members):
             if member.pending is None:
                 continue
-            member.view, member.pending = member.pending, None
-            change = self._merger.update(source, member.view)
-            _add(put, drop, change)
+            view, member.pending = member.pending, None
+            try:
+                _add(put, drop, self._merger.update(source, view))
+                member.view = view
+            except Exception as error:  # noqa: BLE001  a plug-in's own Snapshot can hold anything
+                self._log.error("the view cannot be used", provider=member.name, reason=f"{type(error).__name__}: {error}")
+                _add(put, drop, self._merge_anew())
         self._tell_losses()
         return Change(tuple(put.values()), tuple(drop))
 
@@ -126,15 +131,17 @@ class Chain:
         return [(member, member.guard.held_since) for member in self.members if member.guard.held_since is not None]
 
     def rebuild(self, members: list[Member], settings: Mapping[str, Any]) -> Change:
-        """Another chain or another policy: what is known is merged anew. O(services)."""
-        before = self._merger.entries
-        for member in members:
-            member.view, member.pending = member.pending or member.view, None
+        """Another chain or another policy: what is known is merged anew. Nothing may be pending. O(services)."""
         self.members = members
-        policy = Policy(settings.get("chain") == "merge", settings.get("when_all_unhealthy") or FAIL_OPEN)
-        views = [None if member.view is None else replace(member.view, changed=None) for member in members]
-        self._merger = merge([_source(member) for member in members], policy, views, self._compiler)
+        self._policy = Policy(settings.get("chain") == "merge", settings.get("when_all_unhealthy") or FAIL_OPEN)
+        change = self._merge_anew()
         self._tell_losses()
+        return change
+
+    def _merge_anew(self) -> Change:
+        before = self._merger.entries
+        views = [None if member.view is None else replace(member.view, changed=None) for member in self.members]
+        self._merger = merge([_source(member) for member in self.members], self._policy, views, self._compiler)
         return catalog_change(before, self._merger.entries)
 
     def _take_view(self, member: Member, event: Seen, now: float) -> None:

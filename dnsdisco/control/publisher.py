@@ -72,8 +72,10 @@ class Publisher:
                     link.send(delta.pack(_providers(inherited)))
 
     def publish_settings(self, settings: dict[str, Any]) -> None:
+        """For every worker, whatever catalog it holds."""
         self._settings, self._whole = settings, None
-        self._send([{"op": "settings", "settings": settings}])
+        for link in self.links:
+            link.send(delta.pack({"op": "settings", "settings": settings}))
 
     def feed_all(self) -> None:
         """Send the whole to those that still hold what an earlier process published."""

@@ -11,6 +11,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -105,6 +106,7 @@ class Control:
 
     def reload(self) -> None:
         """The configuration anew. A bad one changes nothing. Providers whose own options are the same go on undisturbed."""
+        self._publish_now()
         try:
             settings = self._parameters.resolve()
             members = self._members(settings)
@@ -145,7 +147,7 @@ class Control:
             member = Member(name, entry, old.watcher if old is not None else self._watcher(name, entry), contact)
             if old is not None:
                 contact.continue_from(old.contact)
-                member.view, member.pending, member.told = old.view, old.pending, old.told
+                member.view, member.told = old.view, old.told
                 if old.own_options == member.own_options:
                     member.guard = old.guard
                 else:  # what it said stays until the new one has spoken
@@ -156,13 +158,7 @@ class Control:
     def _watcher(self, name: str, entry: Mapping[str, Any]) -> Watcher:
         provider = self._parameters.create(entry, self._parameters.environ)
 
-        def tell(event: Event) -> None:
-            try:
-                self._loop.call_soon_threadsafe(self._on_event, watcher, event)
-            except RuntimeError:  # the loop has been closed: the process is ending
-                return
-
-        watcher = Watcher(name, provider, tell)
+        watcher = Watcher(name, provider, lambda event: self._call(self._on_event, watcher, event))
         return watcher  # its thread starts when its member is in the chain
 
     def _on_event(self, watcher: Watcher, event: Event) -> None:
@@ -258,24 +254,22 @@ class Control:
             return
         if old is not None:
             old.stop()
-        self._zone_files = ZoneFiles(
-            patterns, zones, self._tell_records, lambda reason: self._log.warning("zone file", reason=reason)
-        )
-        self._zone_files.start()
-        self._tell_records(self._zone_files.records())  # also that there are none any more
 
-    def _tell_records(self, records: list[ZoneRecord]) -> None:
-        """In whatever thread read the files."""
-        source = self._zone_files
+        def tell(records: list[ZoneRecord]) -> None:
+            self._call(self._take_records, files, records)
 
-        def publish() -> None:
-            if source is self._zone_files:
-                self.publisher.publish_records(records)
+        files = self._zone_files = ZoneFiles(patterns, zones, tell, lambda reason: self._log.warning("zone file", reason=reason))
+        files.start()
+        tell(files.records())  # also that there are none any more
 
-        try:
-            self._loop.call_soon_threadsafe(publish)
-        except RuntimeError:
-            return
+    def _take_records(self, files: ZoneFiles, records: list[ZoneRecord]) -> None:
+        if files is self._zone_files:
+            self.publisher.publish_records(records)
+
+    def _call(self, method: Callable[..., None], *arguments: object) -> None:
+        """From any thread: *method* in ours, in the order of the calls."""
+        with suppress(RuntimeError):  # the loop has been closed: the process is ending
+            self._loop.call_soon_threadsafe(method, *arguments)
 
     def _reserve(self, bound: int) -> None:
         """No serial below *bound* is used by whoever comes after this process."""

@@ -13,6 +13,7 @@ import pytest
 from dnsdisco.control import chain, guard, link, publisher
 from dnsdisco.control import run as control_run
 from dnsdisco.errors import ConfigError, Problem, ProviderError
+from dnsdisco.model.service import Snapshot
 from dnsdisco.providers.base import ServiceDiscovery
 from tests.control.harness import Bench, numbered, Scripted, snapshot, svc, until, with_bench
 
@@ -506,6 +507,38 @@ def test_a_lost_name_and_a_bad_record_are_told_once() -> None:
         assert [line["service"] for line in bench.log.said("name collision")] == ["a b"]
 
     with_bench(Bench({"p": Scripted(WEB)}), scenario)
+
+
+def test_a_plug_ins_own_snapshot_that_holds_nonsense_is_not_used_and_the_others_go_on() -> None:
+    async def scenario(bench: Bench) -> None:
+        await until(lambda: bench.said("ready"))
+        bench.providers["p"].then(Snapshot({("", "web"): "nonsense", ("", "x"): svc("x", "10.0.0.5")}))  # type: ignore[attr-defined, dict-item]
+        await until(lambda: bench.log.said("the view cannot be used"))
+        bench.providers["q"].then(snapshot(svc("web", "10.0.0.9"), svc("db", "10.0.0.2")))  # type: ignore[attr-defined]
+        await until(lambda: bench.worker.addresses() == {"web": ["10.0.0.1"], "db": ["10.0.0.2"]})
+        bench.providers["p"].then(snapshot(svc("x", "10.0.0.5")))  # type: ignore[attr-defined]
+        await until(lambda: bench.worker.addresses() == {"web": ["10.0.0.9"], "db": ["10.0.0.2"], "x": ["10.0.0.5"]})
+
+    with_bench(Bench({"p": Scripted(WEB), "q": Scripted(snapshot())}), scenario)
+
+
+def test_a_zone_files_records_are_published_and_replaced_by_a_reload(tmp_path: Any) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.zone").write_text(f"{name} 60 IN A 10.0.0.1\n")
+
+    async def scenario(bench: Bench) -> None:
+        await until(lambda: bench.said("ready"))
+        assert [record.owner for _, record in bench.worker.records] == [("a",)]
+        for pattern, owners in (("b.zone", [("b",)]), ("nothing*.zone", [])):
+            bench.next_settings = {**bench.settings, "zone_files": [str(tmp_path / pattern)]}
+            bench.control.reload()
+            await until(lambda owners=owners: [record.owner for _, record in bench.worker.records] == owners)
+        bench.worker.say("hello", serial=0)
+        bench.worker.seen.clear()
+        await until(lambda: "end" in bench.worker.seen)
+        assert bench.worker.records == []
+
+    with_bench(Bench({"p": Scripted(WEB)}, zone_files=[str(tmp_path / "a.zone")]), scenario)
 
 
 def test_providers_of_one_type_have_names_of_their_own() -> None:
