@@ -25,12 +25,13 @@ from dnsdisco.model.data import service_from_data
 from dnsdisco.model.service import Snapshot
 from dnsdisco.providers.base import ServiceDiscovery
 
-SERVICES: dict[str, dict[str, Any]] = {
-    "auth": {"url": "http://10.0.0.5:5001"},
+SERVICES: dict[str, dict[str, Any]] = {  # nothing but ids, addresses and ports, which every backend knows
+    "auth": {"instances": [{"id": "auth-1", "address": "10.0.0.5", "port": 5001}]},
     "web": {
         "instances": [{"id": "web-1", "address": "10.0.0.11", "port": 8080}, {"id": "web-2", "address": "10.0.0.12", "port": 8080}]
     },
 }
+MORE: dict[str, dict[str, Any]] = {**SERVICES, "db": {"instances": [{"id": "db-1", "address": "10.0.0.6", "port": 6379}]}}
 KEYS = {"url", "address", "port", "scheme", "tags", "meta", "id", "health", "instances"}
 
 
@@ -100,7 +101,7 @@ class ProviderContract:
         self.fill(provider, SERVICES)
         with Watch(provider) as watch:
             assert watch.wait_for({"auth", "web"}, 5)
-            self.fill(provider, {**SERVICES, "db": {"url": "redis://10.0.0.6"}})
+            self.fill(provider, MORE)
             assert watch.wait_for({"auth", "web", "db"}, provider.poll_interval + self.change_seen_within_s)
             self.fill(provider, {"auth": SERVICES["auth"]})
             assert watch.wait_for({"auth"}, provider.poll_interval + self.change_seen_within_s)
@@ -119,7 +120,7 @@ class ProviderContract:
         self.fill(provider, SERVICES)
         with Watch(provider) as watch:
             assert watch.wait_for({"auth", "web"}, 5)
-            self.fill(provider, {**SERVICES, "db": {"url": "redis://10.0.0.6"}})
+            self.fill(provider, MORE)
             assert watch.wait_for({"auth", "web", "db"}, provider.poll_interval + self.change_seen_within_s)
         snapshots = [each for each in watch.yielded if isinstance(each, Snapshot)]
         for before, after in pairwise(snapshots):

@@ -23,9 +23,7 @@ class TestEnv(ProviderContract):
     def fill(self, provider, services):
         self.environ.clear()
         for name, data in services.items():
-            if "url" in data:
-                self.environ[f"SERVICE_{name.upper()}_URL"] = data["url"]
-            for at, each in enumerate(data.get("instances", ()), 1):
+            for at, each in enumerate(data["instances"], 1):
                 self.environ[f"SERVICE_{name.upper()}_{at}_HOST"] = each["address"]
                 self.environ[f"SERVICE_{name.upper()}_{at}_PORT"] = str(each["port"])
 
