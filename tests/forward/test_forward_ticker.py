@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 
-from dnsdisco.forward.ticker import STEP_S, Ticker
+from dnsdisco.forward.ticker import RINGS_A_TURN, STEP_S, Ticker
 
 
 class One:
@@ -93,5 +93,21 @@ def test_a_fault_in_one_does_not_stop_the_clock():
         ticker.set(good, 0.1)
         await asyncio.sleep(0.2)
         assert len(good.rang) == 1
+
+    run(work)
+
+
+def test_many_at_once_leave_turns_to_others():
+    async def work(ticker):
+        many = [One(ticker) for _ in range(1000)]
+        for one in many:
+            ticker.set(one, 0.001)
+        turns, most, before = 0, 0, 0
+        while before < 1000:
+            await asyncio.sleep(0)
+            rang = sum(len(one.rang) for one in many)
+            most, before, turns = max(most, rang - before), rang, turns + 1
+        assert most <= RINGS_A_TURN
+        assert all(len(one.rang) == 1 for one in many)
 
     run(work)
