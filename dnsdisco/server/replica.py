@@ -41,7 +41,14 @@ class Replica:
         return True
 
     def change(
-        self, base: int, serial: int, put: Iterable[Entry], drop: Iterable[str], states: Iterable[ProviderState] | None, *, more: bool
+        self,
+        base: int,
+        serial: int,
+        put: Iterable[Entry],
+        drop: Iterable[str],
+        states: Iterable[ProviderState] | None,
+        *,
+        more: bool,
     ) -> bool:
         """Part of a change from *base* to *serial*; the last part (not *more*) makes it seen. False: we are not at *base*."""
         if base != self.catalog.serial or not self.catalog.is_complete:

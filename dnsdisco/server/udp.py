@@ -1,4 +1,8 @@
-"""The datagram loop: drains the socket, answers what the table of compiled answers holds, hands the rest to the responder."""
+"""The datagram loop: drains the socket, answers what the table of compiled answers holds, hands the rest to the responder.
+
+Three ways through one socket, one idea: in batches where the system has them (`batch.py`), one by one elsewhere, and one by one with
+the address asked where a socket listens on all of them. `tests/server/test_udp.py` runs the same questions through each.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,12 @@ from functools import partial
 from itertools import cycle
 from typing import Any
 
+from dnsdisco.server import batch as batching
+from dnsdisco.server.batch import Batch, SLOTS, STRIDE
 from dnsdisco.server.serve import Responder
 
 BATCH = 128  # datagrams per wake-up: the loop's other work waits for at most this many answers, about half a millisecond
-QUERY_OCTETS_MAX = 4096  # more is no query; what is cut to this is malformed and answered as such
+QUERY_OCTETS_MAX = batching.SLOT_OCTETS  # more is no query; what is cut to this is malformed and answered as such
 _PICKS = 4093  # a prime, so that the picks do not keep step with anything
 
 _IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8)
@@ -22,22 +28,63 @@ _IPV6_PKTINFO = getattr(socket, "IPV6_PKTINFO", 50)
 class UdpListener:
     """One UDP socket, which it does not own: the supervisor keeps it open for the next worker."""
 
-    def __init__(self, sock: socket.socket, address: str, responder: Responder, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        address: str,
+        responder: Responder,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        in_batches: bool = batching.is_available(),
+    ) -> None:
         self.address = address
         self.unsent = 0  # replies that the kernel would not take
         self._socket = sock
         self._responder = responder
         self._loop = loop
         self._pick = cycle([random.randrange(1 << 30) for _ in range(_PICKS)]).__next__  # noqa: S311  which order comes first is no secret
-        # A socket that listens on every address has to say for each reply which of them it comes from (RFC 2181 §4.1).
-        self._is_wildcard = sock.getsockname()[0] in ("0.0.0.0", "::")  # noqa: S104
+        self._host = sock.getsockname()[0]
+        self._batch = Batch(sock) if in_batches else None
 
     def start(self) -> None:
         self._socket.setblocking(False)
-        self._loop.add_reader(self._socket.fileno(), self._drain_wildcard if self._is_wildcard else self._drain)
+        # A socket that listens on every address has to say for each reply which of them it comes from (RFC 2181 §4.1).
+        if self._host in ("0.0.0.0", "::"):  # noqa: S104
+            drain = self._drain_wildcard
+        else:
+            drain = self._drain if self._batch is None else self._drain_batch
+        self._loop.add_reader(self._socket.fileno(), drain)
 
     def close(self) -> None:
         self._loop.remove_reader(self._socket.fileno())
+
+    def _drain_batch(self) -> None:
+        batch, responder, pick = self._batch, self._responder, self._pick
+        assert batch is not None
+        exact, octets, reply = responder.table.exact.get, batch.octets, batch.reply
+        # On a loopback address only this host can ask; elsewhere each client is looked at.
+        is_open = self._host.startswith(("127.", "::1")) and responder.admission.look(self._host)[0]
+        known = responder.admission.known.get
+        for _ in range(BATCH // SLOTS):
+            lengths = batch.receive()
+            at = 0
+            for index, length in enumerate(lengths):
+                hit = exact(bytes(octets[at + 2 : at + length]).lower())
+                if hit is not None and (is_open or ((client := known(batch.peer(index)[0])) is not None and client[0])):
+                    head, end, tails, cell = hit
+                    cell[0] += 1
+                    tail = tails[pick() % len(tails)] if len(tails) > 1 else tails[0]
+                    octets[at + 2 : at + 12] = head
+                    size = end + len(tail)
+                    octets[at + end : at + size] = tail
+                    reply(index, size)
+                else:
+                    peer = batch.peer(index)
+                    responder.respond(bytes(octets[at : at + length]), peer[0], is_tcp=False, send=partial(self._send, peer))
+                at += STRIDE
+            self.unsent += batch.send()
+            if len(lengths) < SLOTS:
+                return
 
     def _drain(self) -> None:
         receive, send, pick = self._socket.recvfrom, self._socket.sendto, self._pick

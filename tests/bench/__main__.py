@@ -14,9 +14,10 @@ from typing import Any
 
 from tests.bench import load
 from tests.bench.cases import Case, CASES
+from tests.bench.others import OTHERS
 from tests.bench.peers import Dnsdisco, DnslibPerQuery, Peer
 
-PEERS: tuple[type[Peer], ...] = (Dnsdisco, DnslibPerQuery)
+PEERS: tuple[type[Peer], ...] = (Dnsdisco, DnslibPerQuery, *OTHERS)
 
 
 def main() -> int:

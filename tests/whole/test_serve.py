@@ -89,7 +89,7 @@ def test_a_broken_file_keeps_the_old_data_and_says_where(folder):
         assert "Traceback" not in server.stderr
 
 
-@pytest.mark.parametrize(("content", "words"), [(None, "services.yaml"), ("web: [\n", "services.yaml:2:1:")])
+@pytest.mark.parametrize(("content", "words"), [(None, "services.yaml"), ("web: [\n", "services.yaml:1:7: this is not YAML")])
 def test_a_named_file_that_cannot_be_used_ends_the_start(tmp_path, content, words):
     if content is not None:
         (tmp_path / "services.yaml").write_text(content)
