@@ -143,7 +143,7 @@ class Answers:
         self.catalog.set_states(states)
         self.catalog.is_complete = True
         if zone_file:
-            self.catalog.records = ZoneRecords(parse(zone_file, "test.zone", ("svc.local", "svc.internal")))
+            self.catalog.set_records(ZoneRecords(parse(zone_file, "test.zone", ("svc.local", "svc.internal"))))
         settings = AnswerSettings(ZoneSettings(zones=zones, **zone_settings), version="dnsdisco", server_id="here")
         policy = Policy(settings, Admission(["127.0.0.0/8", "::1/128", "private"]), recursion=recursion)
         self.now = 1000.0

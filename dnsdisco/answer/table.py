@@ -1,7 +1,8 @@
 """The compiled answers: what was said once is said again by looking up the octets of the question.
 
-Two levels. `prepared`: question → reply without header and OPT, for any flags and EDNS options. `exact`: the octets of a whole query
-behind its id, in lower case → everything there is to send. A change of the catalog drops exactly what was made from it.
+Two levels, and denials. `prepared`: question → reply without header and OPT, for any flags and EDNS options. `exact`: the octets of a whole query
+behind its id, in lower case → everything there is to send. `denials`: the same octets without the first label → the NXDOMAIN for
+every name of that shape whose label is not one of the catalog's. A change of the catalog drops exactly what was made from it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from dnsdisco.wire.reply import encode_record, RR
 # head: octets 2..12 of the reply; end: of the question; tails: what may follow it, one of them to be picked; cell: hits
 Exact: TypeAlias = tuple[bytes, int, list[bytes], list[int]]
 
+# All queries of one shape are of one length, so the end of the question is the same for them too.
+
+DENIALS_MAX = 4096  # shapes: lengths of a label times types, flags and OPT records; when full, all are forgotten
 ENTRIES_MAX = 50_000  # each level: services times the types that clients ask for, with room; about 60 MB at the very worst
 OCTETS_MAX = 64 * 1024 * 1024  # of prepared bodies
 EVICTED_AT_ONCE = 64  # when full: the oldest ones, few enough not to be felt by the query that pays for it
@@ -29,6 +33,7 @@ class Table:
 
     def __init__(self, entries_max: int = ENTRIES_MAX, octets_max: int = OCTETS_MAX) -> None:
         self.exact: dict[bytes, Exact] = {}
+        self.denials: dict[bytes, Exact] = {}
         self.evictions = 0
         self._entries_max = entries_max
         self._octets_max = octets_max
@@ -67,8 +72,7 @@ class Table:
         stand for another one, so such queries take the longer way.
         """
         end = HEADER_OCTETS + len(query.question)
-        plain = message[2:HEADER_OCTETS] + message[end - 4 :]
-        if plain.lower() != plain or plain.upper() != plain or len(self.exact) >= self._entries_max:
+        if not _is_exact(message, end) or len(self.exact) >= self._entries_max:
             return
         made = prepared.exact(query, recursion=recursion, limit=limit)
         if made is None:
@@ -82,6 +86,23 @@ class Table:
         key = message[2:].lower()
         self.exact[key] = (head, end, tails, self.cell(query.qtype, prepared.reply.rcode))
         prepared.exact_keys.append(key)
+
+    def keep_denial(self, message: bytes, query: Query, prepared: Prepared, *, recursion: bool, limit: int) -> None:
+        """Remember the NXDOMAIN in *prepared* for every name like this one: one label, of the same length, right below its zone."""
+        end = HEADER_OCTETS + len(query.question)
+        soa = prepared.reply.authority[0]
+        first = 1 + query.qname[0]
+        if not prepared.is_negative or len(query.qname) != first + len(soa.owner) or not _is_exact(message, end):
+            return
+        made = prepared.exact(query, recursion=recursion, limit=limit)
+        if made is None:
+            return
+        head, opt = made
+        if len(self.denials) >= DENIALS_MAX:
+            self.denials.clear()
+        lower = message[2:].lower()
+        tails = self._negative_tails(soa, query.qname, opt)
+        self.denials[lower[:11] + lower[10 + first :]] = (head, end, tails, self.cell(query.qtype, prepared.reply.rcode))
 
     def cell(self, qtype: int, rcode: int) -> list[int]:
         """A counter of answers: one list that every hit adds to."""
@@ -114,6 +135,7 @@ class Table:
 
     def clear(self) -> None:
         self.exact.clear()
+        self.denials.clear()
         self._prepared.clear()
         self._dependents.clear()
         self._drawn.clear()
@@ -147,6 +169,12 @@ class Table:
         """The one tail that all kept negative answers with this SOA, depth and OPT share, so that a new serial is one write."""
         offset = len(qname) - len(soa.owner)
         return self._negatives.setdefault((soa.owner, offset, opt), [_soa_at(soa, offset) + opt])
+
+
+def _is_exact(message: bytes, end: int) -> bool:
+    """Nothing but the name has letters: the message in lower case stands for no other one."""
+    plain = message[2:HEADER_OCTETS] + message[end - 4 :]
+    return plain.lower() == plain == plain.upper()
 
 
 def _soa_at(soa: RR, offset: int) -> bytes:

@@ -81,8 +81,9 @@ class Replica:
             return True
         made, self._records = ZoneRecords(self._records), []
         if self._fresh is not None:
-            self._fresh.records = made
+            self._fresh.set_records(made)
             return True
-        self.catalog.records, self.catalog.serial = made, serial
+        self.catalog.set_records(made)
+        self.catalog.serial = serial
         self._responder.table.clear()
         return True

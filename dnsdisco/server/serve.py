@@ -26,6 +26,7 @@ from dnsdisco.wire.constants import (
     KEEPALIVE,
     NOERROR,
     NSID,
+    NXDOMAIN,
     RD,
     REFUSED,
     SERVFAIL,
@@ -84,7 +85,7 @@ class Responder:
     ) -> None:
         self.table = Table()
         self.faults: Counter[str] = Counter()  # what was dropped or failed, and why, in a few words
-        self._catalog = catalog
+        self.catalog = catalog
         self._upstreams = upstreams
         self._cookies = cookies
         self._clock = clock
@@ -103,7 +104,7 @@ class Responder:
         """The catalog has changed in *touched*, and its serial with it."""
         self.table.drop(touched)
         zone = self.settings.zone
-        self.table.set_negative(soa(labels, self._catalog.serial, zone.negative_ttl) for labels in zone.zones)
+        self.table.set_negative(soa(labels, self.catalog.serial, zone.negative_ttl) for labels in zone.zones)
 
     def respond(self, message: bytes, peer: str, *, is_tcp: bool, send: Send) -> None:
         """Answer *message* through *send*: at once, later on the loop, or never. Never raises for what is in *message*."""
@@ -139,10 +140,12 @@ class Responder:
         question = query.qname + query.question[-4:]
         prepared = self.table.get(question)
         if prepared is None:
-            decision = decide(query, self._catalog, self.settings, self._upstreams.can_forward)
+            decision = decide(query, self.catalog, self.settings, self._upstreams.can_forward)
             match decision:
                 case Reply():
                     if decision.depends_on is None:
+                        if decision.rcode == NXDOMAIN and not is_tcp and not client.options:
+                            self._keep_denial(message, client, decision)
                         self._reply(client, decision)
                         return
                     prepared = Prepared(decision, query.qname, self._draw)
@@ -162,6 +165,19 @@ class Responder:
             self.table.keep_exact(message, query, prepared, recursion=self._recursion, limit=min(client.limit, EXACT_OCTETS_MAX))
         self._count(query, prepared.reply.rcode)
         client.send(prepared.octets(query, recursion=self._recursion, options=client.options, limit=client.limit, draw=self._draw))
+
+    def _keep_denial(self, message: bytes, client: _Client, reply: Reply) -> None:
+        """Let the datagram loop deny names of this shape by itself, where a name with one label more than its zone is either in
+        the catalog's `top` or nowhere: no wildcard, no zone of ours below the zone."""
+        query, zones = client.query, self.settings.zone
+        zone = zones.zone_of(query.labels)
+        if zone is None or len(query.labels) != len(zone) + 1 or self.catalog.is_open_ended:
+            return
+        if any(other[len(other) - len(zone) :] == zone for other in zones.zones if len(other) > len(zone)):
+            return
+        limit = min(client.limit, EXACT_OCTETS_MAX)
+        prepared = Prepared(reply, query.qname, self._draw)
+        self.table.keep_denial(message, query, prepared, recursion=self._recursion, limit=limit)
 
     async def _forward(self, client: _Client) -> None:
         """Relay an upstream's reply; say why there is none."""

@@ -16,6 +16,7 @@ from typing import Any
 from dnsdisco.server import batch as batching
 from dnsdisco.server.batch import Batch, SLOTS, STRIDE
 from dnsdisco.server.serve import Responder
+from dnsdisco.wire.query import HEADER_OCTETS
 
 BATCH = 128  # datagrams per wake-up: the loop's other work waits for at most this many answers, about half a millisecond
 QUERY_OCTETS_MAX = batching.SLOT_OCTETS  # more is no query; what is cut to this is malformed and answered as such
@@ -61,7 +62,8 @@ class UdpListener:
     def _drain_batch(self) -> None:
         batch, responder, pick = self._batch, self._responder, self._pick
         assert batch is not None
-        exact, octets, reply = responder.table.exact.get, batch.octets, batch.reply
+        exact, denials, octets, reply = responder.table.exact.get, responder.table.denials.get, batch.octets, batch.reply
+        top = responder.catalog.top
         # On a loopback address only this host can ask; elsewhere each client is looked at.
         is_open = self._host.startswith(("127.", "::1")) and responder.admission.look(self._host)[0]
         known = responder.admission.known.get
@@ -69,7 +71,13 @@ class UdpListener:
             lengths = batch.receive()
             at = 0
             for index, length in enumerate(lengths):
-                hit = exact(bytes(octets[at + 2 : at + length]).lower())
+                key = bytes(octets[at + 2 : at + length]).lower()
+                hit = exact(key)
+                if hit is None and length > HEADER_OCTETS:
+                    rest = 11 + key[10]  # behind the first label
+                    hit = denials(key[:11] + key[rest:])
+                    if hit is not None and key[10:rest] in top:
+                        hit = None
                 if hit is not None and (is_open or ((client := known(batch.peer(index)[0])) is not None and client[0])):
                     head, end, tails, cell = hit
                     cell[0] += 1

@@ -29,6 +29,10 @@ class Catalog:
         self._tags: dict[bytes, int] = {}  # how many entries have an instance with it
         self._addresses: dict[str, dict[str, list[Instance]]] = {}  # address → entry key → instances
         self._below: dict[str, Below] = {}  # by entry key, made when first asked for
+        # Every label that something of ours stands under right below a zone, with its length octet, and how often: the datagram
+        # loop denies all other names without looking further. `is_open_ended`: a wildcard there answers them.
+        self.top: dict[bytes, int] = dict.fromkeys(_ALWAYS, 1)
+        self.is_open_ended = False
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -69,7 +73,8 @@ class Catalog:
         """Everything anew, by taking what *fresh* holds. O(1)."""
         self._entries, self._paths, self._namespaces = fresh._entries, fresh._paths, fresh._namespaces
         self._tags, self._addresses, self._below = fresh._tags, fresh._addresses, fresh._below
-        self.records = fresh.records
+        self.top = fresh.top
+        self.set_records(fresh.records)
         self.set_states(states)
         self.serial, self.is_complete = serial, True
 
@@ -87,6 +92,15 @@ class Catalog:
     def set_states(self, states: Iterable[ProviderState]) -> None:
         self.states = {state.name: state for state in states}
 
+    def set_records(self, records: ZoneRecords) -> None:
+        """The zone files' records anew."""
+        for label in self.records.top_labels():
+            _decrease(self.top, _measured(label))
+        self.records = records
+        for label in records.top_labels():
+            _increase(self.top, _measured(label))
+        self.is_open_ended = b"*" in records.top_labels()
+
     def _put(self, entry: Entry) -> set[object]:
         self._entries[entry.key] = entry
         touched: set[object] = set()
@@ -94,10 +108,12 @@ class Catalog:
             labels = _octets(path)
             self._paths[labels] = entry
             touched.add(labels)
+            _increase(self.top, _measured(labels[-1]))
             if len(labels) > 1:
-                self._namespaces[labels[-1]] = self._namespaces.get(labels[-1], 0) + 1
+                _increase(self._namespaces, labels[-1])
         for tag in tags_of(entry):
-            self._tags[tag] = self._tags.get(tag, 0) + 1
+            _increase(self._tags, tag)
+            _increase(self.top, _measured(b"_" + tag))
         for instance in entry.service.instances:
             self._addresses.setdefault(instance.address, {}).setdefault(entry.key, []).append(instance)
             touched.add(instance.address)
@@ -114,10 +130,12 @@ class Catalog:
             if self._paths.get(labels) is entry:
                 del self._paths[labels]
             touched.add(labels)
+            _decrease(self.top, _measured(labels[-1]))
             if len(labels) > 1:
                 _decrease(self._namespaces, labels[-1])
         for tag in tags_of(entry):
             _decrease(self._tags, tag)
+            _decrease(self.top, _measured(b"_" + tag))
         for instance in entry.service.instances:
             by_key = self._addresses.get(instance.address, {})
             by_key.pop(key, None)
@@ -159,6 +177,18 @@ def tag_labels(tag: str) -> tuple[bytes, ...]:
 
 def _octets(path: tuple[str, ...]) -> Labels:
     return tuple(label.encode("ascii", "replace") for label in path)
+
+
+def _measured(label: bytes) -> bytes:
+    """*label* behind its length octet, as in a name on the wire."""
+    return bytes((min(len(label), 255),)) + label
+
+
+_ALWAYS = tuple(_measured(label) for label in (b"_tcp", b"_udp", b"_sctp", b"dns"))
+
+
+def _increase(counts: dict[bytes, int], key: bytes) -> None:
+    counts[key] = counts.get(key, 0) + 1
 
 
 def _decrease(counts: dict[bytes, int], key: bytes) -> None:

@@ -22,9 +22,14 @@ class ZoneRecords:
             self._owners.setdefault((zone, owner), {}).setdefault(record.rtype, []).append(record)
             for depth in range(1, len(owner) + 1):
                 self._above.add((zone, owner[depth:]))
+        self._top = frozenset(owner[-1] for _, owner in self._owners if owner)
 
     def __len__(self) -> int:
         return len(self._owners)
+
+    def top_labels(self) -> frozenset[bytes]:
+        """The label right below its zone of every owner and empty non-terminal."""
+        return self._top
 
     def at(self, zone: Labels, owner: Labels) -> Rrsets | None:
         return self._owners.get((zone, owner))

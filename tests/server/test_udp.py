@@ -10,10 +10,13 @@ import dns.message
 import dns.rcode
 import pytest
 
+from dnsdisco.model.service import Snapshot
 from dnsdisco.server import batch
 from dnsdisco.server.udp import UdpListener
+from dnsdisco.zone.master import parse
+from dnsdisco.zone.records import ZoneRecords
 from tests.conformance.probes import PROBES
-from tests.kit import Answers, section
+from tests.kit import Answers, section, services
 
 WAYS = [
     pytest.param(
@@ -125,3 +128,45 @@ def test_who_may_not_ask_is_refused_in_batches_too():
                 assert dns.message.from_wire(asking.recv(4096)).rcode() == dns.rcode.REFUSED
         listener.close()
     loop.close()
+
+
+@pytest.mark.parametrize("served", WAYS[:1], indirect=True)
+def test_denials_by_shape_deny_only_what_does_not_exist(served):
+    answers, _, target, port = served
+    with client(target, port) as sock:
+
+        def rcode(name: str, rtype: str = "A") -> str:
+            for _ in range(2):
+                sock.send(dns.message.make_query(name + ".svc.local.", rtype, use_edns=0).to_wire())
+                reply = dns.message.from_wire(sock.recv(4096))
+            assert reply.rcode() != dns.rcode.NXDOMAIN or reply.authority[0][0].serial == answers.catalog.serial
+            return dns.rcode.to_text(reply.rcode())
+
+        for name in ("x" * length for length in range(1, 64)):
+            assert rcode(name) == "NXDOMAIN"
+        for name in ("web", "WEB", "auth", "my-svc", "my_svc", "_tcp", "_udp", "dns", "_v1"):  # each as long as one denied before
+            assert rcode(name) == "NOERROR", name
+        assert rcode("a.web") == "NXDOMAIN"
+        assert rcode("all.web") == "NOERROR"
+        replaced = services("new: {address: 10.0.0.1, port: 1}\nauth: {address: 10.0.0.2, port: 1}")
+        delta = answers.merger.update(0, Snapshot(replaced))
+        touched = answers.catalog.apply(delta.put.values() if isinstance(delta.put, dict) else delta.put, delta.drop, 8)
+        answers.responder.changed(touched)
+        assert rcode("new") == "NOERROR"
+        assert rcode("web") == "NXDOMAIN"
+        assert rcode("_v1") == "NXDOMAIN"
+        assert rcode("xxx") == "NXDOMAIN"
+        answers.catalog.set_records(ZoneRecords(parse("* A 10.0.0.9\nb.filed A 10.0.0.9", "f", ("svc.local",))))
+        answers.responder.table.clear()
+        assert rcode("anything") == "NOERROR"
+        assert rcode("filed") == "NOERROR"
+        assert rcode("xxx") == "NOERROR"
+
+
+def test_a_zone_below_a_zone_is_not_denied():
+    answers = Answers(zones=((b"svc", b"local"), (b"prod", b"svc", b"local")))
+    for name in ("xxxx.svc.local", "xxxx.prod.svc.local"):
+        assert answers.ask(name).rcode() == dns.rcode.NXDOMAIN
+    assert {key[10:11] for key in answers.responder.table.denials} == {b"\4"}
+    assert len(answers.responder.table.denials) == 1  # of the inner zone alone
+    assert answers.ask("prod.svc.local", "SOA").answer
