@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from dnsdisco.model.entry import Entry, ProviderState
+from dnsdisco.model.names import raw_alias, service_label
 from dnsdisco.model.service import Instance
 from dnsdisco.zone.records import ZoneRecords
 
@@ -167,12 +168,7 @@ def tags_of(entry: Entry) -> set[bytes]:
 
 def tag_labels(tag: str) -> tuple[bytes, ...]:
     """A tag as a label, by the rule for services, and raw where that is a label of letters, digits, `-`, `_`."""
-    lower = tag.lower()
-    made = "".join(char if char.isascii() and (char.isalnum() or char == "-") else "-" for char in lower).strip("-")[:63]
-    forms = [made.encode()] if made else []
-    if 0 < len(lower) <= 63 and lower.isascii() and lower.replace("_", "").replace("-", "").isalnum() and lower != made:
-        forms.append(lower.encode())
-    return tuple(forms)
+    return tuple(label.encode() for label in dict.fromkeys((service_label(tag), raw_alias(tag))) if label is not None)
 
 
 def _octets(path: tuple[str, ...]) -> Labels:
