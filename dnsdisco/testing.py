@@ -1,0 +1,164 @@
+"""A server inside the test process: real sockets on a port that the kernel chooses, services that the test sets.
+
+    def test_my_client():
+        with dnsdisco.testing.Server({"web": {"address": "10.0.0.1", "port": 80}}) as server:
+            my_client(dns=(server.address, server.port))
+            server.set({"web": {"address": "10.0.0.2", "port": 80}})   # returns when it is answered
+
+The same control and worker objects that `dnsdisco serve` runs as processes, in one event loop of a thread of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from typing import Any, Self
+
+from dnsdisco.config.schema import Settings
+from dnsdisco.control.run import Control
+from dnsdisco.control.run import Parameters as ControlParameters
+from dnsdisco.errors import ProviderError
+from dnsdisco.providers.base import ServiceDiscovery
+from dnsdisco.server.run import Parameters as WorkerParameters
+from dnsdisco.server.run import Worker
+
+WAIT_S = 10.0  # for the start, and for a change to be answered: far more than either takes
+
+
+class MemoryServiceDiscovery(ServiceDiscovery):
+    """Services that the test holds in its hand. `fail()` makes the backend look down until the next set()."""
+
+    type = "memory"
+
+    def __init__(self, services: Mapping[str, Mapping[str, Any]]) -> None:
+        self._services: dict[str, Any] = dict(services)
+        self._error: str | None = None
+        self._changed = threading.Condition()
+
+    def get_services(self) -> dict[str, dict[str, Any]]:
+        with self._changed:
+            if self._error is not None:
+                raise ProviderError(self.type, self._error)
+            return dict(self._services)
+
+    def watch(self, stop: threading.Event) -> Iterator[dict[str, dict[str, Any]]]:
+        seen: object = None
+        while not stop.is_set():
+            with self._changed:
+                if self._services is seen and self._error is None:
+                    self._changed.wait(0.1)
+                seen = self._services
+            yield self.get_services()
+
+    def set(self, services: Mapping[str, Mapping[str, Any]]) -> bool:
+        """True: they were the same already."""
+        with self._changed:
+            before, self._services, self._error = self._services, dict(services), None
+            self._changed.notify_all()
+            return before == self._services
+
+    def fail(self, reason: str = "connection refused") -> None:
+        with self._changed:
+            self._error = reason
+            self._changed.notify_all()
+
+
+class Server:
+    """Context manager. Other *settings* are those of the configuration file (docs/configuration.md), such as `ttl=1`."""
+
+    def __init__(
+        self, services: Mapping[str, Mapping[str, Any]] | None = None, *, provider: ServiceDiscovery | None = None, **settings: Any
+    ) -> None:
+        """*provider* instead of *services*: one of your own, to be tested. Nothing is forwarded unless `forward` says so."""
+        self.provider = provider or MemoryServiceDiscovery(services or {})
+        self.address, self.port = "127.0.0.1", 0
+        plain = {"forward": {"upstreams": []}, "http": None, "state_dir": None, **settings}
+        self._settings: dict[str, Any] = Settings.from_plain({**Settings().plain(), **plain, "providers": []}).plain()
+        self._settings["providers"] = [{"type": self.provider.type}]
+        self._thread = threading.Thread(target=self._run, name="dnsdisco.testing", daemon=True)
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._error: BaseException | None = None
+        self._control: Control | None = None
+        self._worker: Worker | None = None
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        if not self._ready.wait(WAIT_S) or self._error is not None:
+            self.__exit__()
+            raise RuntimeError(f"the server is not ready after {WAIT_S} s") from self._error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop)
+            self._thread.join(WAIT_S)
+
+    def set(self, services: Mapping[str, Mapping[str, Any]]) -> None:
+        """Other services; returns when the server answers with them. Only without a provider of your own."""
+        assert isinstance(self.provider, MemoryServiceDiscovery)
+        assert self._worker is not None
+        before = self._worker.catalog.serial
+        is_same = self.provider.set(services)
+        until = time.monotonic() + WAIT_S
+        while not is_same and self._worker.catalog.serial == before:
+            if time.monotonic() > until:
+                raise RuntimeError(f"the change is not answered after {WAIT_S} s")
+            time.sleep(0.002)
+
+    def fail(self, reason: str = "connection refused") -> None:
+        """The backend of the services looks down from now on. Only without a provider of your own."""
+        assert isinstance(self.provider, MemoryServiceDiscovery)
+        self.provider.fail(reason)
+
+    def _run(self) -> None:
+        try:
+            self._loop.run_until_complete(self._serve())
+        except BaseException as error:  # noqa: BLE001  told where it can be acted on: in the test's thread
+            self._error = error
+            self._ready.set()
+        finally:
+            self._loop.close()
+
+    async def _serve(self) -> None:
+        with ExitStack() as sockets:
+            tcp = sockets.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+            tcp.bind((self.address, 0))
+            tcp.listen(128)
+            self.port = tcp.getsockname()[1]
+            udp = sockets.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            udp.bind((self.address, self.port))
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            sockets.enter_context(ours)
+            sockets.enter_context(theirs)
+            address = f"{self.address}:{self.port}"
+            self._worker = Worker(
+                WorkerParameters(0, [(udp, address)], [tcp], theirs, self._settings, lambda _event: None, bytes(16))
+            )
+            self._control = Control(
+                ControlParameters(
+                    links=[ours],
+                    say=self._hear,
+                    settings=self._settings,
+                    environ={},
+                    create=lambda _entry, _environ: self.provider,
+                    resolve=lambda: self._settings,
+                )
+            )
+            await asyncio.gather(self._worker.run(), self._control.run())
+
+    def _hear(self, event: str, **told: Any) -> None:
+        if event == "fatal":
+            self._error = RuntimeError(str(told.get("message")))
+        if event in ("ready", "fatal"):
+            self._ready.set()
+
+    def _stop(self) -> None:
+        if self._worker is not None:
+            self._worker.stop()
+        if self._control is not None:
+            self._control.stop()

@@ -1,0 +1,76 @@
+"""dnsdisco.testing: a server in a test, and what its page promises."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import dns.message
+import dns.query
+import dns.rcode
+import pytest
+
+from dnsdisco.providers.base import ServiceDiscovery
+from dnsdisco.testing import Server
+from tests.kit import errors
+
+
+def ask(server: Server, name: str, rtype: str = "A", *, tcp: bool = False) -> dns.message.Message:
+    send = dns.query.tcp if tcp else dns.query.udp
+    return send(dns.message.make_query(name, rtype, use_edns=0), server.address, 3, server.port)
+
+
+def addresses(server: Server, name: str) -> set[str]:
+    return {rdata.to_text() for rrset in ask(server, name).answer for rdata in rrset}
+
+
+def test_services_that_the_test_sets():
+    with Server({"web": {"address": "10.0.0.1", "port": 80}}) as server:
+        assert addresses(server, "web.svc.local") == {"10.0.0.1"}
+        assert ask(server, "web.svc.local", "SRV", tcp=True).answer
+        for number in range(2, 20):
+            server.set({"web": {"address": f"10.0.0.{number}", "port": 80}})
+            assert addresses(server, "web.svc.local") == {f"10.0.0.{number}"}
+        server.set({})
+        assert ask(server, "web.svc.local").rcode() == dns.rcode.NXDOMAIN
+
+
+def test_a_backend_that_fails_keeps_its_names_and_the_answers_say_so():
+    with Server({"web": {"address": "10.0.0.1", "port": 80}}, stale_after=0.2, ttl=60) as server:
+        server.fail()
+        until = time.monotonic() + 5
+        while time.monotonic() < until and 3 not in errors(reply := ask(server, "web.svc.local")):
+            time.sleep(0.02)
+        assert "connection refused" in errors(reply)[3]
+        assert reply.answer[0].ttl == 30
+        server.set({"web": {"address": "10.0.0.2", "port": 80}})
+        assert addresses(server, "web.svc.local") == {"10.0.0.2"}
+
+
+def test_a_provider_of_ones_own_and_settings():
+    class Fixed(ServiceDiscovery):
+        type = "fixed"
+
+        def get_services(self):
+            return {"db": {"address": "10.9.0.1", "port": 5432}}
+
+    with Server(provider=Fixed(), zones=["svc.example", "svc.local"], ttl=1) as server:
+        assert ask(server, "db.svc.example").answer[0].ttl == 1
+        assert addresses(server, "db.svc.local") == {"10.9.0.1"}
+
+
+def test_two_at_once_and_nothing_is_left_behind():
+    before = threading.active_count()
+    with Server({"a": {"address": "10.0.0.1"}}) as one, Server({"a": {"address": "10.0.0.2"}}) as two:
+        assert one.port != two.port
+        assert addresses(one, "a.svc.local") == {"10.0.0.1"}
+        assert addresses(two, "a.svc.local") == {"10.0.0.2"}
+    until = time.monotonic() + 3
+    while time.monotonic() < until and threading.active_count() > before:
+        time.sleep(0.02)
+    assert threading.active_count() <= before
+
+
+def test_settings_that_cannot_be_used_are_told():
+    with pytest.raises(Exception, match="ttl"):
+        Server({}, ttl=-1)
