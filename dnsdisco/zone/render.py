@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from dnsdisco.model.address import public_url
 from dnsdisco.model.entry import Entry
 from dnsdisco.model.service import Health, Instance
 from dnsdisco.wire import rdata
@@ -134,7 +135,7 @@ def text(found: Found, owner: bytes, ttl: int) -> RR | None:
 def _url(entry: Entry, instance: Instance | None, *, is_service: bool) -> str:
     service = entry.service
     if service.url and (is_service or len(service.instances) == 1):
-        return service.url
+        return public_url(service.url)  # everybody may read it: no password goes out
     if instance is None:
         return ""
     host = f"[{instance.address}]" if ":" in instance.address else instance.address

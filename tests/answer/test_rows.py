@@ -276,3 +276,11 @@ def test_the_first_provider_that_has_a_service_wins():
     )
     assert section(answers.ask("web.svc.local").answer) == {"web.svc.local. A 10.0.0.1"}
     assert section(answers.ask("only.svc.local").answer) == {"only.svc.local. A 10.0.0.3"}
+
+
+def test_no_password_of_a_url_is_told():
+    answers = Answers("db: {url: 'postgres://me:secret@10.0.0.5:5432/shop'}")
+    for name in ("db.svc.local", "10-0-0-5.db.svc.local"):
+        (text,) = section(answers.ask(name, "TXT").answer)
+        assert "secret" not in text
+        assert "10.0.0.5:5432" in text
