@@ -51,7 +51,7 @@ def test_help_lists_the_commands_and_loads_none(capsys):
         (["frobnicate"], "there is no command 'frobnicate'; there are serve, check, query"),
         (["--nonsense"], "No such option"),
         (["serve", "--listen", "localhost:53"], "a name cannot be used here"),
-        (["serve", "--listen", "127.0.0.1:99999"], "expected a port from 1 to 65535"),
+        (["serve", "--listen", "127.0.0.1:99999"], "expected a port from 0 to 65535"),
         (["serve", "--zone", "a..b"], "expected a DNS name"),
         (["serve", "--upstream", "dns.example"], "expected an upstream such as"),
         (["serve", "--workers", "0"], "not in the range"),
