@@ -68,9 +68,9 @@ class Batch:
         lengths = memoryview(self._in).cast("B").cast("I")
         self._lengths = lengths[_MMsgHdr.octets.offset // word :: ctypes.sizeof(_MMsgHdr) // word]
         long = ctypes.sizeof(ctypes.c_size_t)
-        out = memoryview(self._out).cast("B").cast("N")
+        out = memoryview(self._out).cast("B").cast("P")
         self._names = out[0 :: ctypes.sizeof(_MMsgHdr) // long]
-        parts = memoryview(self._out_parts).cast("B").cast("N")
+        parts = memoryview(self._out_parts).cast("B").cast("P")
         self._bases, self._sizes = parts[0::2], parts[1::2]
         self._pending = 0
 

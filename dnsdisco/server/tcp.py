@@ -13,9 +13,9 @@ import socket
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
-from typing import NamedTuple, Protocol
 
-from dnsdisco.server.tcp_connection import Connection, Send
+from dnsdisco.server.tcp_connection import Connection, Responder
+from dnsdisco.server.tcp_limits import TcpLimits
 
 log = logging.getLogger("dnsdisco.tcp")
 
@@ -24,29 +24,6 @@ SWEEP_S = 0.25  # between two looks at every connection: 512 of them take about 
 ACCEPT_PAUSE_S = 0.25  # after the system refused us a connection and nobody could be sent away for it
 LOG_GAP_S = 10.0  # between two lines about the same trouble
 _NO_ROOM = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
-
-
-class Responder(Protocol):
-    """What answers a message (`serve.py`)."""
-
-    def respond(self, message: bytes, peer: str, *, is_tcp: bool, send: Send) -> None: ...
-
-
-class TcpLimits(NamedTuple):
-    """Of one worker. Seconds, counts, octets."""
-
-    connections: int = 512  # BIND has 150, CoreDNS no bound; a file descriptor and a few kilobytes each
-    per_client: int = 32  # for a client on another host; those on this one share it anyway
-    idle_s: float = 10.0  # Knot's and dnsdist's order; RFC 7766 §6.2.3: a few seconds
-    idle_min_s: float = 0.5  # … and this when every place is taken
-    crowded: float = 0.8  # above this share of the places in use, the idle time shrinks
-    message_s: float = 5.0  # from a message's first octet to its last, however it drips
-    answer_s: float = 5.0  # a question without an answer by then was dropped, and keeps the connection no longer
-    unread_s: float = 5.0  # a client that takes nothing for this long is gone
-    unsent_octets: int = 64 * 1024  # a client that reads so little is dropped
-    pause_octets: int = 16 * 1024  # unsent, and no more questions are taken from it until it has read
-    in_flight: int = 256  # questions of one connection that wait; more are not read until some are answered
-    drain_s: float = 2.0  # for what is in flight when we end
 
 
 class TcpServer:

@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import struct
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from dnsdisco.errors import WireError
+from dnsdisco.server.tcp_limits import TcpLimits
 from dnsdisco.wire.tcp_frame import frame, FrameReader
-
-if TYPE_CHECKING:
-    from dnsdisco.server.tcp import TcpServer
 
 Send = Callable[[bytes], None]
 
 READ_OCTETS = 4096  # in one turn of the loop: about a hundred questions, a millisecond, and then the datagrams have their turn
 FLUSH_OCTETS = 16 * 1024  # replies to one segment go out together, in pieces of this size
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: throw away what is unsent, which the client does not read
+
+
+class Responder(Protocol):
+    """What answers a message (`serve.py`)."""
+
+    def respond(self, message: bytes, peer: str, *, is_tcp: bool, send: Send) -> None: ...
+
+
+class Owner(Protocol):
+    """Whose connection it is (`tcp.py`)."""
+
+    limits: TcpLimits
+    responder: Responder
+    loop: asyncio.AbstractEventLoop
+    now: Callable[[], float]
+
+    def ended(self, connection: Connection, reason: str) -> None: ...
+
+    def touched(self, connection: Connection) -> None: ...
 
 
 class Connection:
@@ -44,7 +62,7 @@ class Connection:
         "touched_at",
     )
 
-    def __init__(self, sock: socket.socket, peer: str, server: TcpServer, *, is_remote: bool) -> None:
+    def __init__(self, sock: socket.socket, peer: str, server: Owner, *, is_remote: bool) -> None:
         self.peer = peer
         self.is_remote = is_remote
         self.touched_at = server.now()  # when the client last did something, or we last answered

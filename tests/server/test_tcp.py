@@ -12,7 +12,8 @@ from contextlib import suppress
 
 import pytest
 
-from dnsdisco.server.tcp import TcpLimits, TcpServer
+from dnsdisco.server.tcp import TcpServer
+from dnsdisco.server.tcp_limits import TcpLimits
 from dnsdisco.wire.tcp_frame import frame
 
 LIMITS = TcpLimits()
