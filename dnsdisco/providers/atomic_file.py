@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-LOCK_WAIT_S = 10.0  # a write takes some 10 ms: hundreds of writers before us, or one that hangs
+LOCK_WAIT_S = 30.0  # a write takes some 10 ms, and ten times that on a machine with no time: hundreds of writers, or one that hangs
 _RETRY_S = 0.005
 
 
