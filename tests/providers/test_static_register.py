@@ -446,7 +446,7 @@ def test_many_threads_at_once_lose_nothing_and_no_reader_sees_a_part(path):
         thread.start()
     while any(thread.is_alive() for thread in threads):
         assert {"auth", "web", "mail"} <= set(reader.get_services())
-            time.sleep(0.001)  # writers need the interpreter too
+        time.sleep(0.001)  # writers need the interpreter too
     assert len(reader.get_service("shared")["instances"]) == 16
 
 
