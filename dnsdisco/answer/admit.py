@@ -22,6 +22,11 @@ class Admission:
         for word in allow:
             networks += [ipaddress.ip_network(text, strict=False) for text in (PRIVATE if word == "private" else (word,))]
         self._networks = networks
+        # All of the loopback may ask: then nobody who reaches a loopback address has to be looked at.
+        self.admits_loopback = all(
+            any(loopback.version == network.version and loopback.subnet_of(network) for network in networks)  # type: ignore[arg-type]
+            for loopback in _LOOPBACK
+        )
         self.known: dict[str, tuple[bool, bool]] = {}
 
     def look(self, peer: str) -> tuple[bool, bool]:

@@ -32,7 +32,7 @@ from dnsdisco.wire.constants import (
     SERVFAIL,
 )
 from dnsdisco.wire.cookie import Cookies
-from dnsdisco.wire.edns import option
+from dnsdisco.wire.edns import option, without_cookie
 from dnsdisco.wire.parse import answer_records
 from dnsdisco.wire.query import Query, slice_query
 from dnsdisco.wire.relay import relay
@@ -44,6 +44,9 @@ from dnsdisco.zone.soa import soa
 Send = Callable[[bytes], None]
 EXACT_OCTETS_MAX = 1232  # an answer that fits every client that sends EDNS may be kept for all of them
 TCP_IDLE_TENTHS = 100  # what edns-tcp-keepalive tells: ten seconds, in 100 ms (RFC 7828 §3.1)
+
+
+_COOKIE_HEAD = b"\x1c" + COOKIE.to_bytes(2, "big") + b"\0\x18"  # RDLEN 28; 24 octets of cookie
 
 
 class Upstreams(Protocol):
@@ -161,8 +164,11 @@ class Responder:
                     return
                 case _:
                     assert_never(decision)
-        if not client.options and not is_tcp:
-            self.table.keep_exact(message, query, prepared, recursion=self._recursion, limit=min(client.limit, EXACT_OCTETS_MAX))
+        if not is_tcp:
+            plain = message if not client.options else without_cookie(message)
+            if plain is not None:
+                limit = min(client.limit, EXACT_OCTETS_MAX)
+                self.table.keep_exact(plain, query, prepared, recursion=self._recursion, limit=limit)
         self._count(query, prepared.reply.rcode)
         client.send(prepared.octets(query, recursion=self._recursion, options=client.options, limit=client.limit, draw=self._draw))
 
@@ -238,6 +244,11 @@ class Responder:
         if edns.wants_keepalive and is_tcp:
             options += option(KEEPALIVE, TCP_IDLE_TENTHS.to_bytes(2, "big"))
         return options
+
+    def known_cookie(self, client: bytes, peer: str) -> bytes | None:
+        """The low octet of RDLEN and the COOKIE option for a client whose server cookie is at hand."""
+        cookie = self._cookies.known(client, peer.partition("%")[0], int(self._clock.unix()))
+        return None if cookie is None else _COOKIE_HEAD + cookie
 
     def _count(self, query: Query, rcode: int) -> None:
         self.table.cell(query.qtype, rcode)[0] += 1

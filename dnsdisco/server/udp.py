@@ -16,10 +16,13 @@ from typing import Any
 from dnsdisco.server import batch as batching
 from dnsdisco.server.batch import Batch, SLOTS, STRIDE
 from dnsdisco.server.serve import Responder
+from dnsdisco.wire.edns import COOKIE_ALONE
 from dnsdisco.wire.query import HEADER_OCTETS
+from dnsdisco.wire.reply import WITHOUT_EDNS
 
 BATCH = 128  # datagrams per wake-up: the loop's other work waits for at most this many answers, about half a millisecond
 QUERY_OCTETS_MAX = batching.SLOT_OCTETS  # more is no query; what is cut to this is malformed and answered as such
+COOKIE_OPTION_OCTETS = 28  # client and server cookie and their option header, which fit one octet of RDLEN
 _PICKS = 4093  # a prime, so that the picks do not keep step with anything
 
 _IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8)
@@ -45,6 +48,7 @@ class UdpListener:
         self._loop = loop
         self._pick = cycle([random.randrange(1 << 30) for _ in range(_PICKS)]).__next__  # noqa: S311  which order comes first is no secret
         self._host = sock.getsockname()[0]
+        self._is_loopback = self._host == "::1" or self._host.startswith("127.")
         self._batch = Batch(sock) if in_batches else None
 
     def start(self) -> None:
@@ -65,7 +69,7 @@ class UdpListener:
         exact, denials, octets, reply = responder.table.exact.get, responder.table.denials.get, batch.octets, batch.reply
         top = responder.catalog.top
         # On a loopback address only this host can ask; elsewhere each client is looked at.
-        is_open = self._host.startswith(("127.", "::1")) and responder.admission.look(self._host)[0]
+        is_open = self._is_loopback and responder.admission.admits_loopback
         known = responder.admission.known.get
         for _ in range(BATCH // SLOTS):
             lengths = batch.receive()
@@ -78,6 +82,10 @@ class UdpListener:
                     hit = denials(key[:11] + key[rest:])
                     if hit is not None and key[10:rest] in top:
                         hit = None
+                    elif hit is None and key[-14:-8] == COOKIE_ALONE and (size := self._with_cookie(key, at, index)):
+                        reply(index, size)
+                        at += STRIDE
+                        continue
                 if hit is not None and (is_open or ((client := known(batch.peer(index)[0])) is not None and client[0])):
                     head, end, tails, cell = hit
                     cell[0] += 1
@@ -93,6 +101,30 @@ class UdpListener:
             self.unsent += batch.send()
             if len(lengths) < SLOTS:
                 return
+
+    def _with_cookie(self, key: bytes, at: int, index: int) -> int:
+        """Write the reply to a known query that has a client cookie and no other option over it; its size, 0: not that simple.
+
+        Programs keep their cookie for a server, so all but the first of their queries end here.
+        """
+        assert self._batch is not None
+        responder = self._responder
+        peer = self._batch.peer(index)[0]
+        client = responder.admission.known.get(peer)
+        hit = responder.table.exact.get(key[:-14] + b"\0\0")
+        if hit is None or client is None or not client[0]:
+            return 0
+        head, end, tails, cell = hit
+        tail = tails[self._pick() % len(tails)] if len(tails) > 1 else tails[0]
+        octets, last = self._batch.octets, at + len(key) + 2
+        cookie = responder.known_cookie(bytes(octets[last - 8 : last]), peer)
+        size = end + len(tail) + COOKIE_OPTION_OCTETS
+        if cookie is None or tail[-2:] != b"\0\0" or size > WITHOUT_EDNS:
+            return 0
+        cell[0] += 1
+        octets[at + 2 : at + 12] = head
+        octets[at + end : at + size] = tail[:-1] + cookie
+        return size
 
     def _drain(self) -> None:
         receive, send, pick = self._socket.recvfrom, self._socket.sendto, self._pick

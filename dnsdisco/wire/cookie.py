@@ -20,15 +20,20 @@ class Cookies:
     def reply(self, cookie: bytes, peer: str, now: int) -> bytes:
         """The COOKIE option's octets for the reply: the client's eight, and a fresh or a still good server cookie. *now*: Unix time."""
         client = cookie[:CLIENT_OCTETS]
-        known = self._known.get((client, peer))
-        if known is not None and 0 <= now - known[0] < RENEW_S:
-            return client + known[1]
+        known = self.known(client, peer, now)
+        if known is not None:
+            return known
         head = b"\1\0\0\0" + (now & 0xFFFFFFFF).to_bytes(4, "big")
         server = head + self._hash(client + head + ipaddress.ip_address(peer).packed)
         if len(self._known) >= CACHE_ENTRIES_MAX:
             self._known.clear()
         self._known[client, peer] = (now, server)
         return client + server
+
+    def known(self, client: bytes, peer: str, now: int) -> bytes | None:
+        """As reply(), for a client whose server cookie is at hand; None: it has to be made."""
+        known = self._known.get((client, peer))
+        return client + known[1] if known is not None and 0 <= now - known[0] < RENEW_S else None
 
     def is_ours(self, cookie: bytes, peer: str, now: int) -> bool:
         """The whole cookie was made here (or by a server of the same secret) for this client, within the hour."""

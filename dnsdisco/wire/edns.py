@@ -69,3 +69,12 @@ def ede_option(code: int, text: str) -> bytes:
     """An Extended DNS Error (RFC 8914 §2): the text is UTF-8, without NUL, cut at a whole character."""
     octets = text.replace("\0", "").encode("utf-8", "replace")[:EDE_TEXT_OCTETS_MAX]
     return option(EDE, code.to_bytes(2, "big") + octets.decode("utf-8", "ignore").encode())
+
+
+# The end of a query whose one option is a client cookie: RDLEN 12, COOKIE, length 8, and its octets (RFC 7873 §4).
+COOKIE_ALONE = b"\0\x0c\0\x0a\0\x08"
+
+
+def without_cookie(message: bytes) -> bytes | None:
+    """The query that *message* (a sound one, its OPT record last) would be without its client cookie; None if it has other options."""
+    return message[:-14] + b"\0\0" if message[-14:-8] == COOKIE_ALONE else None

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import threading
 
+import dns.edns
 import dns.message
 import dns.rcode
 import pytest
@@ -170,3 +171,27 @@ def test_a_zone_below_a_zone_is_not_denied():
     assert {key[10:11] for key in answers.responder.table.denials} == {b"\4"}
     assert len(answers.responder.table.denials) == 1  # of the inner zone alone
     assert answers.ask("prod.svc.local", "SOA").answer
+
+
+@pytest.mark.parametrize("served", WAYS[:2], indirect=True)
+def test_cookies_on_the_short_way_are_those_of_the_long_one(served):
+    answers, _, target, port = served
+    long_way = dns.message.make_query("web.svc.local.", "A", use_edns=0, options=[dns.edns.CookieOption(b"CookieAb", b"")])
+    with client(target, port) as sock:
+        replies = []
+        for name in ("web.svc.local.", "WEB.svc.local.", "auth.svc.local.", "noted.svc.local."):
+            sock.send(dns.message.make_query(name, "A", use_edns=0).to_wire())
+            sock.recv(4096)  # now its answer is known
+            for cookie in (b"CookieAb", b"cookieab"):  # a cookie is octets, not a name: its case counts
+                for _ in range(3):
+                    query = dns.message.make_query(name, "A", use_edns=0, options=[dns.edns.CookieOption(cookie, b"")])
+                    sock.send(query.to_wire())
+                    reply = dns.message.from_wire(sock.recv(4096))
+                    assert query.is_response(reply)
+                    assert section(reply.answer)
+                    (option,) = reply.options
+                    assert option.client == cookie
+                    replies.append((cookie, option.server))
+        assert len(set(replies)) == 2
+    reply = answers.send(long_way.to_wire(), target)
+    assert dns.message.from_wire(reply or b"").options[0].server == dict(replies)[b"CookieAb"]
