@@ -1,0 +1,153 @@
+"""An agent's HTTP API, through the part that python-consul and its fork py-consul have alike: `consul.std.HTTPClient`.
+
+Their upper part puts the token into URLs and exception texts, knows no stale reads, hides the headers, and lets CONSUL_HTTP_ADDR and
+CONSUL_HTTP_TOKEN win over what it was told. This part does none of that. The token goes into a header, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from dnsdisco.errors import ProviderError
+from dnsdisco.providers.consul.credentials import Credentials
+from dnsdisco.providers.consul.options import Options
+from dnsdisco.providers.consul.transport import Connection, NoAnswer, Patience
+
+try:
+    from consul.std import HTTPClient
+except ImportError as error:
+    raise ImportError("the consul provider needs python-consul: pip install 'dnsdisco[consul]'", name="consul") from error
+
+WAIT_JITTER = 1 / 16  # of the wait: an agent adds up to so much to a blocking query
+SLACK_S = 10.0  # after an answer was due
+BUSY_S = 5.0  # after a 429 that does not say how long
+INDEX_MAX = 2**63  # beyond is no index but noise
+EXCERPT_CHARACTERS_MAX = 160
+
+_FILTERED = "X-Consul-Results-Filtered-By-ACLs"  # since Consul 1.11, for tokens that exist
+
+
+class AgentError(ProviderError):
+    """`kind`: of NoAnswer, or `status` with the HTTP status in `status`."""
+
+    def __init__(
+        self, reason: str, kind: str, *, status: int = 0, retry_after_s: float | None = None, is_denied: bool = False
+    ) -> None:
+        super().__init__("consul", reason, retry_after_s=retry_after_s, is_denied=is_denied)
+        self.kind, self.status = kind, status
+
+    @property
+    def is_refusal(self) -> bool:
+        """One connection too many looks like this: a reset before Consul 1.9 or so, a 429 since."""
+        return self.kind == "reset" or self.status == 429
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """`index` 0: the agent told none, so that there is nothing to block on. `is_filtered`: ACLs hid a part."""
+
+    data: Any
+    index: int
+    is_filtered: bool
+
+
+class Agent:
+    """One connection, used by one thread at a time; abort() by any. The first query connects."""
+
+    def __init__(self, options: Options, credentials: Credentials) -> None:
+        endpoint = options.endpoint
+        self._options, self._credentials = options, credentials
+        self._where = str(endpoint)
+        self._connection = Connection(endpoint, context=credentials.context, server_name=options.tls_server_name or "")
+        host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
+        self._client = HTTPClient(host, endpoint.port, endpoint.scheme)
+        self._client.session = self._connection
+        self._connection.headers = {"User-Agent": "dnsdisco", "Accept-Encoding": "identity", "Content-Type": "application/json"}
+
+    def get(self, path: str, *names: str, index: int = 0, wait_s: float = 0.0, **params: str) -> Reply:
+        """GET *path*, with each of *names* quoted behind it. With an *index* it blocks until the answer's is another one, or *wait_s*.
+
+        Raises AgentError. The index is never taken from an answer that failed: those say 1, whatever the catalog's is.
+        """
+        options, query = self._options, list(params.items())
+        if options.datacenter:
+            query.append(("dc", options.datacenter))
+        if options.stale:
+            query.append(("stale", "1"))
+        if index > 0:
+            query += [("index", str(index)), ("wait", f"{round(wait_s * 1000)}ms")]
+        blocks_s = wait_s * (1 + WAIT_JITTER) if index > 0 else 0.0
+        code, headers, body = self._exchange(self._client.get, path, names, query, blocks_s=blocks_s)
+        self._raise_for(code, headers, body)
+        try:
+            data = json.loads(body)
+        except (ValueError, RecursionError):
+            raise self._error("malformed", f"what came back is no JSON: {self._excerpt(body)}") from None
+        return Reply(data, _index(headers.get("X-Consul-Index")), str(headers.get(_FILTERED, "")).lower() == "true")
+
+    def put(self, path: str, *names: str, data: dict[str, Any] | None = None, **params: str) -> None:
+        """Raises AgentError; ValueError, with the agent's words, where it refuses *data* (400)."""
+        body = "" if data is None else json.dumps(data)
+        code, headers, text = self._exchange(self._client.put, path, names, list(params.items()), data=body)
+        if code == 400:
+            raise ValueError(f"the Consul agent refuses this: {self._excerpt(text)}")
+        self._raise_for(code, headers, text)
+
+    def abort(self) -> None:
+        """End what is going on in another thread, and refuse what comes. Does not block."""
+        self._connection.abort()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _exchange(
+        self, send: Any, path: str, names: Iterable[str], query: list[tuple[str, str]], *, blocks_s: float = 0.0, **more: Any
+    ) -> tuple[int, Any, str]:
+        token = self._credentials.token()
+        headers = self._connection.headers
+        if token is None:
+            headers.pop("X-Consul-Token", None)
+        else:
+            headers["X-Consul-Token"] = token
+        self._connection.patience = Patience(head_s=blocks_s + SLACK_S)
+        self._connection.is_repeatable = not blocks_s
+        try:
+            answer = send(lambda response: response, "/".join((path, *names)), query or None, **more)
+        except NoAnswer as error:
+            raise self._error(error.kind, error.reason, is_denied=error.kind == "tls") from None
+        return answer.code, answer.headers, answer.body
+
+    def _raise_for(self, code: int, headers: Any, body: str) -> None:
+        if code == 200:
+            return
+        reason = f"HTTP {code}: {self._excerpt(body)}" if body.strip() else f"HTTP {code}"
+        retry_after_s = _seconds(headers.get("Retry-After"))
+        if code == 429:
+            retry_after_s = max(retry_after_s or 0.0, BUSY_S)
+        raise self._error("status", reason, status=code, retry_after_s=retry_after_s, is_denied=code in {401, 403})
+
+    def _error(self, kind: str, reason: str, **more: Any) -> AgentError:
+        return AgentError(self._credentials.redacted(f"{self._where}: {reason}"), kind, **more)
+
+    def _excerpt(self, body: str) -> str:
+        text = " ".join(body[: 4 * EXCERPT_CHARACTERS_MAX].split())
+        text = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+        return text if len(text) <= EXCERPT_CHARACTERS_MAX else f"{text[: EXCERPT_CHARACTERS_MAX - 1]}…"
+
+
+def is_askable(name: str) -> bool:
+    """Whether a path can hold *name*: the agent resolves empty and dotted segments, so that it would be asked for another one."""
+    return not {"", ".", ".."} & set(name.split("/"))
+
+
+def _index(text: Any) -> int:
+    text = str(text).strip()
+    return min(int(text), INDEX_MAX) if text.isascii() and text.isdigit() and len(text) < 20 else 0
+
+
+def _seconds(text: Any) -> float | None:
+    """Of a Retry-After field; its form with a date is passed over."""
+    return float(text) if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 8 else None

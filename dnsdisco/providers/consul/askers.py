@@ -1,0 +1,261 @@
+"""The threads of a watch. Each has a connection of its own, asks one kind of question over and over, and posts what it hears.
+
+Rules for the index of a blocking query: it is the last answer's; one that went backwards starts again at 0; and a thread that failed
+starts anew without one, for an agent that has lost its data is silent for whoever knows a higher index.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from dnsdisco.model.service import Service
+from dnsdisco.providers.consul.catalog import Catalog, CONSUL, Failing, Names
+from dnsdisco.providers.consul.entries import Reading
+from dnsdisco.providers.log import logger
+
+HEARTBEAT_S = 10.0  # how long the list of services is waited for: its answer, also without news, says that the agent is there
+SETTLE_S = 5.0  # a catalog that comes back without most of its services must stay so for this long
+RESETTLE_S = 0.5  # between two looks at it
+BURST, BURST_PER_S = 5, 10.0  # answers in a row, and per second: more often nothing is published
+IDLE_MIN_S, IDLE_MAX_S = 0.1, 2.0  # after an answer that came at once and had no news; doubled each time
+AT_ONCE_S = 1.0
+SWEEP_SPACE_S = 1.0  # between two sweeps
+SWEEP_SHARE = 4  # and at least so many times as long as one took: at most a fifth of a core
+NODES_EVERY = 1.0  # nodes per service that a sweep may ask; beyond, asking each service costs less
+
+
+class Listed(NamedTuple):
+    names: Names
+    is_moved: bool  # the index is another one: some service, instance, tag or meta has changed
+
+
+class Seen(NamedTuple):
+    """A service that has a blocking query of its own."""
+
+    name: str
+    reading: Reading
+    asker: ServiceAsker
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    name: str
+    reading: Reading
+    index: int
+
+
+class Flipped(NamedTuple):
+    """Checks changed. `is_first`: this is what they are; what they were before is not known."""
+
+    failing: frozenset[Failing]
+    is_first: bool
+
+
+class Swept(NamedTuple):
+    """`marks`: the fingerprint of every service; None: too many nodes, so each service is to be asked."""
+
+    marks: dict[str, int] | None
+
+
+class Ended(NamedTuple):
+    """`error` None: it was told to."""
+
+    asker: Asker
+    error: BaseException | None
+
+
+Event = Listed | Seen | Fetched | Flipped | Swept | Ended
+Post = Callable[[Event], None]
+
+
+class Pace:
+    """Seconds to leave the agent alone before the next question. Never a tight loop, whatever it answers."""
+
+    def __init__(self, burst: int = BURST, per_s: float = BURST_PER_S) -> None:
+        self._burst, self._per_s = burst, per_s
+        self._tokens, self._at = float(burst), time.monotonic()
+        self._idle_s = IDLE_MIN_S
+
+    def after(self, *, is_news: bool, took_s: float) -> float:
+        now = time.monotonic()
+        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_s) - 1
+        self._at = now
+        if is_news or took_s >= AT_ONCE_S:
+            self._idle_s = IDLE_MIN_S
+            return max(0.0, -self._tokens / self._per_s)
+        wait_s, self._idle_s = self._idle_s, min(2 * self._idle_s, IDLE_MAX_S)
+        return wait_s
+
+
+class Asker(threading.Thread):
+    """A daemon: one that hangs in name resolution ends with the process."""
+
+    def __init__(self, catalog: Catalog, post: Post) -> None:
+        super().__init__(name=f"consul-{type(self).__name__.removesuffix('Asker').lower()}", daemon=True)
+        self._catalog, self._post = catalog, post
+        self._agent = catalog.connect()
+        self._over = threading.Event()
+
+    def run(self) -> None:
+        error: BaseException | None = None
+        try:
+            self.ask()
+        except Exception as caught:  # noqa: BLE001  whoever puts it all together raises it
+            error = caught
+        finally:
+            self._agent.close()
+        self._post(Ended(self, None if self._over.is_set() else error))
+
+    def ask(self) -> None:
+        raise NotImplementedError
+
+    def retire(self) -> None:
+        """End when the query that is under way has its answer: one that is given up would hold the agent's slot just as long."""
+        self._over.set()
+
+    def abort(self) -> None:
+        """End now. Does not block."""
+        self._over.set()
+        self._agent.abort()
+
+
+class NamesAsker(Asker):
+    """The list of services. *before*: the names that were there when the agent was lost."""
+
+    def __init__(self, catalog: Catalog, post: Post, before: frozenset[str]) -> None:
+        super().__init__(catalog, post)
+        self._known = before - {CONSUL}
+        self._thin_since: float | None = None
+
+    def ask(self) -> None:
+        index, pace = 0, Pace()
+        wait_s = min(HEARTBEAT_S, self._catalog.options.wait_s)
+        while not self._over.is_set():
+            asked_at = time.monotonic()
+            names, new = self._catalog.names(self._agent, index, wait_s)
+            if (index == 0 or new < index) and self._is_too_thin(names):
+                index = 0
+                self._over.wait(RESETTLE_S)
+                continue
+            self._known = frozenset(names) - {CONSUL}
+            is_moved = new != index or index == 0
+            self._post(Listed(names, is_moved))
+            index = new if new >= index else 0
+            self._over.wait(pace.after(is_news=is_moved and new != 0, took_s=time.monotonic() - asked_at))
+
+    def _is_too_thin(self, names: Names) -> bool:
+        """An agent that has just come back, or begun anew, may not have heard of its services yet. O(names)."""
+        missing = len(self._known.difference(names))
+        now = time.monotonic()
+        if 2 * missing <= len(self._known):
+            self._thin_since = None
+            return False
+        if self._thin_since is None:
+            self._thin_since = now
+            logger().warning(
+                f"the catalog came back without most services; believed if it stays so for {SETTLE_S:g} s",
+                provider=CONSUL,
+                missing=missing,
+                of=len(self._known),
+            )
+        if now - self._thin_since < SETTLE_S:
+            return True
+        self._thin_since = None
+        return False
+
+
+class ServiceAsker(Asker):
+    """One service, from what is known of it on."""
+
+    def __init__(self, catalog: Catalog, post: Post, service: str, index: int, known: Service) -> None:
+        super().__init__(catalog, post)
+        self.service = service
+        self._index, self._known = index, known
+
+    def ask(self) -> None:
+        index, pace = self._index, Pace()
+        known: Service | None = self._known
+        was_empty = False
+        while not self._over.is_set():
+            asked_at = time.monotonic()
+            reading, new = self._catalog.service(self._agent, self.service, index, self._catalog.options.wait_s)
+            is_news = reading.service != known or reading.is_empty != was_empty
+            if is_news:
+                self._post(Seen(self.service, reading, self))
+                known, was_empty = reading.service, reading.is_empty
+            index = new if new >= index else 0
+            self._over.wait(pace.after(is_news=is_news, took_s=time.monotonic() - asked_at))
+
+
+class ChecksAsker(Asker):
+    """The checks of everybody, for services that have no query of their own."""
+
+    def ask(self) -> None:
+        index, pace = 0, Pace(burst=BURST, per_s=2.0)  # each answer costs the servers a pass over all checks
+        known: frozenset[Failing] | None = None
+        while not self._over.is_set():
+            asked_at = time.monotonic()
+            failing, new = self._catalog.failing(self._agent, index, self._catalog.options.wait_s)
+            is_news = failing != known
+            if known is None:
+                self._post(Flipped(failing, is_first=True))
+            elif is_news:
+                self._post(Flipped(failing ^ known, is_first=False))
+            known = failing
+            index = new if new >= index else 0
+            self._over.wait(pace.after(is_news=is_news, took_s=time.monotonic() - asked_at))
+
+
+class SweepAsker(Asker):
+    """Who has changed, when the list of services says only that somebody has. Node by node: that is the fewest questions."""
+
+    def __init__(self, catalog: Catalog, post: Post) -> None:
+        super().__init__(catalog, post)
+        self.services = 0  # how many have no query of their own
+        self._is_due = threading.Event()
+
+    def kick(self, services: int) -> None:
+        """Sweep soon. Kicks that come before it begins are one."""
+        self.services = services
+        self._is_due.set()
+
+    def ask(self) -> None:
+        while True:
+            self._is_due.wait()
+            if self._over.is_set():
+                return
+            self._is_due.clear()
+            began_at = time.monotonic()
+            nodes = self._catalog.nodes(self._agent)
+            is_cheap = len(nodes) <= NODES_EVERY * self.services
+            marks = self._catalog.fingerprints(self._agent, nodes, self._over) if is_cheap else None
+            if self._over.is_set():
+                return
+            self._post(Swept(marks))
+            self._over.wait(max(SWEEP_SPACE_S, SWEEP_SHARE * (time.monotonic() - began_at)))
+
+    def retire(self) -> None:
+        super().retire()
+        self._is_due.set()
+
+    def abort(self) -> None:
+        super().abort()
+        self._is_due.set()
+
+
+class FetchAsker(Asker):
+    """Services from a queue, one after another; None in it is the end."""
+
+    def __init__(self, catalog: Catalog, post: Post, names: queue.SimpleQueue[str | None]) -> None:
+        super().__init__(catalog, post)
+        self._names = names
+
+    def ask(self) -> None:
+        while (name := self._names.get()) is not None and not self._over.is_set():
+            reading, index = self._catalog.service(self._agent, name)
+            self._post(Fetched(name, reading, index))

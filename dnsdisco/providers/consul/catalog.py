@@ -1,0 +1,152 @@
+"""The questions that are asked of an agent, and when an answer is not to be believed.
+
+With ACLs an agent does not refuse a token that may see nothing: it answers 200 with less, or with nothing. Taken for the truth, that
+would delete every name. So an answer counts as denied when it says that ACLs filtered it, when `consul`, which every server registers
+itself, is gone, and when there is nothing at all.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from dnsdisco.providers.consul.agent import Agent, AgentError, is_askable, Reply
+from dnsdisco.providers.consul.credentials import Credentials
+from dnsdisco.providers.consul.entries import fingerprint, read_entries, Reading, refused_name, Wanted
+from dnsdisco.providers.consul.options import Options
+from dnsdisco.providers.log import logger
+
+CONSUL = "consul"
+TOLD_MAX = 10_000  # faults remembered, so that each is told once; then they may be told again
+SHOWN_MAX = 20  # faults told one by one, of a service at once
+
+POLICY = 'it needs service_prefix "" {policy = "read"} and node_prefix "" {policy = "read"}'
+# A check that is not passing, by whose change of presence a service's health has changed. Passing ones are most, and say nothing else.
+NOT_PASSING = 'Status != "passing"'
+
+Names = dict[str, tuple[str, ...]]  # service: the tags of all its instances together
+
+
+class Failing(NamedTuple):
+    """`service` "": a check of the whole node."""
+
+    node: str
+    check: str
+    status: str
+    service: str
+
+
+class Catalog:
+    """Shared by all threads of one provider. Every question blocks and raises AgentError."""
+
+    def __init__(self, options: Options, credentials: Credentials) -> None:
+        self.options = options
+        self.wanted = Wanted(frozenset(options.tags), options.proxies)
+        self._credentials = credentials
+        self._had_consul = False
+        self._told: set[tuple[str, str, str]] = set()
+        self._lock = threading.Lock()  # around _told
+
+    def connect(self) -> Agent:
+        """Does no I/O; the first question connects."""
+        return Agent(self.options, self._credentials)
+
+    def names(self, agent: Agent, index: int = 0, wait_s: float = 0.0) -> tuple[Names, int]:
+        """Every service of the datacenter that can be one for us, and the index. Never none."""
+        reply = agent.get("/v1/catalog/services", index=index, wait_s=wait_s)
+        data = self._checked(reply, dict, "the list of services")
+        may_lose_consul = self.options.allow_filtered or not self._had_consul
+        if not data or not (CONSUL in data or may_lose_consul):
+            what = "no service at all" if not data else "no service `consul`, which it listed before"
+            raise denied(f"the agent lists {what}; the token may not read the catalog: {POLICY}")
+        self._had_consul |= CONSUL in data
+        names: Names = {}
+        for name, tags in data.items():
+            reason = _refused(name)
+            if reason:
+                self.tell(str(name), [("", reason)])
+                continue
+            merged = tuple(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else ()
+            if self.wanted.tags.issubset(merged):
+                names[name] = merged
+        return names, reply.index
+
+    def can_be_asked(self, name: str) -> bool:
+        return not _refused(name)
+
+    def service(self, agent: Agent, name: str, index: int = 0, wait_s: float = 0.0) -> tuple[Reading, int]:
+        """Its instances in every state of health, and the index."""
+        reply = agent.get("/v1/health/service", name, index=index, wait_s=wait_s)
+        reading = read_entries(name, self._checked(reply, list, f"the instances of {name}"), self.wanted)
+        if reading.faults:
+            self.tell(name, reading.faults)
+        return reading, reply.index
+
+    def failing(self, agent: Agent, index: int = 0, wait_s: float = 0.0) -> tuple[frozenset[Failing], int]:
+        """The checks of the datacenter that do not pass. Blocks until any check changes, also one that passes before and after."""
+        reply = agent.get("/v1/health/state/any", index=index, wait_s=wait_s, filter=NOT_PASSING)
+        checks = self._checked(reply, list, "the checks")
+        keys = ("Node", "CheckID", "Status", "ServiceName")
+        return frozenset(
+            Failing(*(str(check.get(key)) for key in keys)) for check in checks if isinstance(check, dict)
+        ), reply.index
+
+    def nodes(self, agent: Agent) -> list[str]:
+        data = self._checked(agent.get("/v1/catalog/nodes"), list, "the nodes")
+        names = (node.get("Node") for node in data if isinstance(node, dict))
+        return [name for name in names if isinstance(name, str) and name.isprintable() and is_askable(name)]
+
+    def fingerprints(self, agent: Agent, nodes: Iterable[str], over: threading.Event) -> dict[str, int]:
+        """Of every service on *nodes*, as Reading has it: who differs has changed. One question a node; ends early with *over*."""
+        marks: dict[str, int] = {}
+        for name in nodes:
+            if over.is_set():
+                break
+            data = agent.get("/v1/catalog/node-services", name).data
+            if not isinstance(data, dict):  # null: the node has gone
+                continue
+            node, services = data.get("Node"), data.get("Services")
+            if not isinstance(node, dict) or not isinstance(services, list):
+                continue
+            for service in services:
+                if not isinstance(service, dict):
+                    continue
+                key = str(service.get("Service"))
+                mark = fingerprint(node.get("Node"), node.get("ModifyIndex"), service.get("ID"), service.get("ModifyIndex"))
+                marks[key] = marks.get(key, 0) ^ mark
+        return marks
+
+    def check_empty(self, name: str) -> None:
+        """Raises AgentError where it cannot be true that *name*, which is listed, has no instance."""
+        if name == CONSUL:
+            raise denied(f"the agent lists services and hides their instances; the token may not read nodes: {POLICY}")
+
+    def tell(self, name: str, faults: list[tuple[str, str]]) -> None:
+        """What is left out of the service, each once."""
+        with self._lock:
+            fresh = [fault for fault in dict.fromkeys(faults) if (name, *fault) not in self._told]
+            if len(self._told) + len(fresh) > TOLD_MAX:
+                self._told.clear()
+            self._told.update((name, *fault) for fault in fresh[:TOLD_MAX])
+        for who, reason in fresh[:SHOWN_MAX]:
+            logger().warning("left out", provider=CONSUL, service=name, reason=f"{who}: {reason}" if who else reason)
+        if len(fresh) > SHOWN_MAX:
+            logger().warning("left out", provider=CONSUL, service=name, more=len(fresh) - SHOWN_MAX)
+
+    def _checked(self, reply: Reply, kind: type, what: str) -> Any:
+        if reply.is_filtered and not self.options.allow_filtered:
+            hint = "; `allow_filtered: true` takes the part that it may see for the whole"
+            raise denied(f"ACLs hide a part of {what}: {POLICY}{hint}")
+        if not isinstance(reply.data, kind):
+            raise AgentError(f"{what}: expected a {kind.__name__}, found {type(reply.data).__name__}", "malformed")
+        return reply.data
+
+
+def _refused(name: Any) -> str:
+    reason = refused_name(name)
+    return reason or ("" if is_askable(name) else "a name with empty or dotted parts cannot be asked for")
+
+
+def denied(reason: str) -> AgentError:
+    return AgentError(reason, "denied", is_denied=True)

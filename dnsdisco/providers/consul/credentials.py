@@ -1,0 +1,89 @@
+"""The files that prove who we are and whom we trust. They are read when they are needed and again when they change."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import threading
+
+from dnsdisco.errors import ProviderError
+from dnsdisco.providers.consul.options import Options, usable_token
+
+_State = tuple[int, ...] | None  # what a file's stat() says; None: it cannot be asked
+
+
+class Credentials:
+    """Shared by all connections of one provider."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._lock = threading.Lock()
+        self._token_state: _State = None
+        self._token: str | None = options.token
+        self._context: tuple[tuple[_State, ...], ssl.SSLContext] | None = None
+
+    def token(self) -> str | None:
+        """None: none was given. Raises ProviderError for a token file that cannot be used, and never could in this process."""
+        path = self._options.token_file
+        if path is None:
+            return self._token
+        state = _state(path)
+        with self._lock:
+            if state is not None and state == self._token_state:
+                return self._token
+            try:
+                with open(path, encoding="utf-8") as file:  # noqa: PTH123  as it was written
+                    self._token = usable_token(file.read(65536))
+                self._token_state = state
+            except (OSError, ValueError) as error:
+                if self._token is None:
+                    reason = error.strerror if isinstance(error, OSError) else str(error)
+                    raise ProviderError("consul", f"the token file {path}: {reason}", is_denied=True) from None
+                # It is being replaced; should the old token have been revoked, the agent will say so.
+            return self._token
+
+    def redacted(self, text: str) -> str:
+        """*text* without the token, should somebody have put it there."""
+        token = self._token
+        return text.replace(token, "***") if token else text
+
+    def context(self) -> ssl.SSLContext:
+        """Made anew when one of its files has changed. Raises ProviderError for files that cannot be used."""
+        options = self._options
+        files = [path for path in (options.ca_file, options.client_cert, options.client_key) if path is not None]
+        states = tuple(_state(path) for path in files)
+        with self._lock:
+            if self._context is None or self._context[0] != states:
+                self._context = states, self._new_context()
+            return self._context[1]
+
+    def _new_context(self) -> ssl.SSLContext:
+        options = self._options
+        try:
+            context = ssl.create_default_context(cafile=options.ca_file)
+        except OSError as error:  # ssl.SSLError is one
+            raise ProviderError("consul", f"ca_file {options.ca_file}: {_why(error)}", is_denied=True) from None
+        if not options.verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        if options.client_cert is not None:
+            try:
+                # An empty password: a key that has one must not ask for it on the terminal.
+                context.load_cert_chain(options.client_cert, options.client_key, password="")
+            except (OSError, ValueError) as error:
+                raise ProviderError("consul", f"client_cert {options.client_cert}: {_why(error)}", is_denied=True) from None
+        return context
+
+
+def _state(path: str) -> _State:
+    try:
+        stat = os.stat(path)  # noqa: PTH116  for each query: the cheapest way
+    except (OSError, ValueError):
+        return None
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino, stat.st_dev
+
+
+def _why(error: OSError | ValueError) -> str:
+    if isinstance(error, ssl.SSLError):
+        return "no PEM file that can be used" + (f" ({error.reason.lower().replace('_', ' ')})" if error.reason else "")
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
