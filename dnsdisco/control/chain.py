@@ -9,6 +9,7 @@ from typing import Any
 from dnsdisco.control.contact import Contact
 from dnsdisco.control.guard import RemovalGuard
 from dnsdisco.control.log import Logger, SHOWN_MAX, tell_faults, Told
+from dnsdisco.control.provenance import Provenance
 from dnsdisco.control.records import Compiler
 from dnsdisco.control.watcher import Event, Failed, Seen, Watcher
 from dnsdisco.model.chain import Collision, FAIL_OPEN, Policy, Source
@@ -32,6 +33,7 @@ class Member:
     view: Snapshot | None = None  # what the catalog was made from; None: nothing yet, or given up
     pending: Snapshot | None = None  # newer, not merged yet
     told: Told = field(default_factory=Told)
+    rejected: int = 0  # objects left out of its last view by us
 
     @property
     def own_options(self) -> dict[str, Any]:
@@ -50,6 +52,7 @@ class Chain:
         self._merger = Merger((), self._policy, self._compiler)
         self._collisions: frozenset[Collision] = frozenset()
         self._record_faults = Told()
+        self.provenance = Provenance()
 
     @property
     def entries(self) -> Mapping[str, Entry]:
@@ -72,7 +75,7 @@ class Chain:
     def take_event(self, member: Member, event: Event, now: float) -> None:
         """What its thread told. Nothing is merged yet."""
         if isinstance(event, Failed):
-            if member.contact.lost(now, event.reason, self._when()):
+            if member.contact.lost(now, event.reason, self._when(), is_denied=event.is_denied):
                 tell = self._log.error if event.is_denied else self._log.warning
                 kept = {"services_kept": len(member.view.services)} if member.view is not None else {}
                 tell(
@@ -86,6 +89,7 @@ class Chain:
         if member.contact.heard(now):
             news = "provider back" if had_synced else "provider synced"
             self._log.info(news, provider=member.name, services=len(event.view.services))
+        member.rejected = event.rejected
         self._take_view(member, event, now)
 
     def merge_pending(self) -> Change:

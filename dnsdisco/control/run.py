@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from dnsdisco.control import overview
 from dnsdisco.control.chain import Chain, Member, named
 from dnsdisco.control.contact import Contact
 from dnsdisco.control.guard import CONFIRM_AFTER_S
@@ -22,6 +23,7 @@ from dnsdisco.control.log import Logger, logger
 from dnsdisco.control.publisher import Publisher
 from dnsdisco.control.serials import read_floor, Serials, write_floor
 from dnsdisco.control.status import Say
+from dnsdisco.control.view import ServiceView, View
 from dnsdisco.control.watcher import Event, Failed, Watcher
 from dnsdisco.control.zonefiles import ZoneFiles
 from dnsdisco.errors import DnsdiscoError
@@ -63,7 +65,7 @@ class Control:
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._kept: dict[str, Any] = {"serial_floor": int(parameters.kept.get("serial_floor") or 0), "synced": []}
         self._synced_before = frozenset(parameters.kept.get("synced") or ())
-        self._is_ready = False
+        self._started, self._is_ready = time.time(), False
         self._is_patient = True  # startup_timeout has not passed
         self._ready_serial: int | None = None
         self._publish_at: asyncio.TimerHandle | None = None
@@ -134,6 +136,16 @@ class Control:
         self._log.info("reloaded", providers=" ".join(member.name for member in members))
         self._parameters.say("reloaded", settings=settings)
         self._look_around()
+
+    def view(self) -> View:
+        return overview.whole(self.chain, self.publisher, self._loop.time(), started=self._started, is_ready=self._is_ready)
+
+    def services(self) -> Iterator[ServiceView]:
+        """In the order of the names; to be taken before the loop goes on."""
+        return overview.services(self.chain, self._loop.time())
+
+    def service(self, name: str) -> ServiceView | None:
+        return overview.service(self.chain, name, self._loop.time())
 
     def _members(self, settings: Mapping[str, Any]) -> list[Member]:
         """The chain that *settings* asks for, of the members there are and of new ones. Raises what `create` raises."""
@@ -207,6 +219,7 @@ class Control:
         now = self._loop.time()
         if change:
             self._published_at = now
+            self.chain.provenance.note(change, time.time())
             self.publisher.publish(change, self.chain.entries, self.chain.states(now))
         else:
             self._publish_states()

@@ -14,28 +14,31 @@ class Reader:
     """One provider's yields, in order. Services whose data did not change keep their identity."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[str, Service | None]] = {}  # by name: the data as text, and what it became
+        self._known: dict[str, tuple[str, Service | None, int]] = {}  # by name: the data as text, what it became, objects left out
         self.faults: list[tuple[str, str]] = []  # service, reason; of the last view, of the services read anew in it
+        self.rejected = 0  # objects left out of the last view
 
     def read(self, yielded: object) -> Snapshot:
         """Raises TypeError for what is neither a Snapshot nor a mapping of names to data. O(services) for a mapping."""
-        self.faults = []
+        self.faults, self.rejected = [], 0
         if isinstance(yielded, Snapshot):
             return yielded
         if not isinstance(yielded, Mapping):
             raise TypeError(f"yielded {type(yielded).__name__}, not a mapping of service names to their data")
-        known: dict[str, tuple[str, Service | None]] = {}
+        known: dict[str, tuple[str, Service | None, int]] = {}
         for name, data in yielded.items():
             text = _text(data)
             old = self._known.get(name)
-            known[name] = old if old is not None and old[0] == text and text else (text, self._service(name, data, old))
+            known[name] = old if old is not None and old[0] == text and text else (text, *self._service(name, data, old))
         self._known = known
-        return Snapshot({service.key: service for _, service in known.values() if service is not None})
+        self.rejected = sum(left_out for *_, left_out in known.values())
+        return Snapshot({service.key: service for _, service, _ in known.values() if service is not None})
 
-    def _service(self, name: Any, data: Any, old: tuple[str, Service | None] | None) -> Service | None:
+    def _service(self, name: Any, data: Any, old: tuple[str, Service | None, int] | None) -> tuple[Service | None, int]:
         service, faults = service_from_data(name, data)
         self.faults += [(str(name), f"{path}: {message}" if path else message) for path, message, _ in faults]
-        return old[1] if old is not None and old[1] == service else service
+        left_out = sum(not is_warning for *_, is_warning in faults)
+        return (old[1] if old is not None and old[1] == service else service), left_out
 
 
 def _text(data: Any) -> str:

@@ -31,6 +31,7 @@ class Seen:
     view: Snapshot
     is_repeated: bool
     faults: tuple[tuple[str, str], ...]
+    rejected: int = 0  # objects left out of it by us; the provider tells of those that it left out itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ class Watcher:
                         if last is _NOTHING and view.changed is not None:  # against what, nobody here knows
                             view = replace(view, changed=None)
                     last = yielded
-                    self._emit(stop, Seen(view, is_repeated, () if is_repeated else tuple(reader.faults)))
+                    self._emit(stop, Seen(view, is_repeated, () if is_repeated else tuple(reader.faults), reader.rejected))
                     pace.wait()
                     if stop.is_set():
                         break

@@ -34,6 +34,7 @@ class Entry:
     records: tuple[ExtraRecord, ...] = ()
     fails_open: bool = True  # when every instance is critical: all of them (True) or none
     shadows: tuple[str, ...] = ()  # providers that have it too and were not asked
+    merged: tuple[str, ...] = ()  # other providers that some of its instances come from: their age counts as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,7 @@ def entry_to_plain(entry: Entry) -> dict[str, Any]:
         "fails_open": entry.fails_open,
         "records": [[list(extra.owner), extra.rtype, extra.ttl, extra.rdata.hex()] for extra in entry.records],
         "instances": [instance_to_plain(instance) for instance in service.instances],
+        **({"merged": list(entry.merged)} if entry.merged else {}),
     }
 
 
@@ -117,4 +119,5 @@ def entry_from_plain(plain: dict[str, Any]) -> Entry:
         alias_of=plain["alias_of"],
     )
     records = tuple(ExtraRecord(tuple(owner), rtype, ttl, bytes.fromhex(rdata)) for owner, rtype, ttl, rdata in plain["records"])
-    return Entry(".".join(paths[0]), paths, plain["provider"], service, records, plain["fails_open"])
+    merged = tuple(plain.get("merged", ()))
+    return Entry(".".join(paths[0]), paths, plain["provider"], service, records, plain["fails_open"], merged=merged)

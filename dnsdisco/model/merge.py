@@ -188,6 +188,7 @@ class Merger:
             records=self._records(service) if service.records else (),
             fails_open=rule == FAIL_OPEN,
             shadows=tuple(self._sources[source].name for source in shadows),
+            merged=tuple(self._sources[source].name for source, _ in members[1:]),
         )
 
 

@@ -161,6 +161,7 @@ class StaticServiceDiscovery(ServiceDiscovery):
             if len(problems) > LOGGED_MAX:
                 logger().warning(f"{len(problems) - LOGGED_MAX} more; `dnsdisco check` shows them all", provider=self.type)
         self._reported = present
+        self.rejected = sum(not is_warning for *_, is_warning in present)
 
     def _change(self, name: str, change: Change) -> bool:
         """The change, alone with the file. False: there was nothing to change."""

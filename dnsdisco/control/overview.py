@@ -1,0 +1,88 @@
+"""Makes the values of view.py from the chain and the publisher, when somebody asks. The loop's thread only; O(providers + services)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dnsdisco.control import view
+from dnsdisco.control.chain import Chain, Member
+from dnsdisco.control.publisher import Publisher
+from dnsdisco.control.view import ProviderView, ServiceView, View
+from dnsdisco.model.entry import Entry
+
+INDEX_CHARACTERS_MAX = 100  # of a plug-in's word for its backend's state
+
+
+def whole(chain: Chain, publisher: Publisher, now: float, *, started: float, is_ready: bool) -> View:
+    """*now* is the monotonic time of the chain's events, *started* unix time."""
+    providers = tuple(provider(member, now) for member in chain.members)
+    missing = [f"provider {each.name}: {each.state}" for each in providers if each.state != view.UP]
+    missing += [f"worker {link.number}: no catalog yet" for link in publisher.links if not link.applied]
+    return View(
+        serial=publisher.serial,
+        started=started,
+        is_ready=is_ready,
+        missing=tuple(missing),
+        providers=providers,
+        services=len(chain.entries),
+        instances=sum(len(entry.service.instances) for entry in chain.entries.values()),
+        workers=len(publisher.links),
+        checked=0,
+        failing=0,
+    )
+
+
+def provider(member: Member, now: float) -> ProviderView:
+    contact, source = member.contact, member.watcher.provider
+    services = member.view.services if member.view is not None else {}
+    told = source.rejected if isinstance(source.rejected, int) else 0  # a plug-in can set anything
+    return ProviderView(
+        name=member.name,
+        type=str(member.entry["type"]),
+        state=contact.word(now),
+        is_optional=contact.is_optional,
+        contact_age_s=contact.contact_age_s(now),
+        view_age_s=None if contact.heard_at is None else now - contact.heard_at,
+        last_error=contact.last_error,
+        last_error_age_s=now - contact.last_error_at if contact.errors else None,
+        errors=contact.errors,
+        services=len(services),
+        instances=sum(len(service.instances) for service in services.values()),
+        rejected=member.rejected + told,
+        held=member.guard.held,
+        index=str(source.index)[:INDEX_CHARACTERS_MAX],
+        is_restored=contact.restored_at is not None,
+    )
+
+
+def services(chain: Chain, now: float) -> Iterator[ServiceView]:
+    """Every published service, in the order of the names. The catalog must not change before the last one is taken."""
+    stale = _stale(chain, now)
+    for key in sorted(chain.entries):
+        yield _service(chain, chain.entries[key], stale)
+
+
+def service(chain: Chain, name: str, now: float) -> ServiceView | None:
+    """The one found under *name*: labels left of the zone, in any case. O(services) for a name that is not the canonical one."""
+    path = tuple(name.lower().split("."))
+    entry = chain.entries.get(".".join(path)) or next((each for each in chain.entries.values() if path in each.paths), None)
+    return None if entry is None else _service(chain, entry, _stale(chain, now))
+
+
+def _stale(chain: Chain, now: float) -> frozenset[str]:
+    return frozenset(state.name for state in chain.states(now) if state.is_stale or not state.has_synced)
+
+
+def _service(chain: Chain, entry: Entry, stale: frozenset[str]) -> ServiceView:
+    origin = chain.provenance.of(entry.key)
+    return ServiceView(
+        name=entry.key,
+        names=tuple(".".join(path) for path in entry.paths),
+        provider=entry.provider,
+        merged=entry.merged,
+        shadows=entry.shadows,
+        since=origin.since,
+        changed=origin.changed,
+        is_stale=not stale.isdisjoint((entry.provider, *entry.merged)),
+        entry=entry,
+    )
