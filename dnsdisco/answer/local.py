@@ -8,7 +8,7 @@ from typing import assert_never, NamedTuple
 from dnsdisco.answer import flatten, special
 from dnsdisco.answer.decision import Decision, Forward, Gather, Part, Want
 from dnsdisco.answer.settings import AnswerSettings
-from dnsdisco.model.entry import Entry, ExtraRecord
+from dnsdisco.model.entry import Entry, ExtraRecord, ProviderState
 from dnsdisco.wire import rdata
 from dnsdisco.wire.constants import (
     A,
@@ -35,6 +35,7 @@ from dnsdisco.zone.lookup import Apex, Found, lookup, NameServer, NotReady, NxDo
 from dnsdisco.zone.settings import ZoneSettings
 
 Labels = tuple[bytes, ...]
+STALE_TOLD_MAX = 2  # providers of one service that are told to be away: each reason takes up to 200 octets from the answer
 CHAIN_MAX = 8  # CNAMEs in one answer; what was collected is answered then (RFC 1034 §3.6.2)
 
 
@@ -232,16 +233,19 @@ def _minimal_any(question: Question, ttl: int) -> Reply:
     return Reply(is_authoritative=True, answer=(RR(question.qname, HINFO, ttl, b"\x07RFC8482\x00"),))
 
 
+def _stale_states(catalog: Catalog, entry: Entry) -> list[ProviderState]:
+    """Of the providers that its instances come from, those that are away."""
+    states = (catalog.states.get(name) for name in (entry.provider, *entry.merged))
+    return [state for state in states if state is not None and (state.is_stale or not state.has_synced)]
+
+
 def _is_stale(catalog: Catalog, entry: Entry) -> bool:
-    state = catalog.states.get(entry.provider)
-    return state is not None and (state.is_stale or not state.has_synced)
+    return bool(_stale_states(catalog, entry))
 
 
 def _stale(catalog: Catalog, entry: Entry) -> tuple[Ede, ...]:
-    if not _is_stale(catalog, entry):
-        return ()
-    state = catalog.states[entry.provider]
-    return (Ede(EDE_STALE, f"{state.name}: {state.reason or 'last known data'}"),)
+    away = _stale_states(catalog, entry)[:STALE_TOLD_MAX]
+    return tuple(Ede(EDE_STALE, f"{state.name}: {state.reason or 'last known data'}") for state in away)
 
 
 def _reasons(catalog: Catalog, found: Found) -> tuple[Ede, ...]:

@@ -34,7 +34,7 @@ class Entry:
     records: tuple[ExtraRecord, ...] = ()
     fails_open: bool = True  # when every instance is critical: all of them (True) or none
     shadows: tuple[str, ...] = ()  # providers that have it too and were not asked
-    merged: tuple[str, ...] = ()  # other providers that some of its instances come from: their age counts as well
+    merged: tuple[str, ...] = ()  # other providers that instances come from (`chain: merge`): their age counts as well
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,8 @@ def test_merge_is_the_union_of_instances_each_once() -> None:
     assert merger.entries["web"].service.scheme == "http"
     assert merger.entries["web"].service.ttl == 7
     assert merger.entries["web"].shadows == ()
+    assert merger.entries["web"].merged == ("p1",)
+    assert merged(FIRST, snapshot(one), snapshot(two)).entries["web"].merged == ()
 
 
 def test_merge_the_same_address_with_other_ports_is_another_instance() -> None:
