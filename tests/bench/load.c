@@ -114,6 +114,7 @@ int main(int argc, char **argv) {
         if (done < 0) done = 0;
         flow->id = (uint16_t)(flow->id - (m - (unsigned)done));
         sent += (unsigned)done;
+        if (!flow->out) flow->last = t; /* it has been quiet: the second begins now */
         flow->out += (unsigned)done;
         progress |= done > 0;
       }
