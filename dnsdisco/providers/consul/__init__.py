@@ -22,7 +22,7 @@ from dnsdisco.providers.consul.catalog import Catalog
 from dnsdisco.providers.consul.credentials import Credentials
 from dnsdisco.providers.consul.entries import Reading
 from dnsdisco.providers.consul.options import Options, settings_over_environment
-from dnsdisco.providers.consul.registration import deregister, register, registration
+from dnsdisco.providers.consul.registration import deregister, register, registration_of
 from dnsdisco.providers.consul.watch import FETCHERS, Watch
 from dnsdisco.providers.log import logger
 
@@ -85,7 +85,7 @@ class ConsulServiceDiscovery(ServiceDiscovery):
         Raises ValueError for data that make no instance, or that the agent refuses; ProviderError; NotSupported where the agent is in
         another datacenter than the one asked about.
         """
-        registered = registration(service_name, service_data)
+        registered = registration_of(service_name, service_data)
         with self._agent() as agent:
             register(agent, self._options, service_name, registered)
         return registered.instance_id

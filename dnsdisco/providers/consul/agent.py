@@ -22,7 +22,8 @@ except ImportError as error:
     raise ImportError("the consul provider needs python-consul: pip install 'dnsdisco[consul]'", name="consul") from error
 
 WAIT_JITTER = 1 / 16  # of the wait: an agent adds up to so much to a blocking query
-SLACK_S = 10.0  # after an answer was due
+SLACK_S = 10.0  # after an answer was due; without a leader an agent takes 7 s to say so
+BODY_S = 20.0  # from an answer's head to its end
 BUSY_S = 5.0  # after a 429 that does not say how long
 INDEX_MAX = 2**63  # beyond is no index but noise
 EXCERPT_CHARACTERS_MAX = 160
@@ -112,7 +113,7 @@ class Agent:
             headers.pop("X-Consul-Token", None)
         else:
             headers["X-Consul-Token"] = token
-        self._connection.patience = Patience(head_s=blocks_s + SLACK_S)
+        self._connection.patience = Patience(blocks_s + SLACK_S, BODY_S)
         self._connection.is_repeatable = not blocks_s
         try:
             answer = send(lambda response: response, "/".join((path, *names)), query or None, **more)

@@ -20,6 +20,7 @@ AGAIN_S = 15.0  # until a service whose query failed gets one again
 REFUSED_AGAIN_S = 60.0
 TELL_S = 1.0  # until a person is told how many are left, for refusals come many at once
 POLL_S = 5.0  # between two looks at all others when not even the questions about them find a connection
+LENT_S = 0.5  # until what was lent for the first time is free: at once, but for an old agent
 LENT = 4  # queries of their own that are given up for those
 
 
@@ -32,6 +33,7 @@ class Crew:
         self._askers: set[Asker] = set()  # that have not ended
         self._own_again_at = self._everybody_again_at = 0.0
         self._tell_at: float | None = None
+        self._has_lent = False
         self._checks: ChecksAsker | None = None
         self._sweep: SweepAsker | None = None
 
@@ -110,7 +112,8 @@ class Crew:
                 fetch(asker.service)
         elif is_refused and asker in (self._checks, self._sweep):
             self.leave_everybody()
-            self._everybody_again_at, self._own_again_at = now + POLL_S, now + REFUSED_AGAIN_S
+            self._everybody_again_at = now + (POLL_S if self._has_lent else LENT_S)
+            self._own_again_at, self._has_lent = now + REFUSED_AGAIN_S, True
             for name in list(self.own)[-LENT:]:
                 self.own.pop(name).abort()
         else:

@@ -38,7 +38,7 @@ class Registration(NamedTuple):
     body: dict[str, Any]  # of /v1/agent/service/register
 
 
-def registration(name: str, data: Mapping[str, Any]) -> Registration:
+def registration_of(name: str, data: Mapping[str, Any]) -> Registration:
     """Raises ValueError, with every reason, for data that make no instance."""
     if data.get("instances") is not None:
         raise ValueError("one instance at a time: expected address and port, found `instances`")

@@ -46,7 +46,7 @@ class Endpoint(NamedTuple):
 class Patience:
     """How long one answer may take, in seconds: until its head is whole, and from there until its body is."""
 
-    head_s: float = 10.0  # without a leader an agent takes 7 s to say so
+    head_s: float = 10.0
     body_s: float = 20.0
 
 

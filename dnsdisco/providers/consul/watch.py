@@ -229,8 +229,9 @@ class Watch:
         free = self._crew.free(now)
         if free <= 0 or len(self._services) == len(self._crew.own):
             return
-        for name in self._others():
-            if free > 0 and name not in self._asked and name not in self._empty:
+        others = set(self._others())
+        for name in self._names or ():  # in the order of the list, which does not depend on how fast each was read
+            if free > 0 and name in others and name not in self._asked and name not in self._empty:
                 self._crew.give(name, self._indexes.get(name, 0), self._services["", name])
                 self._marks.pop(name, None)
                 free -= 1

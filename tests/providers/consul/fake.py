@@ -7,6 +7,8 @@
 `python -m tests.providers.consul.fake SERVICES INSTANCES NODES` runs one in a process of its own, for measurements.
 """
 
+# ruff: noqa: A001  `id` is what Consul calls it
+
 from __future__ import annotations
 
 import json
@@ -17,7 +19,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qsl, unquote
 
 from tests.providers.consul.fake_catalog import FakeCatalog
@@ -45,6 +47,7 @@ class Lie(NamedTuple):
     prefix: str
     act: Callable[[socket.socket, bytes], bool]
     times: int
+    is_blocking: bool | None
 
 
 class FakeConsul:
@@ -67,7 +70,7 @@ class FakeConsul:
         self.port = port
         self.start()
 
-    def __enter__(self) -> FakeConsul:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -94,9 +97,11 @@ class FakeConsul:
             for sock in self._open:
                 _reset(sock)
 
-    def lie(self, prefix: str, act: Callable[[socket.socket, bytes], bool], times: int = 1_000_000) -> None:
-        """Instead of the true answer to paths that begin with *prefix*, the next *times*."""
-        self._lies.append(Lie(prefix, act, times))
+    def lie(
+        self, prefix: str, act: Callable[[socket.socket, bytes], bool], times: int = 1_000_000, *, is_blocking: bool | None = None
+    ) -> None:
+        """Instead of the true answer to paths that begin with *prefix*, the next *times*. *is_blocking*: only to such queries, or not."""
+        self._lies.append(Lie(prefix, act, times, is_blocking))
 
     def be_honest(self) -> None:
         self._lies.clear()
@@ -151,7 +156,8 @@ class FakeConsul:
 
     def _lie_for(self, request: Request) -> Lie | None:
         for at, lie in enumerate(self._lies):
-            if request.path.startswith(lie.prefix) and lie.times > 0:
+            is_meant = lie.is_blocking in (None, "index" in request.query)
+            if request.path.startswith(lie.prefix) and lie.times > 0 and is_meant:
                 self._lies[at] = lie._replace(times=lie.times - 1)
                 return lie
         return None

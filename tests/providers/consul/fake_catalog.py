@@ -1,5 +1,7 @@
 """What the fake agent knows: nodes, instances and checks, with Consul's indexes (one for each service, one for the list)."""
 
+# ruff: noqa: A001, A002  `id` is what Consul calls it
+
 from __future__ import annotations
 
 import json
