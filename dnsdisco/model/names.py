@@ -43,6 +43,8 @@ def is_raw_label(raw: str) -> bool:
 def label_instances(service: Service) -> Service:
     """*service* with a label for every instance, unique within it. O(instances); the same object when nothing is to be changed.
 
+    Only two addresses of one host, one of either family, share a label, as A and AAAA share a name (ADR 0010).
+
     The id if it makes a legal host label, else the hostname, else the address, else a short hash. All those that would share one get
     the node's name appended, else their address, port, or a hash, whichever tells them apart: all, so that their order does not count.
     """
@@ -77,10 +79,19 @@ def _parted(instances: tuple[Instance, ...], first_choices: list[str]) -> list[s
     for at, label in enumerate(first_choices):
         members.setdefault(label, []).append(at)
     labels = list(first_choices)
-    taken = {label for label, group in members.items() if len(group) == 1}
-    for label in sorted(label for label, group in members.items() if len(group) > 1):
+    taken = {label for label, group in members.items() if len(group) == 1 or _are_one_host([instances[at] for at in group])}
+    for label in sorted(members.keys() - taken):
         _part(instances, members[label], label, labels, taken)
     return labels
+
+
+def _are_one_host(group: list[Instance]) -> bool:
+    """A dual-stack pod: the same host name, node and ports, with an IPv4 and an IPv6 address."""
+    if len(group) != 2 or not group[0].hostname or group[0].is_host or group[1].is_host:
+        return False
+    one, two = group
+    are_alike = (one.hostname, one.node, one.ports) == (two.hostname, two.node, two.ports)
+    return are_alike and (":" in one.address) != (":" in two.address)
 
 
 def _part(instances: tuple[Instance, ...], group: list[int], label: str, labels: list[str], taken: set[str]) -> None:

@@ -152,11 +152,12 @@ class Below:
     __slots__ = ("by_label", "by_tag")
 
     def __init__(self, entry: Entry) -> None:
-        self.by_label: dict[bytes, Instance] = {}
+        self.by_label: dict[bytes, tuple[Instance, ...]] = {}  # two, where one host has an address of either family
         self.by_tag: dict[bytes, list[Instance]] = {}
         for instance in entry.service.instances:
             if not instance.is_virtual:
-                self.by_label[instance.label.encode("ascii", "replace")] = instance
+                label = instance.label.encode("ascii", "replace")
+                self.by_label[label] = (*self.by_label.get(label, ()), instance)
             for label in {label for tag in instance.tags for label in tag_labels(tag)}:
                 self.by_tag.setdefault(label, []).append(instance)
 

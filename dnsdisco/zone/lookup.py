@@ -137,8 +137,8 @@ def _one_label(catalog: Catalog, entry: Entry, path: Labels, label: bytes) -> Fo
     if label == b"all":
         return Found(entry, path, entry.service.instances, asks_health=False)
     below = catalog.below(entry)
-    if (instance := below.by_label.get(label)) is not None:
-        return Found(entry, path, (instance,), asks_health=False, is_instance=True, records=_records(entry, (label,)))
+    if (labelled := below.by_label.get(label)) is not None:
+        return Found(entry, path, labelled, asks_health=False, is_instance=True, records=_records(entry, (label,)))
     if (tagged := below.by_tag.get(label)) is not None:
         return Found(entry, path, tuple(tagged), records=_records(entry, (label,)))
     if label in PROTOCOLS:

@@ -98,7 +98,7 @@ def services(found: Found, owner: bytes, zone: Labels, ttl: int, scale: int) -> 
             octets = rdata.srv(instance.priority, min(weight * scale, WEIGHT_MAX), port.number, target)
             if octets not in records:
                 records[octets] = weight
-                targets.setdefault(target, []).append(instance)
+            targets.setdefault(target, []).append(instance)  # the other family's address of the same target, too
     rendered = Rendered([RR(owner, SRV, ttl, octets) for octets in records], list(records.values()), [])
     return rendered, targets
 

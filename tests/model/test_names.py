@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -138,7 +139,10 @@ INSTANCES = st.builds(
 @given(st.lists(INSTANCES, max_size=8))
 def test_labels_are_legal_and_unique(instances: list[Instance]) -> None:
     got = labels(*instances)
-    assert len(set(got)) == len(got)
+    for label in got:
+        sharers = [instance for instance, other in zip(instances, got, strict=True) if other == label]
+        is_one_host = {":" in each.address for each in sharers} == {True, False} and len({each.hostname for each in sharers}) == 1
+        assert len(sharers) == 1 or (len(sharers) == 2 and is_one_host)
     assert all(HOST_LABEL.fullmatch(label) and label != "all" for label in got)
 
 
@@ -164,3 +168,14 @@ def test_whoever_keeps_its_first_choice_is_not_renamed_by_an_unrelated_newcomer(
     for at, choice in enumerate(alone):
         if before[at] == choice and choice != wanted:
             assert after[at] == choice
+
+
+def test_two_families_of_one_host_share_a_label():
+    four = Instance("10.0.0.1", "10.0.0.1", (Port(80),), hostname="web-0", node="n1")
+    six = Instance("2001:db8::1", "2001:db8::1", (Port(80),), hostname="web-0", node="n1")
+    other = Instance("10.0.0.2", "10.0.0.2", (Port(80),), hostname="web-1", node="n1")
+    assert labels(four, six, other) == ["web-0", "web-0", "web-1"]
+    assert len(set(labels(four, replace(six, node="n2")))) == 2
+    assert len(set(labels(four, replace(six, ports=(Port(81),))))) == 2
+    assert len(set(labels(four, replace(other, hostname="web-0")))) == 2
+    assert len(set(labels(four, six, replace(other, hostname="web-0")))) == 3
