@@ -65,7 +65,28 @@ class StaticProvider(Provider):
 
 class ConsulProvider(Provider):
     address: Annotated[str, PlainValidator(v.http_address)] = ""
+    token: v.Secret = ""
     token_file: v.Path = ""
+    datacenter: v.Text = ""
+    ca_file: v.Path = ""
+    client_cert: v.Path = ""
+    client_key: v.Path = ""
+    verify: v.Truth = True
+    tls_server_name: v.Text = ""
+    stale: v.Truth = False
+    wait: Annotated[float, v.seconds(1, 60)] = 30.0
+    watch_limit: Annotated[int, v.whole(0, 10_000)] = 128
+    tags: tuple[v.Text, ...] = ()
+    proxies: v.Truth = False
+    allow_filtered: v.Truth = False
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.token and self.token_file:
+            raise ValueError("token and token_file: one of them is enough")
+        if self.client_key and not self.client_cert:
+            raise ValueError("client_key: there is no client_cert beside it")
+        return self
 
 
 class KubernetesProvider(Provider):

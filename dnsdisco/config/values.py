@@ -50,6 +50,16 @@ def text(value: object, octets_max: int = TEXT_OCTETS_MAX) -> str:
     raise ValueError(f"expected {expected}, found {units.shown(value)}{hint}")
 
 
+def secret(value: object) -> str:
+    """As text(), but a wrong one is not shown."""
+    try:
+        return text(value)
+    except ValueError:
+        raise ValueError(
+            f"expected a text of at most {TEXT_OCTETS_MAX} printable octets, found something else; put it in quotes"
+        ) from None
+
+
 def label(value: object) -> str:
     name = units.dns_name(value)
     if "." in name:
@@ -143,6 +153,7 @@ def _expanded(allow: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Text = Annotated[str, PlainValidator(text)]
+Secret = Annotated[str, PlainValidator(secret)]
 Label = Annotated[str, PlainValidator(label)]
 Truth = Annotated[bool, PlainValidator(truth)]
 Path = Annotated[str, PlainValidator(path)]

@@ -24,7 +24,7 @@ RESETTLE_S = 0.5  # between two looks at it
 BURST, BURST_PER_S = 5, 10.0  # answers in a row, and per second: more often nothing is published
 IDLE_MIN_S, IDLE_MAX_S = 0.1, 2.0  # after an answer that came at once and had no news; doubled each time
 AT_ONCE_S = 1.0
-SWEEP_SPACE_S = 1.0  # between two sweeps
+SWEEP_SPACE_S = 0.1  # between two sweeps
 SWEEP_SHARE = 4  # and at least so many times as long as one took: at most a fifth of a core
 NODES_EVERY = 1.0  # nodes per service that a sweep may ask; beyond, asking each service costs less
 
@@ -204,7 +204,7 @@ class ChecksAsker(Asker):
     """The checks of everybody, for services that have no query of their own."""
 
     def ask(self) -> None:
-        index, pace = 0, Pace(burst=BURST, per_s=2.0)  # each answer costs the servers a pass over all checks
+        index, pace = 0, Pace(burst=2 * BURST, per_s=4.0)  # each answer costs the servers a pass over all checks
         known: frozenset[Failing] | None = None
         while not self._over.is_set():
             asked_at = time.monotonic()

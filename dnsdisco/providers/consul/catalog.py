@@ -45,6 +45,7 @@ class Catalog:
         self.wanted = Wanted(frozenset(options.tags), options.proxies)
         self._credentials = credentials
         self._had_consul = False
+        self._usable: set[str] = set()  # names of the last list that can be services for us
         self._told: set[tuple[str, str, str]] = set()
         self._lock = threading.Lock()  # around _told
 
@@ -53,7 +54,7 @@ class Catalog:
         return Agent(self.options, self._credentials)
 
     def names(self, agent: Agent, index: int = 0, wait_s: float = 0.0) -> tuple[Names, int]:
-        """Every service of the datacenter that can be one for us, and the index. Never none."""
+        """Every service of the datacenter that can be one for us, and the index. Raises for a list that cannot be true."""
         reply = agent.get("/v1/catalog/services", index=index, wait_s=wait_s)
         data = self._checked(reply, dict, "the list of services")
         may_lose_consul = self.options.allow_filtered or not self._had_consul
@@ -62,14 +63,18 @@ class Catalog:
             raise denied(f"the agent lists {what}; the token may not read the catalog: {POLICY}")
         self._had_consul |= CONSUL in data
         names: Names = {}
+        usable = set(self._usable & data.keys())
         for name, tags in data.items():
-            reason = _refused(name)
-            if reason:
-                self.tell(str(name), [("", reason)])
-                continue
+            if name not in self._usable:  # most are, every time
+                reason = _refused(name)
+                if reason:
+                    self.tell(str(name), [("", reason)])
+                    continue
+                usable.add(name)
             merged = tuple(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else ()
             if self.wanted.tags.issubset(merged):
                 names[name] = merged
+        self._usable = usable
         return names, reply.index
 
     def can_be_asked(self, name: str) -> bool:

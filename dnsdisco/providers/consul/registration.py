@@ -28,7 +28,7 @@ _CHECK_KEYS = {
     "http": "http", "tcp": "tcp", "ttl": "ttl", "grpc": "grpc", "interval": "interval", "timeout": "timeout", "rise": "rise",
     "fall": "fall", "initial": "initial", "status": "initial", "successbeforepassing": "rise", "failuresbeforecritical": "fall",
     "deregistercriticalafter": "gone_after", "deregistercriticalserviceafter": "gone_after", "grpcusetls": "grpc_tls",
-    "tlsskipverify": "no_verify", "method": "method", "header": "header", "name": "name",
+    "tlsskipverify": "no_verify", "verify": "verify", "method": "method", "header": "header", "name": "name",
 }  # fmt: skip
 _NOT_KEPT = ("ttl", "records", "when_all_unhealthy", "priority")  # what Consul has no place for
 
@@ -118,6 +118,8 @@ def check_body(check: Any, instance: Instance, health: Health) -> dict[str, Any]
             "Interval": _go(duration_s(said.get("interval", INTERVAL_S), 0.1, INTERVAL_S_MAX)),
             "Timeout": _go(duration_s(said.get("timeout", TIMEOUT_S), 0.01, INTERVAL_S_MAX)),
         }
+    if said.get("verify") is False:
+        body["TLSSkipVerify"] = True
     if "gone_after" in said:
         body["DeregisterCriticalServiceAfter"] = _go(duration_s(said["gone_after"], GONE_AFTER_S_MIN, 365 * 86400.0))
     for key, field in (("rise", "SuccessBeforePassing"), ("fall", "FailuresBeforeCritical")):

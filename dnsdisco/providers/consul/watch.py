@@ -36,7 +36,7 @@ from dnsdisco.providers.consul.entries import Reading
 TICK_S = 0.25  # how soon a stop is noticed
 FETCHERS = 2  # one reads JSON while another asks; more only wait for each other
 EMPTY_HOLD_S = 1.0  # a listed service without instances is about to leave the list; if it does not, it is asked once more
-RESWEEP_S = 60.0  # a look at everybody without a query of their own, should a sign have been missed
+RESWEEP_S = 300.0  # a look at everybody without a query of their own, should a sign have been missed
 
 
 @dataclass(slots=True)
@@ -129,7 +129,7 @@ class Watch:
             if name not in before or (tags != before[name] and name not in self._crew.own):
                 self._fetch(name)
         if is_moved:
-            self._crew.sweep(len(self._others()))
+            self._crew.sweep(self._others_count)
 
     def _forget(self, name: str) -> None:
         if self._services.pop(("", name), None) is not None:
@@ -216,18 +216,17 @@ class Watch:
         if not self._is_whole:
             return
         self._give_queries(now)
-        others = self._others()
-        self._crew.keep(now, len(others))
+        self._crew.keep(now, self._others_count)
         if now - self._swept_at >= RESWEEP_S:
             self._swept_at = now
-            self._crew.sweep(len(others))
+            self._crew.sweep(self._others_count)
             for name in (self._names or {}).keys() - {name for _, name in self._services}:
                 self._fetch(name)  # without a wanted instance so far
 
     def _give_queries(self, now: float) -> None:
         """A query of its own to every service, while there are slots."""
         free = self._crew.free(now)
-        if free <= 0 or len(self._services) == len(self._crew.own):
+        if free <= 0 or not self._others_count:
             return
         others = set(self._others())
         for name in self._names or ():  # in the order of the list, which does not depend on how fast each was read
@@ -254,7 +253,11 @@ class Watch:
             self._names is not None and self._held is None and not self._asked and not self._empty
         )
 
+    @property
+    def _others_count(self) -> int:
+        return len(self._services) - len(self._crew.own)
+
     def _others(self) -> list[str]:
-        """Services without a query of their own."""
+        """Services without a query of their own. O(services)."""
         own = self._crew.own
-        return [] if len(own) == len(self._services) else [name for _, name in self._services if name not in own]
+        return [name for _, name in self._services if name not in own] if self._others_count else []

@@ -23,6 +23,7 @@ class FakeCatalog:
         self.instances: dict[str, dict[tuple[str, str], dict[str, Any]]] = {}  # service: (node, id): entry
         self.node_checks: dict[str, dict[str, str]] = {}
         self._bodies: dict[str, tuple[int, bytes]] = {}
+        self._on: dict[str, dict[tuple[str, str], dict[str, Any]]] = {}  # node: (service, id): entry
         if has_consul:
             self.put("consul", port=8300, id="consul", address="")
 
@@ -40,6 +41,7 @@ class FakeCatalog:
             body["ModifyIndex"] = self.index
             entry = {"service": body, "checks": {} if status is None else {f"service:{body['ID']}": status}}
             self.instances.setdefault(name, {})[node, body["ID"]] = entry
+            self._on.setdefault(node, {})[name, body["ID"]] = entry
             self._moved(name, is_list=moves_list, are_checks=status is not None)
 
     def remove(self, name: str, id: str = "", node: str = "n1") -> bool:
@@ -49,6 +51,7 @@ class FakeCatalog:
                 return False
             self.index += 1
             has_checks = bool(entries.pop((node, id or name))["checks"])
+            del self._on[node][name, id or name]
             if not entries:
                 del self.instances[name]
             self._moved(name, is_list=True, are_checks=has_checks)
@@ -74,7 +77,7 @@ class FakeCatalog:
         """As after a restart without data: only `consul`, and small indexes."""
         with self.changed:
             self.index = self.list_index = self.checks_index = index
-            self.indexes, self.instances, self.node_checks, self._bodies = {}, {}, {}, {}
+            self.indexes, self.instances, self.node_checks, self._bodies, self._on = {}, {}, {}, {}, {}
         self.put("consul", port=8300, id="consul", address="")
 
     def fill(self, services: int, instances: int, nodes: int) -> None:
@@ -134,7 +137,7 @@ class FakeCatalog:
 
     def node_body(self, node: str) -> bytes:
         with self.changed:
-            services = [entry["service"] for entries in self.instances.values() for (on, _), entry in entries.items() if on == node]
+            services = [entry["service"] for entry in self._on.get(node, {}).values()]
             return json.dumps({"Node": self.nodes[node], "Services": services} if node in self.nodes else None).encode()
 
     def nodes_body(self) -> bytes:
@@ -143,7 +146,7 @@ class FakeCatalog:
 
     def of_node(self, node: str) -> dict[str, dict[str, Any]]:
         with self.changed:
-            return {id: entry for entries in self.instances.values() for (on, id), entry in entries.items() if on == node}
+            return {id: entry for (_, id), entry in self._on.get(node, {}).items()}
 
     def _entry(self, node: str, entry: dict[str, Any]) -> dict[str, Any]:
         service = entry["service"]

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import ast
+import pathlib
+import re
+
 import pytest
 
+from dnsdisco.config.schema import ConsulProvider, Provider
+from dnsdisco.config.sources import inspect, Source
 from dnsdisco.providers.consul import ConsulServiceDiscovery
-from dnsdisco.providers.consul.options import endpoint_from, Options, settings_over_environment
+from dnsdisco.providers.consul.options import endpoint_from, KEYS, Options, settings_over_environment
+from dnsdisco.providers.consul.registration import registration_of
 
+ROOT = pathlib.Path(__file__).parents[3]
 SECRET = "5ec4e7-f00d"
 
 
@@ -168,3 +176,32 @@ def test_none_is_the_default_as_with_a_variable_that_is_not_set():
 def test_an_unknown_argument():
     with pytest.raises(TypeError, match="hots"):
         ConsulServiceDiscovery(hots="x")
+
+
+def test_the_configuration_has_the_same_options_and_defaults():
+    common = Provider.model_fields.keys()
+    of_file = {key: field.default for key, field in ConsulProvider.model_fields.items() if key not in common}
+    assert of_file.keys() == KEYS - {"host", "port", "scheme"}
+    assert Options(**of_file) == Options()
+
+
+@pytest.mark.parametrize("token", ["123456789", f'"{SECRET}\\t"', f"[{SECRET}]"])
+def test_a_bad_token_in_the_file_is_not_shown(tmp_path, token):
+    (tmp_path / "dnsdisco.yaml").write_text(f"providers: [{{type: consul, token: {token}}}]")
+    (problem,) = inspect(Source(str(tmp_path / "dnsdisco.yaml")), known_types=["consul"]).problems
+    assert problem.path == "providers[0].token"
+    assert "put it in quotes" in problem.message
+    assert SECRET not in problem.message
+    assert "123456789" not in problem.message
+
+
+EXAMPLES = re.findall(r"^```(\w+)\n(.*?)^```", (ROOT / "docs" / "consul.md").read_text(), re.MULTILINE | re.DOTALL)
+
+
+def test_the_examples_of_the_page_are_right(tmp_path):
+    kinds = [kind for kind, _ in EXAMPLES]
+    assert kinds == ["yaml", "python", "hcl"]
+    (tmp_path / "dnsdisco.yaml").write_text(EXAMPLES[0][1])
+    assert inspect(Source(str(tmp_path / "dnsdisco.yaml")), known_types=["consul"]).problems == ()
+    data = ast.literal_eval(re.search(r'register_service\("web", (.*)\)$', EXAMPLES[1][1], re.MULTILINE)[1])
+    assert registration_of("web", data).body["Check"]["HTTP"] == "http://10.0.0.11:8080/health"

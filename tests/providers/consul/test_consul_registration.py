@@ -80,6 +80,7 @@ def test_ports(data, ports):
         ({"http": "https://x/y", "interval": "1m30s", "timeout": 0.5}, {"HTTP": "https://x/y", "Interval": "90000ms", "Timeout": "500ms"}),
         ({"tcp": "{address}:{port}", "interval": 5}, {"TCP": "10.0.0.5:8080", "Interval": "5000ms", "Timeout": "2000ms"}),
         ({"grpc": "{address}:{port}/svc", "grpc_use_tls": True}, {"GRPC": "10.0.0.5:8080/svc", "GRPCUseTLS": True, "Interval": "10000ms", "Timeout": "2000ms"}),
+        ({"http": "https://x/y", "verify": False}, {"HTTP": "https://x/y", "TLSSkipVerify": True, "Interval": "10000ms", "Timeout": "2000ms"}),
         ({"ttl": "15s"}, {"TTL": "15000ms"}),
         ({"ttl": "15s", "deregister_critical_after": "2m"}, {"TTL": "15000ms", "DeregisterCriticalServiceAfter": "120000ms"}),
         ({"ttl": 15, "DeregisterCriticalServiceAfter": "90s"}, {"TTL": "15000ms", "DeregisterCriticalServiceAfter": "90000ms"}),
