@@ -91,6 +91,8 @@ def create(entry: Mapping[str, Any], environ: Mapping[str, str]) -> ServiceDisco
         )
     if entry.get("poll_interval") is not None:
         provider.poll_interval = float(entry["poll_interval"])
+    if provider.when_all_unhealthy and entry.get("when_all_unhealthy"):
+        provider.when_all_unhealthy = str(entry["when_all_unhealthy"])
     return provider
 
 

@@ -1,0 +1,39 @@
+"""What objects have that cannot be used: each told to the log once, all counted."""
+
+from __future__ import annotations
+
+import threading
+
+from dnsdisco.model.diff import Key
+from dnsdisco.providers.kubernetes.credentials import TYPE
+from dnsdisco.providers.log import logger
+
+TOLD_MAX = 10_000  # reasons remembered, so that each is told once; then they may be told again
+LOGGED_MAX = 100  # lines of one provider; what comes after is only counted, for no one reads more
+
+
+class Faults:
+    """May be used by several threads at once."""
+
+    def __init__(self) -> None:
+        self.count = 0  # objects, or parts of them, left out since the start, repetitions included
+        self._lock = threading.Lock()
+        self._told: set[tuple[str, Key | None, str]] = set()
+        self._lines = 0
+
+    def tell(self, kind: str, key: Key | None, reason: str) -> None:
+        with self._lock:
+            self.count += 1
+            fault = (kind, key, reason)
+            if fault in self._told:
+                return
+            if len(self._told) >= TOLD_MAX:
+                self._told.clear()
+            self._told.add(fault)
+            self._lines += 1
+            line = self._lines
+        if line <= LOGGED_MAX:
+            name = "/".join(part for part in key if part) if key else "without a name"
+            logger().warning(f"{kind} {name}: left out: {reason}", provider=TYPE)
+        if line == LOGGED_MAX:
+            logger().warning("more objects are left out; they are counted and not told", provider=TYPE)

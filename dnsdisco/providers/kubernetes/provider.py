@@ -1,0 +1,200 @@
+"""The kubernetes provider as others see it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from dnsdisco.model.service import Service, Snapshot
+from dnsdisco.model.view import service_to_dict
+from dnsdisco.providers.base import ServiceDiscovery
+from dnsdisco.providers.kubernetes.compose import Rules
+from dnsdisco.providers.kubernetes.connection import Connection
+from dnsdisco.providers.kubernetes.credentials import is_inside, TYPE
+from dnsdisco.providers.kubernetes.endpoints import SERVICE_LABEL
+from dnsdisco.providers.kubernetes.faults import Faults
+from dnsdisco.providers.kubernetes.options import (
+    ANSWER_S,
+    completed,
+    DEFAULT_NAMESPACE,
+    KUBECONFIG_VARIABLE,
+    NAME,
+    names_of,
+    Options,
+    POLICIES,
+    PULSE_S,
+    RELIST_S,
+    SERVICE_ACCOUNT,
+    WATCH_S,
+)
+from dnsdisco.providers.kubernetes.plan import Plan, settle, Source
+from dnsdisco.providers.kubernetes.registration import Registry
+from dnsdisco.providers.kubernetes.resources import list_whole, NODES, SERVICES, SLICES
+from dnsdisco.providers.kubernetes.session import Known, Session, unless_stopped
+from dnsdisco.providers.kubernetes.view import View
+
+
+class KubernetesServiceDiscovery(ServiceDiscovery):
+    """Services of one cluster. In the library's dicts a Service of another namespace than the default one is `name.namespace`."""
+
+    type: ClassVar[str] = TYPE
+
+    def __init__(  # noqa: PLR0913  each is something that can be set
+        self,
+        namespace: str | None = None,
+        *,
+        kubeconfig: str | os.PathLike[str] | None = None,
+        context: str | None = None,
+        namespaces: Any = None,
+        default_namespace: str | None = None,
+        labels: str = "",
+        addresses: str = "auto",
+        when_all_unhealthy: str = "empty",
+        service_account: str | os.PathLike[str] = SERVICE_ACCOUNT,
+        environ: Mapping[str, str] | None = None,
+        watch_s: float = WATCH_S,
+        relist_s: float = RELIST_S,
+        answer_s: float = ANSWER_S,
+        pulse_s: float = PULSE_S,
+    ) -> None:
+        """*namespace*: the one to serve, and the default one; *namespaces* and *default_namespace* win over it.
+
+        *kubeconfig*: a path, several with `:` between them; without one KUBECONFIG, else the pod's own service account, else
+        ~/.kube/config. *labels*: a selector for Services. *when_all_unhealthy*: of Services that do not say it themselves.
+        Seconds: *watch_s*, that one watch request may take; *relist_s*, between two whole lists of what is watched; *answer_s*, that an
+        answer may be late; *pulse_s*, of silence until the server is asked whether it is there.
+
+        Raises ValueError naming the option that cannot be used. Reads no file and asks nobody.
+        """
+        if when_all_unhealthy not in POLICIES:
+            raise ValueError(f"when_all_unhealthy: expected {' or '.join(POLICIES)}, found {when_all_unhealthy!r}")
+        given = (os.environ if environ is None else environ).get(KUBECONFIG_VARIABLE, "").strip()
+        served = names_of(namespaces, "namespaces")
+        self.options = Options(
+            kubeconfig=os.fspath(kubeconfig) if kubeconfig else given or None,
+            context=context,
+            namespaces=served if namespaces is not None or namespace is None else (namespace,),
+            default_namespace=default_namespace if default_namespace is not None else namespace or DEFAULT_NAMESPACE,
+            labels=labels,
+            addresses=addresses,
+            service_account=Path(service_account),
+            environ=environ,
+            watch_s=watch_s,
+            relist_s=relist_s,
+            answer_s=answer_s,
+            pulse_s=pulse_s,
+        )
+        self.when_all_unhealthy = when_all_unhealthy  # read at each use: the registry may set it
+        self.faults = Faults()
+        self._connection = Connection(self.options)
+        self._lock = threading.Lock()  # around _plan and _known
+        self._plan: Plan | None = None
+        self._known: Known | None = None  # of a watch that was lost; whoever watches next takes it
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any], environ: Mapping[str, str]) -> Self:
+        """KUBERNETES_NAMESPACE (the namespace to serve, and the default one) and KUBECONFIG fill what *settings* leave out."""
+        return cls(**completed(settings, environ), environ=environ)
+
+    def get_services(self) -> dict[str, dict[str, Any]]:
+        view = self._listed({})
+        services = sorted(view.snapshot().services.values(), key=lambda each: (not each.is_default_namespace, each.key))
+        return {self._name_of(service): service_to_dict(service) for service in services}
+
+    def get_service(self, service_name: str, default: dict[str, Any] | None = None) -> dict[str, Any] | None:
+        """As of the contract, by asking for this one alone. `name.namespace` finds those of the default namespace, too."""
+        name, _, namespace = service_name.partition(".")
+        key = namespace or self.options.default_namespace, name
+        is_name = all(NAME.fullmatch(part) for part in key)
+        service = self._listed_one(key) if is_name else None
+        return service_to_dict(service) if service else default
+
+    def register_service(self, service_name: str, service_data: Mapping[str, Any]) -> str:
+        """A headless Service without a selector, and an EndpointSlice for this instance, both labelled as ours.
+
+        Raises ValueError for what Kubernetes cannot hold, NotSupported for a `check` and where the Service is somebody else's.
+        """
+        return self._registry().register(service_name, service_data)
+
+    def deregister_service(self, service_name: str, instance_id: str | None = None) -> bool:
+        """Removes slices of ours, and our Service with the last of them. Raises NotSupported where the Service is somebody else's."""
+        return self._registry().deregister(service_name, instance_id)
+
+    def watch(self, stop: threading.Event) -> Iterator[Snapshot]:
+        """Ends within a second of *stop*. After a loss the next watch() goes on from what is known, where that is safe."""
+        plan = unless_stopped(self._settled, stop)
+        if plan is None:
+            return
+        known = self._take_known(plan)
+        session = Session(self._connection, self.options, known, self.faults)
+        is_lost = False
+        try:
+            yield from session.snapshots(stop)
+        except Exception:
+            is_lost = True
+            raise
+        finally:
+            session.close()
+            if is_lost:  # a watch that was ended may have a successor already, which is to ask anew
+                with self._lock:
+                    self._known = session.known
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _rules(self) -> Rules:
+        return Rules(self.options.addresses, is_inside(self.options), self.options.default_namespace, self.when_all_unhealthy)
+
+    def _settled(self) -> Plan:
+        with self._lock:
+            known = self._plan
+        plan = settle(self._connection, self.options, known, needs_nodes=self._rules().needs_nodes)
+        with self._lock:
+            self._plan = plan
+        return plan
+
+    def _take_known(self, plan: Plan) -> Known:
+        with self._lock:
+            known, self._known = self._known, None
+        rules = self._rules()
+        if known is None or known.plan != plan or known.view.rules != rules:
+            return Known(plan, View(rules))
+        return known
+
+    def _listed(self, selectors: Mapping[str, str]) -> View:
+        view = View(self._rules())
+        for source in self._settled().sources():
+            self._list_into(view, source, selectors)
+        return view
+
+    def _listed_one(self, key: tuple[str, str]) -> Service | None:
+        namespace, name = key
+        plan = self._plan or self._settled()
+        is_served = None in plan.namespaces or namespace in plan.namespaces
+        if not is_served or (plan.wanted is not None and namespace not in plan.wanted):
+            return None
+        view = View(self._rules())
+        by_name = {"fieldSelector": f"metadata.name={name}"}
+        self._list_into(view, Source(SERVICES, namespace), by_name)
+        if not view.size:
+            return None
+        by_owner = {"labelSelector": f"{SERVICE_LABEL}={name}"} if plan.endpoints is SLICES else by_name
+        self._list_into(view, Source(plan.endpoints, namespace), by_owner)
+        if plan.needs_nodes:
+            self._list_into(view, Source(NODES, None), {})
+        return view.snapshot().services.get(key)
+
+    def _list_into(self, view: View, source: Source, selectors: Mapping[str, str]) -> None:
+        every = {**source.selectors(self.options.labels), **selectors}
+        listing = list_whole(self._connection, source.resource, source.namespace, every, self.faults)
+        wanted = {key: fact for key, fact in listing.objects.items() if source.wants(key[0])}
+        view.replace(source.resource, source.namespace, wanted, ())
+
+    def _name_of(self, service: Service) -> str:
+        return service.name if service.is_default_namespace else f"{service.name}.{service.namespace}"
+
+    def _registry(self) -> Registry:
+        return Registry(self._connection, self.options)

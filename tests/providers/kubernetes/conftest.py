@@ -1,0 +1,36 @@
+"""A fake API server for each test, and providers that ask it."""
+
+from __future__ import annotations
+
+import pytest
+
+from dnsdisco.providers.kubernetes import KubernetesServiceDiscovery
+from tests.providers.kubernetes.fake import Fake
+from tests.providers.kubernetes.tls import Tls
+
+
+@pytest.fixture
+def fake():
+    with Fake() as server:
+        yield server
+
+
+@pytest.fixture
+def connect(fake, tmp_path):
+    """A provider that is told nothing but where the fake is, and what the test says besides."""
+    made = []
+
+    def make(namespace=None, **options):
+        options.setdefault("kubeconfig", fake.kubeconfig(tmp_path))
+        provider = KubernetesServiceDiscovery(namespace, environ={}, **options)
+        made.append(provider)
+        return provider
+
+    yield make
+    for provider in made:
+        provider.close()
+
+
+@pytest.fixture(scope="session")
+def tls(tmp_path_factory):
+    return Tls(tmp_path_factory.mktemp("tls"))
