@@ -81,12 +81,17 @@ class Catalog:
         return not _refused(name)
 
     def service(self, agent: Agent, name: str, index: int = 0, wait_s: float = 0.0) -> tuple[Reading, int]:
-        """Its instances in every state of health, and the index."""
-        reply = agent.get("/v1/health/service", name, index=index, wait_s=wait_s)
-        reading = read_entries(name, self._checked(reply, list, f"the instances of {name}"), self.wanted)
-        if reading.faults:
-            self.tell(name, reading.faults)
-        return reading, reply.index
+        """Its instances in every state of health, and the index. None, without an index, are believed only while `consul` has some."""
+        reading, new = self._read(agent, name, index, wait_s)
+        if (
+            reading.is_empty
+            and index == 0
+            and name != CONSUL
+            and self._had_consul
+            and self._read(agent, CONSUL, 0, 0.0)[0].is_empty
+        ):
+            self.check_empty(CONSUL)
+        return reading, new
 
     def failing(self, agent: Agent, index: int = 0, wait_s: float = 0.0) -> tuple[frozenset[Failing], int]:
         """The checks of the datacenter that do not pass. Blocks until any check changes, also one that passes before and after."""
@@ -138,6 +143,13 @@ class Catalog:
             logger().warning("left out", provider=CONSUL, service=name, reason=f"{who}: {reason}" if who else reason)
         if len(fresh) > SHOWN_MAX:
             logger().warning("left out", provider=CONSUL, service=name, more=len(fresh) - SHOWN_MAX)
+
+    def _read(self, agent: Agent, name: str, index: int, wait_s: float) -> tuple[Reading, int]:
+        reply = agent.get("/v1/health/service", name, index=index, wait_s=wait_s)
+        reading = read_entries(name, self._checked(reply, list, f"the instances of {name}"), self.wanted)
+        if reading.faults:
+            self.tell(name, reading.faults)
+        return reading, reply.index
 
     def _checked(self, reply: Reply, kind: type, what: str) -> Any:
         if reply.is_filtered and not self.options.allow_filtered:

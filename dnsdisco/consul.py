@@ -1,0 +1,5 @@
+"""The short path of `dnsdisco.providers.consul`."""
+
+from dnsdisco.providers.consul import ConsulServiceDiscovery
+
+__all__ = ["ConsulServiceDiscovery"]
