@@ -32,6 +32,7 @@ class Member:
     guard: RemovalGuard = field(default_factory=RemovalGuard)
     view: Snapshot | None = None  # what the catalog was made from; None: nothing yet, or given up
     pending: Snapshot | None = None  # newer, not merged yet
+    has_spoken: bool = False  # `view` is its own word in this process, not the disk's or that of another backend before a reload
     told: Told = field(default_factory=Told)
     rejected: int = 0  # objects left out of its last view by us
 
@@ -102,7 +103,7 @@ class Chain:
             view, member.pending = member.pending, None
             try:
                 _add(put, drop, self._merger.update(source, view))
-                member.view = view
+                member.view, member.has_spoken = view, True
             except Exception as error:  # noqa: BLE001  a plug-in's own Snapshot can hold anything
                 self._log.error("the view cannot be used", provider=member.name, reason=f"{type(error).__name__}: {error}")
                 _add(put, drop, self._merge_anew())

@@ -20,6 +20,7 @@ from dnsdisco.control.chain import Chain, Member, named
 from dnsdisco.control.contact import Contact
 from dnsdisco.control.guard import CONFIRM_AFTER_S
 from dnsdisco.control.log import Logger, logger
+from dnsdisco.control.memory import Memory
 from dnsdisco.control.publisher import Publisher
 from dnsdisco.control.serials import read_floor, Serials, write_floor
 from dnsdisco.control.status import Say
@@ -63,8 +64,11 @@ class Control:
         self._settings = parameters.settings
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[int] = self._loop.create_future()
-        self._kept: dict[str, Any] = {"serial_floor": int(parameters.kept.get("serial_floor") or 0), "synced": []}
         self._synced_before = frozenset(parameters.kept.get("synced") or ())
+        self._kept: dict[str, Any] = {
+            "serial_floor": int(parameters.kept.get("serial_floor") or 0),
+            "synced": sorted(self._synced_before),
+        }
         self._started, self._is_ready = time.time(), False
         self._is_patient = True  # startup_timeout has not passed
         self._ready_serial: int | None = None
@@ -72,6 +76,7 @@ class Control:
         self._published_at = float("-inf")
         self._zone_files: ZoneFiles | None = None
         self.chain = Chain(self._log, _time_of_day)
+        self._memory = self._open_memory()
         floor = max(self._kept["serial_floor"], read_floor(self._settings.get("state_dir")))
         self.publisher = Publisher(
             parameters.links,
@@ -87,9 +92,10 @@ class Control:
         except (DnsdiscoError, ValueError, TypeError) as error:
             self._say_fatal(str(error))
         else:
-            self._publish(self.chain.rebuild(members, self._settings))
             for member in members:
                 member.watcher.start()
+            self._memory.restore(members, self._loop.time())
+            self._publish(self.chain.rebuild(members, self._settings))
             self._read_zone_files()
             self._loop.call_later(self._settings["startup_timeout"], self._lose_patience)
             self._loop.call_later(TICK_S, self._tick)
@@ -101,6 +107,7 @@ class Control:
             if self._zone_files is not None:
                 self._zone_files.stop()
             self.publisher.close()
+            self._memory.close()
 
     def stop(self, code: int = 0) -> None:
         if not self._ended.done():
@@ -122,6 +129,10 @@ class Control:
                 self._log.warning("this needs a restart to take effect", setting=key, wanted=str(settings[key]))
                 settings = {**settings, key: self._settings[key]}
         before, self._settings = self.chain.members, settings
+        if settings["state_dir"] != self._memory.folder:
+            self._memory.close()
+            self._memory = self._open_memory()
+        self._memory.restore(members, self._loop.time())
         self.publisher.publish_settings(settings)
         self._publish(self.chain.rebuild(members, settings))
         running = {id(member.watcher) for member in before}
@@ -161,7 +172,7 @@ class Control:
                 contact.continue_from(old.contact)
                 member.view, member.told = old.view, old.told
                 if old.own_options == member.own_options:
-                    member.guard = old.guard
+                    member.guard, member.has_spoken = old.guard, old.has_spoken
                 else:  # what it said stays until the new one has spoken
                     member.watcher = self._watcher(name, entry)
             members.append(member)
@@ -214,6 +225,7 @@ class Control:
             self._publish_at.cancel()
             self._publish_at = None
         self._publish(self.chain.merge_pending())
+        self._memory.keep(self.chain.members)
 
     def _publish(self, change: Change) -> None:
         now = self._loop.time()
@@ -233,6 +245,7 @@ class Control:
         now = self._loop.time()
         self.chain.notice_hangs(now)
         self._publish(self.chain.give_up_stale(now))
+        self._memory.touch(self.chain.members, now)
 
     def _lose_patience(self) -> None:
         self._is_patient = False
@@ -242,13 +255,12 @@ class Control:
         """After anything that can make us ready, or let a successor replace what its predecessor published."""
         members = self.chain.members
         synced = sorted(member.name for member in members if member.contact.has_synced)
-        if synced != self._kept["synced"]:
-            self._keep(synced=synced)
-        if self.publisher.is_successor and all(
-            name in synced for name in self._synced_before & {member.name for member in members}
-        ):
+        if self.publisher.is_successor and all(self._is_known(member) for member in members if member.name in self._synced_before):
             self._publish_now()
             self.publisher.feed_all()
+        held = synced if not self.publisher.is_successor else sorted(self._synced_before.union(synced))  # what the workers hold
+        if held != self._kept["synced"]:
+            self._keep(synced=held)
         if self._is_ready or (self._is_patient and len(synced) < len(members)):
             return
         if self._ready_serial is None:
@@ -259,6 +271,11 @@ class Control:
             example = next((entry.key for entry in self.chain.entries.values() if entry.service.instances), "")
             zones = self._settings["zones"]
             self._parameters.say("ready", zones=zones, providers=[member.name for member in members], example=example)
+
+    def _is_known(self, member: Member) -> bool:
+        """Nothing is taken away by publishing what we know of it. The disk's word is a little older than what the workers hold, so it
+        counts only when the provider has not spoken for as long as a start may take."""
+        return member.contact.has_synced or (not self._is_patient and member.contact.restored_at is not None)
 
     def _read_zone_files(self) -> None:
         patterns, zones = tuple(self._settings["zone_files"]), tuple(self._settings["zones"])
@@ -278,6 +295,10 @@ class Control:
     def _take_records(self, files: ZoneFiles, records: list[ZoneRecord]) -> None:
         if files is self._zone_files:
             self.publisher.publish_records(records)
+
+    def _open_memory(self) -> Memory:
+        is_successor = self._parameters.restarts > 0
+        return Memory(self._settings.get("state_dir"), self._parameters.environ, self._log, is_successor=is_successor)
 
     def _call(self, method: Callable[..., None], *arguments: object) -> None:
         """From any thread: *method* in ours, in the order of the calls."""

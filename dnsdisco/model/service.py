@@ -70,6 +70,7 @@ class Check:
     rise: int = 1  # checks in a row before it passes
     fall: int = 2  # checks in a row before it is critical
     initial: Health = Health.PASSING
+    verify: bool = True  # with https: the certificate must be valid for the instance's address
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,101 @@
+"""What outlives the process: the last good views, kept as they come and brought back at a start (keeper.py does the disk's part)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+
+from dnsdisco.control.chain import Member
+from dnsdisco.control.keeper import Keeper
+from dnsdisco.control.log import Logger
+from dnsdisco.control.stored_view import Label, label, Unusable
+from dnsdisco.model.service import Snapshot
+
+TOUCH_S = 10.0  # how often a file is told that its provider is still there: `max_stale` is seldom less than a minute
+
+# Their source is here with us. The environment cannot be lost. A services file that cannot be read ends a start, as it should:
+# its kept view helps only after a crash, when the workers have its names, and where the file is optional.
+NEVER_KEPT = frozenset({"env"})
+SOURCE_IS_HERE = frozenset({"static"})
+
+
+class Memory:
+    """*folder*: the state_dir; None: nothing is kept. The loop's thread only."""
+
+    def __init__(self, folder: str | None, environ: Mapping[str, str], log: Logger, *, is_successor: bool) -> None:
+        self.folder = folder
+        self._environ, self._log, self._is_successor = environ, log, is_successor
+        self._labels: dict[str, tuple[Mapping[str, object], Label]] = {}  # by provider, with the entry that it was made for
+        self._kept: dict[str, Snapshot] = {}  # the last one handed over
+        self._touched_at = float("-inf")
+        self._keeper = Keeper(folder, self._on_fault) if folder is not None else None
+
+    def restore(self, members: Iterable[Member], now: float) -> None:
+        """Give those that have no view the one of an earlier process. What cannot be used is passed over with a line in the log."""
+        for member in members:
+            if self._keeper is None or member.view is not None or not self._is_wanted(member):
+                continue
+            try:
+                stored = self._keeper.read(self._label(member))
+            except Unusable as error:
+                self._log.warning("the kept view is not used", provider=member.name, reason=str(error))
+                continue
+            except OSError as error:
+                self._log.warning("the kept view is not used", provider=member.name, reason=error.strerror or str(error))
+                continue
+            if stored is None:
+                continue
+            when = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(stored.contact_at))
+            member.contact.restored(now - (time.time() - stored.contact_at), when)
+            if member.contact.is_given_up(now):
+                member.contact.restored_at = None
+                self._log.info("the kept view is not used", provider=member.name, reason=f"max_stale has passed since {when}")
+                continue
+            member.view = self._kept[member.name] = member.guard.admit(stored.view, now)
+            self._log.info("last known services restored", provider=member.name, services=len(stored.view.services), of=when)
+
+    def keep(self, members: Iterable[Member]) -> None:
+        """After a merge: views that are new go to the disk, in their own time. O(providers)."""
+        if self._keeper is None:
+            return
+        for member in members:
+            view = member.view
+            if view is None or not member.has_spoken or view is self._kept.get(member.name) or self._type(member) in NEVER_KEPT:
+                continue
+            self._kept[member.name] = view
+            self._keeper.keep(self._label(member), view)
+
+    def touch(self, members: Iterable[Member], now: float) -> None:
+        """Once in a while, for those that are in contact and have said nothing new."""
+        if self._keeper is None or now - self._touched_at < TOUCH_S:
+            return
+        self._touched_at = now
+        self._keeper.touch([member.name for member in members if member.has_spoken and member.contact.lost_at is None])
+
+    def close(self) -> None:
+        """What is not written yet is, if the disk is quick. May block for keeper.CLOSE_S."""
+        if self._keeper is not None:
+            self._keeper.close()
+
+    def _is_wanted(self, member: Member) -> bool:
+        kind = self._type(member)
+        if kind in SOURCE_IS_HERE:
+            return self._is_successor or member.contact.is_optional
+        return kind not in NEVER_KEPT
+
+    def _label(self, member: Member) -> Label:
+        made = self._labels.get(member.name)
+        if made is None or made[0] is not member.entry:
+            made = member.entry, label(member.name, self._type(member), member.own_options, self._environ)
+            self._labels[member.name] = made
+        return made[1]
+
+    def _type(self, member: Member) -> str:
+        return str(member.entry["type"])
+
+    def _on_fault(self, reason: str) -> None:
+        """In the keeper's thread."""
+        if reason:
+            self._log.warning("views are not kept", state_dir=self.folder, reason=reason)
+        else:
+            self._log.info("views are kept again", state_dir=self.folder)
