@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import pytest
+import structlog
 
 from dnsdisco.providers.kubernetes import KubernetesServiceDiscovery
 from tests.providers.kubernetes.fake import Fake
 from tests.providers.kubernetes.tls import Tls
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_a_library():
+    """Tests of the control process set structlog up for the whole process."""
+    was_configured, before = structlog.is_configured(), structlog.get_config()
+    structlog.reset_defaults()
+    yield
+    if was_configured:
+        structlog.configure(**before)
 
 
 @pytest.fixture
