@@ -38,7 +38,10 @@ class Member:
 
     @property
     def own_options(self) -> dict[str, Any]:
-        return {key: value for key, value in self.entry.items() if key not in CHAIN_OPTIONS}
+        """Those that the provider was built with: it is built anew where one has changed."""
+        has_own_rule = bool(self.watcher.provider.when_all_unhealthy)  # then the registry has given it the entry's
+        ours = CHAIN_OPTIONS - {"when_all_unhealthy"} if has_own_rule else CHAIN_OPTIONS
+        return {key: value for key, value in self.entry.items() if key not in ours}
 
 
 class Chain:

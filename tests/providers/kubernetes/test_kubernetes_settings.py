@@ -11,7 +11,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from dnsdisco.control.chain import Member
+from dnsdisco.control.contact import Contact
+from dnsdisco.control.watcher import Watcher
 from dnsdisco.errors import ProviderError
+from dnsdisco.providers.env import EnvServiceDiscovery
 from dnsdisco.providers.kubernetes import KubernetesServiceDiscovery
 from dnsdisco.providers.registry import create
 from tests.providers.kubernetes.follow import Follow
@@ -102,6 +106,17 @@ def test_the_entry_s_rule_replaces_the_provider_s_own(fake, tmp_path):
 def test_the_constructor_reads_nothing():
     made = KubernetesServiceDiscovery(kubeconfig="/nowhere")
     made.close()
+
+
+def test_another_rule_needs_another_provider():
+    """On a reload: its services carry the rule."""
+    entry = {"type": "kubernetes", "kubeconfig": "/a", "when_all_unhealthy": "fail_open", "optional": True}
+    for made, options in (
+        (create(entry, {}), {"type", "kubeconfig", "when_all_unhealthy"}),
+        (EnvServiceDiscovery({}), {"type", "kubeconfig"}),
+    ):
+        member = Member("k", entry, Watcher("k", made, lambda _: None), Contact(stale_after_s=30))
+        assert set(member.own_options) == options
 
 
 @pytest.mark.parametrize(
