@@ -1,0 +1,180 @@
+"""The rules: what a key has, what becomes of a reply and of a failure, how long each of them holds.
+
+RFC 2308 (negative answers), RFC 8767 (stale ones), RFC 9520 (failures), RFC 2181 §5.2 and §8 (TTLs).
+"""
+
+from __future__ import annotations
+
+from enum import auto, Enum
+
+from dnsdisco.cache.entry import Entry, Item, Kind
+from dnsdisco.cache.failures import Failure, Failures, Reasons
+from dnsdisco.cache.limits import CacheLimits
+from dnsdisco.cache.statistics import Statistics
+from dnsdisco.cache.store import Store, USES_MAX
+
+DNSSEC_OK, CHECKING_DISABLED = 1, 2  # in the last octet of a key
+_BEHIND_NAME = 5  # octets of a key behind the name: type, class, DO and CD
+_BITS = tuple(bytes((bits,)) for bits in range(4))
+
+
+def make_key(qname: bytes, type_and_class: bytes, *, dnssec_ok: bool, checking_disabled: bool) -> bytes:
+    """The key of a question. *qname*: wire form, lower case; a name says where it ends, so no two questions share a key."""
+    bits = (DNSSEC_OK if dnssec_ok else 0) | (CHECKING_DISABLED if checking_disabled else 0)
+    return qname + type_and_class + _BITS[bits]
+
+
+def key_of_name(key: bytes) -> bytes:
+    """Where an NXDOMAIN for the name of *key* is: under type 0, which cannot be asked for."""
+    return key[:-_BEHIND_NAME] + b"\0\0" + key[-3:]
+
+
+class State(Enum):
+    FRESH = auto()
+    BUSY = auto()  # fresh and much asked for, but near its end: give it, and ask for it anew
+    STALE = auto()  # past its end, and asking has just failed: give it as stale, do not ask
+    EXPIRED = auto()  # past its end: ask; if that fails, give it as stale
+    FAILED = auto()  # nothing there, and asking has just failed: do not ask
+    MISSING = auto()
+
+
+class Cache:
+    """Not thread-safe. Every method but flush(), expire() and configure() is O(1) in the number of entries."""
+
+    def __init__(self, limits: CacheLimits | None = None) -> None:
+        self.limits = limits or CacheLimits()
+        self.statistics = Statistics()
+        self._store = Store(self.limits.entries, self.limits.octets)
+        self._failures = Failures(self.limits.failures)
+
+    def configure(self, limits: CacheLimits) -> None:
+        """Other bounds, for what is kept from now on; what is in stays, as far as there is room."""
+        self.limits = limits
+        self._store.limit(limits.entries, limits.octets)
+        self._failures.entries_max = limits.failures
+
+    # asking
+
+    def look(self, key: bytes, now: float) -> tuple[State, Entry | None]:
+        """What is to be done for a question; the entry for every state but FAILED and MISSING. Counts."""
+        statistics = self.statistics
+        entry = self._store.get(key)
+        if entry is None or now >= entry.expires_at:
+            entry = self._store.get(key_of_name(key)) or entry  # a denial of the name is younger, else keep() had removed it
+        if entry is not None and now < entry.expires_at:
+            statistics.hits += 1
+            entry.hits += 1
+            entry.uses = USES_MAX
+            if entry.kind is not Kind.POSITIVE:
+                statistics.negatives += 1
+            if (
+                entry.hits > self.limits.prefetch_hits
+                and not entry.has_been_refreshed
+                and entry.expires_at - now <= (entry.expires_at - entry.stored_at) * self.limits.prefetch_share
+            ):
+                entry.has_been_refreshed = True
+                statistics.prefetches += 1
+                return State.BUSY, entry
+            return State.FRESH, entry
+        if entry is not None and not self._may_be_stale(entry, now):
+            entry = None
+        if self._failures.get(key, now) is not None:
+            if entry is not None:
+                return State.STALE, entry
+            statistics.failures += 1
+            return State.FAILED, None
+        statistics.misses += 1
+        return (State.MISSING, None) if entry is None else (State.EXPIRED, entry)
+
+    def failure(self, key: bytes, now: float) -> Failure | None:
+        """Why asking has just failed."""
+        return self._failures.get(key, now)
+
+    def stale(self, key: bytes, now: float) -> Entry | None:
+        """What there is to give in place of an answer that does not come: also what has become fresh meanwhile."""
+        entry = self._store.get(key_of_name(key)) or self._store.get(key)
+        return entry if entry is not None and self._may_be_stale(entry, now) else None
+
+    # learning
+
+    def keep(self, key: bytes, item: Item, now: float) -> Entry:
+        """What was heard just now. Returns the entry that it has become, which may be given at once whether or not it is kept."""
+        limits = self.limits
+        low, high = 0, limits.negative_max_ttl
+        if item.kind is Kind.POSITIVE:
+            low, high = limits.min_ttl, limits.max_ttl
+        ttls = [(at, max(low, min(seconds, high))) for at, seconds in item.ttls]
+        entry = Entry(item, ttls, now)
+        ttl = min((seconds for _, seconds in ttls), default=0 if item.kind is Kind.POSITIVE else high)
+        if item.kind is not Kind.POSITIVE and not item.has_soa:
+            ttl = min(ttl, limits.without_soa_ttl)
+        entry.expires_at = now + ttl
+        if item.kind is Kind.OTHER:
+            return entry
+        self._failures.forget(key)
+        self.statistics.kept += 1
+        name_key = key_of_name(key)
+        if item.covers_name:  # all that was known of the name under this key is over, stale or not
+            self._store.remove(key)
+            self._store.put(name_key, entry)
+        else:
+            self._store.remove(name_key)  # the name exists
+            self._store.put(key, entry)
+        return entry
+
+    def fail(self, key: bytes, now: float, reasons: Reasons) -> Entry | None:
+        """Asking has failed. Returns what may be given as stale in its place; until the time to ask again has come, look() says so."""
+        entry = self.stale(key, now)
+        limits = self.limits
+        if entry is not None:
+            self._failures.add(key, now, reasons, first_s=limits.recheck_s, most_s=limits.recheck_s)
+        else:
+            self._failures.add(key, now, reasons, first_s=limits.failure_min_s, most_s=limits.failure_max_s)
+        return entry
+
+    # forgetting
+
+    def flush(self, qname: bytes | None = None) -> int:
+        """Forget the names at and below *qname* (wire form, lower case), or everything; how many entries that were."""
+        if qname is None:
+            self._failures.clear()
+            return self._store.clear()
+
+        def is_below(key: bytes) -> bool:
+            at, last = 0, len(key) - _BEHIND_NAME - len(qname)
+            while at < last:
+                at += 1 + key[at]
+            return at == last and key[at:-_BEHIND_NAME] == qname
+
+        for key in self._failures.known():
+            if is_below(key):
+                self._failures.forget(key)
+        return self._store.remove_if(is_below)
+
+    def expire(self, now: float) -> None:
+        """Where the answers came from has changed: ask for everything anew; what is here may still be given when that fails."""
+        self._failures.clear()
+        for _, entry in self._store:
+            entry.expires_at = min(entry.expires_at, now)
+
+    # figures
+
+    def __len__(self) -> int:
+        return len(self._store)
+
+    @property
+    def octets(self) -> int:
+        return self._store.octets
+
+    def figures(self) -> dict[str, int]:
+        """All counters, and how full it is."""
+        return {
+            **self.statistics.as_dict(),
+            "evictions": self._store.evictions,
+            "entries": len(self._store),
+            "octets": self._store.octets,
+            "failures_kept": len(self._failures),
+        }
+
+    def _may_be_stale(self, entry: Entry, now: float) -> bool:
+        return now < entry.expires_at + self.limits.serve_stale

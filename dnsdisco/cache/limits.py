@@ -1,0 +1,30 @@
+"""The bounds of the cache (`cache:` in the configuration, DESIGN §4.1)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class CacheLimits(NamedTuple):
+    """Of one worker. `_s` and TTLs in seconds. docs/cache.md has each of them with the counter that tells when it was reached."""
+
+    entries: int = 10_000  # CoreDNS has 9,984 for each type, dnsmasq at most 10,000
+    octets: int = (
+        32 * 1024 * 1024
+    )  # everything that entries hold, the interpreter's share included; ten thousand usual ones need 7 MB
+    failures: int = 4096  # questions whose failure is remembered, apart from the entries so that they push none out; 1 MB
+    min_ttl: int = 0  # raises the TTL of positive answers, also the one that the client sees
+    max_ttl: int = 86_400  # Unbound's choice too
+    negative_max_ttl: int = 300
+    without_soa_ttl: int = 5  # of a negative answer that does not say how long it holds (RFC 2308 §5: not at all)
+    serve_stale: int = (
+        86_400  # after its end an answer may still be given when no upstream answers; 0: never (RFC 8767 §5: 1 to 3 days)
+    )
+    stale_ttl: int = 30  # what a client sees on such an answer (RFC 8767 §5)
+    recheck_s: float = 30.0  # after a failure, until an upstream is asked again for what there is a stale answer to (RFC 8767 §5)
+    failure_min_s: float = 1.0  # … and for what there is none, doubling with each failure (RFC 9520 §3.2: 1 s to 5 min)
+    failure_max_s: float = 30.0
+    prefetch_share: float = (
+        0.1  # the last part of its life, in which a busy entry is asked for anew; Unbound's and CoreDNS's choice too
+    )
+    prefetch_hits: int = 3  # in its life so far: then it is busy

@@ -1,0 +1,229 @@
+"""The rules one by one, with the clock in the test's hand (reliability statements A-47 to A-53)."""
+
+from __future__ import annotations
+
+import pytest
+
+from dnsdisco.cache.cache import Cache, key_of_name, State
+from dnsdisco.cache.entry import Kind
+from dnsdisco.cache.limits import CacheLimits
+from tests.cache.made import item, key, mark_of, ttls_in
+
+REASONS = ((22, "nobody answers"),)
+
+
+def look(cache, now, of=None):
+    return cache.look(of or key(), now)[0]
+
+
+def test_ttls_count_down_in_place_and_end_together():
+    cache = Cache()
+    cache.keep(key(), item(Kind.POSITIVE, 60, 300), 1000.0)
+    for now, expected in ((1000.0, [60, 300]), (1000.9, [60, 300]), (1001.0, [59, 299]), (1059.99, [1, 241])):
+        state, entry = cache.look(key(), now)
+        assert state in (State.FRESH, State.BUSY)
+        assert ttls_in(entry.body(now)) == expected
+    assert look(cache, 1060.0) is State.EXPIRED
+
+
+def test_a_body_is_right_whatever_was_asked_before():
+    cache = Cache()
+    entry = cache.keep(key(), item(Kind.POSITIVE, 60, 7), 0.0)
+    for now in (5.0, 2.0, 2.5, 6.0, 0.0):
+        assert ttls_in(entry.body(now)) == [60 - int(now), 7 - int(now)]
+    assert ttls_in(entry.stale_body(30)) == [30, 30]
+    assert ttls_in(entry.body(1.0)) == [59, 6]
+
+
+@pytest.mark.parametrize(
+    ("ttl", "limits", "expected"),
+    [
+        (0, {}, 0),
+        (10, {"min_ttl": 60}, 60),
+        (10**6, {}, 86_400),
+        (10**6, {"max_ttl": 100}, 100),
+        (10, {"min_ttl": 60, "max_ttl": 60}, 60),
+    ],
+)
+def test_positive_ttls_are_kept_within_bounds_that_the_client_sees(ttl, limits, expected):
+    entry = Cache(CacheLimits(**limits)).keep(key(), item(Kind.POSITIVE, ttl), 0.0)
+    assert ttls_in(entry.body(0.0)) == [expected]
+    assert entry.expires_at == expected
+
+
+def test_what_may_not_be_kept_is_asked_for_each_time():
+    cache = Cache(CacheLimits(serve_stale=0))
+    cache.keep(key(), item(Kind.POSITIVE, 0), 0.0)
+    assert look(cache, 0.0) is State.MISSING
+    cache = Cache()
+    cache.keep(key(), item(Kind.POSITIVE, 0), 0.0)
+    assert look(cache, 0.0) is State.EXPIRED  # though it may serve when no upstream answers
+
+
+@pytest.mark.parametrize("kind", [Kind.NODATA, Kind.NXDOMAIN])
+def test_negative_answers_hold_as_long_as_their_soa_says(kind):
+    cache = Cache(CacheLimits(min_ttl=600))
+    entry = cache.keep(key(), item(kind, 20), 0.0)
+    state, found = cache.look(key(), 15.0)
+    assert (state, found) == (State.FRESH, entry)
+    assert ttls_in(found.body(15.0)) == [5]  # the SOA's, counted down (RFC 2308 §6); min_ttl is for positive ones
+    assert look(cache, 20.0) is State.EXPIRED
+    assert ttls_in(cache.keep(key(), item(kind, 10_000), 0.0).body(0.0)) == [300]
+    cache.keep(key(), item(kind, soa=False), 100.0)
+    assert look(cache, 104.9) is State.FRESH
+    assert look(cache, 105.0) is State.EXPIRED
+
+
+def test_nxdomain_covers_every_type_and_nodata_one():
+    cache = Cache()
+    cache.keep(key(), item(Kind.NXDOMAIN, 60), 0.0)
+    assert look(cache, 1.0, key(qtype=28)) is State.FRESH
+    assert look(cache, 1.0, key("x.www.example.com")) is State.MISSING
+    assert look(cache, 1.0, key(do=True)) is State.MISSING
+    assert look(cache, 1.0, key(cd=True)) is State.MISSING
+    cache.keep(key(qtype=28), item(Kind.NODATA, 60), 2.0)  # it exists after all
+    assert look(cache, 3.0, key(qtype=28)) is State.FRESH
+    assert look(cache, 3.0) is State.MISSING
+    cache.keep(key(), item(Kind.NXDOMAIN, 60, 60, covers=False), 4.0)  # behind an alias: of the alias's target
+    assert look(cache, 5.0) is State.FRESH
+    assert look(cache, 5.0, key(qtype=15)) is State.MISSING
+
+
+def test_failures_are_remembered_longer_each_time():
+    cache, now, waited = Cache(), 0.0, []
+    for _ in range(8):
+        cache.fail(key(), now, REASONS)
+        began = now
+        while cache.look(key(), now)[0] is State.FAILED:
+            assert cache.failure(key(), now).reasons == REASONS
+            now += 0.5
+        waited.append(now - began)
+    assert waited == [1, 2, 4, 8, 16, 30, 30, 30]
+    assert look(cache, now, key(qtype=28)) is State.MISSING  # only what was asked
+    cache.fail(key(), now + 100, REASONS)
+    assert look(cache, now + 101) is State.MISSING  # after a while it begins anew
+    cache.fail(key(), now + 200, REASONS)
+    cache.keep(key(), item(Kind.POSITIVE, 1), now + 200)
+    assert look(cache, now + 200) is State.FRESH
+
+
+def test_stale_answers_after_a_failure_until_it_is_time_to_ask_again():
+    cache = Cache()
+    entry = cache.keep(key(), item(Kind.POSITIVE, 60), 0.0)
+    assert cache.look(key(), 100.0) == (State.EXPIRED, entry)
+    assert cache.fail(key(), 101.0, REASONS) is entry
+    assert cache.look(key(), 130.9) == (State.STALE, entry)
+    assert cache.look(key(), 131.0) == (State.EXPIRED, entry)
+    assert cache.fail(key(), 131.0, REASONS) is entry
+    assert cache.look(key(), 160.9) == (State.STALE, entry)  # 30 s again, not more
+    assert look(cache, 60.0 + 86_400 - 1) is State.EXPIRED
+    assert look(cache, 60.0 + 86_400) is State.MISSING
+    assert cache.fail(key(), 60.0 + 86_400, REASONS) is None
+
+
+def test_a_fresh_nxdomain_replaces_stale_data_at_once():
+    cache = Cache()
+    cache.keep(key(), item(Kind.POSITIVE, 60), 0.0)
+    cache.keep(key(qtype=28), item(Kind.POSITIVE, 60), 0.0)
+    cache.fail(key(qtype=28), 70.0, REASONS)
+    denial = cache.keep(key(), item(Kind.NXDOMAIN, 5), 71.0)
+    assert cache.look(key(), 72.0) == (State.FRESH, denial)
+    assert cache.look(key(qtype=28), 72.0) == (State.FRESH, denial)
+    assert cache.fail(key(), 80.0, REASONS) is denial  # and is what is stale then
+    assert cache.fail(key(qtype=28), 80.0, REASONS) is denial
+
+
+def test_a_failed_prefetch_leaves_the_answer_and_the_time_to_ask_again():
+    cache = Cache()
+    entry = cache.keep(key(), item(Kind.POSITIVE, 100), 0.0)
+    assert cache.fail(key(), 95.0, REASONS) is entry
+    assert cache.look(key(), 99.0) == (State.FRESH, entry)
+    assert cache.look(key(), 101.0) == (State.STALE, entry)
+    assert cache.look(key(), 125.0) == (State.EXPIRED, entry)
+
+
+def test_busy_names_are_asked_for_before_their_end_once():
+    cache = Cache()
+    cache.keep(key(), item(Kind.POSITIVE, 100), 0.0)
+    assert [look(cache, now) for now in (1, 2, 3, 89.9)] == [State.FRESH] * 4
+    assert [look(cache, now) for now in (90.0, 91.0, 92.0)] == [State.BUSY, State.FRESH, State.FRESH]
+    assert cache.statistics.prefetches == 1
+    cache.keep(key(), item(Kind.POSITIVE, 100), 93.0)
+    assert [look(cache, now) for now in (184.0, 185.0, 186.0)] == [State.FRESH] * 3  # not busy in this life
+    assert look(cache, 187.0) is State.BUSY
+
+
+def test_other_rcodes_are_given_and_not_kept():
+    cache = Cache()
+    entry = cache.keep(key(), item(Kind.OTHER)._replace(rcode=11), 0.0)
+    assert entry.rcode == 11
+    assert look(cache, 0.0) is State.MISSING
+
+
+def test_flush():
+    cache = Cache()
+    names = ("example.com", "www.example.com", "a.www.example.com", "wexample.com", "com", "www.example.net")
+    for name in names:
+        for qtype in (1, 28):
+            cache.keep(key(name, qtype), item(Kind.POSITIVE, 60), 0.0)
+        cache.fail(key(name, 15), 0.0, REASONS)
+    cache.keep(key("gone.example.com"), item(Kind.NXDOMAIN, 60), 0.0)
+    assert cache.flush(b"\7example\3com\0") == 7
+    left = {name for name in names if look(cache, 0.5, key(name)) is State.FRESH}
+    assert left == {"wexample.com", "com", "www.example.net"}
+    assert look(cache, 0.5, key("www.example.com", 15)) is State.MISSING
+    assert look(cache, 0.5, key("com", 15)) is State.FAILED
+    assert cache.flush(b"\0") == 6
+    cache.keep(key(), item(Kind.POSITIVE, 60), 0.0)
+    assert (cache.flush(), len(cache), cache.octets) == (1, 0, 0)
+
+
+def test_from_elsewhere_everything_is_old_but_better_than_nothing():
+    cache = Cache()
+    entry = cache.keep(key(), item(Kind.POSITIVE, 600), 0.0)
+    cache.fail(key(qtype=28), 9.0, REASONS)
+    cache.expire(10.0)
+    assert cache.look(key(), 10.0) == (State.EXPIRED, entry)
+    assert look(cache, 10.0, key(qtype=28)) is State.MISSING
+    assert cache.fail(key(), 10.0, REASONS) is entry
+
+
+def test_other_limits_keep_what_fits():
+    cache = Cache()
+    for number in range(100):
+        cache.keep(key(f"n{number}"), item(Kind.POSITIVE, 60, mark=number), 0.0)
+    cache.configure(CacheLimits(entries=40, max_ttl=10))
+    assert len(cache) == 40
+    state, entry = cache.look(key("n99"), 20.0)
+    assert (state, mark_of(entry, 20.0)) == (State.FRESH, 99)
+    assert cache.keep(key(), item(Kind.POSITIVE, 60), 20.0).expires_at == 30.0
+    cache.configure(CacheLimits(entries=0))
+    assert (len(cache), cache.octets) == (0, 0)
+    assert cache.keep(key(), item(Kind.POSITIVE, 60), 20.0).expires_at == 80.0
+    assert look(cache, 20.0) is State.MISSING
+
+
+def test_failures_are_bounded_and_push_no_answer_out():
+    cache = Cache(CacheLimits(entries=10, failures=50))
+    cache.keep(key(), item(Kind.POSITIVE, 60), 0.0)
+    for number in range(1000):
+        cache.fail(key(f"n{number}"), 0.0, REASONS)
+    assert cache.figures()["failures_kept"] == 50
+    assert look(cache, 0.5, key("n999")) is State.FAILED
+    assert look(cache, 0.5) is State.FRESH
+
+
+def test_figures_are_plain_numbers():
+    cache = Cache()
+    cache.keep(key(), item(Kind.NXDOMAIN, 60), 0.0)
+    look(cache, 1.0)
+    look(cache, 1.0, key("x"))
+    figures = cache.figures()
+    assert {type(value) for value in figures.values()} == {int}
+    assert (figures["hits"], figures["misses"], figures["negatives"], figures["entries"]) == (1, 1, 1, 1)
+    assert figures["octets"] > 0
+
+
+def test_the_key_of_a_name_is_no_key_of_a_question():
+    assert key_of_name(key(qtype=1)) == key_of_name(key(qtype=28)) == key(qtype=0)
+    assert key_of_name(key(do=True)) != key_of_name(key())
