@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dnsdisco.model import check
 from dnsdisco.model.address import build_url, parse_url, shown
 from dnsdisco.model.fields import check_from, meta_from, record_from, tags_from, ttl_from
 from dnsdisco.model.instances import (
@@ -78,6 +79,7 @@ def _one_instance(name: str, data: Mapping[str, Any], faults: list[Fault]) -> Se
     if url == build_url(scheme, instance.address, instance.ports[0].number if instance.ports else None):
         url = ""  # it says what is built anyway
     service = _service(name, data, faults, instances=(instance,), url=url, scheme=scheme, tags=instance.tags, meta=instance.meta)
+    _tell_unchecked(service, faults)
     if instance.is_host and service == Service(name, instances=(Instance(instance.id, instance.address),)):
         return Service(name, instances=(instance,), alias_of=instance.address)  # nothing but another name
     return service
@@ -93,7 +95,7 @@ def _full(name: str, data: Mapping[str, Any], faults: list[Fault]) -> Service:
     tags = lenient(tags_from, data, "tags", "", faults)
     shared = Shared(name, scheme, tags, {key: data[key] for key in _SHARED_KEYS if data.get(key) is not None})
     instances, scheme = instances_from(data["instances"], shared, faults)
-    return _service(
+    service = _service(
         name,
         data,
         faults,
@@ -103,6 +105,8 @@ def _full(name: str, data: Mapping[str, Any], faults: list[Fault]) -> Service:
         tags=tags,
         meta=lenient(meta_from, data, "meta", "", faults),
     )
+    _tell_unchecked(service, faults)
+    return service
 
 
 def _library_view(name: str, data: Mapping[str, Any], faults: list[Fault]) -> Service:
@@ -152,6 +156,13 @@ def _service(name: str, data: Mapping[str, Any], faults: list[Fault], **values: 
     elif policy is not None and policy != "":
         faults.append(("when_all_unhealthy", f"expected fail_open or empty, found {shown(policy)}", False))
     return Service(name, **values)
+
+
+def _tell_unchecked(service: Service, faults: list[Fault]) -> None:
+    """Instances that the service's check may not ask; their health stays as written."""
+    if service.check is not None:
+        where = "check.http" if service.check.http else "check.tcp"
+        faults.extend((where, reason, False) for reason in check.faults(service.check, service.instances))
 
 
 def _url(data: Mapping[str, Any], faults: list[Fault]) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dnsdisco.model.address import number_from, TRANSPORTS, unexpected
+from dnsdisco.model.check import template
 from dnsdisco.model.service import Check, Health, Port, Record
 
 TTL_S_MAX = 3600  # of a service: an answer that lives longer hides every change
@@ -31,7 +32,7 @@ _UNITS_S = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _PORT_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,60}[a-z0-9])?")  # with the `_` before it, one label of 63 octets
 _RECORD_TYPE = re.compile(r"[A-Z][A-Z0-9-]{0,31}")
-_CHECK_KEYS = frozenset({"http", "tcp", "interval", "timeout", "rise", "fall", "initial"})
+_CHECK_KEYS = frozenset({"http", "tcp", "interval", "timeout", "rise", "fall", "initial", "verify"})
 _RECORD_KEYS = frozenset({"type", "value", "name", "ttl"})
 _PORT_KEYS = frozenset({"port", "name", "protocol"})
 
@@ -136,10 +137,7 @@ def check_from(value: Any) -> tuple[Check | None, list[str]]:
     http, tcp = text_from(value.get("http"), VALUE_CHARACTERS_MAX), text_from(value.get("tcp"))
     if bool(http) == bool(tcp):
         raise ValueError(f"expected one of http and tcp, found {'both' if http else 'neither'}")
-    if http and not http.lower().startswith(("http://", "https://")):
-        raise unexpected("a URL that begins with http:// or https://", http)
-    if tcp and not re.fullmatch(r".+:(?:[0-9]{1,5}|\{port\})", tcp):
-        raise unexpected("an address and a port such as {address}:{port}", tcp)
+    template(http, tcp)
     defaults = Check()
     check = Check(
         http=http,
@@ -149,6 +147,7 @@ def check_from(value: Any) -> tuple[Check | None, list[str]]:
         rise=number_from(value.get("rise", defaults.rise), 1, 100),
         fall=number_from(value.get("fall", defaults.fall), 1, 100),
         initial=health_from(value.get("initial")),
+        verify=_truth(value.get("verify", defaults.verify)),
     )
     return check, [str(key) for key in value if key not in _CHECK_KEYS]
 
@@ -178,6 +177,13 @@ def _record_value(rtype: str, value: Any) -> str | tuple[str, ...]:
     if not text:
         raise ValueError("expected a `value`, found nothing")
     return text
+
+
+def _truth(value: Any) -> bool:
+    word = str(value).lower() if isinstance(value, (bool, str)) else ""
+    if word not in ("true", "false"):
+        raise unexpected("true or false", value)
+    return word == "true"
 
 
 def _port(value: Any, name: Any) -> Port:

@@ -154,4 +154,5 @@ def _check(check: Check) -> dict[str, Any]:
         "rise": check.rise,
         "fall": check.fall,
         "initial": check.initial.word,
+        **({} if check.verify else {"verify": False}),
     }

@@ -311,7 +311,7 @@ def test_one_wrong_record_is_left_out_alone():
         ({"instances": [{"address": "10.0.0.1", "wieght": 3}]}, "instances[0].wieght", "did you mean weight?"),
         ({"instances": [], "id": "a"}, "id", "belongs into each of `instances`"),
         ({"address": "10.0.0.1", 7: 80}, "7", "unknown key"),
-        ({"address": "10.0.0.1", "check": {"tcp": "a:1", "deregister": "1m"}}, "check.deregister", "unknown key"),
+        ({"address": "10.0.0.1", "port": 1, "check": {"tcp": "10.0.0.1:1", "deregister": "1m"}}, "check.deregister", "unknown key"),
     ],
 )
 def test_unknown_keys_are_warnings(data, path, hint):
