@@ -19,8 +19,8 @@ from contextlib import ExitStack
 from typing import Any, Self
 
 from dnsdisco.config.schema import Settings
+from dnsdisco.control.parameters import Parameters as ControlParameters
 from dnsdisco.control.run import Control
-from dnsdisco.control.run import Parameters as ControlParameters
 from dnsdisco.errors import ProviderError
 from dnsdisco.providers.base import ServiceDiscovery
 from dnsdisco.server.run import Parameters as WorkerParameters

@@ -3,6 +3,7 @@
     run.py         the composition: one event loop that owns all that is published; signals, readiness, reload
     watcher.py     one provider's thread: watch(), back-off, pace;  backoff.py, views.py (what it yields → Snapshot)
     chain.py       the providers in their order: contact (contact.py), removal guard (guard.py), merge
+    checks.py      health checks and the views: whom to ask, and results laid over;  prober.py (when), probing.py (how)
     publisher.py   serial + 1, delta or whole, to each worker's link (link.py);  serials.py
     records.py     `records:` of a service → wire form;  zonefiles.py: the same from master files
     memory.py      what outlives the process: keeper.py (the thread), stored_view.py (the file), stored_service.py (its lines)

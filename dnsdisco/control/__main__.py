@@ -14,7 +14,8 @@ import sys
 from typing import Any
 
 from dnsdisco.control import log as logging
-from dnsdisco.control.run import Control, Parameters
+from dnsdisco.control.parameters import Parameters
+from dnsdisco.control.run import Control
 from dnsdisco.control.status import to_pipe
 from dnsdisco.providers import registry
 

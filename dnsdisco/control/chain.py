@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from dnsdisco.control.checks import Checks
 from dnsdisco.control.contact import Contact
 from dnsdisco.control.guard import RemovalGuard
 from dnsdisco.control.log import Logger, SHOWN_MAX, tell_faults, Told
 from dnsdisco.control.provenance import Provenance
 from dnsdisco.control.records import Compiler
 from dnsdisco.control.watcher import Event, Failed, Seen, Watcher
-from dnsdisco.model.chain import Collision, FAIL_OPEN, Policy, Source
-from dnsdisco.model.diff import catalog_change, Change
+from dnsdisco.model.chain import Collision, FAIL_OPEN, Policy, Source, wanted_by
+from dnsdisco.model.diff import catalog_change, Change, Key
 from dnsdisco.model.entry import Entry, ProviderState
 from dnsdisco.model.merge import merge, Merger
 from dnsdisco.model.service import Snapshot
@@ -36,6 +37,11 @@ class Member:
     told: Told = field(default_factory=Told)
     rejected: int = 0  # objects left out of its last view by us
 
+    is_wanted: Callable[[Key], bool] = field(init=False)  # by `include` and `exclude`
+
+    def __post_init__(self) -> None:
+        self.is_wanted = wanted_by(_source(self))
+
     @property
     def own_options(self) -> dict[str, Any]:
         """Those that the provider was built with: it is built anew where one has changed."""
@@ -47,10 +53,10 @@ class Member:
 class Chain:
     """Not thread-safe: all methods belong to the loop's thread. Times are monotonic seconds."""
 
-    def __init__(self, log: Logger, when: Callable[[], str]) -> None:
-        """*when*: the time of day, for people."""
+    def __init__(self, log: Logger, when: Callable[[], str], checks: Checks) -> None:
+        """*when*: the time of day, for people. *checks*: the health checks, whose results are laid over the views."""
         self.members: list[Member] = []
-        self._log, self._when = log, when
+        self._log, self._when, self._checks = log, when, checks
         self._compiler = Compiler()
         self._policy = Policy()
         self._merger = Merger((), self._policy, self._compiler)
@@ -101,12 +107,16 @@ class Chain:
         put: dict[str, Entry] = {}
         drop: dict[str, None] = {}
         for source, member in enumerate(self.members):
-            if member.pending is None:
-                continue
             view, member.pending = member.pending, None
+            is_new = view is not None
+            if view is None and member.view is not None and self._checks.is_dirty(member.name):
+                view = replace(member.view, changed=frozenset())  # nothing but the health of instances
+            if view is None:
+                continue
             try:
-                _add(put, drop, self._merger.update(source, view))
-                member.view, member.has_spoken = view, True
+                _add(put, drop, self._merger.update(source, self._checks.overlay(member.name, view, member.is_wanted)))
+                if is_new:
+                    member.view, member.has_spoken = view, True
             except Exception as error:  # noqa: BLE001  a plug-in's own Snapshot can hold anything
                 self._log.error("the view cannot be used", provider=member.name, reason=f"{type(error).__name__}: {error}")
                 _add(put, drop, self._merge_anew())
@@ -123,6 +133,7 @@ class Chain:
                     "services given up: max_stale has passed", provider=member.name, services=len(member.view.services)
                 )
                 member.view, member.pending, member.guard = None, None, RemovalGuard()
+                self._checks.forget(member.name)
                 _add(put, drop, self._merger.update(source, None))
         return Change(tuple(put.values()), tuple(drop))
 
@@ -148,9 +159,14 @@ class Chain:
 
     def _merge_anew(self) -> Change:
         before = self._merger.entries
-        views = [None if member.view is None else replace(member.view, changed=None) for member in self.members]
+        self._checks.keep_only(member.name for member in self.members if member.view is not None)
+        views = [None if member.view is None else self._overlaid(member, member.view) for member in self.members]
         self._merger = merge([_source(member) for member in self.members], self._policy, views, self._compiler)
         return catalog_change(before, self._merger.entries)
+
+    def _overlaid(self, member: Member, view: Snapshot) -> Snapshot:
+        """Whole, to be merged from scratch."""
+        return replace(self._checks.overlay(member.name, view, member.is_wanted), changed=None)
 
     def _take_view(self, member: Member, event: Seen, now: float) -> None:
         tell_faults(self._log, member.told, "left out", event.faults, provider=member.name)
@@ -192,6 +208,29 @@ def named(entries: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
             name = f"{kind}-{number}"
         by_name[name] = entry
     return by_name
+
+
+def members_of(
+    settings: Mapping[str, Any], before: Sequence[Member], new_watcher: Callable[[str, Mapping[str, Any]], Watcher]
+) -> list[Member]:
+    """The chain that *settings* asks for, of the members there are and of new ones. Raises what *new_watcher* raises."""
+    there = {member.name: member for member in before}
+    members = []
+    for name, entry in named(settings["providers"]).items():
+        old = there.get(name)
+        contact = Contact(
+            stale_after_s=settings["stale_after"], max_stale_s=entry.get("max_stale"), is_optional=bool(entry.get("optional"))
+        )
+        member = Member(name, entry, old.watcher if old is not None else new_watcher(name, entry), contact)
+        if old is not None:
+            contact.continue_from(old.contact)
+            member.view, member.told = old.view, old.told
+            if old.own_options == member.own_options:
+                member.guard, member.has_spoken, member.rejected = old.guard, old.has_spoken, old.rejected
+            else:  # what it said stays until the new one has spoken
+                member.watcher = new_watcher(name, entry)
+        members.append(member)
+    return members
 
 
 def _source(member: Member) -> Source:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from dnsdisco.control import view
 from dnsdisco.control.chain import Chain, Member
+from dnsdisco.control.checks import Checks
 from dnsdisco.control.publisher import Publisher
 from dnsdisco.control.view import ProviderView, ServiceView, View
 from dnsdisco.model.entry import Entry
@@ -13,7 +14,7 @@ from dnsdisco.model.entry import Entry
 INDEX_CHARACTERS_MAX = 100  # of a plug-in's word for its backend's state
 
 
-def whole(chain: Chain, publisher: Publisher, now: float, *, started: float, is_ready: bool) -> View:
+def whole(chain: Chain, publisher: Publisher, checks: Checks, now: float, *, started: float, is_ready: bool) -> View:
     """*now* is the monotonic time of the chain's events, *started* unix time."""
     providers = tuple(provider(member, now) for member in chain.members)
     missing = [f"provider {each.name}: {each.state}" for each in providers if each.state != view.UP]
@@ -27,8 +28,8 @@ def whole(chain: Chain, publisher: Publisher, now: float, *, started: float, is_
         services=len(chain.entries),
         instances=sum(len(entry.service.instances) for entry in chain.entries.values()),
         workers=len(publisher.links),
-        checked=0,
-        failing=0,
+        checked=checks.checked,
+        failing=checks.failing,
     )
 
 

@@ -8,52 +8,32 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 from dnsdisco.control import overview
-from dnsdisco.control.chain import Chain, Member, named
-from dnsdisco.control.contact import Contact
+from dnsdisco.control.chain import Chain, Member, members_of
+from dnsdisco.control.checks import Checks
 from dnsdisco.control.guard import CONFIRM_AFTER_S
 from dnsdisco.control.log import Logger, logger
 from dnsdisco.control.memory import Memory
+from dnsdisco.control.parameters import Parameters
 from dnsdisco.control.publisher import Publisher
 from dnsdisco.control.serials import read_floor, Serials, write_floor
-from dnsdisco.control.status import Say
 from dnsdisco.control.view import ServiceView, View
 from dnsdisco.control.watcher import Event, Failed, Watcher
 from dnsdisco.control.zonefiles import ZoneFiles
 from dnsdisco.errors import DnsdiscoError
 from dnsdisco.model.delta import ZoneRecord
 from dnsdisco.model.diff import Change
-from dnsdisco.providers.base import ServiceDiscovery
 
 BATCH_S = 0.1  # between two published changes: a storm costs a worker ten deltas a second; the first change goes at once
 TICK_S = 0.5  # for what comes with time alone: stale, given up, hung
 FATAL = 78  # EX_CONFIG: the supervisor ends the start, exit 1
 NEEDS_RESTART = ("listen", "workers")  # the supervisor has bound and started them
 UNUSABLE_AT_START = frozenset({"static"})  # a file that was named is there, and can be read, or nothing starts
-
-Create = Callable[[Mapping[str, Any], Mapping[str, str]], ServiceDiscovery]
-Resolve = Callable[[], dict[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Parameters:
-    """What the supervisor says at the start. `restarts`, `kept`: of the control processes before this one."""
-
-    links: Sequence[socket.socket]
-    say: Say
-    settings: dict[str, Any]
-    environ: Mapping[str, str]
-    create: Create
-    resolve: Resolve  # the configuration read anew; raises DnsdiscoError
-    restarts: int = 0
-    kept: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Control:
@@ -75,7 +55,8 @@ class Control:
         self._publish_at: asyncio.TimerHandle | None = None
         self._published_at = float("-inf")
         self._zone_files: ZoneFiles | None = None
-        self.chain = Chain(self._log, _time_of_day)
+        self.checks = Checks(self._call, self._publish_soon, self._log)
+        self.chain = Chain(self._log, _time_of_day, self.checks)
         self._memory = self._open_memory()
         floor = max(self._kept["serial_floor"], read_floor(self._settings.get("state_dir")))
         self.publisher = Publisher(
@@ -88,7 +69,7 @@ class Control:
     async def run(self) -> int:
         """Until stop(); returns the exit code. Providers' threads may be left behind: they are daemons."""
         try:
-            members = self._members(self._settings)
+            members = members_of(self._settings, self.chain.members, self._watcher)
         except (DnsdiscoError, ValueError, TypeError) as error:
             self._say_fatal(str(error))
         else:
@@ -107,6 +88,7 @@ class Control:
             if self._zone_files is not None:
                 self._zone_files.stop()
             self.publisher.close()
+            self.checks.close()
             self._memory.close()
 
     def stop(self, code: int = 0) -> None:
@@ -118,7 +100,7 @@ class Control:
         self._publish_now()
         try:
             settings = self._parameters.resolve()
-            members = self._members(settings)
+            members = members_of(settings, self.chain.members, self._watcher)
         except (DnsdiscoError, ValueError, TypeError) as error:
             for line in str(error).splitlines():
                 self._log.error("the new configuration is not used", reason=line)
@@ -149,7 +131,9 @@ class Control:
         self._look_around()
 
     def view(self) -> View:
-        return overview.whole(self.chain, self.publisher, self._loop.time(), started=self._started, is_ready=self._is_ready)
+        return overview.whole(
+            self.chain, self.publisher, self.checks, self._loop.time(), started=self._started, is_ready=self._is_ready
+        )
 
     def services(self) -> Iterator[ServiceView]:
         """In the order of the names; to be taken before the loop goes on."""
@@ -157,26 +141,6 @@ class Control:
 
     def service(self, name: str) -> ServiceView | None:
         return overview.service(self.chain, name, self._loop.time())
-
-    def _members(self, settings: Mapping[str, Any]) -> list[Member]:
-        """The chain that *settings* asks for, of the members there are and of new ones. Raises what `create` raises."""
-        there = {member.name: member for member in self.chain.members}
-        members = []
-        for name, entry in named(settings["providers"]).items():
-            old = there.get(name)
-            contact = Contact(
-                stale_after_s=settings["stale_after"], max_stale_s=entry.get("max_stale"), is_optional=bool(entry.get("optional"))
-            )
-            member = Member(name, entry, old.watcher if old is not None else self._watcher(name, entry), contact)
-            if old is not None:
-                contact.continue_from(old.contact)
-                member.view, member.told = old.view, old.told
-                if old.own_options == member.own_options:
-                    member.guard, member.has_spoken = old.guard, old.has_spoken
-                else:  # what it said stays until the new one has spoken
-                    member.watcher = self._watcher(name, entry)
-            members.append(member)
-        return members
 
     def _watcher(self, name: str, entry: Mapping[str, Any]) -> Watcher:
         provider = self._parameters.create(entry, self._parameters.environ)

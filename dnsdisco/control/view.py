@@ -68,5 +68,5 @@ class View:
     services: int  # published
     instances: int
     workers: int
-    checked: int  # instances that are checked from here
+    checked: int  # what the health checks ask: an instance each, and equal ones once
     failing: int  # of those

@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from dnsdisco.control.run import Control, Parameters
+from dnsdisco.control.parameters import Parameters
+from dnsdisco.control.run import Control
 from dnsdisco.model import delta
 from dnsdisco.model.delta import Assembler, pack
 from dnsdisco.model.entry import Entry, ProviderState

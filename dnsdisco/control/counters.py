@@ -1,0 +1,97 @@
+"""What all workers have counted together: totals that do not fall when a worker is started anew.
+
+Every worker tells once a second all that it has counted since its start, and which life of its that is. When the life is another one,
+the last figures of the one before are added to the past. The past outlives this process, too: what it was is kept for its successor.
+What a worker counted in the second before it was killed is lost. What it counted in a life that ended while nobody listened is lost.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from dnsdisco.model.delta import Message
+from dnsdisco.wire.constants import RCODES, TYPES
+
+NAMES_MAX = 4096  # of one worker: known types times rcodes are 1,500 at the very worst
+OTHER = "other"
+LEVELS = frozenset({"in_flight", "serial", "tcp.open", "cache.entries", "cache.octets", "cache.failures_kept"})  # they fall, too
+
+_TYPE_NAMES = {str(number): name for name, number in TYPES.items()}
+_RCODE_NAMES = {str(number): name for number, name in RCODES.items()}
+
+Keep = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFigures:
+    number: int
+    started: float | None  # unix time; None: not heard of yet
+    serial: int  # of the catalog that it answers from; 0: none yet
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Of all workers, and of those that were in their place before. Read-only."""
+
+    counts: Mapping[str, int]  # by the names of server/run.py `statistics()`; they never fall
+    levels: Mapping[str, int]  # those of LEVELS, of the workers there are
+    answers: Mapping[tuple[str, str], int]  # by the mnemonics of type and rcode; OTHER where there is none
+    restarts: int
+    workers: tuple[WorkerFigures, ...]
+
+
+@dataclass(slots=True)
+class _Seat:
+    """A worker's place."""
+
+    life: int | None = None  # when its worker started, in nanoseconds of unix time
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+class Counters:
+    """The loop's thread only."""
+
+    def __init__(self, workers: int, kept: Mapping[str, Any], keep: Keep) -> None:
+        """*kept*: what a process before this one gave to its *keep*; *keep* is called when a worker's life begins."""
+        self._seats = [_Seat() for _ in range(workers)]
+        self._keep = keep
+        self._past: Counter[str] = Counter({str(name): int(count) for name, count in (kept.get("past") or {}).items()})
+        self._restarts = int(kept.get("restarts") or 0)
+        for seat, life in zip(self._seats, kept.get("lives") or (), strict=False):
+            seat.life = life
+
+    def take(self, worker: int, message: Message) -> None:
+        """A `counters` message. One that makes no sense is passed over: no figure is worth a fault here."""
+        seat, life, counters = self._seats[worker], message.get("life"), message.get("counters")
+        if not isinstance(life, int) or not isinstance(counters, dict) or len(counters) > NAMES_MAX:
+            return
+        counts = {name: count for name, count in counters.items() if isinstance(count, int) and count >= 0}
+        is_new = life != seat.life
+        if is_new:
+            self._restarts += seat.life is not None
+            self._past.update({name: count for name, count in seat.counts.items() if name not in LEVELS})
+        seat.life, seat.counts = life, counts
+        if is_new:
+            self._keep({"past": dict(self._past), "restarts": self._restarts, "lives": [each.life for each in self._seats]})
+
+    def totals(self) -> Totals:
+        """O(names of all workers)."""
+        counts = Counter(self._past)
+        levels: Counter[str] = Counter(dict.fromkeys(LEVELS, 0))
+        for seat in self._seats:
+            for name, count in seat.counts.items():
+                (levels if name in LEVELS else counts)[name] += count
+        answers: Counter[tuple[str, str]] = Counter()
+        for name in [name for name in counts if name.startswith("answers.")]:
+            _, _, kind = name.partition(".")
+            rtype, _, rcode = kind.partition(".")
+            answers[_TYPE_NAMES.get(rtype, OTHER), _RCODE_NAMES.get(rcode, OTHER)] += counts.pop(name)
+        return Totals(counts, levels, answers, self._restarts, tuple(_figures(number, seat) for number, seat in enumerate(self._seats)))
+
+
+def _figures(number: int, seat: _Seat) -> WorkerFigures:
+    is_heard = bool(seat.counts)
+    return WorkerFigures(number, seat.life / 1e9 if is_heard and seat.life is not None else None, seat.counts.get("serial", 0))
