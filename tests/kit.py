@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, TypeVar
 
 import dns.edns
 import dns.flags
@@ -67,6 +67,7 @@ here: {instances: [{id: l, address: localhost, port: 3000}]}
 """
 
 
+T = TypeVar("T")
 _LOOP = asyncio.new_event_loop()  # one for all: making a loop costs more than an answer
 
 
@@ -74,38 +75,77 @@ class NoUpstreams:
     def can_forward(self, question: bytes) -> bool:
         return False
 
-    async def exchange(self, question: bytes, *, flags: int, dnssec_ok: bool) -> bytes:
-        raise UpstreamError("none", "disabled")
+    def ask(self, question: bytes, flags: int, dnssec_ok: bool, waiter: Callable[[bytes | UpstreamError], None]) -> None:
+        waiter(UpstreamError("none", "disabled"))
 
 
 class CannedUpstreams:
-    """Answers from zone-file text by (name, type); None: nobody answers."""
+    """Answers from zone-file text by (name, type), or from a whole reply (see `canned`); None: nobody answers.
 
-    def __init__(self, answers: Mapping[tuple[str, str], str | None]) -> None:
+    Each reply comes in a later turn of the loop, or with *holds* when release() is called. `asked`: the questions in order;
+    `sent`: their flags and DO.
+    """
+
+    def __init__(self, answers: Mapping[tuple[str, str], str | bytes | None], *, holds: bool = False) -> None:
         self.answers = answers
         self.asked: list[tuple[str, str]] = []
+        self.sent: list[tuple[int, bool]] = []
+        self.holds = holds
+        self._held: list[Callable[[], None]] = []
 
     def can_forward(self, question: bytes) -> bool:
         return True
 
-    async def exchange(self, question: bytes, *, flags: int, dnssec_ok: bool) -> bytes:
-        await asyncio.sleep(0)
+    def ask(self, question: bytes, flags: int, dnssec_ok: bool, waiter: Callable[[bytes | UpstreamError], None]) -> None:
+        self.sent.append((flags, dnssec_ok))
+        try:
+            result: bytes | UpstreamError = self.exchange(question)
+        except UpstreamError as error:
+            result = error
+        if self.holds:
+            self._held.append(lambda: waiter(result))
+        else:
+            asyncio.get_running_loop().call_soon(waiter, result)
+
+    def release(self) -> None:
+        held, self._held = self._held, []
+        for each in held:
+            each()
+
+    def exchange(self, question: bytes) -> bytes:
         name, at = dns.name.from_wire(question, 0)
         rtype = dns.rdatatype.to_text(int.from_bytes(question[at : at + 2], "big"))
         key = (name.to_text().lower(), rtype)
         self.asked.append(key)
-        text = self.answers.get(key, "")
-        if text is None:
+        found = self.answers.get(key, "")
+        if found is None:
             raise UpstreamError("192.0.2.53", "timeout")
-        query = dns.message.make_query(name, rtype)
-        reply = dns.message.make_response(query, recursion_available=True)
-        if text == "NXDOMAIN":
-            reply.set_rcode(dns.rcode.NXDOMAIN)
-        elif text:
-            reply = dns.message.from_text(
-                f"id 1\nopcode QUERY\nrcode NOERROR\nflags QR RD RA\n;QUESTION\n{name} IN {rtype}\n;ANSWER\n{text}\n"
-            )
-        return reply.to_wire()
+        if isinstance(found, str):
+            found = canned(*key) if not found else canned(*key, rcode=found) if found.isupper() else canned(*key, found)
+        if (found[3] & 15) in (2, 4, 5):  # as the forwarder does
+            raise UpstreamError("192.0.2.53", "rcode", dns.rcode.to_text(dns.rcode.Rcode(found[3] & 15)), reply=found)
+        return found[:12] + question + found[12 + len(question) :]  # spelled as it was asked
+
+
+def canned(
+    name: str,
+    rtype: str,
+    answer: str = "",
+    *,
+    authority: str = "",
+    additional: str = "",
+    rcode: str = "NOERROR",
+    flags: str = "QR RD RA",
+    ede: tuple[int, str] | None = None,
+) -> bytes:
+    """A whole reply of an upstream: sections as zone-file text, in the order written."""
+    text = f"id 1\nopcode QUERY\nrcode {rcode}\nflags {flags}\n;QUESTION\n{name} IN {rtype}\n"
+    for title, records in (("ANSWER", answer), ("AUTHORITY", authority), ("ADDITIONAL", additional)):
+        text += f";{title}\n{records}\n" if records else ""
+    message = dns.message.from_text(text, one_rr_per_rrset=True)
+    if ede is not None:
+        message.use_edns(0, options=[dns.edns.EDEOption(*ede)])
+    return message.to_wire(max_size=65535)
 
 
 def services(text: str) -> dict[tuple[str, str], Service]:
@@ -132,6 +172,8 @@ class Answers:
         recursion: bool = True,
         serial: int = 7,
         seed: int = 1,
+        policy: Mapping[str, Any] | None = None,
+        overrides: frozenset[tuple[bytes, ...]] = frozenset(),
         **zone_settings: Any,
     ) -> None:
         views = snapshots if snapshots is not None else {"static": services(text)}
@@ -144,13 +186,14 @@ class Answers:
         self.catalog.is_complete = True
         if zone_file:
             self.catalog.set_records(ZoneRecords(parse(zone_file, "test.zone", ("svc.local", "svc.internal"))))
-        settings = AnswerSettings(ZoneSettings(zones=zones, **zone_settings), version="dnsdisco", server_id="here")
-        policy = Policy(settings, Admission(["127.0.0.0/8", "::1/128", "private"]), recursion=recursion)
+        settings = AnswerSettings(ZoneSettings(zones=zones, **zone_settings), "dnsdisco", "here", overrides)
+        self.policy = Policy(settings, Admission(["127.0.0.0/8", "::1/128", "private"]), recursion=recursion)
+        self.policy = self.policy._replace(**(policy or {}))
         self.now = 1000.0
         clock = Clock(lambda: self.now, lambda: 1_700_000_000.0)
         draw = random.Random(seed).random
         self.responder = Responder(
-            policy, self.catalog, upstreams or NoUpstreams(), cookies=Cookies(bytes(range(16))), clock=clock, draw=draw
+            self.policy, self.catalog, upstreams or NoUpstreams(), cookies=Cookies(bytes(range(16))), clock=clock, draw=draw
         )
 
     def send(self, message: bytes, peer: str = "127.0.0.1", *, is_tcp: bool = False) -> bytes | None:
@@ -165,6 +208,10 @@ class Answers:
             return replies[0] if replies else None
 
         return _LOOP.run_until_complete(run())
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """*work* in the loop that the answers come in."""
+        return _LOOP.run_until_complete(work)
 
     def ask(
         self, name: str, rtype: str = "A", *, peer: str = "127.0.0.1", is_tcp: bool = False, **query: Any

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from dnsdisco.answer.decision import Gather, Part, Want
-from dnsdisco.wire.constants import CNAME, EDE_NO_REACHABLE, NOERROR, NXDOMAIN, SERVFAIL
+from dnsdisco.wire.constants import CNAME, EDE_NO_REACHABLE, EDE_STALE, NOERROR, NXDOMAIN, SERVFAIL
 from dnsdisco.wire.reply import Ede, Reply, RR
 
 CHAIN_MAX = 8  # CNAMEs followed inside one upstream reply
@@ -19,6 +19,7 @@ class Told:
 
     rcode: int
     records: tuple[RR, ...]  # its answer section, owners in lower case
+    is_stale: bool = False  # from the cache, past its end, for no upstream answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +58,34 @@ def finish(gather: Gather, outcomes: Mapping[Want, Outcome]) -> Reply:
     if untold and len(answer) == sum(record.rtype == CNAME for record in answer):
         reason = f"the address is a host name, and no upstream could be asked for it: {untold[0]}"
         return Reply(SERVFAIL, ede=(*draft.ede, Ede(EDE_NO_REACHABLE, reason)))
-    unique = {(record.owner, record.rtype, record.rdata): (record, weight) for record, weight in _weighted(answer, weights)}
+    ede = draft.ede
+    if any(isinstance(outcome, Told) and outcome.is_stale for outcome in outcomes.values()):
+        ede = (*ede, Ede(EDE_STALE, "no upstream answers; this is what was known"))
+    fixed = len(answer) if draft.weights is None else len(answer) - len(weights)  # aliases stay in front of what is shuffled
+    unique: dict[tuple[bytes, int, bytes], tuple[RR, int]] = {}
+    for record, weight in zip(answer, [0] * fixed + weights[: len(answer) - fixed], strict=True):
+        unique[record.owner, record.rtype, record.rdata] = (record, weight)
     pairs = list(unique.values())
+    fixed -= len(answer[:fixed]) - len({(record.owner, record.rtype, record.rdata) for record in answer[:fixed]})
     is_empty = not pairs
     return replace(
         draft,
         rcode=rcode if rcode in (NOERROR, NXDOMAIN) or not is_empty else SERVFAIL,
-        answer=tuple(record for record, _ in pairs),
-        weights=tuple(weight for _, weight in pairs) if draft.weights is not None else None,
-        additional=tuple(dict.fromkeys(additional)),
+        answer=_with_one_ttl([record for record, _ in pairs]),
+        weights=None if draft.weights is None else tuple(weight for _, weight in pairs[fixed:]),
+        additional=_with_one_ttl(list(dict.fromkeys(additional))),
         authority=(gather.soa,) if is_empty else draft.authority,
+        ede=ede,
         depends_on=None,
     )
 
 
-def _weighted(answer: list[RR], weights: list[int]) -> list[tuple[RR, int]]:
-    return list(zip(answer, weights if len(weights) == len(answer) else [1] * len(answer), strict=True))
+def _with_one_ttl(records: list[RR]) -> tuple[RR, ...]:
+    """All records of one RRset leave with one TTL, the lowest (RFC 2181 §5.2), wherever they came from. Signatures are not told apart."""
+    lowest: dict[tuple[bytes, int], int] = {}
+    for record in records:
+        lowest[record.owner, record.rtype] = min(record.ttl, lowest.get((record.owner, record.rtype), record.ttl))
+    return tuple(record._replace(ttl=lowest[record.owner, record.rtype]) for record in records)
 
 
 def _addresses(part: Part, told: Told) -> list[RR]:

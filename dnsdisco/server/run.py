@@ -121,6 +121,7 @@ class Worker:
         counts = {f"answers.{qtype}.{rcode}": count for (qtype, rcode), count in self.responder.table.counts().items()}
         counts |= {f"faults.{reason}": count for reason, count in self.responder.faults.items()}
         counts |= {f"forward.{name}": count for name, count in self.forwarder.statistics.as_dict().items()}
+        counts |= {f"cache.{name}": count for name, count in self.responder.statistics.items()}
         counts["in_flight"] = self.responder.in_flight
         counts["internal_errors"] = self._internal_errors
         counts["udp.unsent"] = sum(listener.unsent for listener in self._udp)

@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine
-from typing import assert_never, NamedTuple, Protocol
+from collections.abc import Callable, Hashable
+from typing import assert_never, NamedTuple
 
 from dnsdisco.answer.admit import Admission
 from dnsdisco.answer.decide import decide
-from dnsdisco.answer.decision import Forward, Gather, Want
+from dnsdisco.answer.decision import Decision, Forward, Gather
 from dnsdisco.answer.prepared import encode, Prepared
-from dnsdisco.answer.resume import finish, Outcome, Told, Untold
 from dnsdisco.answer.settings import AnswerSettings
 from dnsdisco.answer.table import Table
-from dnsdisco.errors import UpstreamError, WireError
-from dnsdisco.wire.constants import (
-    AD,
-    CD,
-    COOKIE,
-    EDE_NETWORK_ERROR,
-    EDE_NO_REACHABLE,
-    EDE_NOT_AUTHORITATIVE,
-    EDE_PROHIBITED,
-    KEEPALIVE,
-    NOERROR,
-    NSID,
-    NXDOMAIN,
-    RD,
-    REFUSED,
-    SERVFAIL,
-)
+from dnsdisco.cache.limits import CacheLimits
+from dnsdisco.errors import WireError
+from dnsdisco.server.asking import Asker, AskLimits, Client, Upstreams
+from dnsdisco.server.resolve import Resolver
+from dnsdisco.wire.constants import COOKIE, EDE_PROHIBITED, KEEPALIVE, NOERROR, NSID, NXDOMAIN, REFUSED, SERVFAIL
 from dnsdisco.wire.cookie import Cookies
 from dnsdisco.wire.edns import option, without_cookie
-from dnsdisco.wire.parse import answer_records
+from dnsdisco.wire.name import from_text
 from dnsdisco.wire.query import Query, slice_query
-from dnsdisco.wire.relay import relay
 from dnsdisco.wire.reply import Ede, fault_reply, Limits, Reply, size_limit, WITHOUT_EDNS
 from dnsdisco.zone.catalog import Catalog
 from dnsdisco.zone.order import Draw
@@ -47,14 +32,6 @@ TCP_IDLE_TENTHS = 100  # what edns-tcp-keepalive tells: ten seconds, in 100 ms (
 
 
 _COOKIE_HEAD = b"\x1c" + COOKIE.to_bytes(2, "big") + b"\0\x18"  # RDLEN 28; 24 octets of cookie
-
-
-class Upstreams(Protocol):
-    """The forward room, as seen from here."""
-
-    def can_forward(self, question: bytes) -> bool: ...
-
-    async def exchange(self, question: bytes, *, flags: int, dnssec_ok: bool) -> bytes: ...
 
 
 class Clock(NamedTuple):
@@ -70,14 +47,9 @@ class Policy(NamedTuple):
     recursion: bool  # forwarding is on: RA
     trust_ad: bool = False
     limits: Limits = Limits()
-
-
-class _Client(NamedTuple):
-    query: Query
-    peer: str
-    limit: int
-    options: bytes
-    send: Send
+    cache: CacheLimits = CacheLimits()
+    asking: AskLimits = AskLimits()
+    origin: Hashable = None  # where answers of others come from; a change of it makes what is kept of them old
 
 
 class Responder:
@@ -93,11 +65,14 @@ class Responder:
         self._cookies = cookies
         self._clock = clock
         self._draw = draw
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._asker = Asker(upstreams, now=clock.monotonic, faults=self.faults)
+        self._resolver = Resolver(self._asker, now=clock.monotonic, decide=self._decide, reply=self._reply, count=self._count)
         self.configure(policy)
 
     def configure(self, policy: Policy) -> None:
         """A new configuration, between two queries."""
+        self._asker.limits = policy.asking
+        self._asker.configure(policy.answers, policy.cache, trust_ad=policy.trust_ad, origin=policy.origin)
         self.policy = policy
         self.settings, self.admission = policy.answers, policy.admission
         self._recursion = policy.recursion
@@ -127,7 +102,7 @@ class Responder:
         is_admitted, is_local = self.admission.look(peer)
         limit = size_limit(query, is_tcp=is_tcp, is_local=is_local, limits=self.policy.limits)
         options = self._options(query, peer, is_tcp=is_tcp) if query.edns is not None else b""
-        client = _Client(query, peer, limit, options, send)
+        client = Client(query, peer, is_local, limit, options, send)
         if query.fault:
             self._count(query, query.fault)
             send(fault_reply(query, limit, options=options, recursion=self._recursion and is_admitted))
@@ -138,12 +113,12 @@ class Responder:
         else:
             self._answer(message, client, is_tcp=is_tcp)
 
-    def _answer(self, message: bytes, client: _Client, *, is_tcp: bool) -> None:
+    def _answer(self, message: bytes, client: Client, *, is_tcp: bool) -> None:
         query = client.query
         question = query.qname + query.question[-4:]
         prepared = self.table.get(question)
         if prepared is None:
-            decision = decide(query, self.catalog, self.settings, self._upstreams.can_forward)
+            decision = self._decide(query)
             match decision:
                 case Reply():
                     if decision.depends_on is None:
@@ -153,14 +128,11 @@ class Responder:
                         return
                     prepared = Prepared(decision, query.qname, self._draw)
                     self.table.keep(question, prepared, self._clock.monotonic())
-                case Forward() if not query.flags & RD:
-                    self._reply(client, Reply(REFUSED, ede=(Ede(EDE_NOT_AUTHORITATIVE, "not ours, and recursion is not desired"),)))
-                    return
                 case Forward():
-                    self._start(self._forward(client))
+                    self._resolver.forward(client)
                     return
                 case Gather():
-                    self._start(self._gather(client, decision))
+                    self._resolver.gather(client, decision)
                     return
                 case _:
                     assert_never(decision)
@@ -172,7 +144,10 @@ class Responder:
         self._count(query, prepared.reply.rcode)
         client.send(prepared.octets(query, recursion=self._recursion, options=client.options, limit=client.limit, draw=self._draw))
 
-    def _keep_denial(self, message: bytes, client: _Client, reply: Reply) -> None:
+    def _decide(self, query: Query) -> Decision:
+        return decide(query, self.catalog, self.settings, self._upstreams.can_forward)
+
+    def _keep_denial(self, message: bytes, client: Client, reply: Reply) -> None:
         """Let the datagram loop deny names of this shape by itself, where a name with one label more than its zone is either in
         the catalog's `top` or nowhere: no wildcard, no zone of ours below the zone."""
         query, zones = client.query, self.settings.zone
@@ -185,41 +160,7 @@ class Responder:
         prepared = Prepared(reply, query.qname, self._draw)
         self.table.keep_denial(message, query, prepared, recursion=self._recursion, limit=limit)
 
-    async def _forward(self, client: _Client) -> None:
-        """Relay an upstream's reply; say why there is none."""
-        query = client.query
-        try:
-            octets = await self._exchange(query.question, query.flags, query.edns is not None and query.edns.dnssec_ok)
-            reply = relay(octets, query, limit=client.limit, trust_ad=self.policy.trust_ad, options=client.options)
-        except UpstreamError as error:
-            code = EDE_NO_REACHABLE if error.kind == "timeout" else EDE_NETWORK_ERROR
-            self._reply(client, Reply(SERVFAIL, ede=(Ede(code, str(error)),)))
-        except WireError as error:
-            self._reply(client, Reply(SERVFAIL, ede=(Ede(EDE_NETWORK_ERROR, f"malformed reply from upstream: {error}"),)))
-        else:
-            self._count(query, reply[3] & 15)
-            client.send(reply)
-
-    async def _gather(self, client: _Client, gather: Gather) -> None:
-        """Ask for what our answer lacks, all at once, and complete it."""
-        wants = gather.wants
-        outcomes = await asyncio.gather(*(self._want(want) for want in wants))
-        self._reply(client, finish(gather, dict(zip(wants, outcomes, strict=True))))
-
-    async def _want(self, want: Want) -> Outcome:
-        question = want.name + want.qtype.to_bytes(2, "big") + b"\0\1"
-        if not self._upstreams.can_forward(question):
-            return Untold("no upstream is configured")
-        try:
-            rcode, records = answer_records(await self._exchange(question, RD, False))
-        except (UpstreamError, WireError) as error:
-            return Untold(str(error))
-        return Told(rcode, tuple(records))
-
-    async def _exchange(self, question: bytes, flags: int, dnssec_ok: bool) -> bytes:  # noqa: FBT001
-        return await self._upstreams.exchange(question, flags=flags & (RD | CD | AD), dnssec_ok=dnssec_ok)
-
-    def _reply(self, client: _Client, reply: Reply, *, recursion: bool = True) -> None:
+    def _reply(self, client: Client, reply: Reply, *, recursion: bool = True) -> None:
         query = client.query
         self._count(query, reply.rcode)
         client.send(
@@ -253,17 +194,16 @@ class Responder:
     def _count(self, query: Query, rcode: int) -> None:
         self.table.cell(query.qtype, rcode)[0] += 1
 
-    def _start(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
+    def flush(self, name: str | None = None) -> int:
+        """Forget what upstreams said of *name* and the names below it, or of all; how many answers that were. Raises WireError."""
+        return self._asker.cache.flush(None if name is None else from_text(name).lower())
 
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self.faults[f"{type(error).__name__} in a task"] += 1
+    @property
+    def statistics(self) -> dict[str, int]:
+        """What the cache has counted, and how full it is."""
+        return self._asker.cache.figures()
 
     @property
     def in_flight(self) -> int:
         """Queries that wait for an upstream."""
-        return len(self._tasks)
+        return self._asker.waiting

@@ -7,10 +7,12 @@ from typing import Any, NamedTuple
 
 from dnsdisco.answer.admit import Admission
 from dnsdisco.answer.settings import AnswerSettings
+from dnsdisco.cache.limits import CacheLimits
 from dnsdisco.forward import ForwardSettings
 from dnsdisco.server.serve import Policy
 from dnsdisco.zone.settings import zone_labels, ZoneSettings
 
+_CACHE_KEYS = {"size": "entries"}  # where the configuration's word is not the cache's
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # where one can be reached that listens everywhere
 
 
@@ -20,6 +22,7 @@ class WorkerSettings(NamedTuple):
     answers: AnswerSettings
     allow: tuple[str, ...]
     forward: ForwardSettings
+    cache: CacheLimits = CacheLimits()
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any], listen_addresses: Iterable[str] = ()) -> WorkerSettings:
@@ -46,9 +49,12 @@ class WorkerSettings(NamedTuple):
             overrides=frozenset(zone_labels(name) for name, _ in forward.zones),
         )
         allow = (plain.get("acl") or {}).get("allow")
-        settings = cls(answers, ("127.0.0.0/8", "::1/128", "private") if allow is None else tuple(allow), forward)
+        cache = {_CACHE_KEYS.get(key, key): int(value) for key, value in (plain.get("cache") or {}).items()}
+        settings = cls(
+            answers, ("127.0.0.0/8", "::1/128", "private") if allow is None else tuple(allow), forward, CacheLimits(**cache)
+        )
         settings.policy(recursion=False)  # a network that is none is found now, not with the first query
         return settings
 
     def policy(self, *, recursion: bool) -> Policy:
-        return Policy(self.answers, Admission(self.allow), recursion, self.forward.trust_ad)
+        return Policy(self.answers, Admission(self.allow), recursion, self.forward.trust_ad, cache=self.cache, origin=self.forward)

@@ -6,15 +6,18 @@ from typing import NamedTuple
 
 from dnsdisco.errors import WireError
 from dnsdisco.wire import name
-from dnsdisco.wire.constants import OPT, QR, TTL_MAX
+from dnsdisco.wire.constants import EDE, OPT, QR, TTL_MAX
 from dnsdisco.wire.query import HEADER_OCTETS
-from dnsdisco.wire.reply import RR
+from dnsdisco.wire.reply import Ede, RR
 
 RECORDS_MAX = 4096  # in one message; 64 KiB of the smallest real answers stay below it
+ERRORS_MAX = 2  # Extended DNS Errors of an upstream that are passed on; each takes room from the answer
+_ERROR_CONTROL = dict.fromkeys((*range(0x20), 0x7F, *range(0x80, 0xA0)))  # no text from outside moves a reader's cursor
 
 # Octets before the first name in the RDATA, and how many names follow: the types whose names may be compressed (RFC 3597 §4).
 _NAMES_IN_RDATA = {2: (0, 1), 3: (0, 1), 4: (0, 1), 5: (0, 1), 6: (0, 2), 7: (0, 1), 8: (0, 1), 9: (0, 1), 12: (0, 1),
-                   14: (0, 2), 15: (2, 1), 17: (0, 2), 18: (2, 1), 21: (2, 1), 26: (2, 2), 33: (6, 1), 36: (2, 1), 39: (0, 1)}  # fmt: skip
+                   14: (0, 2), 15: (2, 1), 17: (0, 2), 18: (2, 1), 21: (2, 1), 24: (18, 1), 26: (2, 2), 30: (0, 1), 33: (6, 1),
+                   36: (2, 1), 39: (0, 1)}  # fmt: skip
 
 
 class Place(NamedTuple):
@@ -79,23 +82,54 @@ def _skip_name(message: bytes, at: int) -> int:
     raise WireError("a name that is cut short or of an unknown label type")
 
 
+def owner(message: bytes, place: Place) -> bytes:
+    """Decompressed, in lower case. Raises WireError."""
+    return name.read(message, place.start)[0].lower()
+
+
+def ttl(message: bytes, place: Place) -> int:
+    """Seconds; with the top bit set it is nonsense and means 0 (RFC 2181 §8)."""
+    seconds = int.from_bytes(message[place.ttl_at : place.ttl_at + 4], "big")
+    return seconds if seconds <= TTL_MAX else 0
+
+
+def rcode(message: bytes, found: list[Place]) -> int:
+    """With the upper eight bits, which are in the OPT record (RFC 6891 §6.1.3)."""
+    low = message[3] & 15
+    return next((low | message[place.ttl_at] << 4 for place in found if place.rtype == OPT and place.section == 3), low)
+
+
+def errors(message: bytes) -> tuple[Ede, ...]:
+    """The first few Extended DNS Errors in the OPT record (RFC 8914 §2); () where they cannot be read. Never raises."""
+    try:
+        opt = next((place for place in places(message) if place.rtype == OPT and place.section == 3), None)
+    except WireError:
+        return ()
+    found: list[Ede] = []
+    at, end = (opt.data, opt.end) if opt else (0, 0)
+    while at + 4 <= end and len(found) < ERRORS_MAX:
+        code, length = message[at] << 8 | message[at + 1], message[at + 2] << 8 | message[at + 3]
+        at += 4 + length
+        if code == EDE and length >= 2 and at <= end:
+            octets = message[at - length : at]
+            text = octets[2:].decode("utf-8", "replace").translate(_ERROR_CONTROL)
+            found.append(Ede(octets[0] << 8 | octets[1], text))
+    return tuple(found)
+
+
 def answer_records(message: bytes) -> tuple[int, list[RR]]:
     """The rcode (with its extended bits) and the answer section, names decompressed and owners in lower case. Raises WireError."""
     found = places(message)
-    rcode = message[3] & 15
-    records = []
-    for place in found:
-        if place.rtype == OPT and place.section == 3:
-            rcode |= message[place.ttl_at] << 4
-        if place.section != 1:
-            continue
-        owner, _ = name.read(message, place.start)
-        ttl = int.from_bytes(message[place.ttl_at : place.ttl_at + 4], "big")
-        records.append(RR(owner.lower(), place.rtype, ttl if ttl <= TTL_MAX else 0, _rdata(message, place), place.rclass))
-    return rcode, records
+    records = [
+        RR(owner(message, place), place.rtype, ttl(message, place), rdata(message, place), place.rclass)
+        for place in found
+        if place.section == 1
+    ]
+    return rcode(message, found), records
 
 
-def _rdata(message: bytes, place: Place) -> bytes:
+def rdata(message: bytes, place: Place) -> bytes:
+    """The RDATA with its names decompressed, as it may stand in another message (RFC 3597 §4). Raises WireError."""
     before, names = _NAMES_IN_RDATA.get(place.rtype, (0, 0))
     if not names:
         return message[place.data : place.end]

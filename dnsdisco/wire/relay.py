@@ -1,59 +1,105 @@
-"""An upstream's reply made ours to send on: octets as they are, but for the id, the question's case, some flags and the OPT record.
+"""An upstream's records made ours to send on: octets as they are behind another header, the client's own question, our OPT record.
 
-EDNS is hop by hop (RFC 6891 §6.1.1): the upstream's OPT stays here, the client gets ours if it sent one.
+Unknown types and records pass unchanged (RFC 5625 §4). EDNS is hop by hop (RFC 6891 §6.1.1): the upstream's OPT stays here, the client
+gets ours if it sent one. Which records there are is decided in `answer/resolver_reply.py`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dnsdisco.errors import WireError
 from dnsdisco.wire import edns as edns_room
-from dnsdisco.wire.constants import AA, AD, CD, OPCODE_MASK, OPT, QR, RA, RD, TC
-from dnsdisco.wire.parse import places, question_end
+from dnsdisco.wire import name
+from dnsdisco.wire.constants import CD, OPCODE_MASK, QR, RD, TC
+from dnsdisco.wire.parse import answer_records, Place, places, question_end, rdata
 from dnsdisco.wire.query import HEADER_OCTETS, Query
+from dnsdisco.wire.reply import compress, Ede, RR
+
+BODY_OCTETS_MAX = 65535 - 1024  # of records written anew: leaves room for the header, the question and the OPT record over TCP
 
 
-def relay(message: bytes, query: Query, *, limit: int, trust_ad: bool, options: bytes = b"") -> bytes:
-    """What the client gets for *message*, cut with TC where it does not fit in *limit* octets. Raises WireError for a malformed one.
+def body_of(message: bytes, kept: Sequence[Place], qname: bytes) -> tuple[bytes, list[int]]:
+    """The records at *kept*, in that order, as they may stand behind the question alone, and where the TTL of each begins there.
 
-    Unknown types, rcodes and records pass unchanged (RFC 5625 §4). AD passes only where `trust_ad` says so and the client asked
-    (RFC 6840 §5.8).
+    *qname*: the question's, in lower case. Octets as they are where nothing before or between them is left out; else each is written
+    anew, with names decompressed, since what they point at may be gone. Raises WireError.
     """
-    head_end = question_end(message)
-    records = places(message)
-    if head_end - HEADER_OCTETS != len(query.question):
-        raise WireError("the question in the reply is compressed")
-    flags = message[2] << 8 | message[3]
-    extended_rcode = 0
-    end = records[-1].end if records else head_end
-    for index, place in enumerate(records):
-        if place.rtype == OPT and place.section == 3:
-            # What follows the OPT may point behind it and cannot move: it is additional, so it may go with it.
-            extended_rcode = message[place.ttl_at]
-            end, records = place.start, records[:index]
+    begin = question_end(message)
+    at = begin
+    for place in kept:
+        if place.start != at:
             break
+        at = place.end
+    else:
+        return message[begin:at], [place.ttl_at - begin for place in kept]
+    parts: list[bytes] = []
+    ttls: list[int] = []
+    octets = 0
+    for place in kept:
+        spelled, _ = name.read(message, place.start)
+        shared = compress(spelled.lower(), qname)
+        owner = shared if shared == b"\xc0\x0c" else spelled
+        data = rdata(message, place)
+        head = message[place.ttl_at - 4 : place.ttl_at + 4]
+        parts += (owner, head, len(data).to_bytes(2, "big"), data)
+        ttls.append(octets + len(owner) + 4)
+        octets += len(owner) + 10 + len(data)
+        if octets > BODY_OCTETS_MAX:
+            raise WireError("records that do not fit one message when their names are written out")
+    return b"".join(parts), ttls
+
+
+def reply_of(
+    query: Query,
+    flags: int,
+    rcode: int,
+    counts: bytes,
+    body: bytes,
+    *,
+    limit: int,
+    options: bytes = b"",
+    ede: Sequence[Ede] = (),
+) -> bytes:
+    """The reply made of *body*, which is what body_of() gave, for one client.
+
+    *flags*: AA, AD, RA as they are to be; *rcode*: 12 bits; *counts*: ANCOUNT and NSCOUNT. What does not fit in *limit* octets is cut, the
+    EDE first, then with TC whole records.
+    """
+    edns = query.edns
     opt = b""
-    if query.edns is not None:
-        opt = edns_room.opt_record(options, dnssec_ok=query.edns.dnssec_ok, extended_rcode=extended_rcode)
-    room = limit - len(opt)
-    is_cut = False
-    while records and end > room:
-        is_cut = is_cut or records[-1].section < 3
-        end = records.pop().start
-    wants_ad = query.flags & AD or (query.edns is not None and query.edns.dnssec_ok)
-    kept = QR | flags & (AA | TC | 0x000F) | query.flags & (OPCODE_MASK | RD | CD) | RA
-    kept |= (flags & AD if trust_ad and wants_ad else 0) | (TC if is_cut else 0)
-    counts = [0, 0, 0, 0]
-    for place in records:
-        counts[place.section] += 1
-    counts[3] += bool(opt)
-    return b"".join(
+    if edns is not None:
+        errors = b"".join(edns_room.ede_option(*each) for each in ede) if ede else b""
+        opt = edns_room.opt_record(options + errors, dnssec_ok=edns.dnssec_ok, extended_rcode=rcode >> 4)
+        if errors and HEADER_OCTETS + len(query.question) + len(body) + len(opt) > limit:
+            opt = edns_room.opt_record(options, dnssec_ok=edns.dnssec_ok, extended_rcode=rcode >> 4)
+    head_flags = QR | flags | query.flags & (OPCODE_MASK | RD | CD) | rcode & 15
+    message = b"".join(
         (
             query.id.to_bytes(2, "big"),
-            kept.to_bytes(2, "big"),
+            head_flags.to_bytes(2, "big"),
             b"\0\1",
-            *(count.to_bytes(2, "big") for count in counts[1:]),
+            counts,
+            b"\0\1" if opt else b"\0\0",
             query.question,
-            message[head_end:end],
+            body,
             opt,
         )
     )
+    return message if len(message) <= limit else _cut(message, query, len(opt), limit)
+
+
+def _cut(message: bytes, query: Query, opt_octets: int, limit: int) -> bytes:
+    """*message*, which is too long, with TC and without the last records, whole ones (RFC 2181 §9); its OPT record stays."""
+    opt = message[len(message) - opt_octets :]
+    records = [place for place in places(message) if place.section < 3]
+    while records and records[-1].end + opt_octets > limit:
+        records.pop()
+    end = records[-1].end if records else HEADER_OCTETS + len(query.question)
+    counts = b"".join(sum(place.section == section for place in records).to_bytes(2, "big") for section in (1, 2))
+    return b"".join((message[:2], bytes((message[2] | TC >> 8, message[3])), b"\0\1", counts, message[10:12], message[12:end], opt))
+
+
+def records_of(question: bytes, counts: bytes, body: bytes) -> list[RR]:
+    """The answer section of a body that body_of() gave, decompressed."""
+    return answer_records(bytes((0, 0, QR >> 8, 0, 0, 1)) + counts + b"\0\0" + question + body)[1]

@@ -1,0 +1,141 @@
+"""Names that are not ours, without the asking: keys, what an entry of the cache is to a client, and what is said when there is none."""
+
+from __future__ import annotations
+
+from dnsdisco.answer import special
+from dnsdisco.answer.decision import Want
+from dnsdisco.answer.settings import AnswerSettings
+from dnsdisco.cache.cache import CHECKING_DISABLED, DNSSEC_OK, make_key
+from dnsdisco.cache.entry import Entry, Kind
+from dnsdisco.cache.failures import Reasons
+from dnsdisco.errors import UpstreamError
+from dnsdisco.wire import parse
+from dnsdisco.wire.constants import (
+    AA,
+    AD,
+    CD,
+    EDE_CACHED_ERROR,
+    EDE_NETWORK_ERROR,
+    EDE_NO_REACHABLE,
+    EDE_NOT_AUTHORITATIVE,
+    EDE_STALE,
+    EDE_STALE_NXDOMAIN,
+    IN,
+    RA,
+    RD,
+    REFUSED,
+    SERVFAIL,
+)
+from dnsdisco.wire.name import labels_of
+from dnsdisco.wire.query import Query
+from dnsdisco.wire.relay import records_of, reply_of
+from dnsdisco.wire.reply import Ede, Reply, RR
+
+Labels = tuple[bytes, ...]
+
+NOT_DESIRED = Reply(REFUSED, ede=(Ede(EDE_NOT_AUTHORITATIVE, "not ours, not in the cache, and recursion is not desired"),))
+# What an upstream's failure says of the upstreams, not of the name: nothing to be remembered for it.
+_OF_OUR_OWN = frozenset(("shed", "disabled", "closed"))
+
+
+def is_answered_here(labels: Labels, settings: AnswerSettings) -> bool:
+    """A name (lower case) that no upstream is asked for or believed about: in our zones, or special and not overridden."""
+    if settings.zone.zone_of(labels) is not None:
+        return True
+    rule = special.rule_for(labels)
+    return rule is not None and not special.is_overridden(labels, rule[0], settings.overrides)
+
+
+def is_in_forward_zone(labels: Labels, settings: AnswerSettings) -> bool:
+    """A zone of `forward.zones` holds it: whoever is asked may know that zone alone."""
+    return any(labels[at:] in settings.overrides for at in range(len(labels) + 1)) if settings.overrides else False
+
+
+def key_of(query: Query) -> bytes:
+    """The key of what *query* asks for: name, type, class, DO, CD."""
+    edns = query.edns
+    return make_key(
+        query.qname,
+        query.question[-4:],
+        dnssec_ok=edns is not None and edns.dnssec_ok,
+        checking_disabled=bool(query.flags & CD),
+    )
+
+
+def is_dnssec_ok(key: bytes) -> bool:
+    return bool(key[-1] & DNSSEC_OK)
+
+
+def is_checking_disabled(key: bytes) -> bool:
+    return bool(key[-1] & CHECKING_DISABLED)
+
+
+def key_of_want(want: Want) -> bytes:
+    return make_key(want.name, question_of(want)[-4:], dnssec_ok=False, checking_disabled=False)
+
+
+def question_of(want: Want) -> bytes:
+    return want.name + want.qtype.to_bytes(2, "big") + IN.to_bytes(2, "big")
+
+
+def query_of(want: Want) -> Query:
+    """*want* as if a client had asked it, for `decide`."""
+    query = Query(0, RD)
+    query.question = question_of(want)
+    query.qname, query.labels = want.name, labels_of(want.name)
+    query.qtype, query.qclass = want.qtype, IN
+    return query
+
+
+def reply_from(
+    entry: Entry,
+    query: Query,
+    now: float,
+    *,
+    limit: int,
+    options: bytes,
+    trust_ad: bool,
+    is_first_hand: bool = False,
+) -> bytes:
+    """What the client gets of a fresh entry. AA goes only to those who waited for the upstream itself (*is_first_hand*)."""
+    flags = RA
+    if entry.flags:
+        edns = query.edns
+        if is_first_hand:
+            flags |= entry.flags & AA
+        if trust_ad and (query.flags & AD or (edns is not None and edns.dnssec_ok)):  # RFC 6840 §5.8
+            flags |= entry.flags & AD
+    return reply_of(query, flags, entry.rcode, entry.counts, entry.body(now), limit=limit, options=options)
+
+
+def stale_reply(entry: Entry, query: Query, ttl: int, *, limit: int, options: bytes) -> bytes:
+    """What the client gets of an entry past its end. AD never: what was proven then may have been signed for a time that is over."""
+    ede = (stale_reason(entry),)
+    return reply_of(query, RA, entry.rcode, entry.counts, entry.stale_body(ttl), limit=limit, options=options, ede=ede)
+
+
+def stale_reason(entry: Entry) -> Ede:
+    """RFC 8914 §4.4, §4.20."""
+    return Ede(EDE_STALE_NXDOMAIN if entry.kind is Kind.NXDOMAIN else EDE_STALE, "no upstream answers; this is what was known")
+
+
+def records(entry: Entry, want: Want, body: bytes) -> list[RR]:
+    """The entry's answer section; *body* is one of its bodies."""
+    return records_of(question_of(want), entry.counts, body)
+
+
+def reasons_of(error: UpstreamError) -> Reasons:
+    """Why there is no answer, as Extended DNS Errors: ours, and those that an upstream gave."""
+    ours = (EDE_NO_REACHABLE if error.kind == "timeout" else EDE_NETWORK_ERROR, str(error))
+    return (ours, *(parse.errors(error.reply) if error.reply else ()))
+
+
+def is_to_be_remembered(error: UpstreamError) -> bool:
+    """It says something of the question; a client that asks again should not make us ask again at once (RFC 9520 §3)."""
+    return error.kind not in _OF_OUR_OWN
+
+
+def failure_reply(reasons: Reasons, *, is_remembered: bool = False) -> Reply:
+    """SERVFAIL with the reasons; *is_remembered*: from an earlier attempt (RFC 8914 §4.14)."""
+    ede = tuple(Ede(*reason) for reason in reasons)
+    return Reply(SERVFAIL, ede=(*ede, Ede(EDE_CACHED_ERROR)) if is_remembered else ede)

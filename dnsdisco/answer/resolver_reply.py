@@ -1,0 +1,217 @@
+"""What of an upstream's reply is believed: the question's own chain of aliases and its end, and nothing else that came along.
+
+A forwarder trusts its upstream with the name that it asked for, never with another one: what stands in a reply beside the chain is left
+out before anybody sees it (RFC 2181 §5.4.1). Where the chain enters a name that is answered here, our own data goes on. With DO,
+signatures and proofs go along, for those who check them (RFC 4035 §3.2.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from dnsdisco.cache.entry import Item, Kind
+from dnsdisco.errors import WireError
+from dnsdisco.wire import name, parse
+from dnsdisco.wire.constants import (
+    AA,
+    AD,
+    ANY,
+    CNAME,
+    DNAME,
+    IN,
+    MAILA,
+    MAILB,
+    NOERROR,
+    NS,
+    NSEC,
+    NSEC3,
+    NXDOMAIN,
+    RRSIG,
+    SOA,
+    TC,
+)
+from dnsdisco.wire.name import labels_of
+from dnsdisco.wire.parse import Place
+from dnsdisco.wire.query import HEADER_OCTETS
+from dnsdisco.wire.relay import body_of
+
+Labels = tuple[bytes, ...]
+IsOurs = Callable[[Labels], bool]
+
+CHAIN_MAX = 8  # aliases followed; Unbound follows 11, dnsmasq 10, and names in use need three or four
+_SEVERAL = frozenset((MAILB, MAILA, ANY))  # stand for several types (RFC 1035 §3.2.3)
+_SOA_NUMBERS_OCTETS = 20
+
+
+class Believed(NamedTuple):
+    item: Item
+    left_out: int  # records of the answer section that were not of the chain
+
+
+class Question(NamedTuple):
+    """`qname`: wire form, lower case. The class is IN."""
+
+    qname: bytes
+    qtype: int
+    dnssec_ok: bool
+
+
+class _Chain(NamedTuple):
+    """`steps`: each name and what is of the chain there. `last`: the name at its end. `has_end`: with records of the type asked for."""
+
+    steps: list[tuple[bytes, list[Place]]]
+    last: bytes
+    has_end: bool
+    is_loop: bool
+    enters_ours: bool
+
+
+def believe(message: bytes, question: Question, is_ours: IsOurs, *, is_partial: bool = False) -> Believed:
+    """*message* is a reply to *question*, which has been compared. Raises WireError for what cannot be used. Linear in its octets.
+
+    *is_ours*: a name (lower-case labels) that is answered here, whatever an upstream says of it. *is_partial*: the upstream may know one
+    zone alone, so that an alias out of it without an end is no NODATA: then `target` is where to ask on.
+    """
+    if parse.question_end(message) - HEADER_OCTETS != len(question.qname) + 4:
+        raise WireError("the question in the reply is compressed")
+    flags = message[2] << 8 | message[3]
+    if flags & TC:
+        raise WireError("a reply that was cut short")
+    found = parse.places(message)
+    rcode = parse.rcode(message, found)
+    if rcode not in (NOERROR, NXDOMAIN):
+        return Believed(Item(Kind.OTHER, rcode, flags & AA), 0)
+    answer = [place for place in found if place.section == 1]
+    authority = [place for place in found if place.section == 2 and place.rclass == IN]
+    chain = _follow(message, answer, question, is_ours, is_denied=rcode == NXDOMAIN)
+    kept = [place for _, places in chain.steps for place in places]
+    soa, soa_ttl = (None, 0) if chain.has_end or chain.enters_ours else _soa(message, authority, chain.last)
+    goes_on = chain.enters_ours or (
+        is_partial and bool(kept) and rcode == NOERROR and not (chain.has_end or chain.is_loop or soa is not None)
+    )
+    if chain.has_end or goes_on:
+        kind = Kind.POSITIVE
+    else:
+        kind = Kind.NXDOMAIN if rcode == NXDOMAIN else Kind.NODATA
+        if kind is Kind.NODATA and soa is None and not flags & AA and any(place.rtype == NS for place in authority):
+            raise WireError("a referral to other servers, not an answer")  # RFC 2308 §2.2
+    ttls = [ttl for _, places in chain.steps for ttl in _rrset_ttls(message, places)]
+    beside = [] if soa is None else [(soa, soa_ttl)]
+    if question.dnssec_ok and not goes_on:
+        for place in authority:
+            if _is_proof(message, place, is_ours, has_soa=soa is not None):
+                ttl = parse.ttl(message, place)
+                beside.append((place, ttl if soa is None else min(ttl, soa_ttl)))
+        beside.sort()  # as they came, so that their octets may stay as they are
+    ttls += [ttl for _, ttl in beside]
+    body, offsets = body_of(message, [*kept, *(place for place, _ in beside)], question.qname)
+    item = Item(
+        kind,
+        NOERROR if kind is Kind.POSITIVE else rcode,
+        0 if goes_on else flags & (AA | AD),
+        len(kept).to_bytes(2, "big") + len(beside).to_bytes(2, "big"),
+        body,
+        tuple(zip(offsets, ttls, strict=True)),
+        has_soa=soa is not None,
+        target=chain.last if goes_on else b"",
+        covers_name=kind is Kind.NXDOMAIN and not kept,
+    )
+    return Believed(item, len(answer) - len(kept))
+
+
+def _follow(message: bytes, answer: list[Place], question: Question, is_ours: IsOurs, *, is_denied: bool) -> _Chain:
+    """Walk from the question's name along the aliases to the records asked for (RFC 1034 §3.6.2)."""
+    by_owner: dict[bytes, list[Place]] = {}
+    for place in answer:
+        if place.rclass == IN:
+            by_owner.setdefault(_owner(message, place, question.qname), []).append(place)
+    at, seen = question.qname, {question.qname}
+    steps: list[tuple[bytes, list[Place]]] = []
+    while True:
+        here = by_owner.get(at, [])
+        if not is_denied:
+            end = _of_type(message, here, question.qtype, dnssec_ok=question.dnssec_ok)
+            if any(place.rtype == question.qtype for place in end) or (end and question.qtype in _SEVERAL):
+                return _Chain([*steps, (at, end)], at, has_end=True, is_loop=False, enters_ours=False)
+        alias = next((place for place in here if place.rtype == CNAME), None)
+        if alias is None:
+            return _Chain(steps, at, has_end=False, is_loop=False, enters_ours=False)
+        if len(steps) == CHAIN_MAX:
+            raise WireError(f"more than {CHAIN_MAX} aliases in a row")
+        target, end_of_name = name.read(message, alias.data)
+        if end_of_name != alias.end:
+            raise WireError("an alias that is no name")
+        target = target.lower()
+        places = [alias]
+        if question.dnssec_ok:
+            places = [place for place in here if place is alias or _covered(message, place) == CNAME]
+            places = [*_dname(message, by_owner, at, target), *places]
+        steps.append((at, places))
+        if target in seen:
+            return _Chain(steps, target, has_end=False, is_loop=True, enters_ours=False)
+        seen.add(target)
+        at = target
+        if is_ours(labels_of(target)):
+            return _Chain(steps, target, has_end=False, is_loop=False, enters_ours=True)
+
+
+def _owner(message: bytes, place: Place, qname: bytes) -> bytes:
+    return qname if message[place.start : place.start + 2] == b"\xc0\x0c" else parse.owner(message, place)
+
+
+def _covered(message: bytes, place: Place) -> int:
+    """The type that a signature is of (RFC 4034 §3.1.1); 0: not a signature."""
+    return message[place.data] << 8 | message[place.data + 1] if place.rtype == RRSIG and place.end - place.data > 18 else 0
+
+
+def _of_type(message: bytes, here: list[Place], qtype: int, *, dnssec_ok: bool) -> list[Place]:
+    if qtype in _SEVERAL:
+        return here
+    return [place for place in here if place.rtype == qtype or (dnssec_ok and _covered(message, place) == qtype)]
+
+
+def _dname(message: bytes, by_owner: dict[bytes, list[Place]], alias: bytes, target: bytes) -> list[Place]:
+    """The DNAME that *alias* follows from, and its signatures, which are what a validator checks (RFC 6672 §5.3.1)."""
+    at = 0
+    while alias[at]:
+        at += 1 + alias[at]
+        here = by_owner.get(alias[at:], [])
+        for place in here:
+            if place.rtype == DNAME and alias[:at] + name.read(message, place.data)[0].lower() == target:
+                return [each for each in here if each is place or _covered(message, each) == DNAME]
+    return []
+
+
+def _soa(message: bytes, authority: list[Place], last: bytes) -> tuple[Place | None, int]:
+    """The SOA of a zone that *last* is in, and how long a denial by it holds: the smaller of its TTL and MINIMUM (RFC 2308 §3, §5)."""
+    for place in authority:
+        if place.rtype == SOA and _is_in(last, parse.owner(message, place)):
+            octets = parse.rdata(message, place)
+            if len(octets) < _SOA_NUMBERS_OCTETS + 2:
+                raise WireError("a SOA record that is cut short")
+            return place, min(parse.ttl(message, place), int.from_bytes(octets[-4:], "big"))
+    return None, 0
+
+
+def _is_in(owner: bytes, zone: bytes) -> bool:
+    at = 0
+    while len(owner) - at > len(zone):
+        at += 1 + owner[at]
+    return owner[at:] == zone
+
+
+def _is_proof(message: bytes, place: Place, is_ours: IsOurs, *, has_soa: bool) -> bool:
+    """A record of the authority section that a validator needs: that something does not exist, or the SOA's signature (RFC 4035 §3.1.3)."""
+    is_wanted = place.rtype in (NSEC, NSEC3) or _covered(message, place) in ((NSEC, NSEC3, SOA) if has_soa else (NSEC, NSEC3))
+    return is_wanted and not is_ours(labels_of(parse.owner(message, place)))
+
+
+def _rrset_ttls(message: bytes, places: list[Place]) -> list[int]:
+    """One TTL for all records of one type at one name: the lowest (RFC 2181 §5.2)."""
+    sets = [(place.rtype, _covered(message, place)) for place in places]
+    ttls = [parse.ttl(message, place) for place in places]
+    lowest: dict[tuple[int, int], int] = {}
+    for key, ttl in zip(sets, ttls, strict=True):
+        lowest[key] = min(ttl, lowest.get(key, ttl))
+    return [lowest[key] for key in sets]

@@ -1,0 +1,221 @@
+"""From the cache, else from an upstream and into the cache: one exchange for all who ask the same at a time, a stale answer where none comes.
+
+Who has to wait is called back; nothing waits in a task. What is believed and how long it holds is decided in `answer/resolver_reply.py`
+and `cache/cache.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Hashable
+from functools import partial
+from typing import NamedTuple, Protocol
+
+from dnsdisco.answer import resolver
+from dnsdisco.answer.resolver_reply import believe, Question
+from dnsdisco.answer.settings import AnswerSettings
+from dnsdisco.cache.cache import Cache, State
+from dnsdisco.cache.entry import Entry, Kind
+from dnsdisco.cache.failures import Reasons
+from dnsdisco.cache.limits import CacheLimits
+from dnsdisco.errors import UpstreamError, WireError
+from dnsdisco.wire.constants import AD, CD, EDE_NETWORK_ERROR, EDE_OTHER, rcode_to_text, RD, SERVFAIL
+from dnsdisco.wire.name import labels_of
+from dnsdisco.wire.query import Query
+from dnsdisco.wire.reply import fault_reply, WITHOUT_EDNS
+
+_CROWDED = ((EDE_OTHER, "too many questions wait for an upstream"),)
+
+Result = bytes | UpstreamError
+
+
+class AskLimits(NamedTuple):
+    patience_s: float = 1.8  # a client waits so long for a fresh answer when there is a stale one (RFC 8767 §5)
+    waiting: int = 8192  # queries that wait for an upstream; more get SERVFAIL. 1,024 exchanges with a few clients each; 4 MB
+    waiting_per_client: int = 128  # … of one client on another host
+
+
+class Upstreams(Protocol):
+    """The forward room, as seen from here."""
+
+    def can_forward(self, question: bytes) -> bool: ...
+
+    def ask(self, question: bytes, flags: int, dnssec_ok: bool, waiter: Callable[[Result], None]) -> None:  # noqa: FBT001
+        """Calls *waiter* once, within about two seconds, perhaps before it returns."""
+
+
+class Client(NamedTuple):
+    """A query, and how to answer it. `limit`: octets that the reply may have. `options`: for its OPT record."""
+
+    query: Query
+    peer: str
+    is_local: bool
+    limit: int
+    options: bytes
+    send: Callable[[bytes], None]
+
+
+Look = tuple[State, Entry | None]
+
+
+class Found(NamedTuple):
+    """What there is to a key. `is_first_hand`: just now from an upstream."""
+
+    entry: Entry
+    is_stale: bool = False
+    is_first_hand: bool = False
+
+
+class Failed(NamedTuple):
+    reasons: Reasons
+    is_remembered: bool = False
+
+
+Finding = Found | Failed
+Waiter = tuple[Client, Callable[[Finding], None]]
+
+
+class Asked(NamedTuple):
+    """What somebody wants to know. `spelled`: the question's octets as the client wrote them."""
+
+    key: bytes
+    spelled: bytes
+    question: Question
+
+
+class _Asking:
+    """A question on its way to an upstream. `is_late`: `patience_s` has passed."""
+
+    __slots__ = ("asked", "is_late", "timer", "waiters")
+
+    def __init__(self, asked: Asked) -> None:
+        self.asked = asked
+        self.waiters: list[Waiter] = []
+        self.timer: asyncio.TimerHandle | None = None
+        self.is_late = False
+
+
+class Asker:
+    """Event loop only."""
+
+    def __init__(self, upstreams: Upstreams, *, now: Callable[[], float], faults: Counter[str]) -> None:
+        self.cache = Cache()
+        self.limits = AskLimits()
+        self._upstreams, self._now, self._faults = upstreams, now, faults
+        self._asking: dict[bytes, _Asking] = {}
+        self._waiting = 0
+        self._waiting_of: Counter[str] = Counter()
+        self._settings = AnswerSettings()
+        self._origin: Hashable = None
+        self.trust_ad = False
+        self.can_forward = upstreams.can_forward
+
+    def configure(self, settings: AnswerSettings, limits: CacheLimits, *, trust_ad: bool, origin: Hashable) -> None:
+        """What is kept stays, but: where other names are ours or special, none of it can be relied on; from elsewhere, all of it is old."""
+        before, before_origin = self._settings, self._origin
+        self._settings, self.trust_ad, self._origin = settings, trust_ad, origin
+        self.cache.configure(limits)
+        if (before.zone.zones, before.overrides) != (settings.zone.zones, settings.overrides):
+            self.cache.flush()
+        elif before_origin != origin:
+            self.cache.expire(self._now())
+
+    @property
+    def waiting(self) -> int:
+        """Queries, and parts of our own answers, that wait for an upstream."""
+        return self._waiting
+
+    def find(self, client: Client, asked: Asked, look: Look, done: Callable[[Finding], None], *, is_limited: bool = False) -> None:
+        """Hand what there is to *done*: now, or when an upstream has spoken, or when `patience_s` has passed.
+
+        *look*: what the cache said just now. *is_limited*: the client may not have more than `waiting_per_client` wait.
+        """
+        state, entry = look
+        asking = self._asking.get(asked.key)
+        if entry is not None and (state is State.FRESH or state is State.BUSY):
+            if state is State.BUSY and asking is None:
+                self._ask(_Asking(asked))
+            done(Found(entry))
+        elif entry is not None and (state is State.STALE or (asking is not None and asking.is_late)):
+            done(Found(entry, is_stale=True))
+        elif state is State.FAILED:
+            failure = self.cache.failure(asked.key, self._now())
+            done(Failed(failure.reasons if failure else (), is_remembered=True))
+        elif self._waiting >= self.limits.waiting or (
+            is_limited and self._waiting_of[client.peer] >= self.limits.waiting_per_client
+        ):
+            self.cache.statistics.shed += 1
+            done(Failed(_CROWDED) if entry is None else Found(entry, is_stale=True))
+        else:
+            self._waiting += 1
+            self._waiting_of[client.peer] += 1
+            if asking is not None:
+                asking.waiters.append((client, done))
+                return
+            asking = _Asking(asked)
+            asking.waiters.append((client, done))
+            if entry is not None:
+                asking.timer = asyncio.get_running_loop().call_later(self.limits.patience_s, self._lose_patience, asking)
+            self._ask(asking)
+
+    def _ask(self, asking: _Asking) -> None:
+        key, spelled, question = asking.asked
+        self._asking[key] = asking
+        # An upstream says AD to who asks for it (RFC 6840 §5.7); who may see it is decided for each client.
+        flags = RD | (CD if resolver.is_checking_disabled(key) else 0) | (AD if self.trust_ad else 0)
+        self._upstreams.ask(spelled, flags, question.dnssec_ok, partial(self._settle, asking))
+
+    def _lose_patience(self, asking: _Asking) -> None:
+        """Give what is there; the exchange goes on, for those who ask next."""
+        asking.is_late = True
+        now = self._now()
+        entry = self.cache.stale(asking.asked.key, now)
+        if entry is not None:
+            self._tell(asking, Found(entry, is_stale=now >= entry.expires_at))
+
+    def _settle(self, asking: _Asking, result: Result) -> None:
+        """An upstream has spoken, or none does."""
+        del self._asking[asking.asked.key]
+        if asking.timer is not None:
+            asking.timer.cancel()
+        try:
+            finding = self._learn(asking, result)
+        except Exception as error:  # noqa: BLE001  a fault of ours costs these answers, not the loop
+            self._faults[f"{type(error).__name__} while reading a reply"] += 1
+            finding = Failed(((EDE_OTHER, "the reply could not be used"),))
+        self._tell(asking, finding)
+
+    def _learn(self, asking: _Asking, result: Result) -> Finding:
+        (key, _, question), cache, now = asking.asked, self.cache, self._now()
+        if isinstance(result, UpstreamError):
+            reasons = resolver.reasons_of(result)
+            stale = cache.fail(key, now, reasons) if resolver.is_to_be_remembered(result) else cache.stale(key, now)
+        else:
+            is_ours = partial(resolver.is_answered_here, settings=self._settings)
+            is_partial = resolver.is_in_forward_zone(labels_of(question.qname), self._settings)
+            try:
+                item, left_out = believe(result, question, is_ours, is_partial=is_partial)
+            except WireError as error:
+                reasons = ((EDE_NETWORK_ERROR, f"malformed reply from upstream: {error}"),)
+            else:
+                cache.statistics.distrusted += left_out
+                if item.kind is not Kind.OTHER or cache.stale(key, now) is None:
+                    return Found(cache.keep(key, item, now), is_first_hand=True)
+                reasons = ((EDE_NETWORK_ERROR, rcode_to_text(item.rcode)),)
+            stale = cache.fail(key, now, reasons)
+        return Failed(reasons) if stale is None else Found(stale, is_stale=now >= stale.expires_at)
+
+    def _tell(self, asking: _Asking, finding: Finding) -> None:
+        waiters, asking.waiters = asking.waiters, []
+        for client, done in waiters:
+            self._waiting -= 1
+            self._waiting_of[client.peer] -= 1
+            if not self._waiting_of[client.peer]:
+                del self._waiting_of[client.peer]
+            try:
+                done(finding)
+            except Exception as error:  # noqa: BLE001  as above: one answer
+                self._faults[f"{type(error).__name__} in an answer from upstream"] += 1
+                client.query.fault = SERVFAIL
+                client.send(fault_reply(client.query, WITHOUT_EDNS))
