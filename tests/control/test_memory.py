@@ -19,6 +19,7 @@ from dnsdisco.model.service import Snapshot
 from tests.control.harness import Bench, numbered, Scripted, snapshot, svc, until, with_bench
 
 DOWN = ProviderError("p", "connection refused")
+SOON: dict[str, Any] = {"startup_timeout": 0.1}  # ready, though the provider is down
 VIEW = snapshot(svc("web", "10.0.0.1"), svc("db", "10.0.0.2"))
 
 
@@ -71,7 +72,7 @@ def test_a_start_while_the_backend_is_down_answers_from_the_last_run_at_once(tmp
         assert bench.log.said("provider synced")
 
     remember(tmp_path)
-    with_bench(Bench({"p": Scripted(DOWN)}, state_dir=str(tmp_path)), scenario)
+    with_bench(Bench({"p": Scripted(DOWN)}, state_dir=str(tmp_path), startup_timeout=0.7), scenario)
 
 
 def test_what_the_backend_says_replaces_what_was_restored(tmp_path: Path) -> None:
@@ -82,7 +83,7 @@ def test_what_the_backend_says_replaces_what_was_restored(tmp_path: Path) -> Non
     remember(tmp_path)
     with_bench(Bench({"p": Scripted(snapshot(svc("web", "10.0.0.9")))}, state_dir=str(tmp_path)), scenario)
     remember(tmp_path, snapshot())
-    bench = with_bench(Bench({"p": Scripted(DOWN)}, state_dir=str(tmp_path)), nothing)
+    bench = with_bench(Bench({"p": Scripted(DOWN)}, state_dir=str(tmp_path), **SOON), nothing)
     assert bench.worker.entries == {}  # it was known to have none
 
 
@@ -116,7 +117,7 @@ def test_a_backend_that_comes_back_empty_is_asked_twice(tmp_path: Path) -> None:
 def test_a_kept_view_that_cannot_be_used_is_one_line_and_nothing_else(tmp_path: Path, spoil: Any, reason: str) -> None:
     remember(tmp_path)
     spoil(file(tmp_path))
-    bench = with_bench(Bench({"p": Scripted(DOWN)}, state_dir=str(tmp_path)), nothing)
+    bench = with_bench(Bench({"p": Scripted(DOWN)}, state_dir=str(tmp_path), **SOON), nothing)
     assert bench.worker.entries == {}
     (line,) = bench.log.said("the kept view is not used")
     assert line["reason"].startswith(reason)
@@ -126,7 +127,7 @@ def test_a_kept_view_that_cannot_be_used_is_one_line_and_nothing_else(tmp_path: 
 def test_another_backend_does_not_get_the_view_of_the_first(tmp_path: Path) -> None:
     remember(tmp_path, entries=[{"type": "p", "address": "a"}])
     for entry, known in (({"address": "b"}, 0), ({"address": "a", "include": ["web"], "max_stale": 60}, 1)):
-        bench = with_bench(Bench({"p": Scripted(DOWN)}, state_dir=str(tmp_path), entries=[{"type": "p", **entry}]), nothing)
+        bench = with_bench(Bench({"p": Scripted(DOWN)}, state_dir=str(tmp_path), **SOON, entries=[{"type": "p", **entry}]), nothing)
         assert len(bench.worker.entries) == known
         assert len(bench.log.said("the kept view is not used")) == 1 - known
 
@@ -138,13 +139,13 @@ def test_max_stale_counts_from_the_last_contact(tmp_path: Path) -> None:
         assert bench.log.said("services given up: max_stale has passed")
         assert not bench.worker.states["p"].is_stale
 
-    entries = [{"type": "p", "max_stale": 0.5}]
+    entries = [{"type": "p", "max_stale": 0.6}]
     remember(tmp_path)
-    with_bench(Bench({"p": Scripted(DOWN)}, state_dir=str(tmp_path), entries=entries), gives_up)
+    with_bench(Bench({"p": Scripted(DOWN)}, state_dir=str(tmp_path), **SOON, entries=entries), gives_up)
     os.utime(file(tmp_path), (time.time(), time.time()))
-    with_bench(Bench({"p": Scripted(DOWN)}, state_dir=str(tmp_path), entries=entries), gives_up)
+    with_bench(Bench({"p": Scripted(DOWN)}, state_dir=str(tmp_path), **SOON, entries=entries), gives_up)
     stored_view.write(str(tmp_path), label("p", "p", {"type": "p"}, {}), VIEW.services, time.time() - 100)
-    bench = with_bench(Bench({"p": Scripted(DOWN)}, state_dir=str(tmp_path), entries=entries), nothing)
+    bench = with_bench(Bench({"p": Scripted(DOWN)}, state_dir=str(tmp_path), **SOON, entries=entries), nothing)
     assert bench.worker.entries == {}
     assert bench.log.said("the kept view is not used")[0]["reason"].startswith("max_stale has passed since 20")
 
@@ -160,7 +161,7 @@ def test_the_environment_is_not_kept_and_a_services_file_only_helps_where_it_may
         ({}, {"restarts": 1, "kept": {"synced": ["static"]}}, 2),
     ):
         entries = [{"type": "static", **entry}]
-        bench = with_bench(Bench({"static": Scripted()}, state_dir=str(tmp_path), entries=entries), nothing, **start)
+        bench = with_bench(Bench({"static": Scripted()}, state_dir=str(tmp_path), entries=entries, **SOON), nothing, **start)
         assert len(bench.worker.entries) == known
 
 
@@ -251,18 +252,18 @@ def test_a_storm_of_changes_is_a_handful_of_writes_and_the_last_one_is_kept(
 
 def test_a_large_view_is_written_less_often(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keeper, "PAUSE_S", 0.0)
-    monkeypatch.setattr(stored_view, "BREATH_S", 0.02)
+    monkeypatch.setattr(stored_view, "BREATH_S", 0.01)
     kept, whose = Keeper(str(tmp_path), lambda reason: None), Label("p", "")
     path, seen = whose.path(str(tmp_path)), []
     started = time.monotonic()
-    for turn in range(200):  # about 40 ms for each write of 100 services: no more than one in 0.8 s
+    for turn in range(100):  # about 20 ms for each write of 100 services: no more than one in 0.4 s
         kept.keep(whose, numbered(100, f"10.0.0.{turn}"))
         time.sleep(0.01)
         if path.exists() and path.stat().st_ino not in seen:
             seen.append(path.stat().st_ino)
     took = time.monotonic() - started
     kept.close()
-    assert 1 <= len(seen) <= 2 + took / 0.8
+    assert 1 <= len(seen) <= 2 + took / 0.4
 
 
 def test_contact_is_noted_without_writing_and_a_file_that_is_gone_is_written_again(

@@ -303,7 +303,7 @@ def test_a_writer_that_is_killed_at_any_moment_leaves_a_whole_view(tmp_path: Pat
     with subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         for line in parent.stdout:
-            time.sleep(draw.uniform(0.0, 0.04))
+            time.sleep(draw.uniform(0.0, 0.025))
             os.kill(int(line), signal.SIGKILL)
             kills += 1
             stored = stored_view.read(str(tmp_path), OURS, time.time())
