@@ -13,6 +13,7 @@ from itertools import islice
 from typing import TypeAlias
 
 from dnsdisco.answer.prepared import Prepared
+from dnsdisco.wire.constants import TYPES
 from dnsdisco.wire.query import HEADER_OCTETS, Query
 from dnsdisco.wire.reply import encode_record, RR
 
@@ -25,6 +26,7 @@ DENIALS_MAX = 4096  # shapes: lengths of a label times types, flags and OPT reco
 ENTRIES_MAX = 50_000  # each level: services times the types that clients ask for, with room; about 60 MB at the very worst
 OCTETS_MAX = 64 * 1024 * 1024  # of prepared bodies
 EVICTED_AT_ONCE = 64  # when full: the oldest ones, few enough not to be felt by the query that pays for it
+KNOWN_TYPES = frozenset(TYPES.values())  # those that are counted apart: a client can ask for 65,536
 REDRAW_S = 20.0  # seconds until the orders of an answer are drawn anew, for instances that had no turn at the front
 
 
@@ -105,7 +107,9 @@ class Table:
         self.denials[lower[:11] + lower[10 + first :]] = (head, end, tails, self.cell(query.qtype, prepared.reply.rcode))
 
     def cell(self, qtype: int, rcode: int) -> list[int]:
-        """A counter of answers: one list that every hit adds to."""
+        """A counter of answers: one list that every hit adds to. Types without a mnemonic share one, with 0 as their number."""
+        if qtype not in KNOWN_TYPES:
+            qtype = 0
         return self._cells.setdefault((qtype, rcode), [0])
 
     def counts(self) -> dict[tuple[int, int], int]:

@@ -8,7 +8,7 @@ Control → worker:  begin(serial) put* zone* end(serial)  a whole catalog, in p
 Worker → control:  hello(serial)         at its start, and once a second until a whole catalog is in: send the whole
                    resync(serial)        a gap: send the whole
                    applied(serial)       after every end, last delta and last zone
-                   counters
+                   counters(life)        once a second, all since the worker's start; another life: it began at 0 again
 
 Parts of one message follow each other with nothing between. `begin` ends whatever was not complete: control drops what it had queued
 for a worker that does not read, and starts over. `end` without `begin`, or after another serial, is passed over. Within one `delta`

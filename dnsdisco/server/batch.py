@@ -91,6 +91,11 @@ class Batch:
         lengths: list[int] = self._lengths[:count].tolist()
         return lengths
 
+    @property
+    def waiting(self) -> int:
+        """Replies that send() would send."""
+        return self._pending
+
     def reply(self, index: int, length: int) -> None:
         at = self._pending
         self._pending = at + 1

@@ -71,6 +71,7 @@ class Link:
         """*on_whole*: a whole catalog is in use now. *on_closed*: nobody holds the other end any more."""
         self.counters: Counter[str] = Counter()
         self.serial = 0  # of the catalog in use; 0: none yet
+        self._life = time.time_ns()  # tells our counters from those of the worker before us
         self._sock, self._replica, self._loop = sock, replica, loop
         self._on_settings, self._on_whole, self._on_closed = on_settings, on_whole, on_closed
         self._statistics = statistics
@@ -94,7 +95,7 @@ class Link:
         if self._is_lost and (self._whole_serial is None or self._now() - self._received_at > SILENCE_S):
             self._ask()
         if not self._queue:  # else control does not read: newer figures will do
-            self._send({"op": "counters", "counters": dict(self._statistics())})
+            self._send({"op": "counters", "life": self._life, "counters": dict(self._statistics())})
 
     def close(self) -> None:
         if not self._is_closed:

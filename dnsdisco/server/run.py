@@ -24,6 +24,7 @@ from dnsdisco.errors import DnsdiscoError
 from dnsdisco.forward import Forwarder
 from dnsdisco.server import log as server_log
 from dnsdisco.server.link import Link
+from dnsdisco.server.latency import Latency
 from dnsdisco.server.replica import Replica
 from dnsdisco.server.serve import Clock, Responder
 from dnsdisco.server.settings import WorkerSettings
@@ -82,6 +83,7 @@ class Worker:
         self._ticks = 0
         self._internal_errors = 0
 
+        self._latency = Latency()
     async def run(self) -> None:
         """Listen and answer until stop(); then finish what is in flight."""
         parameters = self._parameters
@@ -100,7 +102,7 @@ class Worker:
             statistics=self.statistics,
         )
         self._tcp = TcpServer(parameters.tcp, self.responder, loop)
-        self._udp = [UdpListener(sock, address, self.responder, loop) for sock, address in parameters.udp]
+        self._udp = [UdpListener(sock, address, self.responder, loop, latency=self._latency) for sock, address in parameters.udp]
         self._link.start()
         loop.call_later(CATALOG_WAIT_S, self._listen)
         self._tick()
@@ -132,6 +134,7 @@ class Worker:
             counts |= {f"link.{name}": count for name, count in self._link.counters.items()}
             counts["serial"] = self._link.serial
         return counts
+        counts |= self._latency.counters()
 
     # while it runs
 

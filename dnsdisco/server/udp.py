@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
+from collections.abc import Callable
 from functools import partial
 from itertools import cycle
+from time import perf_counter
 from typing import Any
 
 from dnsdisco.server import batch as batching
 from dnsdisco.server.batch import Batch, SLOTS, STRIDE
+from dnsdisco.server.latency import Latency, SAMPLE
 from dnsdisco.server.serve import Responder
 from dnsdisco.wire.edns import COOKIE_ALONE
 from dnsdisco.wire.query import HEADER_OCTETS
@@ -40,6 +43,7 @@ class UdpListener:
         loop: asyncio.AbstractEventLoop,
         *,
         in_batches: bool = batching.is_available(),
+        latency: Latency | None = None,
     ) -> None:
         self.address = address
         self.unsent = 0  # replies that the kernel would not take
@@ -50,6 +54,8 @@ class UdpListener:
         self._host = sock.getsockname()[0]
         self._is_loopback = self._host == "::1" or self._host.startswith("127.")
         self._batch = Batch(sock) if in_batches else None
+        self._latency = latency or Latency()
+        self._turns = self._handed = 0  # batches; queries that the table does not hold
 
     def start(self) -> None:
         self._socket.setblocking(False)
@@ -73,6 +79,8 @@ class UdpListener:
         known = responder.admission.known.get
         for _ in range(BATCH // SLOTS):
             lengths = batch.receive()
+            self._turns += 1
+            began = perf_counter() if not self._turns % SAMPLE else 0.0
             at = 0
             for index, length in enumerate(lengths):
                 key = bytes(octets[at + 2 : at + length]).lower()
@@ -96,9 +104,13 @@ class UdpListener:
                     reply(index, size)
                 else:
                     peer = batch.peer(index)
-                    responder.respond(bytes(octets[at : at + length]), peer[0], is_tcp=False, send=partial(self._send, peer))
+                    send = self._sampled(partial(self._send, peer))
+                    responder.respond(bytes(octets[at : at + length]), peer[0], is_tcp=False, send=send)
                 at += STRIDE
+            answers = batch.waiting
             self.unsent += batch.send()
+            if began and answers:
+                self._latency.add(perf_counter() - began, answers)
             if len(lengths) < SLOTS:
                 return
 
@@ -147,7 +159,16 @@ class UdpListener:
                 except OSError:
                     self.unsent += 1
                 continue
-            responder.respond(data, peer[0], is_tcp=False, send=partial(self._send, peer))
+            responder.respond(data, peer[0], is_tcp=False, send=self._sampled(partial(self._send, peer)))
+
+    def _sampled(self, send: Callable[[bytes], None]) -> Callable[[bytes], None]:
+        """*send*; of one query in SAMPLE, with a look at the clock."""
+        self._handed += 1
+        return send if self._handed % SAMPLE else partial(self._send_timed, send, perf_counter())
+
+    def _send_timed(self, send: Callable[[bytes], None], began: float, reply: bytes) -> None:
+        send(reply)
+        self._latency.add(perf_counter() - began)
 
     def _send(self, peer: Any, reply: bytes) -> None:
         try:
@@ -164,7 +185,8 @@ class UdpListener:
             except OSError:
                 continue
             source = _source(control)
-            self._responder.respond(data, peer[0], is_tcp=False, send=partial(self._send_from, source, peer))
+            send = self._sampled(partial(self._send_from, source, peer))
+            self._responder.respond(data, peer[0], is_tcp=False, send=send)
 
     def _send_from(self, source: list[tuple[int, int, bytes]], peer: Any, reply: bytes) -> None:
         try:

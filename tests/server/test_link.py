@@ -335,7 +335,11 @@ def test_a_control_that_does_not_read_never_holds_the_worker_up():
 def test_counters_are_told():
     async def work(side):
         side.link.tick()
-        assert side.heard()[-1] == {"op": "counters", "counters": {"x": 1}}
+        first = side.heard()[-1]
+        assert isinstance(first["life"], int)
+        assert first == {"op": "counters", "life": first["life"], "counters": {"x": 1}}
+        side.link.tick()
+        assert side.heard()[-1] == first  # one life
 
     run(work)
 
