@@ -74,7 +74,7 @@ class Table:
         stand for another one, so such queries take the longer way.
         """
         end = HEADER_OCTETS + len(query.question)
-        if not _is_exact(message, end) or len(self.exact) >= self._entries_max:
+        if not is_exact(message, end) or len(self.exact) >= self._entries_max:
             return
         made = prepared.exact(query, recursion=recursion, limit=limit)
         if made is None:
@@ -94,7 +94,7 @@ class Table:
         end = HEADER_OCTETS + len(query.question)
         soa = prepared.reply.authority[0]
         first = 1 + query.qname[0]
-        if not prepared.is_negative or len(query.qname) != first + len(soa.owner) or not _is_exact(message, end):
+        if not prepared.is_negative or len(query.qname) != first + len(soa.owner) or not is_exact(message, end):
             return
         made = prepared.exact(query, recursion=recursion, limit=limit)
         if made is None:
@@ -175,7 +175,7 @@ class Table:
         return self._negatives.setdefault((soa.owner, offset, opt), [_soa_at(soa, offset) + opt])
 
 
-def _is_exact(message: bytes, end: int) -> bool:
+def is_exact(message: bytes, end: int) -> bool:
     """Nothing but the name has letters: the message in lower case stands for no other one."""
     plain = message[2:HEADER_OCTETS] + message[end - 4 :]
     return plain.lower() == plain == plain.upper()

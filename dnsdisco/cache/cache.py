@@ -62,11 +62,7 @@ class Cache:
         if entry is None or now >= entry.expires_at:
             entry = self._store.get(key_of_name(key)) or entry  # a denial of the name is younger, else keep() had removed it
         if entry is not None and now < entry.expires_at:
-            statistics.hits += 1
-            entry.hits += 1
-            entry.uses = USES_MAX
-            if entry.kind is not Kind.POSITIVE:
-                statistics.negatives += 1
+            self.given(entry, 1)
             if (
                 entry.hits > self.limits.prefetch_hits
                 and not entry.has_been_refreshed
@@ -85,6 +81,14 @@ class Cache:
             return State.FAILED, None
         statistics.misses += 1
         return (State.MISSING, None) if entry is None else (State.EXPIRED, entry)
+
+    def given(self, entry: Entry, hits: int) -> None:
+        """It has been given so many times, while it was fresh."""
+        self.statistics.hits += hits
+        if entry.kind is not Kind.POSITIVE:
+            self.statistics.negatives += hits
+        entry.hits += hits
+        entry.uses = USES_MAX
 
     def failure(self, key: bytes, now: float) -> Failure | None:
         """Why asking has just failed."""

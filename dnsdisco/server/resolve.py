@@ -12,6 +12,7 @@ from dnsdisco.answer.decision import Decision, Forward, Gather, Want
 from dnsdisco.answer.resolver_reply import CHAIN_MAX, Question
 from dnsdisco.answer.resume import finish, Outcome, Told, Untold
 from dnsdisco.cache.cache import State
+from dnsdisco.cache.entry import Entry
 from dnsdisco.server.asking import Asked, Asker, Client, Failed, Finding, Found
 from dnsdisco.wire.constants import CNAME, EDE_NETWORK_ERROR, EDE_OTHER, RD, REFUSED, SERVFAIL
 from dnsdisco.wire.query import Query
@@ -36,20 +37,24 @@ class Resolver:
 
     # a name that is not ours
 
-    def forward(self, client: Client) -> None:
-        """Answer it from the cache now, or from an upstream when it has spoken."""
+    def forward(self, client: Client) -> Entry | None:
+        """Answer it from the cache now, or from an upstream when it has spoken. Returns an entry that is asked for again and again."""
         query = client.query
         key = resolver.key_of(query)
-        state, entry = look = self._cache.look(key, self._now())
+        now = self._now()
+        state, entry = look = self._cache.look(key, now)
         if entry is not None and state is State.FRESH:
+            is_wanted = entry.is_aged(now)
             self._answer(client, Found(entry))
-        elif query.flags & RD:
+            return entry if is_wanted else None
+        if query.flags & RD:
             asked = Asked(key, query.question, Question(query.qname, query.qtype, resolver.is_dnssec_ok(key)))
             self._asker.find(client, asked, look, partial(self._answer, client), is_limited=not client.is_local)
         elif entry is not None and state is State.BUSY:
             self._answer(client, Found(entry))
         else:
             self._reply(client, resolver.NOT_DESIRED)
+        return None
 
     def _answer(self, client: Client, finding: Finding) -> None:
         query = client.query
@@ -64,17 +69,17 @@ class Resolver:
         if finding.is_stale:
             octets = resolver.stale_reply(entry, query, self._cache.limits.stale_ttl, limit=client.limit, options=client.options)
         else:
-            octets = resolver.reply_from(
-                entry,
-                query,
-                self._now(),
-                limit=client.limit,
-                options=client.options,
-                trust_ad=self._asker.trust_ad,
-                is_first_hand=finding.is_first_hand,
-            )
+            octets = self.reply_from(entry, client, is_first_hand=finding.is_first_hand)
         self._count(query, entry.rcode)
         client.send(octets)
+
+    def reply_from(self, entry: Entry, client: Client, *, is_first_hand: bool = False) -> bytes:
+        """What *client* gets of a fresh entry."""
+        query, _, _, limit, options, _ = client
+        trust_ad = self._asker.trust_ad
+        return resolver.reply_from(
+            entry, query, self._now(), limit=limit, options=options, trust_ad=trust_ad, is_first_hand=is_first_hand
+        )
 
     def _answer_from_here_on(self, client: Client, finding: Found) -> None:
         """The aliases that an upstream told, and what their target has by our own data (or where else it is to be asked for)."""

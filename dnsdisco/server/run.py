@@ -20,11 +20,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from dnsdisco.answer.fleeting import MOMENT_S
 from dnsdisco.errors import DnsdiscoError
 from dnsdisco.forward import Forwarder
 from dnsdisco.server import log as server_log
-from dnsdisco.server.link import Link
 from dnsdisco.server.latency import Latency
+from dnsdisco.server.link import Link
 from dnsdisco.server.replica import Replica
 from dnsdisco.server.serve import Clock, Responder
 from dnsdisco.server.settings import WorkerSettings
@@ -35,12 +36,18 @@ from dnsdisco.zone.catalog import Catalog
 
 log = logging.getLogger("dnsdisco.worker")
 
-TICK_S = 0.25  # for what comes with time alone
-SECOND_TICKS = 4
+TICK_S = MOMENT_S  # for what comes with time alone
+SECOND_TICKS = round(1 / TICK_S)
 DRAIN_S = 2.0  # for what is in flight at the end
 CATALOG_WAIT_S = 2.0  # for the first catalog: questions wait in the kernel, which beats telling a known name's client to give up
 FILES_MAX = 65_536  # descriptors we ask for: 1,024 questions on their way at several upstreams, 512 TCP clients
 BAD_PARAMETERS = 78  # EX_CONFIG: starting again would not help
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def now() -> float:
+    """Monotonic seconds that go on while the machine sleeps: a TTL of an hour is over after a night with the lid closed."""
+    return time.clock_gettime(_CLOCK)
 
 
 class Parameters(NamedTuple):
@@ -71,19 +78,20 @@ class Worker:
             self.catalog,
             self.forwarder,
             cookies=Cookies(parameters.cookie_secret),
-            clock=Clock(time.monotonic, time.time),
+            clock=Clock(now, time.time),
             draw=random.random,
         )
+        self._latency = Latency()
         self._udp: list[UdpListener] = []
         self._tcp: TcpServer | None = None
         self._link: Link | None = None
         self._ended: asyncio.Future[None] | None = None
         self._is_stopped = self._is_ready = self._is_listening = False
         self._recursion = False
+        self._upstreams: tuple[str, ...] = ()
         self._ticks = 0
         self._internal_errors = 0
 
-        self._latency = Latency()
     async def run(self) -> None:
         """Listen and answer until stop(); then finish what is in flight."""
         parameters = self._parameters
@@ -124,6 +132,7 @@ class Worker:
         counts |= {f"faults.{reason}": count for reason, count in self.responder.faults.items()}
         counts |= {f"forward.{name}": count for name, count in self.forwarder.statistics.as_dict().items()}
         counts |= {f"cache.{name}": count for name, count in self.responder.statistics.items()}
+        counts |= self._latency.counters()
         counts["in_flight"] = self.responder.in_flight
         counts["internal_errors"] = self._internal_errors
         counts["udp.unsent"] = sum(listener.unsent for listener in self._udp)
@@ -134,7 +143,6 @@ class Worker:
             counts |= {f"link.{name}": count for name, count in self._link.counters.items()}
             counts["serial"] = self._link.serial
         return counts
-        counts |= self._latency.counters()
 
     # while it runs
 
@@ -153,8 +161,8 @@ class Worker:
         if self._ended.done():
             return
         asyncio.get_running_loop().call_later(TICK_S, self._tick)
-        self.responder.table.redraw(time.monotonic())
-        if self.forwarder.is_on != self._recursion:
+        self.responder.tick()
+        if (self.forwarder.is_on, self._addresses()) != (self._recursion, self._upstreams):
             self._configure()
         self._ticks += 1
         if self._ticks % SECOND_TICKS == 0 and self._link is not None:
@@ -181,8 +189,13 @@ class Worker:
         self._configure()
 
     def _configure(self) -> None:
-        self._recursion = self.forwarder.is_on
-        self.responder.configure(self._settings.policy(recursion=self._recursion))
+        self._recursion, self._upstreams = self.forwarder.is_on, self._addresses()
+        policy = self._settings.policy(recursion=self._recursion)
+        # What came from other upstreams, before resolv.conf named these, is asked for anew.
+        self.responder.configure(policy._replace(origin=(policy.origin, self._upstreams)))
+
+    def _addresses(self) -> tuple[str, ...]:
+        return tuple(str(upstream["address"]) for upstream in self.forwarder.describe())
 
     def _on_internal_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """A fault of ours in a callback: one line with its place, and the loop goes on."""

@@ -9,9 +9,11 @@ from typing import assert_never, NamedTuple
 from dnsdisco.answer.admit import Admission
 from dnsdisco.answer.decide import decide
 from dnsdisco.answer.decision import Decision, Forward, Gather
+from dnsdisco.answer.fleeting import Fleeting
 from dnsdisco.answer.prepared import encode, Prepared
 from dnsdisco.answer.settings import AnswerSettings
 from dnsdisco.answer.table import Table
+from dnsdisco.cache.entry import Entry
 from dnsdisco.cache.limits import CacheLimits
 from dnsdisco.errors import WireError
 from dnsdisco.server.asking import Asker, AskLimits, Client, Upstreams
@@ -65,12 +67,14 @@ class Responder:
         self._cookies = cookies
         self._clock = clock
         self._draw = draw
+        self._fleeting = Fleeting(self.table.exact, self._given)
         self._asker = Asker(upstreams, now=clock.monotonic, faults=self.faults)
         self._resolver = Resolver(self._asker, now=clock.monotonic, decide=self._decide, reply=self._reply, count=self._count)
         self.configure(policy)
 
     def configure(self, policy: Policy) -> None:
         """A new configuration, between two queries."""
+        self._fleeting.drop()
         self._asker.limits = policy.asking
         self._asker.configure(policy.answers, policy.cache, trust_ad=policy.trust_ad, origin=policy.origin)
         self.policy = policy
@@ -129,7 +133,9 @@ class Responder:
                     prepared = Prepared(decision, query.qname, self._draw)
                     self.table.keep(question, prepared, self._clock.monotonic())
                 case Forward():
-                    self._resolver.forward(client)
+                    entry = self._resolver.forward(client)
+                    if entry is not None and not is_tcp:
+                        self._keep_for_a_moment(message, client, entry)
                     return
                 case Gather():
                     self._resolver.gather(client, decision)
@@ -159,6 +165,25 @@ class Responder:
         limit = min(client.limit, EXACT_OCTETS_MAX)
         prepared = Prepared(reply, query.qname, self._draw)
         self.table.keep_denial(message, query, prepared, recursion=self._recursion, limit=limit)
+
+    def _keep_for_a_moment(self, message: bytes, client: Client, entry: Entry) -> None:
+        """Let the datagram loop give this answer of the cache by itself, too, until the next tick()."""
+        plain = message if not client.options else without_cookie(message)
+        if plain is None or not self._fleeting.takes(plain, client.query, entry, self._clock.monotonic()):
+            return
+        reply = self._resolver.reply_from(entry, client._replace(options=b""))
+        if len(reply) <= EXACT_OCTETS_MAX and not reply[2] & 2:
+            self._fleeting.keep(plain, client.query, entry, reply)
+
+    def _given(self, entry: Entry, qtype: int, hits: int) -> None:
+        """The datagram loop gave *entry* so often."""
+        self.table.cell(qtype, entry.rcode)[0] += hits
+        self._asker.cache.given(entry, hits)
+
+    def tick(self) -> None:
+        """What comes with time alone; to be called every fleeting.MOMENT_S."""
+        self._fleeting.drop()
+        self.table.redraw(self._clock.monotonic())
 
     def _reply(self, client: Client, reply: Reply, *, recursion: bool = True) -> None:
         query = client.query
@@ -196,6 +221,7 @@ class Responder:
 
     def flush(self, name: str | None = None) -> int:
         """Forget what upstreams said of *name* and the names below it, or of all; how many answers that were. Raises WireError."""
+        self._fleeting.drop()
         return self._asker.cache.flush(None if name is None else from_text(name).lower())
 
     @property
