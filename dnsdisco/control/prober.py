@@ -63,26 +63,30 @@ class Prober:
         self._under_way = 0
         self._is_late = self._is_ending = False
         self._flips: list[Flip] = []
-        self._loop = asyncio.new_event_loop()
+        self._own_loop: asyncio.AbstractEventLoop | None = None  # made with the thread, for a constructor opens nothing
         self._resolving = ThreadPoolExecutor(RESOLVERS, "resolve-for-checks")
         self._asker = Asker(self._resolving)
         self._thread = threading.Thread(target=self._run, name="checks", daemon=True)
 
     def want(self, number: int, add: Iterable[Probe], drop: Iterable[Probe]) -> None:
         """From now on also *add*, no longer *drop*. From any thread. *number* is the caller's, to tell late news from new ones."""
-        if self._thread.ident is None:
+        if self._own_loop is None:
+            self._own_loop = asyncio.new_event_loop()
             self._thread.start()
         with suppress(RuntimeError):  # closed
             self._loop.call_soon_threadsafe(self._change, number, tuple(add), tuple(drop))
 
     def close(self) -> None:
         """No more is told when it returns. A host name that is being resolved is left behind."""
-        if self._thread.ident is None:
-            self._loop.close()
-        elif self._thread.is_alive():
+        if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(CLOSE_S)
         self._resolving.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        assert self._own_loop is not None
+        return self._own_loop
 
     def _run(self) -> None:
         try:
