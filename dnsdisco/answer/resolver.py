@@ -11,7 +11,6 @@ from dnsdisco.cache.failures import Reasons
 from dnsdisco.errors import UpstreamError
 from dnsdisco.wire import parse
 from dnsdisco.wire.constants import (
-    AA,
     AD,
     CD,
     EDE_CACHED_ERROR,
@@ -95,14 +94,11 @@ def reply_from(
     limit: int,
     options: bytes,
     trust_ad: bool,
-    is_first_hand: bool = False,
 ) -> bytes:
-    """What the client gets of a fresh entry. AA goes only to those who waited for the upstream itself (*is_first_hand*)."""
+    """What the client gets of a fresh entry. AA never: it says that *we* are an authority for the name (RFC 1035 §4.1.1)."""
     flags = RA
     if entry.flags:
         edns = query.edns
-        if is_first_hand:
-            flags |= entry.flags & AA
         if trust_ad and (query.flags & AD or (edns is not None and edns.dnssec_ok)):  # RFC 6840 §5.8
             flags |= entry.flags & AD
     return reply_of(query, flags, entry.rcode, entry.counts, entry.body(now), limit=limit, options=options)

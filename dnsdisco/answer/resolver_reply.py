@@ -81,7 +81,7 @@ def believe(message: bytes, question: Question, is_ours: IsOurs, *, is_partial: 
     found = parse.places(message)
     rcode = parse.rcode(message, found)
     if rcode not in (NOERROR, NXDOMAIN):
-        return Believed(Item(Kind.OTHER, rcode, flags & AA), 0)
+        return Believed(Item(Kind.OTHER, rcode), 0)
     answer = [place for place in found if place.section == 1]
     authority = [place for place in found if place.section == 2 and place.rclass == IN]
     chain = _follow(message, answer, question, is_ours, is_denied=rcode == NXDOMAIN)
@@ -109,7 +109,7 @@ def believe(message: bytes, question: Question, is_ours: IsOurs, *, is_partial: 
     item = Item(
         kind,
         NOERROR if kind is Kind.POSITIVE else rcode,
-        0 if goes_on else flags & (AA | AD),
+        0 if goes_on else flags & AD,
         len(kept).to_bytes(2, "big") + len(beside).to_bytes(2, "big"),
         body,
         tuple(zip(offsets, ttls, strict=True)),

@@ -23,7 +23,7 @@ class Item(NamedTuple):
     """What is believed of one reply.
 
     `body`: the records behind the question. `ttls`: where each TTL stands in it, and its seconds. `counts`: ANCOUNT and NSCOUNT.
-    `flags`: AA and AD as they came. `target`: the name at the end of the CNAMEs whose own answer is not in here; b"": none.
+    `flags`: AD as it came. `target`: the name at the end of the CNAMEs whose own answer is not in here; b"": none.
     `covers_name`: an NXDOMAIN of the very name that was asked, and so the answer for every type of it.
     """
 

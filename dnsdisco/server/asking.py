@@ -60,11 +60,10 @@ Look = tuple[State, Entry | None]
 
 
 class Found(NamedTuple):
-    """What there is to a key. `is_first_hand`: just now from an upstream."""
+    """What there is to a key."""
 
     entry: Entry
     is_stale: bool = False
-    is_first_hand: bool = False
 
 
 class Failed(NamedTuple):
@@ -201,7 +200,7 @@ class Asker:
             else:
                 cache.statistics.distrusted += left_out
                 if item.kind is not Kind.OTHER or cache.stale(key, now) is None:
-                    return Found(cache.keep(key, item, now), is_first_hand=True)
+                    return Found(cache.keep(key, item, now))
                 reasons = ((EDE_NETWORK_ERROR, rcode_to_text(item.rcode)),)
             stale = cache.fail(key, now, reasons)
         return Failed(reasons) if stale is None else Found(stale, is_stale=now >= stale.expires_at)

@@ -69,17 +69,15 @@ class Resolver:
         if finding.is_stale:
             octets = resolver.stale_reply(entry, query, self._cache.limits.stale_ttl, limit=client.limit, options=client.options)
         else:
-            octets = self.reply_from(entry, client, is_first_hand=finding.is_first_hand)
+            octets = self.reply_from(entry, client)
         self._count(query, entry.rcode)
         client.send(octets)
 
-    def reply_from(self, entry: Entry, client: Client, *, is_first_hand: bool = False) -> bytes:
+    def reply_from(self, entry: Entry, client: Client) -> bytes:
         """What *client* gets of a fresh entry."""
         query, _, _, limit, options, _ = client
         trust_ad = self._asker.trust_ad
-        return resolver.reply_from(
-            entry, query, self._now(), limit=limit, options=options, trust_ad=trust_ad, is_first_hand=is_first_hand
-        )
+        return resolver.reply_from(entry, query, self._now(), limit=limit, options=options, trust_ad=trust_ad)
 
     def _answer_from_here_on(self, client: Client, finding: Found) -> None:
         """The aliases that an upstream told, and what their target has by our own data (or where else it is to be asked for)."""

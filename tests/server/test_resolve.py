@@ -96,10 +96,10 @@ def test_ad_is_for_those_who_ask_where_the_upstream_is_trusted(trust, asks, expe
         assert len(upstreams.asked) == 1
 
 
-def test_aa_is_for_those_who_waited_for_the_upstream():
-    """A-45."""
+def test_aa_is_for_our_own_names_alone():
+    """A-13: an upstream that is the authority does not make us one, whether its answer comes from the cache or just now."""
     answers, _ = made({(NAME, "A"): canned(NAME, "A", CHAIN, flags="QR AA RD RA")})
-    assert [is_authoritative(answers.ask(NAME)) for _ in range(2)] == [True, False]
+    assert [is_authoritative(answers.ask(NAME)) for _ in range(2)] == [False, False]
 
 
 def test_other_rcodes_and_types_pass():
