@@ -28,7 +28,9 @@ class ServiceDiscovery(ABC):
 
     type: ClassVar[str]  # its name in `providers:` and in SERVICE_DISCOVERY_PROVIDER
     poll_interval: float = 5.0  # seconds between calls of get_services() in a server, when watch() is not overridden
-    when_all_unhealthy: str = ""  # what a provider with a rule of its own says for its services; an entry of `providers:` replaces it
+    when_all_unhealthy: str = (
+        ""  # what a provider with a rule of its own says for its services; an entry of `providers:` replaces it
+    )
     index: str = ""  # what the backend calls the state that was last read (an index, a resourceVersion), if it does; for people
     rejected: int = 0  # objects in it that could not be used; each has been told to the log. For people
 
