@@ -1,0 +1,91 @@
+"""Special names: the page, each row of the table answered here, and each of them given away by configuration."""
+
+from __future__ import annotations
+
+import re
+
+import dns.rcode
+import pytest
+import yaml
+
+from dnsdisco.answer.settings import AnswerSettings
+from dnsdisco.answer.special import Rule, TABLE
+from dnsdisco.server.settings import WorkerSettings
+from dnsdisco.zone.settings import zone_labels
+from tests.answer.special_page import PAGE, page
+from tests.kit import Answers, CannedUpstreams
+
+NAMES = [(name, special.rule) for special in TABLE for name in special.names]
+IDS = [name if len(name) < 40 else name[:2] + "…" + name[-9:] for name, _ in NAMES]
+
+
+def test_the_page_is_the_table():
+    assert PAGE.read_text() == page(), "write it anew: python -m tests.answer.special_page"
+
+
+def below(name, rule):
+    """A name that the zone holds: a whole address where it is a reverse zone."""
+    if not name.endswith(("in-addr.arpa", "ip6.arpa")):
+        return "x." + name
+    missing = (4 if name.endswith("in-addr.arpa") else 32) - len(name.split(".")) + 2
+    return "7." * missing + name
+
+
+@pytest.mark.parametrize(("name", "rule"), NAMES, ids=IDS)
+def test_every_one_is_answered_here(name, rule):
+    upstreams = CannedUpstreams({})
+    answers = Answers("{}", upstreams=upstreams, zones=((b"svc", b"corp"),))
+    expected = {
+        Rule.LOCALHOST: ("NOERROR", "NOERROR"),
+        Rule.LOOPBACK_PTR: ("NOERROR", "NOERROR"),
+        Rule.NOTHING: ("NXDOMAIN", "NXDOMAIN"),
+        Rule.EMPTY: ("NOERROR", "NXDOMAIN"),
+        Rule.NODATA: ("NOERROR", "NOERROR"),
+    }[rule]
+    is_whole = below(name, rule) == name  # one address, not a zone of them
+    for rtype in ("A", "AAAA", "PTR", "TYPE999", "DS"):
+        at, under = answers.ask(name, rtype), answers.ask(below(name, rule), rtype)
+        assert (dns.rcode.to_text(at.rcode()), dns.rcode.to_text(under.rcode())) == (
+            expected if not is_whole else (expected[0], expected[0])
+        )
+        assert at.answer or at.authority[0].rdtype == dns.rdatatype.SOA
+    if rule is Rule.LOCALHOST:
+        assert [str(answers.ask("x.localhost", rtype).answer[0][0]) for rtype in ("A", "AAAA")] == ["127.0.0.1", "::1"]
+    if rule is Rule.LOOPBACK_PTR:
+        assert str(answers.ask(below(name, rule), "PTR").answer[0][0]) == "localhost."
+    assert upstreams.asked == []
+
+
+@pytest.mark.parametrize(("name", "rule"), NAMES, ids=IDS)
+def test_every_one_can_be_given_away(name, rule):
+    upstreams = CannedUpstreams({})
+    answers = Answers("{}", upstreams=upstreams, zones=((b"svc", b"corp"),), overrides=frozenset({zone_labels(name)}))
+    answers.ask(name, "TXT")
+    answers.ask("x." + name, "TXT")
+    assert [asked for asked, _ in upstreams.asked] == [name + ".", f"x.{name}."]
+
+
+def test_what_the_page_configures_does_what_it_says():
+    text = PAGE.read_text()
+    example = yaml.safe_load(re.search(r"```yaml\n(.*?)```", text, re.DOTALL)[1])
+    overrides = WorkerSettings.from_plain(example).answers.overrides
+    assert overrides > AnswerSettings().overrides
+    upstreams = CannedUpstreams({})
+    answers = Answers("{}", upstreams=upstreams, overrides=overrides)
+    for name in (
+        "printer.home.arpa",
+        "1.2.20.10.in-addr.arpa",
+        "dc.local",
+        "1.2.21.10.in-addr.arpa",
+        "web.svc.local",
+        "home.onion",
+    ):
+        answers.ask(name, "PTR")
+    assert [asked for asked, _ in upstreams.asked] == ["printer.home.arpa.", "1.2.20.10.in-addr.arpa.", "dc.local."]
+
+
+@pytest.mark.parametrize("name", ["x.test", "ipv4only.arpa", "use-application-dns.net", "x.internal", "8.8.8.8.in-addr.arpa"])
+def test_what_is_not_special(name):
+    upstreams = CannedUpstreams({})
+    Answers("{}", upstreams=upstreams).ask(name)
+    assert upstreams.asked == [(name + ".", "A")]
