@@ -1,0 +1,48 @@
+"""docs/cache.md says what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dnsdisco.answer.resolver_reply import CHAIN_MAX
+from dnsdisco.cache.cache import Cache
+from dnsdisco.cache.limits import CacheLimits
+from dnsdisco.config.schema import Settings
+from dnsdisco.server.asking import AskLimits
+from dnsdisco.server.settings import WorkerSettings
+
+PAGE = (Path(__file__).parents[2] / "docs" / "cache.md").read_text(encoding="utf-8")
+
+
+def test_every_bound_is_listed_with_its_value():
+    listed = {}
+    for names, values in re.findall(r"^\| ((?:`\w+`(?: \(`[\w.]+`\))?(?:, )?)+) \| ([\d., ]+) \|", PAGE, re.MULTILINE):
+        listed.update(zip(re.findall(r"`(\w+)`", names), map(float, values.split(", ")), strict=True))
+    limits = {**CacheLimits()._asdict(), **AskLimits()._asdict()}
+    assert listed == {name: float(value) for name, value in limits.items()}
+
+
+def test_every_counter_is_listed():
+    assert {name for name in Cache().figures() if f"`{name}`" not in PAGE} == set()
+
+
+def test_the_example_is_the_default_and_reaches_the_worker():
+    example = yaml.safe_load(re.search(r"```yaml\n(.*?)```", PAGE, re.DOTALL)[1])
+    assert Settings.model_validate(example).cache == Settings().cache
+    assert WorkerSettings.from_plain(Settings().plain()).cache == CacheLimits()
+    plain = {"cache": {"size": 5, "min_ttl": 1, "max_ttl": 2, "negative_max_ttl": 3, "serve_stale": 4}}
+    expected = CacheLimits(entries=5, min_ttl=1, max_ttl=2, negative_max_ttl=3, serve_stale=4)
+    assert WorkerSettings.from_plain(plain).policy(recursion=True).cache == expected
+    with pytest.raises(TypeError):
+        WorkerSettings.from_plain({"cache": {"sise": 5}})
+
+
+def test_numbers_in_words():
+    assert CHAIN_MAX == 8
+    assert "at most eight" in PAGE
+    assert CacheLimits().prefetch_hits == 3
+    assert "more than three times" in PAGE
