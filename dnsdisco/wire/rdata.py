@@ -7,11 +7,15 @@ import ipaddress
 from dnslib import DNSBuffer, DNSError, RD, RDMAP
 
 from dnsdisco.errors import WireError
-from dnsdisco.wire.constants import A, AAAA, CNAME, NS, PTR, SOA, SRV, TXT, type_to_text
+from dnsdisco.wire.constants import A, AAAA, CNAME, HINFO, NS, PTR, SOA, SRV, TXT, type_to_text
 from dnsdisco.wire.name import from_text as name_from_text
 from dnsdisco.wire.tokens import tokenize
 
 STRING_OCTETS_MAX = 255  # one character-string (RFC 1035 §3.3)
+# Types whose data has the form of another one, which dnslib knows (RFC 9460, 8162, 7344, 4431, 2230, 1183).
+_SAME_FORM = {
+    "SVCB": "HTTPS", "SMIMEA": "TLSA", "CDS": "DS", "DLV": "DS", "CDNSKEY": "DNSKEY", "KX": "MX", "AFSDB": "MX", "RT": "MX",
+}  # fmt: skip
 RDATA_OCTETS_MAX = 65535 - 512  # leaves room for the header, the question and the OPT record in a TCP message
 
 
@@ -81,6 +85,9 @@ def _from_presentation(rtype: int, text: str) -> bytes:
             return ipaddress.IPv6Address(text.strip()).packed
         if rtype in (CNAME, NS, PTR):
             return name_from_text(_one_word(text))
+        if rtype == HINFO:
+            cpu, system = (token.text for token in tokenize(text))
+            return txt([cpu.encode(), system.encode()])
         if rtype == SRV:
             priority, weight, port, target = text.split()
             return srv(int(priority), int(weight), int(port), name_from_text(target))
@@ -90,7 +97,7 @@ def _from_presentation(rtype: int, text: str) -> bytes:
             return soa(name_from_text(mname), name_from_text(rname), serial, refresh, retry, expire, minimum)
     except (ValueError, OverflowError) as error:
         raise WireError(f"{text!r} is not the data of {kind}: {error}") from None
-    rdata_class = RDMAP.get(kind)
+    rdata_class = _class_of(kind)
     if rdata_class is None:
         raise WireError(f"{kind} can be written only as `\\# length hex` (RFC 3597)")
     try:
@@ -104,6 +111,11 @@ def _from_presentation(rtype: int, text: str) -> bytes:
     return rdata
 
 
+def _class_of(kind: str) -> type[RD] | None:
+    found: type[RD] | None = RDMAP.get(_SAME_FORM.get(kind, kind))
+    return found
+
+
 def _one_word(text: str) -> str:
     words = text.split()
     if len(words) != 1:
@@ -113,7 +125,7 @@ def _one_word(text: str) -> str:
 
 def _verify(rtype: int, rdata: bytes) -> None:
     """Well-formed where dnslib knows the type: what we send must parse at the client."""
-    rdata_class = RDMAP.get(type_to_text(rtype))
+    rdata_class = _class_of(type_to_text(rtype))
     if rdata_class is None or rdata_class is RD:
         return
     try:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dnsdisco.errors import Problem, WireError, ZoneFileError
 from dnsdisco.model.entry import ExtraRecord
 from dnsdisco.wire import rdata
-from dnsdisco.wire.constants import CNAME, NS, SOA, TTL_MAX, type_from_text, type_to_text, TYPES
+from dnsdisco.wire.constants import CNAME, DNAME, NS, SOA, TTL_MAX, type_from_text, type_to_text, TYPES
 from dnsdisco.wire.name import from_text, label_to_text, labels_of
 from dnsdisco.wire.tokens import LineError, lines, Token
 from dnsdisco.zone.settings import zone_labels
@@ -23,13 +23,13 @@ _NAME_FIELDS = {
     "CNAME": (0,),
     "NS": (0,),
     "PTR": (0,),
-    "DNAME": (0,),
     "MX": (1,),
     "SRV": (3,),
     "RP": (0, 1),
     "NAPTR": (5,),
     "KX": (1,),
     "AFSDB": (1,),
+    "RT": (1,),
     "SVCB": (1,),
     "HTTPS": (1,),
 }
@@ -102,6 +102,8 @@ def _entry(state: _State, words: list[Token], *, is_indented: bool) -> tuple[Lab
         return None
     if rtype in (SOA, NS):
         raise WireError(f"{type_to_text(rtype)} below the zone's own name: delegations are not served; see `forward.zones`")
+    if rtype == DNAME:
+        raise WireError("DNAME: names below it would have to be made for each question; write a wildcard or the aliases themselves")
     _alone(state, rtype)
     owner = tuple(label.decode("latin-1") for label in state.owner[: -len(zone)])
     return zone, ExtraRecord(owner, rtype, ttl, _data(state, rtype, words[1:]))

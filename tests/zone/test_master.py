@@ -55,6 +55,7 @@ def test_the_owner_and_the_ttl_carry_on():
         ("a.example.com. A 10.0.0.1", 1, "not in a zone of ours"),
         ("a CH TXT x", 1, "only IN"),
         ("$INCLUDE other", 1, "zone_files"),
+        ("a DNAME b", 1, "wildcard"),
         ("$FOO", 1, "$FOO"),
         ("$TTL never", 1, "TTL"),
         ("a 99999999999 A 10.0.0.1", 1, "TTL"),
