@@ -117,7 +117,7 @@ def _below(catalog: Catalog, path: Labels, rest: Labels) -> Found | None:
     if entry is None:
         return None
     if len(rest) == 1:
-        return _one_label(catalog, entry, path, rest[0]) or _own_record(entry, rest)
+        return _one_label(catalog, entry, path, rest[0]) or _own_record(entry, path, rest)
     if len(rest) == 2 and rest[0][:1] == b"_" and rest[1] in PROTOCOLS:
         port_name, protocol = rest[0][1:].decode("latin-1"), rest[1][1:].decode()
         if any(port.name == port_name for port in _ports(entry, protocol)):
@@ -130,7 +130,7 @@ def _below(catalog: Catalog, path: Labels, rest: Labels) -> Found | None:
                 protocol=protocol,
                 records=_records(entry, rest),
             )
-    return _own_record(entry, rest)
+    return _own_record(entry, path, rest)
 
 
 def _one_label(catalog: Catalog, entry: Entry, path: Labels, label: bytes) -> Found | None:
@@ -141,8 +141,8 @@ def _one_label(catalog: Catalog, entry: Entry, path: Labels, label: bytes) -> Fo
         return Found(entry, path, labelled, asks_health=False, is_instance=True, records=_records(entry, (label,)))
     if (tagged := below.by_tag.get(label)) is not None:
         return Found(entry, path, tuple(tagged), records=_records(entry, (label,)))
-    if label in PROTOCOLS:
-        return Found(records=_records(entry, (label,)))
+    if label in PROTOCOLS and any(port.name for port in _ports(entry, label[1:].decode())):
+        return Found(entry, path, records=_records(entry, (label,)))  # for `_port._tcp` is below it
     return None
 
 
@@ -164,15 +164,15 @@ def _ports(entry: Entry, protocol: str) -> list[Port]:
     return [port for instance in entry.service.instances for port in instance.ports if port.protocol in ("", protocol)]
 
 
-def _own_record(entry: Entry, rest: Labels) -> Found | None:
+def _own_record(entry: Entry, path: Labels, rest: Labels) -> Found | None:
     """*rest* as the owner of one of the service's `records:`, or as an empty non-terminal above one."""
     records = _records(entry, rest)
     if records:
-        return Found(records=records)
+        return Found(entry, path, records=records)
     owner = tuple(label.decode("latin-1") for label in rest)
     depth = len(owner)
     if any(len(extra.owner) > depth and extra.owner[-depth:] == owner for extra in entry.records):
-        return Found()
+        return Found(entry, path)
     return None
 
 
