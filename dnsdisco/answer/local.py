@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import assert_never, NamedTuple
 
 from dnsdisco.answer import flatten, special
+from dnsdisco.answer.additional import addresses_beside
 from dnsdisco.answer.decision import Decision, Forward, Gather, Part, Want
 from dnsdisco.answer.settings import AnswerSettings
-from dnsdisco.model.entry import Entry, ExtraRecord, ProviderState
+from dnsdisco.model.entry import Entry, ProviderState
 from dnsdisco.wire import rdata
 from dnsdisco.wire.constants import (
     A,
@@ -19,10 +20,15 @@ from dnsdisco.wire.constants import (
     EDE_OTHER,
     EDE_STALE,
     HINFO,
+    KEY,
     NS,
+    NSEC,
     NXDOMAIN,
+    NXT,
     PTR,
+    RRSIG,
     SERVFAIL,
+    SIG,
     SOA,
     SRV,
     TXT,
@@ -37,6 +43,7 @@ from dnsdisco.zone.settings import ZoneSettings
 Labels = tuple[bytes, ...]
 STALE_TOLD_MAX = 2  # providers of one service that are told to be away: each reason takes up to 200 octets from the answer
 CHAIN_MAX = 8  # CNAMEs in one answer; what was collected is answered then (RFC 1034 §3.6.2)
+_BESIDE_ALIAS = frozenset((CNAME, ANY, SIG, KEY, NXT, RRSIG, NSEC))  # asked of the alias itself (RFC 2181 §10.1, RFC 4035 §2.5)
 
 
 class Question(NamedTuple):
@@ -45,8 +52,10 @@ class Question(NamedTuple):
     qtype: int
 
 
-def answer(question: Question, zone: Labels, catalog: Catalog, settings: AnswerSettings, depth: int = 0) -> Decision:
-    """The decision for a name in *zone*, which is ours."""
+def answer(
+    question: Question, zone: Labels, catalog: Catalog, settings: AnswerSettings, aliases: tuple[bytes, ...] = ()
+) -> Decision:
+    """The decision for a name in *zone*, which is ours. *aliases*: the names (wire form) that led here."""
     name = question.labels[: len(question.labels) - len(zone)]
     result = lookup(catalog, zone, name)
     minimal = settings.zone
@@ -58,9 +67,13 @@ def answer(question: Question, zone: Labels, catalog: Catalog, settings: AnswerS
         case NxDomain():
             return Reply(NXDOMAIN, is_authoritative=True, authority=(negative,))
         case Apex(records):
-            found = {SOA: [negative], NS: [soa.name_server(zone, minimal.ttl)]}
-            made = _made_or_extra(question, found.get(question.qtype, []), records, minimal.ttl)
-            return _positive(made, negative) if question.qtype != ANY else _minimal_any(question, minimal.ttl)
+            if question.qtype == ANY:
+                return _minimal_any(question, minimal.ttl)
+            made = {SOA: [negative], NS: [soa.name_server(zone, minimal.ttl)]}.get(question.qtype, [])
+            extras = (records or {}).get(question.qtype)
+            if not made and extras:
+                made = render.extra_records(question.qname, question.qtype, extras, minimal.ttl)
+            return _with_addresses(_positive(made, negative), catalog, settings)
         case NameServer():
             packed = [rdata.address(text) for text in minimal.server_addresses]
             octets = {A: 4, AAAA: 16}.get(question.qtype, -1)
@@ -70,7 +83,7 @@ def answer(question: Question, zone: Labels, catalog: Catalog, settings: AnswerS
                 depends_on=(),
             )
         case Found():
-            return _found(_Context(question, zone, name, catalog, settings, negative, depth), result)
+            return _found(_Context(question, zone, name, catalog, settings, negative, aliases), result)
     assert_never(result)
 
 
@@ -99,7 +112,7 @@ class _Context(NamedTuple):
     catalog: Catalog
     settings: AnswerSettings
     negative: RR
-    depth: int
+    aliases: tuple[bytes, ...]
 
     def depends_on(self, found: Found) -> tuple[object, ...] | None:
         """What the answer was made of. An empty non-terminal depends on too much to be kept."""
@@ -115,20 +128,20 @@ def _found(context: _Context, found: Found) -> Decision:
     entry = found.entry
     is_stale = entry is not None and _is_stale(catalog, entry)
     ttl = render.ttl_of(entry, settings, is_stale=is_stale)
-    if question.qtype == ANY:
-        return _minimal_any(question, ttl)
-    alias = _alias_of(found)
     records = found.records or {}
-    if alias is not None:
-        return _chase(context, found, RR(question.qname, CNAME, ttl, from_text(alias)), ttl)
-    if CNAME in records and question.qtype != CNAME:
-        extra = records[CNAME][0]
-        return _chase(context, found, _extra(question.qname, CNAME, extra, ttl), ttl)
+    alias = _alias(question.qname, found, ttl)
+    if alias is not None and question.qtype in (CNAME, ANY):
+        return Reply(is_authoritative=True, answer=(alias,), ede=_reasons(catalog, found), depends_on=context.depends_on(found))
+    if alias is not None and question.qtype not in _BESIDE_ALIAS:
+        return _chase(context, found, alias, ttl)
+    if question.qtype == ANY and (found.instances is not None or records):
+        return _minimal_any(question, ttl)
     depends_on = context.depends_on(found)
     ede = _reasons(catalog, found)
     if question.qtype in records:
-        made = [_extra(question.qname, question.qtype, extra, ttl) for extra in records[question.qtype]]
-        return _positive(made, context.negative, ede=ede, depends_on=depends_on)
+        made = render.extra_records(question.qname, question.qtype, records[question.qtype], ttl)
+        reply = _positive(made, context.negative, ede=ede, depends_on=depends_on)
+        return _with_addresses(reply, catalog, context.settings)
     if found.instances is None:
         return _positive([], context.negative, depends_on=depends_on)
     if question.qtype in (A, AAAA) and found.has_addresses:
@@ -176,8 +189,7 @@ def _chase(context: _Context, found: Found, cname: RR, ttl: int) -> Decision:
     """A CNAME and what its target has, in one answer (RFC 1034 §4.3.2 step 3a)."""
     question = context.question
     head = Reply(is_authoritative=True, answer=(cname,), ede=_reasons(context.catalog, found))
-    if question.qtype == CNAME:
-        return replace(head, depends_on=context.depends_on(found))
+    aliases = (*context.aliases, question.qname)
     target = cname.rdata.lower()
     labels = labels_of(target)
     zone = context.settings.zone.zone_of(labels)
@@ -187,9 +199,9 @@ def _chase(context: _Context, found: Found, cname: RR, ttl: int) -> Decision:
             return replace(head, answer=(cname, *(RR(target, question.qtype, ttl, octets) for octets in known)))
         part = Part(Want(target, question.qtype), target, 1, ttl, is_chain=True)
         return Gather(head, (part,), context.negative)
-    if context.depth >= CHAIN_MAX:
+    if target in aliases or len(aliases) > CHAIN_MAX:
         return head
-    rest = answer(Question(target, labels, question.qtype), zone, context.catalog, context.settings, context.depth + 1)
+    rest = answer(Question(target, labels, question.qtype), zone, context.catalog, context.settings, aliases)
     match rest:
         case Reply():
             return replace(rest, answer=(cname, *rest.answer), ede=(*head.ede, *rest.ede), depends_on=None, is_authoritative=True)
@@ -198,6 +210,15 @@ def _chase(context: _Context, found: Found, cname: RR, ttl: int) -> Decision:
         case Forward():
             return head
     assert_never(rest)
+
+
+def _alias(owner: bytes, found: Found, ttl: int) -> RR | None:
+    """The CNAME at this name."""
+    target = _alias_of(found)
+    if target is not None:
+        return RR(owner, CNAME, ttl, from_text(target))
+    written = (found.records or {}).get(CNAME)
+    return render.extra_records(owner, CNAME, written[:1], ttl)[0] if written else None
 
 
 def _alias_of(found: Found) -> str | None:
@@ -213,12 +234,10 @@ def _alias_of(found: Found) -> str | None:
     return None
 
 
-def _made_or_extra(question: Question, made: list[RR], records: dict[int, list[ExtraRecord]] | None, ttl: int) -> list[RR]:
-    return made or [_extra(question.qname, question.qtype, extra, ttl) for extra in (records or {}).get(question.qtype, [])]
-
-
-def _extra(owner: bytes, rtype: int, extra: ExtraRecord, ttl: int) -> RR:
-    return RR(owner, rtype, ttl if extra.ttl is None else extra.ttl, extra.rdata)
+def _with_addresses(reply: Reply, catalog: Catalog, settings: AnswerSettings) -> Reply:
+    """*reply* with the addresses of the hosts that it names; they change when other names do, so that it is not kept then."""
+    additional = addresses_beside(reply.answer, catalog, settings)
+    return replace(reply, additional=additional, depends_on=None) if additional else reply
 
 
 def _positive(records: list[RR], negative: RR, *, ede: tuple[Ede, ...] = (), depends_on: tuple[object, ...] | None = None) -> Reply:
@@ -229,7 +248,7 @@ def _positive(records: list[RR], negative: RR, *, ede: tuple[Ede, ...] = (), dep
 
 
 def _minimal_any(question: Question, ttl: int) -> Reply:
-    """RFC 8482 §4.2: one synthesised HINFO in place of everything."""
+    """RFC 8482 §4.2: one synthesised HINFO in place of everything. Not where there is a CNAME, or nothing at all."""
     return Reply(is_authoritative=True, answer=(RR(question.qname, HINFO, ttl, b"\x07RFC8482\x00"),))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from dnsdisco.model.address import public_url
-from dnsdisco.model.entry import Entry
+from dnsdisco.model.entry import Entry, ExtraRecord
 from dnsdisco.model.service import Health, Instance
 from dnsdisco.wire import rdata
 from dnsdisco.wire.constants import A, AAAA, SRV, TXT
@@ -57,6 +57,12 @@ def weight_of(instance: Instance) -> int:
 def ttl_of(entry: Entry | None, settings: ZoneSettings, *, is_stale: bool) -> int:
     ttl = settings.ttl if entry is None or entry.service.ttl is None else entry.service.ttl
     return min(ttl, settings.stale_ttl) if is_stale else ttl
+
+
+def extra_records(owner: bytes, rtype: int, extras: list[ExtraRecord], ttl: int) -> list[RR]:
+    """An RRset that a person wrote, under *owner*; all of it leaves with one TTL, the lowest (RFC 2181 §5.2). *ttl*: where none is said."""
+    lowest = min(ttl if extra.ttl is None else extra.ttl for extra in extras)
+    return [RR(owner, rtype, lowest, extra.rdata) for extra in extras]
 
 
 def addresses(instances: tuple[Instance, ...], owner: bytes, qtype: int, ttl: int) -> Rendered:
