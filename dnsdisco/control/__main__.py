@@ -49,7 +49,12 @@ async def _run(plain: dict[str, Any]) -> int:
     loop.add_signal_handler(signal.SIGHUP, control.reload)
     loop.add_reader(plain["status_fd"], control.stop)  # readable only when its reader is gone: so is our supervisor
     parameters.say("started")  # signals are safe from now on
-    return await control.run()
+    try:
+        return await control.run()
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # told twice, it has nowhere to go once the loop is closed
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _resolve(source: dict[str, Any]) -> dict[str, Any]:

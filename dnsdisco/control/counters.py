@@ -89,7 +89,9 @@ class Counters:
             _, _, kind = name.partition(".")
             rtype, _, rcode = kind.partition(".")
             answers[_TYPE_NAMES.get(rtype, OTHER), _RCODE_NAMES.get(rcode, OTHER)] += counts.pop(name)
-        return Totals(counts, levels, answers, self._restarts, tuple(_figures(number, seat) for number, seat in enumerate(self._seats)))
+        return Totals(
+            counts, levels, answers, self._restarts, tuple(_figures(number, seat) for number, seat in enumerate(self._seats))
+        )
 
 
 def _figures(number: int, seat: _Seat) -> WorkerFigures:

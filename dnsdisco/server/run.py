@@ -275,6 +275,9 @@ async def _run(worker: Worker, status_fd: int | None) -> None:
         looking.cancel()
         if status_fd is not None:
             loop.remove_reader(status_fd)
+        for number in (signal.SIGTERM, signal.SIGINT):  # told twice, it has nowhere to go once the loop is closed
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _read_parameters(fd: int) -> dict[str, Any]:
