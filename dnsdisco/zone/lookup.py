@@ -141,8 +141,9 @@ def _one_label(catalog: Catalog, entry: Entry, path: Labels, label: bytes) -> Fo
         return Found(entry, path, labelled, asks_health=False, is_instance=True, records=_records(entry, (label,)))
     if (tagged := below.by_tag.get(label)) is not None:
         return Found(entry, path, tuple(tagged), records=_records(entry, (label,)))
-    if label in PROTOCOLS and any(port.name for port in _ports(entry, label[1:].decode())):
-        return Found(entry, path, records=_records(entry, (label,)))  # for `_port._tcp` is below it
+    if label in PROTOCOLS and _ports(entry, label[1:].decode()):
+        # Above `_port._tcp`; also where no port has a name yet: that a port is not named is no reason to deny the protocol.
+        return Found(entry, path, records=_records(entry, (label,)))
     return None
 
 
