@@ -68,17 +68,20 @@ class _Chain(NamedTuple):
 
 
 def believe(message: bytes, question: Question, is_ours: IsOurs, *, is_partial: bool = False) -> Believed:
-    """*message* is a reply to *question*, which has been compared. Raises WireError for what cannot be used. Linear in its octets.
+    """*message* is a reply to *question*. Raises WireError for what cannot be used. Linear in its octets.
 
     *is_ours*: a name (lower-case labels) that is answered here, whatever an upstream says of it. *is_partial*: the upstream may know one
     zone alone, so that an alias out of it without an end is no NODATA: then `target` is where to ask on.
     """
-    if parse.question_end(message) - HEADER_OCTETS != len(question.qname) + 4:
-        raise WireError("the question in the reply is compressed")
+    end_of_name = HEADER_OCTETS + len(question.qname)
+    end = end_of_name + 4
+    asked = question.qtype.to_bytes(2, "big") + IN.to_bytes(2, "big")
+    if message[HEADER_OCTETS:end_of_name].lower() + message[end_of_name:end] + message[4:6] != question.qname + asked + b"\0\1":
+        raise WireError("a reply to another question")
     flags = message[2] << 8 | message[3]
     if flags & TC:
         raise WireError("a reply that was cut short")
-    found = parse.places(message)
+    found = parse.places(message, end)
     rcode = parse.rcode(message, found)
     if rcode not in (NOERROR, NXDOMAIN):
         return Believed(Item(Kind.OTHER, rcode), 0)

@@ -15,7 +15,7 @@ ERRORS_MAX = 2  # Extended DNS Errors of an upstream that are passed on; each ta
 _ERROR_CONTROL = dict.fromkeys((*range(0x20), 0x7F, *range(0x80, 0xA0)))  # no text from outside moves a reader's cursor
 
 # Octets before the first name in the RDATA, and how many names follow: the types whose names may be compressed (RFC 3597 §4).
-_NAMES_IN_RDATA = {2: (0, 1), 3: (0, 1), 4: (0, 1), 5: (0, 1), 6: (0, 2), 7: (0, 1), 8: (0, 1), 9: (0, 1), 12: (0, 1),
+NAMES_IN_RDATA = {2: (0, 1), 3: (0, 1), 4: (0, 1), 5: (0, 1), 6: (0, 2), 7: (0, 1), 8: (0, 1), 9: (0, 1), 12: (0, 1),
                    14: (0, 2), 15: (2, 1), 17: (0, 2), 18: (2, 1), 21: (2, 1), 24: (18, 1), 26: (2, 2), 30: (0, 1), 33: (6, 1),
                    36: (2, 1), 39: (0, 1)}  # fmt: skip
 
@@ -42,9 +42,12 @@ def question_end(message: bytes) -> int:
     return at + 4
 
 
-def places(message: bytes) -> list[Place]:
-    """Every record of *message*, without decompressing a name. Raises WireError for what is not whole, or not a reply."""
-    at = question_end(message)
+def places(message: bytes, at: int = 0) -> list[Place]:
+    """Every record of *message*, without decompressing a name. Raises WireError for what is not whole, or not a reply.
+
+    *at*: where the question ends, for who knows that.
+    """
+    at = at or question_end(message)
     if not (message[2] << 8 | message[3]) & QR:
         raise WireError("a query where a reply was expected")
     found: list[Place] = []
@@ -130,7 +133,7 @@ def answer_records(message: bytes) -> tuple[int, list[RR]]:
 
 def rdata(message: bytes, place: Place) -> bytes:
     """The RDATA with its names decompressed, as it may stand in another message (RFC 3597 §4). Raises WireError."""
-    before, names = _NAMES_IN_RDATA.get(place.rtype, (0, 0))
+    before, names = NAMES_IN_RDATA.get(place.rtype, (0, 0))
     if not names:
         return message[place.data : place.end]
     at = place.data + before

@@ -12,7 +12,7 @@ from dnsdisco.errors import WireError
 from dnsdisco.wire import edns as edns_room
 from dnsdisco.wire import name
 from dnsdisco.wire.constants import CD, OPCODE_MASK, QR, RD, TC
-from dnsdisco.wire.parse import answer_records, Place, places, question_end, rdata
+from dnsdisco.wire.parse import answer_records, Place, places, rdata
 from dnsdisco.wire.query import HEADER_OCTETS, Query
 from dnsdisco.wire.reply import compress, Ede, RR
 
@@ -22,11 +22,10 @@ BODY_OCTETS_MAX = 65535 - 1024  # of records written anew: leaves room for the h
 def body_of(message: bytes, kept: Sequence[Place], qname: bytes) -> tuple[bytes, list[int]]:
     """The records at *kept*, in that order, as they may stand behind the question alone, and where the TTL of each begins there.
 
-    *qname*: the question's, in lower case. Octets as they are where nothing before or between them is left out; else each is written
+    *qname*: the question's, in lower case, which is not compressed there. Octets as they are where nothing before or between them is left out; else each is written
     anew, with names decompressed, since what they point at may be gone. Raises WireError.
     """
-    begin = question_end(message)
-    at = begin
+    at = begin = HEADER_OCTETS + len(qname) + 4
     for place in kept:
         if place.start != at:
             break

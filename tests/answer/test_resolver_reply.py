@@ -247,6 +247,14 @@ def test_other_rcodes_come_without_records():
     assert (item.kind, item.rcode, item.body, item.counts) == (Kind.OTHER, 10, b"", bytes(4))
 
 
+@pytest.mark.parametrize("asked", [("www.example.net", "A"), ("www.example.com", "AAAA"), ("ww.example.com", "A"), ("", "A")])
+def test_replies_to_another_question_are_refused(asked):
+    with pytest.raises(WireError):
+        read(canned("www.example.com.", "A", CHAIN), *asked)
+    with pytest.raises(WireError):
+        read(canned("www.example.com.", "A", CHAIN)[:20])
+
+
 def test_cut_replies_are_refused():
     with pytest.raises(WireError):
         read(canned("www.example.com.", "A", CHAIN, flags="QR TC RD RA"))
