@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from functools import partial
 from typing import NamedTuple, Protocol
 
@@ -163,7 +164,12 @@ class Asker:
         self._asking[key] = asking
         # An upstream says AD to who asks for it (RFC 6840 §5.7); who may see it is decided for each client.
         flags = RD | (CD if resolver.is_checking_disabled(key) else 0) | (AD if self.trust_ad else 0)
-        self._upstreams.ask(spelled, flags, question.dnssec_ok, partial(self._settle, asking))
+        try:
+            self._upstreams.ask(spelled, flags, question.dnssec_ok, partial(self._settle, asking))
+        except Exception as error:  # noqa: BLE001  a fault of ours costs these answers; who asks next must not wait for them
+            self._faults[f"{type(error).__name__} while asking"] += 1
+            if self._asking.get(key) is asking:
+                self._settle(asking, UpstreamError("upstreams", "closed", "the question could not be sent"))
 
     def _lose_patience(self, asking: _Asking) -> None:
         """Give what is there; the exchange goes on, for those who ask next."""
@@ -217,4 +223,5 @@ class Asker:
             except Exception as error:  # noqa: BLE001  as above: one answer
                 self._faults[f"{type(error).__name__} in an answer from upstream"] += 1
                 client.query.fault = SERVFAIL
-                client.send(fault_reply(client.query, WITHOUT_EDNS))
+                with suppress(Exception):  # if that was what failed, the others are to be told all the same
+                    client.send(fault_reply(client.query, WITHOUT_EDNS))

@@ -55,7 +55,7 @@ class Policy(NamedTuple):
 
 
 class Responder:
-    """Answers one message after another. Event loop only. What it must not do for lack of time, it does in a task of its own."""
+    """Answers one message after another. Event loop only; waits for nothing: what an upstream has to say first is sent later."""
 
     def __init__(
         self, policy: Policy, catalog: Catalog, upstreams: Upstreams, *, cookies: Cookies, clock: Clock, draw: Draw

@@ -261,10 +261,30 @@ def test_a_fault_of_ours_costs_one_question_and_nobody_waits_for_ever(monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr("dnsdisco.answer.resolver.reply_from", fault)
         assert answers.ask(NAME).rcode() == dns.rcode.SERVFAIL
-    assert sum(answers.responder.faults.values()) == 2
+    with monkeypatch.context() as patch:
+        patch.setattr(answers.responder._upstreams, "ask", fault)
+        assert answers.ask("x.example.org").rcode() == dns.rcode.SERVFAIL
+    assert answers.ask("x.example.org").rcode() == dns.rcode.NOERROR
+    assert sum(answers.responder.faults.values()) == 3
     assert answers.responder.in_flight == 0
     answers.responder.flush()
     assert section(answers.ask(NAME).answer) >= {"web.example.net. A 192.0.2.1"}
+
+
+def test_a_client_that_cannot_be_answered_costs_the_others_nothing():
+    answers, upstreams = made(holds=True)
+
+    def broken(_):
+        raise RuntimeError("planted")
+
+    async def work():
+        answers.responder.respond(query_for().to_wire(), "127.0.0.1", is_tcp=False, send=broken)
+        (replies,) = await replies_to(answers, query_for())
+        upstreams.release()
+        assert len(replies) == 1
+
+    answers.run(work())
+    assert answers.responder.in_flight == 0
 
 
 # stale answers
