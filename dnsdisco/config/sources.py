@@ -96,7 +96,7 @@ def inspect(source: Source, detect: Detect | None = None, known_types: Collectio
     if "state_dir" not in merged.model_fields_set:
         chosen["state_dir"] = _state_folder(source.environ)
     settings = merged.model_copy(update=chosen)
-    if settings.http in settings.listen:
+    if settings.http in settings.listen and not settings.http.endswith(":0"):  # the system chooses another port each time
         message = f"{settings.http} is listened on for DNS already; HTTP needs a port of its own"
         clash = Problem("", 0, 0, "--http", message) if "http" in source.flags else document.problem(("http",), message)
         return Inspection(None, (clash,), document, settings)

@@ -7,7 +7,7 @@
     publisher.py   serial + 1, delta or whole, to each worker's link (link.py);  serials.py
     records.py     `records:` of a service → wire form;  zonefiles.py: the same from master files
     memory.py      what outlives the process: keeper.py (the thread), stored_view.py (the file), stored_service.py (its lines)
-    overview.py    what it all knows, for those who ask: values of view.py;  provenance.py
+    overview.py    what it all knows, for those who ask: values of view.py;  provenance.py;  counters.py: what the workers count
     status.py      what the supervisor is told;  log.py: what a person is told
 
 Rules of the room: imports `errors`, `model`, `providers`, `config`, `wire`, `zone`. Provider threads only hand over values; the loop's

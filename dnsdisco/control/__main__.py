@@ -14,7 +14,7 @@ import sys
 from typing import Any
 
 from dnsdisco.control import log as logging
-from dnsdisco.control.parameters import Parameters
+from dnsdisco.control.parameters import Http, Parameters
 from dnsdisco.control.run import Control
 from dnsdisco.control.status import to_pipe
 from dnsdisco.providers import registry
@@ -42,6 +42,7 @@ async def _run(plain: dict[str, Any]) -> int:
         resolve=lambda: _resolve(plain["source"]),
         restarts=plain.get("restarts", 0),
         kept=plain.get("kept") or {},
+        http=_http,
     )
     control = Control(parameters, log)
     loop.add_signal_handler(signal.SIGTERM, control.stop)
@@ -62,6 +63,12 @@ def _resolve(source: dict[str, Any]) -> dict[str, Any]:
     from dnsdisco.config.sources import resolve, Source  # noqa: PLC0415
 
     return resolve(Source.from_plain(source, os.environ), registry.detect, registry.types()).plain()
+
+
+def _http(control: Control, log: logging.Logger) -> Http:
+    from dnsdisco.admin.listener import Listener  # noqa: PLC0415  what it serves with is loaded in its own thread, if it is to serve
+
+    return Listener(control, log)
 
 
 def _told(context: dict[str, Any]) -> str:

@@ -68,12 +68,13 @@ class Counters:
         seat, life, counters = self._seats[worker], message.get("life"), message.get("counters")
         if not isinstance(life, int) or not isinstance(counters, dict) or len(counters) > NAMES_MAX:
             return
-        counts = {name: count for name, count in counters.items() if isinstance(count, int) and count >= 0}
+        if not all(isinstance(count, int) and count >= 0 for count in counters.values()):
+            return
         is_new = life != seat.life
         if is_new:
             self._restarts += seat.life is not None
             self._past.update({name: count for name, count in seat.counts.items() if name not in LEVELS})
-        seat.life, seat.counts = life, counts
+        seat.life, seat.counts = life, counters
         if is_new:
             self._keep({"past": dict(self._past), "restarts": self._restarts, "lives": [each.life for each in self._seats]})
 

@@ -5,13 +5,30 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
+from dnsdisco.control.log import Logger
 from dnsdisco.control.status import Say
 from dnsdisco.providers.base import ServiceDiscovery
 
 Create = Callable[[Mapping[str, Any], Mapping[str, str]], ServiceDiscovery]
 Resolve = Callable[[], dict[str, Any]]
+
+
+class Http(Protocol):
+    """The admin room, as seen from here."""
+
+    def apply(self, address: str | None) -> None:
+        """Listen there from now on; None: nowhere. Never waits, and never raises for what is wrong with the address."""
+
+    def close(self) -> None: ...
+
+
+class NoHttp:
+    """In whose place nothing is served, whatever the settings say."""
+
+    def apply(self, address: str | None) -> None: ...
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +43,4 @@ class Parameters:
     resolve: Resolve  # the configuration read anew; raises DnsdiscoError
     restarts: int = 0
     kept: Mapping[str, Any] = field(default_factory=dict)
+    http: Callable[[Any, Logger], Http] = lambda _control, _log: NoHttp()  # given the Control, to be read alone

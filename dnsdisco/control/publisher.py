@@ -22,16 +22,23 @@ class Publisher:
     """The replicas' master copy. All methods belong to the loop's thread; none blocks."""
 
     def __init__(
-        self, sockets: Sequence[socket.socket], serials: Serials, *, is_successor: bool, on_applied: Callable[[], None]
+        self,
+        sockets: Sequence[socket.socket],
+        serials: Serials,
+        *,
+        is_successor: bool,
+        on_applied: Callable[[], None],
+        on_counters: Callable[[int, Message], None],
     ) -> None:
-        """*is_successor*: the workers hold what an earlier process published, and keep it until feed_all() or until they ask."""
+        """*is_successor*: the workers hold what an earlier process published, and keep it until feed_all() or until they ask.
+        *on_counters*: what a worker, by its number, has counted."""
         self.entries: Mapping[str, Entry] = {}
         self.records: list[ZoneRecord] = []
         self.states: tuple[ProviderState, ...] = ()
         self.wholes_sent = 0
         self._settings: dict[str, Any] | None = None  # as reloaded; None: those that the workers were started with
         self._serials = serials
-        self._on_applied = on_applied
+        self._on_applied, self._on_counters = on_applied, on_counters
         self.is_successor = is_successor
         self._inherited: tuple[ProviderState, ...] = ()
         self._whole: weakref.ref[_Whole] | None = None  # shared by the workers that need it at the same time
@@ -122,8 +129,10 @@ class Publisher:
             case "applied" if isinstance(serial := message.get("serial"), int):
                 link.applied = serial
                 self._on_applied()
+            case "counters":
+                self._on_counters(link.number, message)
             case _:
-                pass  # counters: nothing reads them yet
+                pass
 
 
 def _providers(states: tuple[ProviderState, ...]) -> Message:

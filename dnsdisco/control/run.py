@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from dnsdisco.control import overview
 from dnsdisco.control.chain import Chain, Member, members_of
 from dnsdisco.control.checks import Checks
+from dnsdisco.control.counters import Counters, Totals
 from dnsdisco.control.guard import CONFIRM_AFTER_S
 from dnsdisco.control.log import Logger, logger
 from dnsdisco.control.memory import Memory
@@ -35,9 +37,11 @@ FATAL = 78  # EX_CONFIG: the supervisor ends the start, exit 1
 NEEDS_RESTART = ("listen", "workers")  # the supervisor has bound and started them
 UNUSABLE_AT_START = frozenset({"static"})  # a file that was named is there, and can be read, or nothing starts
 
+T = TypeVar("T")
+
 
 class Control:
-    """All of it belongs to the loop's thread; `stop()` too."""
+    """All of it belongs to the loop's thread; `stop()` too, but not `ask()`."""
 
     def __init__(self, parameters: Parameters, log: Logger | None = None) -> None:
         self._parameters, self._log = parameters, log or logger()
@@ -48,7 +52,9 @@ class Control:
         self._kept: dict[str, Any] = {
             "serial_floor": int(parameters.kept.get("serial_floor") or 0),
             "synced": sorted(self._synced_before),
+            "counted": parameters.kept.get("counted") or {},
         }
+        self.counters = Counters(len(parameters.links), self._kept["counted"], lambda counted: self._keep(counted=counted))
         self._started, self._is_ready = time.time(), False
         self._is_patient = True  # startup_timeout has not passed
         self._ready_serial: int | None = None
@@ -64,7 +70,9 @@ class Control:
             Serials(int(time.time()), floor, self._reserve),
             is_successor=parameters.restarts > 0,
             on_applied=self._look_around,
+            on_counters=self.counters.take,
         )
+        self._http = parameters.http(self, self._log)
 
     async def run(self) -> int:
         """Until stop(); returns the exit code. Providers' threads may be left behind: they are daemons."""
@@ -78,11 +86,13 @@ class Control:
             self._memory.restore(members, self._loop.time())
             self._publish(self.chain.rebuild(members, self._settings))
             self._read_zone_files()
+            self._http.apply(self._settings.get("http"))
             self._loop.call_later(self._settings["startup_timeout"], self._lose_patience)
             self._loop.call_later(TICK_S, self._tick)
         try:
             return await self._ended
         finally:
+            self._http.close()
             for member in self.chain.members:
                 member.watcher.stop()
             if self._zone_files is not None:
@@ -126,6 +136,7 @@ class Control:
             if id(member.watcher) not in kept:
                 member.watcher.stop()
         self._read_zone_files()
+        self._http.apply(settings.get("http"))
         self._log.info("reloaded", providers=" ".join(member.name for member in members))
         self._parameters.say("reloaded", settings=settings)
         self._look_around()
@@ -141,6 +152,21 @@ class Control:
 
     def service(self, name: str) -> ServiceView | None:
         return overview.service(self.chain, name, self._loop.time())
+
+    def totals(self) -> Totals:
+        """What the workers have counted."""
+        return self.counters.totals()
+
+    def figures(self) -> dict[str, int]:
+        """What has been counted here, by names for the metrics. They never fall."""
+        dropped = sum(link.backlogs_dropped for link in self.publisher.links)
+        return {"restarts": self._parameters.restarts, "wholes_sent": self.publisher.wholes_sent, "backlogs_dropped": dropped}
+
+    def ask(self, question: Callable[[], T]) -> Future[T]:
+        """From any thread: what *question*, which is one of the above, says in ours. Not answered when we are ending."""
+        future: Future[T] = Future()
+        self._call(_answer, future, question)
+        return future
 
     def _watcher(self, name: str, entry: Mapping[str, Any]) -> Watcher:
         provider = self._parameters.create(entry, self._parameters.environ)
@@ -286,6 +312,14 @@ class Control:
     def _say_fatal(self, message: str) -> None:
         self._parameters.say("fatal", message=message)
         self.stop(FATAL)
+
+
+def _answer(future: Future[T], question: Callable[[], T]) -> None:
+    if future.set_running_or_notify_cancel():  # else nobody waits any more
+        try:
+            future.set_result(question())
+        except Exception as error:  # noqa: BLE001  it is for who asked
+            future.set_exception(error)
 
 
 def _time_of_day() -> str:

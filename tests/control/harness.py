@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from dnsdisco.control.parameters import Parameters
+from dnsdisco.control.parameters import Http, NoHttp, Parameters
 from dnsdisco.control.run import Control
 from dnsdisco.model import delta
 from dnsdisco.model.delta import Assembler, pack
@@ -192,6 +192,8 @@ class Log:
 class Bench:
     """A control process with its workers in one event loop."""
 
+    http: Callable[..., Http] = staticmethod(lambda _control, _log: NoHttp())
+
     def __init__(self, providers: Mapping[str, ServiceDiscovery], workers: int = 1, **settings: Any) -> None:
         self.providers = dict(providers)
         pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(workers)]
@@ -220,6 +222,7 @@ class Bench:
                 self._resolve,
                 restarts,
                 kept or {},
+                self.http,
             ),
             self.log,  # type: ignore[arg-type]
         )

@@ -1,0 +1,147 @@
+"""HTTP on one address, in a thread of its own with an event loop of its own. A port that is taken costs a line in the log, and DNS nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from contextlib import suppress
+from importlib import metadata
+
+from dnsdisco.admin.known import Control
+from dnsdisco.control.log import Logger
+
+RETRY_S = 5.0  # between two attempts to bind an address that is taken
+CLOSE_S = 1.0  # for the thread to end; it is a daemon, so that nothing waits for it for longer
+BACKLOG = 64
+HEAD_OCTETS_MAX = 16 * 1024  # of a request, as others have it (Apache 8 KB a line, nginx 32 KB)
+KEEP_ALIVE_S = 5
+
+
+class Listener:
+    """All methods belong to control's loop, and none waits but close()."""
+
+    def __init__(self, control: Control, log: Logger) -> None:
+        self._control, self._log = control, log
+        self._address: str | None = None
+        self._serving: _Serving | None = None
+
+    def apply(self, address: str | None) -> None:
+        """Listen on *address* from now on; None: on none. Nothing happens when it is the one there is."""
+        if address == self._address:
+            return
+        before, self._address = self._serving, address
+        if before is not None:
+            before.stop()
+        self._serving = None if address is None else _Serving(address, self._control, self._log, before)
+
+    def close(self) -> None:
+        if self._serving is not None:
+            self._serving.stop()
+            self._serving.thread.join(CLOSE_S)
+        self._serving = self._address = None
+
+
+class _Serving:
+    """One address, from the start of its thread to its end. *before* has to end first: it may hold the port."""
+
+    def __init__(self, address: str, control: Control, log: Logger, before: _Serving | None) -> None:
+        self._address, self._control, self._log, self._before = address, control, log, before
+        self._stopped = threading.Event()
+        self._server: object = None
+        self.thread = threading.Thread(target=self._run, name=f"http {address}", daemon=True)
+        self.thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._tell_to_stop()
+
+    def _run(self) -> None:
+        if self._before is not None:
+            self._before.thread.join(CLOSE_S)
+            self._before = None
+        told = ""
+        while not self._stopped.is_set():
+            try:
+                sock = _bind(self._address)
+                with sock:
+                    told = ""
+                    self._serve(sock)
+            except Exception as error:  # noqa: BLE001  whatever it is: DNS goes on
+                reason = (error.strerror or str(error)) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+                if reason != told:
+                    self._log.error("http is not listened on; trying again", address=self._address, reason=reason, every_s=RETRY_S)
+                    told = reason
+            self._stopped.wait(RETRY_S)
+
+    def _serve(self, sock: socket.socket) -> None:
+        """Until stop()."""
+        # Only now: a control process without HTTP does not pay for it, and one with it has begun its work by then.
+        import uvicorn  # noqa: PLC0415
+
+        from dnsdisco.admin import app, connection  # noqa: PLC0415
+
+        async def run() -> None:
+            config = uvicorn.Config(
+                app.make(self._control, _names(), _version(), self._log),
+                interface="asgi3",
+                http=connection.protocol(),
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                log_level="critical",  # whatever a client sends is no news, and what a page does wrong is logged by guard.py
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                backlog=BACKLOG,
+                limit_concurrency=2 * connection.CONNECTIONS_MAX,
+                timeout_keep_alive=KEEP_ALIVE_S,
+                h11_max_incomplete_event_size=HEAD_OCTETS_MAX,
+            )
+            self._server = server = uvicorn.Server(config)
+            if self._stopped.is_set():  # before there was anything to tell
+                self._tell_to_stop()
+            self._log.info("http listening", address=_url(sock))
+            await server.serve(sockets=[sock])
+
+        with asyncio.Runner() as runner:
+            runner.run(run())
+
+    def _tell_to_stop(self) -> None:
+        server = self._server
+        if server is not None:
+            server.should_exit = server.force_exit = True  # type: ignore[attr-defined]
+
+
+def _bind(address: str) -> socket.socket:
+    host, _, port = address.rpartition(":")
+    numeric = socket.AI_NUMERICHOST | socket.AI_PASSIVE
+    family, _, _, _, target = socket.getaddrinfo(host.strip("[]").encode(), int(port), type=socket.SOCK_STREAM, flags=numeric)[0]
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of the process before this one may linger
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(target)
+        sock.listen(BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _url(sock: socket.socket) -> str:
+    host, port = sock.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _names() -> frozenset[str]:
+    """This machine's own name: nobody else can give it to a browser as the name of another place."""
+    name = socket.gethostname().lower()
+    return frozenset({name, name.partition(".")[0]}) - {""}
+
+
+def _version() -> str:
+    with suppress(metadata.PackageNotFoundError):
+        return metadata.version("dnsdisco")
+    return "not installed"

@@ -1,0 +1,105 @@
+"""The metrics, in Prometheus's text form. Names are dnsdisco_<room>_<noun>_<unit|total>; docs/http.md lists them all.
+
+No label takes its values from clients: types and rcodes are the known mnemonics, reasons a bounded set, providers those configured.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterator, Mapping
+
+from prometheus_client import CollectorRegistry, generate_latest, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from dnsdisco.admin import counted
+from dnsdisco.admin.known import Figures
+from dnsdisco.control.view import ProviderView, STATES
+
+MEDIA_TYPE = "text/plain; version=0.0.4"
+
+_PROVIDER: tuple[tuple[str, str, Callable[[ProviderView], float | None]], ...] = (
+    ("contact_age_seconds", "Since the backend was last known to be there: 0 while it is.", lambda each: each.contact_age_s),
+    ("view_age_seconds", "Since its services last came or were confirmed.", lambda each: each.view_age_s),
+    ("services", "Services in its last good view.", lambda each: each.services),
+    ("instances", "Instances in its last good view.", lambda each: each.instances),
+    ("rejected_objects", "Objects of that view that cannot be used; the log names them.", lambda each: each.rejected),
+    ("held_services", "Services kept though its last view lacks them, until a second look.", lambda each: each.held),
+    ("index", "What the backend calls the state that was read, where that is a number.", lambda each: _number(each.index)),
+)
+
+Requests = Mapping[tuple[str, int], int]
+
+
+def text(figures: Figures, requests: Requests, version: str) -> bytes:
+    registry = CollectorRegistry()
+    registry.register(_Collected(figures, requests, version))
+    ProcessCollector(namespace="dnsdisco_control", registry=registry)
+    return generate_latest(registry)
+
+
+def families(figures: Figures, requests: Requests, version: str) -> Iterator[Metric]:
+    yield InfoMetricFamily("dnsdisco_build", "What runs here.", {"version": version, "python": platform.python_version()})
+    yield from _control(figures)
+    yield from _providers(figures.view.providers)
+    yield from counted.families(figures.totals)
+    family = CounterMetricFamily("dnsdisco_admin_requests_total", "HTTP requests, by page and status.", labels=("page", "status"))
+    for (page, status), count in sorted(requests.items()):
+        family.add_metric((page, str(status)), count)
+    yield family
+
+
+class _Collected(Collector):
+    def __init__(self, *arguments: object) -> None:
+        self._arguments = arguments
+
+    def collect(self) -> Iterator[Metric]:
+        yield from families(*self._arguments)  # type: ignore[arg-type]
+
+
+def _control(figures: Figures) -> Iterator[Metric]:
+    view = figures.view
+    levels: tuple[tuple[str, str, float], ...] = (
+        ("start_time_seconds", "When the control process started (unix time).", view.started),
+        ("is_ready", "1 once the start is complete.", view.is_ready),
+        (
+            "missing_parts",
+            "What is not as it should be now: providers out of contact, workers without a catalog.",
+            len(view.missing),
+        ),
+        ("catalog_serial", "Serial of the SOA.", view.serial),
+        ("catalog_services", "Services that are published.", view.services),
+        ("catalog_instances", "Instances of these services.", view.instances),
+        ("checked_instances", "Instances that are checked from here.", view.checked),
+        ("failing_instances", "Of these: those whose check fails.", view.failing),
+    )
+    for name, told, value in levels:
+        yield GaugeMetricFamily(f"dnsdisco_control_{name}", told, float(value))
+    counts = {
+        "restarts": "Control processes started anew.",
+        "wholes_sent": "Whole catalogs sent to workers: at their starts, after gaps and for large changes.",
+        "backlogs_dropped": "Times a worker did not read, so that it was sent the whole later.",
+    }
+    for name, told in counts.items():
+        yield CounterMetricFamily(f"dnsdisco_control_{name}_total", told, figures.control.get(name, 0))
+
+
+def _providers(providers: tuple[ProviderView, ...]) -> Iterator[Metric]:
+    state = GaugeMetricFamily("dnsdisco_control_provider_state", "1 for the state that it is in.", labels=("provider", "state"))
+    errors = CounterMetricFamily("dnsdisco_control_provider_errors_total", "Failed attempts to reach it.", labels=("provider",))
+    for provider in providers:
+        for word in STATES:
+            state.add_metric((provider.name, word), float(provider.state == word))
+        errors.add_metric((provider.name,), provider.errors)
+    yield state
+    yield errors
+    for name, told, value_of in _PROVIDER:
+        family = GaugeMetricFamily(f"dnsdisco_control_provider_{name}", told, labels=("provider",))
+        for provider in providers:
+            if (value := value_of(provider)) is not None:
+                family.add_metric((provider.name,), value)
+        yield family
+
+
+def _number(index: str) -> float | None:
+    return float(index) if index.isdecimal() and index.isascii() else None
