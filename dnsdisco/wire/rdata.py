@@ -7,8 +7,10 @@ import ipaddress
 from dnslib import DNSBuffer, DNSError, RD, RDMAP
 
 from dnsdisco.errors import WireError
-from dnsdisco.wire.constants import A, AAAA, CNAME, HINFO, NS, PTR, SOA, SRV, TXT, type_to_text
+from dnsdisco.wire import name
+from dnsdisco.wire.constants import A, AAAA, CNAME, HINFO, NS, PTR, RP, SOA, SRV, TXT, type_to_text
 from dnsdisco.wire.name import from_text as name_from_text
+from dnsdisco.wire.parse import NAMES_IN_RDATA
 from dnsdisco.wire.tokens import tokenize
 
 STRING_OCTETS_MAX = 255  # one character-string (RFC 1035 §3.3)
@@ -85,6 +87,9 @@ def _from_presentation(rtype: int, text: str) -> bytes:
             return ipaddress.IPv6Address(text.strip()).packed
         if rtype in (CNAME, NS, PTR):
             return name_from_text(_one_word(text))
+        if rtype == RP:  # two names, of which dnslib would write the second as a pointer into the first
+            mailbox, txt_name = text.split()
+            return name_from_text(mailbox) + name_from_text(txt_name)
         if rtype == HINFO:
             cpu, system = (token.text for token in tokenize(text))
             return txt([cpu.encode(), system.encode()])
@@ -124,7 +129,13 @@ def _one_word(text: str) -> str:
 
 
 def _verify(rtype: int, rdata: bytes) -> None:
-    """Well-formed where dnslib knows the type: what we send must parse at the client."""
+    """Well-formed where dnslib knows the type, and without pointers, which would point anywhere in a message: it must parse at the client."""
+    at, names = NAMES_IN_RDATA.get(rtype, (0, 0))
+    for _ in range(names):
+        wire, end = name.read(rdata, at)
+        if end - at != len(wire):
+            raise WireError(f"a compressed name in the data of {type_to_text(rtype)}")
+        at = end
     rdata_class = _class_of(type_to_text(rtype))
     if rdata_class is None or rdata_class is RD:
         return

@@ -26,6 +26,7 @@ GOOD = [
     ("SMIMEA", "3 1 1 0d6fce3fa7d3b4b4f4b3f1b8a4f1b8a40d6fce3fa7d3b4b4f4b3f1b8a4f1b8a4"),
     ("CDS", "12345 8 2 0d6fce3fa7d3b4b4f4b3f1b8a4f1b8a40d6fce3fa7d3b4b4f4b3f1b8a4f1b8a4"),
     ("KX", "10 kx.example.com."),
+    ("RP", "mail.example.com. txt.example.com."),
     ("AFSDB", "1 afs.example.com."),
     ("RT", "1 relay.example.com."),
     ("TYPE65280", "\\# 3 010203"),
@@ -45,7 +46,7 @@ BAD = [
     ("A", "192.0.2"), ("A", "::1"), ("A", ""), ("A", "1.2.3.4 5"), ("AAAA", "192.0.2.1"), ("CNAME", "a b"), ("CNAME", "a..b"), ("MX", "mail"),
     ("MX", "70000 mail."), ("SRV", "1 2 3"), ("SRV", "-1 2 3 x."), ("SRV", "1 2 70000 x."), ("SOA", "a. b. 1 2 3"), ("SOA", "a. b. 1 2 3 4 x"),
     ("TYPE65280", "x"), ("TYPE65280", "\\# 2 01"), ("TYPE65280", "\\# z"), ("A", "\\# 3 010203"), ("URI", "1 2 x"), ("CAA", "x"),
-    ("HINFO", "one"), ("HINFO", "a b c"), ("SVCB", "x"), ("KX", "mail"),
+    ("CNAME", "\\# 4 0161c000"), ("MX", "\\# 4 000ac000"), ("RP", "\\# 9 0161016200036161c000"), ("RP", "a."), ("HINFO", "one"), ("HINFO", "a b c"), ("SVCB", "x"), ("KX", "mail"),
 ]  # fmt: skip
 
 
