@@ -75,6 +75,8 @@ def answer(
                 made = render.extra_records(question.qname, question.qtype, extras, minimal.ttl)
             return _with_addresses(_positive(made, negative), catalog, settings)
         case NameServer():
+            if question.qtype == ANY:
+                return _minimal_any(question, minimal.ttl)
             packed = [rdata.address(text) for text in minimal.server_addresses]
             octets = {A: 4, AAAA: 16}.get(question.qtype, -1)
             return _positive(
