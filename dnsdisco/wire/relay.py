@@ -22,8 +22,8 @@ BODY_OCTETS_MAX = 65535 - 1024  # of records written anew: leaves room for the h
 def body_of(message: bytes, kept: Sequence[Place], qname: bytes) -> tuple[bytes, list[int]]:
     """The records at *kept*, in that order, as they may stand behind the question alone, and where the TTL of each begins there.
 
-    *qname*: the question's, in lower case, which is not compressed there. Octets as they are where nothing before or between them is left out; else each is written
-    anew, with names decompressed, since what they point at may be gone. Raises WireError.
+    *qname*: the question's, in lower case, which is not compressed there. Octets as they are where nothing before or between them is left
+    out; else each is written anew, with names decompressed, since what they point at may be gone. Raises WireError.
     """
     at = begin = HEADER_OCTETS + len(qname) + 4
     for place in kept:
