@@ -212,18 +212,22 @@ def _is_empty_non_terminal(catalog: Catalog, name: Labels) -> bool:
         label = name[0]
         has_services_below = label in PROTOCOLS or (label[:1] == b"_" and catalog.has_tag(label[1:]))
         return catalog.has_namespace(label) or (has_services_below and len(catalog) > 0)
-    return len(name) == 2 and catalog.has_namespace(name[1]) and name[0] in PROTOCOLS
+    is_above_services = name[0] in PROTOCOLS or (name[0][:1] == b"_" and catalog.has_tag(name[0][1:]))
+    return len(name) == 2 and is_above_services and catalog.has_namespace(name[1])
 
 
 def _missing(catalog: Catalog, zone: Labels, name: Labels) -> Result:
     """*name* is nowhere: a wildcard's, not known yet, or not there at all."""
-    for depth in range(1, len(name) + 1):
+    # From the zone downwards, for what is above a name that exists does so too (RFC 8020 §2): a name of a hundred labels costs no
+    # more than the few that are there.
+    encloser: Labels = ()
+    for depth in range(len(name) - 1, 0, -1):
+        if not _exists(catalog, zone, name[depth:]):
+            break
         encloser = name[depth:]
-        rrsets = catalog.records.wildcard(zone, encloser)
-        if rrsets is not None:
-            return Found(records=rrsets, is_wildcard=True)
-        if encloser and _exists(catalog, zone, encloser):
-            break  # the closest encloser has no wildcard below it (RFC 4592 §3.3.1)
+    rrsets = catalog.records.wildcard(zone, encloser)  # of the closest encloser alone (RFC 4592 §3.3.1)
+    if rrsets is not None:
+        return Found(records=rrsets, is_wildcard=True)
     if not catalog.is_complete:
         return NotReady(("control",))
     owner = _service_above(catalog, name)
