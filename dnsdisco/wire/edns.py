@@ -9,6 +9,7 @@ from dnsdisco.wire.constants import COOKIE, DO, EDE, KEEPALIVE, NSID
 
 OUR_UDP_OCTETS = 1232  # what we can receive without fragments (RFC 9715 §3; DNS flag day 2020)
 OPT_OCTETS = 11  # an OPT record without options
+OPTIONS_MAX = 512  # in one query: more than 1,232 octets hold; 64 KiB of empty ones would cost five milliseconds each time
 EDE_TEXT_OCTETS_MAX = 200  # a reason fits; a longer one would crowd out answers
 
 
@@ -26,11 +27,14 @@ class Edns(NamedTuple):
 def read_options(octets: bytes, size: int, ttl: int) -> Edns:
     """What an OPT record says; unknown options are passed over, of a doubled one the first counts. Raises WireError.
 
-    Linear in the options, which fit in one message.
+    Linear in the options, of which there are OPTIONS_MAX at most.
     """
     cookie, wants_nsid, wants_keepalive = b"", False, False
-    at, end = 0, len(octets)
+    at, end, count = 0, len(octets), 0
     while at < end:
+        count += 1
+        if count > OPTIONS_MAX:
+            raise WireError(f"more than {OPTIONS_MAX} EDNS options")
         if at + 4 > end:
             raise WireError("an EDNS option is cut short")
         code = octets[at] << 8 | octets[at + 1]

@@ -138,9 +138,9 @@ def _additional(query: Query, message: bytes, at: int, count: int) -> int:
             if length >= 0xC0:
                 at += 1
                 break
-            if length > LABEL_OCTETS_MAX:
-                raise WireError("an unknown label type")
             at += length
+            if length > LABEL_OCTETS_MAX or at - start >= NAME_OCTETS_MAX:
+                raise WireError("an unknown label type, or a name that is too long")
         if at + 10 > size:
             raise WireError("a record is cut short")
         rtype = message[at] << 8 | message[at + 1]
