@@ -76,6 +76,7 @@ def _dnsdisco() -> None:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
+    _open_streams()
     try:
         code: Any = _dnsdisco.main(args=args, prog_name="dnsdisco", standalone_mode=False, color=report.wants_colour(sys.stdout))
         sys.stdout.flush()
@@ -101,3 +102,18 @@ def main(args: Sequence[str] | None = None) -> int:
         )
         return BROKEN
     return code if isinstance(code, int) else 0
+
+
+def _open_streams() -> None:
+    """A standard stream that was closed before us leads nowhere: else the next socket gets its number, and a child closes that."""
+    for fd, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(fd)
+        except OSError:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != fd:
+                os.dup2(null, fd)
+                os.close(null)
+            os.set_inheritable(fd, True)
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(fd, mode, closefd=False))

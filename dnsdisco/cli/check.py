@@ -17,6 +17,7 @@ from dnsdisco.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from dnsdisco.config.schema import Provider
+    from dnsdisco.model.service import Service
 
 ZONE_FILE_OCTETS_MAX = 32 * 1024 * 1024  # more than the records that one zone file may hold
 
@@ -27,7 +28,8 @@ ZONE_FILE_OCTETS_MAX = 32 * 1024 * 1024  # more than the records that one zone f
     "--json", "is_json", is_flag=True, help='Print {"ok": …, "problems": [{"file", "line", "column", "path", "message"}]}.'
 )
 def command(config: str | None, *, is_json: bool) -> int:
-    """Look for faults in the configuration, in the static provider's services file and in the zone files.
+    """Look for faults in the configuration, in the static provider's services file and in the zone files; variables of the env
+    provider that make no sense are warnings.
 
     Each one is printed as file:line:column, the path of the key, what was expected and what was found.
 
@@ -65,17 +67,29 @@ def _problems(config: str | None) -> list[Problem]:
 
 def _provider_problems(entry: Provider, document: Document) -> list[Problem]:
     """Whether it can be built here (its package is installed, a plug-in takes its options), and what is wrong in its file."""
-    from dnsdisco.providers import registry, static  # noqa: PLC0415  likewise
+    from dnsdisco.providers import env, registry, static  # noqa: PLC0415  likewise
 
     try:
         registry.create(entry.plain(), os.environ).close()
     except ConfigError as error:
         return [_entry_problem(entry.type, document, problem.message) for problem in error.problems]
+    if entry.type == "env":
+        return [Problem("", 0, 0, variable, message, is_warning=True) for variable, message in env.services_from(os.environ)[1]]
     if entry.type != "static":
         return []
     named = entry.plain().get("path") or os.environ.get(static.PATH_VARIABLE)
     paths = [named] if named else [path for path in static.DEFAULT_PATHS if pathlib.Path(path).exists()]
-    return static.check_file(paths[0]) if paths else []
+    return static.check_file(paths[0], _record_faults) if paths else []
+
+
+def _record_faults(service: Service) -> list[tuple[str, str]]:
+    """Its `records:` that the server would leave out: whether a value makes sense for its type, control's compiler knows."""
+    from dnsdisco.control.records import Compiler  # noqa: PLC0415  likewise
+
+    compiler = Compiler()
+    compiler(service)
+    told = [reason.partition(" ") for _, reason in compiler.faults]  # `records[0] (MX) is left out: …`
+    return [(key, message) for key, _, message in told]
 
 
 def _entry_problem(kind: str, document: Document, message: str) -> Problem:

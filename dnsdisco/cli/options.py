@@ -54,7 +54,7 @@ def _host_and_port(value: str) -> str:
 ADDRESS = Checked("ADDR:PORT", lambda value: units.address(value, units.DNS_PORT, 0))
 ADDRESS_OR_OFF = Checked("ADDR:PORT|off", _or(("off", "none"), lambda value: units.address(value, lowest_port=0)))
 UPSTREAM = Checked("ADDR[:PORT]", _or(("none", "off"), units.upstream))
-ZONE = Checked("NAME", units.dns_name)
+ZONE = Checked("NAME", units.zone)
 CHECKED = Checked("A:P", _host_and_port)
 INTERVAL = Checked("DURATION", _interval)
 

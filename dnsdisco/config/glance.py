@@ -22,5 +22,5 @@ def glance(config: str | None = None) -> Glance:
     with contextlib.suppress(KeyError, IndexError, TypeError, ValueError):
         server = units.address(values["listen"][0], units.DNS_PORT)
     with contextlib.suppress(KeyError, IndexError, TypeError, ValueError):
-        zone = units.dns_name(values["zones"][0])
+        zone = units.zone(values["zones"][0])
     return Glance(server, zone)

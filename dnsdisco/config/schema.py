@@ -143,7 +143,7 @@ AnyProvider = Annotated[
 
 class Forward(_Section):
     upstreams: v.Upstreams = ("/etc/resolv.conf",)
-    zones: dict[v.Zone, v.Upstreams] = Field(default_factory=dict)
+    zones: dict[v.Domain, v.Upstreams] = Field(default_factory=dict)
     trust_ad: v.Truth = False
 
 

@@ -22,6 +22,7 @@ PRIVATE_NETWORKS = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.
 
 DURATION_S_MAX = 10 * 365 * 86400  # ten years: anything beyond is a slip of the pen, and no clock here overflows below it
 NAME_OCTETS_MAX = 253  # as text without the last dot: 255 octets on the wire (RFC 1035 §2.3.4)
+ZONE_OCTETS_MAX = 125  # as text: 127 octets in a message, which with two labels makes the 255 of RFC 1035 §2.3.4
 LABEL_OCTETS_MAX = 63
 SHOWN_CHARACTERS_MAX = 60  # of a wrong value in a message
 
@@ -186,6 +187,16 @@ def dns_name(value: object) -> str:
             raise ValueError(
                 f"expected a DNS name such as svc.local (letters, digits, - and _, with single dots between labels), found {shown(value)}",
             )
+    return text
+
+
+def zone(value: object) -> str:
+    """A zone to serve: a DNS name that leaves room for `INSTANCE.SERVICE.` of 63 octets each."""
+    text = dns_name(value)
+    if len(text) > ZONE_OCTETS_MAX:
+        raise ValueError(
+            f"expected a zone of at most {ZONE_OCTETS_MAX} characters, found {len(text)}: names below it would be too long"
+        )
     return text
 
 

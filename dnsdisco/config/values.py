@@ -160,7 +160,8 @@ Path = Annotated[str, PlainValidator(path)]
 PathOrNull = Annotated[str | None, PlainValidator(lambda value, info: None if value is None else path(value, info))]
 PathOrOff = Annotated[str | None, or_off(path)]
 AddressOrOff = Annotated[str | None, or_off(lambda value, _: units.address(value, lowest_port=0))]
-Zone = Annotated[str, PlainValidator(units.dns_name)]
+Domain = Annotated[str, PlainValidator(units.dns_name)]
+Zone = Annotated[str, PlainValidator(units.zone)]
 Zones = Annotated[tuple[Zone, ...], AfterValidator(_each_once), AfterValidator(_at_least_one)]
 Listen = Annotated[
     tuple[Annotated[str, PlainValidator(lambda value: units.address(value, units.DNS_PORT, 0))], ...],

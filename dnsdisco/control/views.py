@@ -37,8 +37,14 @@ class Reader:
     def _service(self, name: Any, data: Any, old: tuple[str, Service | None, int] | None) -> tuple[Service | None, int]:
         service, faults = service_from_data(name, data)
         self.faults += [(str(name), f"{path}: {message}" if path else message) for path, message, _ in faults]
-        left_out = sum(not is_warning for *_, is_warning in faults)
+        left_out = len({_whole(path) for path, _, is_warning in faults if not is_warning})
         return (old[1] if old is not None and old[1] == service else service), left_out
+
+
+def _whole(path: str) -> str:
+    """What is left out for a fault at *path*: an entry of a list, or the one instance that is written beside the service."""
+    head = path.partition(".")[0]
+    return head if head.endswith("]") else ""
 
 
 def _text(data: Any) -> str:

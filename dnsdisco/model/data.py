@@ -11,7 +11,7 @@ from typing import Any
 
 from dnsdisco.model import check
 from dnsdisco.model.address import build_url, parse_url, shown
-from dnsdisco.model.fields import check_from, meta_from, record_from, tags_from, ttl_from
+from dnsdisco.model.fields import check_from, meta_from, record_from, tags_from, ttl_from, unknown_in_check
 from dnsdisco.model.instances import (
     derived_id,
     Fault,
@@ -19,6 +19,7 @@ from dnsdisco.model.instances import (
     INSTANCE_KEYS,
     instances_from,
     lenient,
+    READ,
     scheme_of,
     Shared,
     tell_unknown,
@@ -26,6 +27,7 @@ from dnsdisco.model.instances import (
 from dnsdisco.model.names import service_label
 from dnsdisco.model.service import Instance, Record, Service
 from dnsdisco.model.view import service_to_dict
+from dnsdisco.model.within import every_fault
 
 __all__ = ["Fault", "derived_id", "service_from_data", "service_to_dict"]
 
@@ -94,6 +96,8 @@ def _full(name: str, data: Mapping[str, Any], faults: list[Fault]) -> Service:
     scheme = scheme_of(data, faults)
     tags = lenient(tags_from, data, "tags", "", faults)
     shared = Shared(name, scheme, tags, {key: data[key] for key in _SHARED_KEYS if data.get(key) is not None})
+    for key, value in shared.values.items():
+        faults.extend((path, message, False) for path, message in every_fault(READ[key], value, key))
     instances, scheme = instances_from(data["instances"], shared, faults)
     service = _service(
         name,
@@ -146,8 +150,8 @@ def _service(name: str, data: Mapping[str, Any], faults: list[Fault], **values: 
     if data.get("ttl") is not None:
         values["ttl"] = lenient(ttl_from, data, "ttl", "", faults)
     if data.get("check") is not None:
-        values["check"], unknown = lenient(check_from, data, "check", "", faults)
-        faults.extend((f"check.{key}", "unknown key; it is not used", True) for key in unknown)
+        values["check"] = lenient(check_from, data, "check", "", faults)
+        faults.extend((f"check.{key}", "unknown key; it is not used", True) for key in unknown_in_check(data["check"]))
     if data.get("records") is not None:
         values["records"] = _records(data["records"], faults)
     policy = data.get("when_all_unhealthy")

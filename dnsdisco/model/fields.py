@@ -128,10 +128,10 @@ def ports_from(value: Any) -> tuple[Port, ...]:
     raise unexpected("a mapping of names to ports", value)
 
 
-def check_from(value: Any) -> tuple[Check | None, list[str]]:
-    """The check, and the keys in it that mean nothing here."""
+def check_from(value: Any) -> Check | None:
+    """Keys that mean nothing are passed over: unknown_in_check() names them."""
     if value is None:
-        return None, []
+        return None
     if not isinstance(value, Mapping):
         raise unexpected("a mapping such as {http: 'http://{address}:{port}/health', interval: 10s}", value)
     http, tcp = text_from(value.get("http"), VALUE_CHARACTERS_MAX), text_from(value.get("tcp"))
@@ -139,7 +139,7 @@ def check_from(value: Any) -> tuple[Check | None, list[str]]:
         raise ValueError(f"expected one of http and tcp, found {'both' if http else 'neither'}")
     template(http, tcp)
     defaults = Check()
-    check = Check(
+    return Check(
         http=http,
         tcp=tcp,
         interval_s=duration_s(value.get("interval", defaults.interval_s), 0.1, INTERVAL_S_MAX),
@@ -149,7 +149,11 @@ def check_from(value: Any) -> tuple[Check | None, list[str]]:
         initial=health_from(value.get("initial")),
         verify=_truth(value.get("verify", defaults.verify)),
     )
-    return check, [str(key) for key in value if key not in _CHECK_KEYS]
+
+
+def unknown_in_check(value: Any) -> list[str]:
+    """The keys of a check that mean nothing here."""
+    return [str(key) for key in value if key not in _CHECK_KEYS] if isinstance(value, Mapping) else []
 
 
 def record_from(value: Any) -> Record:

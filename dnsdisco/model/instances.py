@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 from dnsdisco.model.address import canonical_address, number_from, parse_url, scheme_from, shown
 from dnsdisco.model.fields import health_from, meta_from, port_of_scheme, ports_from, tags_from, text_from
 from dnsdisco.model.service import Health, Instance, Port
+from dnsdisco.model.within import every_fault
 
 Fault = tuple[str, str, bool]  # key path relative to the service ("": the service itself), message, whether it is only a warning
 Value = TypeVar("Value")
@@ -83,6 +84,7 @@ def instance_from(data: Mapping[str, Any], path: str, shared: Shared, faults: li
         key = "address"
         if address is None:
             faults.append((path, "expected an `address` or a `url`, found neither", False))
+            _tell_all(data, path, shared, faults)
             return None
         address = canonical_address(address)
         key = "port"
@@ -106,7 +108,8 @@ def instance_from(data: Mapping[str, Any], path: str, shared: Shared, faults: li
         key = "node"
         node = "" if get("node") is None else text_from(data["node"])
     except ValueError as error:
-        faults.append((f"{path}.{key}" if path else key, str(error), False))
+        if not _tell_all(data, path, shared, faults):
+            faults.append((f"{path}.{key}" if path else key, str(error), False))
         return None
     dot = f"{path}." if path else ""
     tags = lenient(tags_from, data, "tags", dot, faults)
@@ -114,6 +117,46 @@ def instance_from(data: Mapping[str, Any], path: str, shared: Shared, faults: li
         tags = tuple(dict.fromkeys((*tags, *shared.tags)))  # what is said of the service is true of each instance
     meta = lenient(meta_from, data, "meta", dot, faults)
     return Instance(id_, address, ports, weight, warning_weight, priority, tags, meta, health, hostname, node)
+
+
+def _tell_all(data: Mapping[str, Any], path: str, shared: Shared, faults: list[Fault]) -> bool:
+    """Each value of an instance that cannot be used, not only the one for which it is left out. False: there is none.
+
+    What the service says for all is told once, by who reads the service.
+    """
+    is_told = False
+    dot = f"{path}." if path else ""
+    for key, read in READ.items():
+        value = data.get(key)
+        if value is None or value == "":
+            continue
+        found = every_fault(read, value, key)
+        is_told = is_told or bool(found)
+        if value is not shared.values.get(key):
+            faults.extend((dot + at, message, False) for at, message in found)
+    return is_told
+
+
+def _weight(value: Any) -> int:
+    return number_from(value, 0, WEIGHT_MAX)
+
+
+READ: dict[str, Callable[[Any], Any]] = {
+    "url": parse_url,
+    "scheme": scheme_from,
+    "address": canonical_address,
+    "port": lambda value: number_from(value, 1, 65535),
+    "ports": ports_from,
+    "id": text_from,
+    "weight": _weight,
+    "warning_weight": _weight,
+    "priority": _weight,
+    "health": health_from,
+    "hostname": text_from,
+    "node": text_from,
+    "tags": tags_from,
+    "meta": meta_from,
+}
 
 
 def derived_id(name: str, address: str, ports: tuple[Port, ...]) -> str:
@@ -138,8 +181,8 @@ def lenient(read: Callable[[Any], Value], data: Mapping[str, Any], key: str, dot
     """What *read* makes of `data[key]`; where it cannot be used, a fault, and what *read* makes of nothing."""
     try:
         return read(data.get(key))
-    except ValueError as error:
-        faults.append((f"{dot}{key}", str(error), False))
+    except ValueError:
+        faults.extend((dot + path, message, False) for path, message in every_fault(read, data[key], key))
         return read(None)
 
 

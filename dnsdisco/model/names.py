@@ -99,7 +99,7 @@ def _part(instances: tuple[Instance, ...], group: list[int], label: str, labels:
     # Its own content decides who comes first, not the order in which a backend lists it.
     left = sorted(group, key=lambda at: _identity(instances[at]))
     for suffix in (_node_suffix, _address_suffix, _port_suffix, _hash_suffix):
-        choices = {at: _fit(label, tail) for at in left if (tail := suffix(instances[at]))}
+        choices = {at: _fit(label, tail) for at in left if (tail := _beyond(label, suffix(instances[at])))}
         counts = Counter(choices.values())
         for at, choice in choices.items():
             if counts[choice] == 1 and choice not in taken:
@@ -112,6 +112,11 @@ def _part(instances: tuple[Instance, ...], group: list[int], label: str, labels:
         numbered = (_fit(label, f"{_hash_suffix(instances[at])}-{number}") for number in count(2))
         labels[at] = next(choice for choice in numbered if choice not in taken)
         taken.add(labels[at])
+
+
+def _beyond(label: str, suffix: str) -> str:
+    """*suffix* without the address, where that is the label already: `10-0-0-1-8080`."""
+    return "" if suffix == label else suffix.removeprefix(f"{label}-")
 
 
 def _node_suffix(instance: Instance) -> str:

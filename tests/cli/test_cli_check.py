@@ -146,3 +146,45 @@ def test_a_provider_that_cannot_be_built(folder, capsys, monkeypatch):
     ]
     monkeypatch.setenv("SERVICE_DISCOVERY_PROVIDER", "static")
     assert checked(capsys) == [("", 0, 0, "static", "no such option")]
+
+
+def test_records_that_the_server_would_leave_out(folder, capsys):
+    (folder / "services.yaml").write_text(
+        "web:\n"
+        "  address: 10.0.0.1\n"
+        "  port: 70000\n"
+        "mail:\n"
+        "  address: 10.0.0.2\n"
+        "  records:\n"
+        "    - {type: FOO, value: x}\n"
+        "    - {type: A, value: 10.0.0}\n"
+        "    - {type: MX, value: '10 mx.example.net.'}\n"
+        "    - {type: CNAME, value: www.example.net.}\n"
+        "    - {type: TXT, name: a..b, value: x}\n"
+        "    - 5\n"
+    )
+    problems = checked(capsys)
+    assert [problem[1:4] for problem in problems] == [
+        (3, 9, "web.port"),
+        (7, 7, "mail.records[0]"),
+        (8, 7, "mail.records[1]"),
+        (10, 7, "mail.records[3]"),
+        (11, 7, "mail.records[4]"),
+        (12, 7, "mail.records[5]"),
+    ]
+    assert "FOO" in problems[1][4]
+
+
+def test_a_name_that_is_empty_has_a_place(folder, capsys):
+    (folder / "services.yaml").write_text('web: {address: 10.0.0.1}\n"": {address: 10.0.0.2}\n')
+    [(file, line, column, path, message)] = checked(capsys)
+    assert (file, line, column, path) == ("services.yaml", 2, 1, "")
+    assert "expected a service name" in message
+
+
+def test_a_variable_that_makes_no_sense_is_a_warning(capsys, monkeypatch):
+    monkeypatch.setenv("SERVICE_DB_HOST", "10.0.0.1")
+    monkeypatch.setenv("SERVICE_DB_PORT", "many")
+    [(file, line, column, path, message)] = checked(capsys)
+    assert (file, line, column, path) == ("", 0, 0, "SERVICE_DB_PORT")
+    assert message.startswith("warning: expected a whole number from 1 to 65535")

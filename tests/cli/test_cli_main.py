@@ -158,6 +158,28 @@ def _on_a_terminal(*args, **environ):
     return shown
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed_are_no_disaster(closed, tmp_path):
+    """As some starters of daemons leave them."""
+    (tmp_path / "s.yaml").write_text("web: {address: 10.0.0.1}\n")
+    command = [
+        sys.executable,
+        "-m",
+        "dnsdisco.cli",
+        "register",
+        "db",
+        "--address",
+        "10.0.0.2",
+        "--services",
+        "s.yaml",
+        "--port",
+        "1",
+    ]
+    done = subprocess.run(["sh", "-c", f'exec "$@" {closed}', "sh", *command], cwd=tmp_path, env=ENVIRON, check=False)
+    assert done.returncode == 0
+    assert "db:" in (tmp_path / "s.yaml").read_text()
+
+
 @pytest.mark.parametrize(
     ("environ", "is_coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False), ({"NO_COLOR": ""}, True)]
 )

@@ -91,6 +91,7 @@ FAULTS = [
     ("forward: {zones: {corp.example: [x]}}", 1, 34, "forward.zones['corp.example'][0]", "expected an upstream"),
     ("forward: {zones: {corp.example: 192.0.2.1}}", 1, 33, "forward.zones['corp.example']", "expected a list such as"),
     ("acl: {allow: [10.0.0.1/8]}", 1, 15, "acl.allow[0]", "did you mean 10.0.0.0/8?"),
+    (f"zones: [{'a' * 60}.{'b' * 60}.example]", 1, 9, "zones[0]", "expected a zone of at most 125 characters, found 129"),
     ('identity: {server_id: "a\\nb"}', 1, 23, "identity.server_id", "expected a text of at most 255 printable octets"),
     (f"identity: {{version: {'x' * 256}}}", 1, 21, "identity.version", "expected a text of at most 255 printable octets"),
     # providers

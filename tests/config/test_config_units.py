@@ -225,7 +225,15 @@ def test_a_wrong_value_is_shown_on_one_short_printable_line():
     ]
 
 
-READERS = [units.duration_s, units.address, units.networks, units.upstream, units.dns_name, units.port]
+def test_a_zone_leaves_room_for_an_instance_of_a_service():
+    longest = f"{'a' * 61}.{'b' * 63}"
+    assert units.zone(longest.upper()) == longest
+    assert len(f"{'i' * 63}.{'s' * 63}.{longest}") == 253
+    with pytest.raises(ValueError, match="a zone of at most 125 characters, found 126: names below it would be too long"):
+        units.zone(f"a{longest}")
+
+
+READERS = [units.duration_s, units.address, units.networks, units.upstream, units.dns_name, units.zone, units.port]
 anything = st.one_of(
     st.text(),
     st.from_regex(r"[\[\]:.%#/0-9a-fhlnopstx-]{0,40}", fullmatch=True),

@@ -155,7 +155,7 @@ def test_a_check_with_a_user_name_is_left_out_alone_and_its_password_is_told_to_
     assert service is not None
     assert service.check is None
     [(path, message, is_warning)] = faults
-    assert (path, is_warning) == ("check", False)
+    assert (path, is_warning) == ("check.http", False)
     assert "secret" not in message
 
 

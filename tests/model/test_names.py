@@ -106,6 +106,13 @@ def test_a_made_up_name_never_takes_one_that_is_somebodys_id() -> None:
     assert got[0] == "web-10-0-0-1"
 
 
+def test_ports_part_what_is_called_after_its_address() -> None:
+    """Two programs on one machine, without an id: the usual case on a laptop."""
+    one, two = (Instance(f"web-127.0.0.1-{port}", "127.0.0.1", (Port(port),)) for port in (8001, 8002))
+    assert labels(one, two) == ["127-0-0-1-8001", "127-0-0-1-8002"]
+    assert labels(one) == ["127-0-0-1"]
+
+
 def test_the_same_instance_twice_still_has_two_labels() -> None:
     first, second = labels(Instance("web", "10.0.0.1"), Instance("web", "10.0.0.1"))
     assert first != second

@@ -134,6 +134,13 @@ def test_a_port_that_is_taken_ends_the_start_and_hurts_nobody(folder):
     assert set(traffic.outcomes) == {"NOERROR"}
 
 
+def test_no_standard_input(folder):
+    """Its number must not go to a socket, which a child would lose."""
+    with Server("--services", "services.yaml", cwd=folder, preexec_fn=lambda: os.close(0)) as server:
+        assert server.ask("web.svc.local").answer
+        assert server.ask("web.svc.local", tcp=True).answer
+
+
 def test_several_addresses_of_both_families(folder):
     arguments = ("--services", "services.yaml", "--upstream", "none", "--listen", "127.0.0.2:0", "--listen", "[::1]:0")
     with Server(*arguments, cwd=folder) as server:
