@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import random
 import threading
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
-from dnsdisco.errors import ProviderError
+from dnsdisco.errors import NotSupported, ProviderError
 from dnsdisco.model.data import service_from_data, service_to_dict
 from dnsdisco.model.service import Instance, Service
 from dnsdisco.model.view import effective_weight
@@ -21,6 +21,8 @@ from dnsdisco.providers.base import ServiceDiscovery
 from dnsdisco.providers.cached import Cache
 from dnsdisco.providers.chain import ChainServiceDiscovery
 from dnsdisco.providers.log import logger
+
+Changed = TypeVar("Changed")
 
 PROVIDER_VARIABLE = "SERVICE_DISCOVERY_PROVIDER"
 
@@ -31,9 +33,7 @@ def get_service_url(name: str, default: str | None = None) -> str | None:
     Raises ProviderError when the provider does not answer and nothing is cached, whatever *default* is. May block, for as long as the
     provider does.
     """
-    service = _current.get_service(name)
-    url: str | None = service_to_dict(service, by_weight)["url"] if service else None
-    return url or default
+    return _current.get_service_url(name) or default
 
 
 def get_service(name: str, default: dict[str, Any] | None = None) -> dict[str, Any] | None:
@@ -55,18 +55,14 @@ def register_service(name: str, service_data: Mapping[str, Any]) -> str:
 
     Raises NotSupported, with the reason, where the provider is read-only; ValueError for data that make no instance; ProviderError.
     """
-    try:
-        return _current.provider().register_service(name, service_data)
-    finally:
-        _current.cache.clear()
+    if not isinstance(service_data, Mapping):
+        raise TypeError(f"expected a mapping such as {{'address': '10.0.0.11', 'port': 8080}}, found {type(service_data).__name__}")
+    return _current.change(lambda provider: provider.register_service(name, service_data))
 
 
 def deregister_service(name: str, instance_id: str | None = None) -> bool:
     """Remove that instance, or every instance that we may remove. False: there was none. Errors as register_service()."""
-    try:
-        return _current.provider().deregister_service(name, instance_id)
-    finally:
-        _current.cache.clear()
+    return _current.change(lambda provider: provider.deregister_service(name, instance_id))
 
 
 def set_discovery_provider(provider: ServiceDiscovery | None) -> None:
@@ -81,6 +77,8 @@ def get_discovery_provider(provider_type: str | None = None) -> ServiceDiscovery
 
     Raises ConfigError where there is no such provider, or its package is not installed.
     """
+    if provider_type is not None and not isinstance(provider_type, str):
+        raise TypeError(f"expected the type of a provider, such as 'env', found {type(provider_type).__name__}")
     return _current.provider() if provider_type is None else _built(_names(provider_type))
 
 
@@ -113,9 +111,31 @@ class Discovery:
         if old is not None and was_ours:
             old.close()
 
+    def change(self, make: Callable[[ServiceDiscovery], Changed]) -> Changed:
+        """What *make* does to the provider; the cache is cleared, unless the provider refuses, and so nothing has changed."""
+        try:
+            changed = make(self.provider())
+        except (NotSupported, ValueError, TypeError):
+            raise
+        except BaseException:
+            self.cache.clear()
+            raise
+        self.cache.clear()
+        return changed
+
+    def get_service_url(self, name: str) -> str | None:
+        """A provider that has a word of its own for this is asked for it; the others' services have what it takes."""
+        if type(self.provider()).get_service_url is ServiceDiscovery.get_service_url:
+            service = self.get_service(name)
+            return service_to_dict(service, by_weight)["url"] if service else None
+        _require_name(name)
+        url: str | None = self.cache.get(
+            ("url", name), lambda: _answer(self.provider(), lambda provider: provider.get_service_url(name))
+        )
+        return url
+
     def get_service(self, name: str) -> Service | None:
-        if not isinstance(name, str):
-            raise TypeError(f"expected the name of a service, found {type(name).__name__}")
+        _require_name(name)
         everything = self.cache.fresh(_ALL) or {}
         found: Service | None = everything.get(name)
         if found is not None:
@@ -144,6 +164,11 @@ class Discovery:
 
 
 _ALL = ("all", "")
+
+
+def _require_name(name: object) -> None:
+    if not isinstance(name, str):
+        raise TypeError(f"expected the name of a service, found {type(name).__name__}")
 
 
 def _answer(provider: ServiceDiscovery, ask: Any) -> Any:

@@ -26,13 +26,18 @@ Services = Mapping[str, Mapping[str, Any]]
 class ServiceDiscovery(ABC):
     """A source of services. May be used by several threads at once. The constructor does no I/O."""
 
-    type: ClassVar[str]  # its name in `providers:` and in SERVICE_DISCOVERY_PROVIDER
+    type: ClassVar[str]  # its name in `providers:` and in SERVICE_DISCOVERY_PROVIDER; without one, that of the class in lower case
     poll_interval: float = 5.0  # seconds between calls of get_services() in a server, when watch() is not overridden
     when_all_unhealthy: str = (
         ""  # what a provider with a rule of its own says for its services; an entry of `providers:` replaces it
     )
     index: str = ""  # what the backend calls the state that was last read (an index, a resourceVersion), if it does; for people
     rejected: int = 0  # objects in it that could not be used; each has been told to the log. For people
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if not hasattr(cls, "type"):
+            cls.type = cls.__name__.removesuffix("ServiceDiscovery").lower() or cls.__name__.lower()
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any], environ: Mapping[str, str]) -> Self:
@@ -70,6 +75,8 @@ class ServiceDiscovery(ABC):
 
     def deregister_service(self, service_name: str, instance_id: str | None = None) -> bool:
         """Remove one instance, or every instance that we may remove. False: there was none."""
+        if not _has(self.get_service(service_name), instance_id):
+            return False
         raise NotSupported(f"the {self.type} provider is read-only")
 
     def watch(self, stop: threading.Event) -> Iterator[Services | Snapshot]:
@@ -84,3 +91,9 @@ class ServiceDiscovery(ABC):
 
     def close(self) -> None:
         """Let go of connections and files. Called once, after watch() has ended."""
+
+
+def _has(service: Mapping[str, Any] | None, instance_id: str | None) -> bool:
+    if service is None:
+        return False
+    return instance_id is None or any(each["id"] == instance_id for each in service["instances"])

@@ -88,18 +88,17 @@ class ChainServiceDiscovery(ServiceDiscovery):
         raise NotSupported("; ".join(reasons) or f"no provider takes the name {service_name}")
 
     def deregister_service(self, service_name: str, instance_id: str | None = None) -> bool:
-        """With the first provider that can, and has it."""
-        reasons, could = [], False
+        """With the first provider that can, and has it. Raises NotSupported where only one that cannot has it."""
+        reasons = []
         for link in self._links_for(service_name):
             try:
                 if link.provider.deregister_service(service_name, instance_id):
                     return True
-                could = True
             except NotSupported as error:
                 reasons.append(str(error))
-        if could:
-            return False
-        raise NotSupported("; ".join(reasons) or f"no provider takes the name {service_name}")
+        if reasons:
+            raise NotSupported("; ".join(reasons))
+        return False
 
     def close(self) -> None:
         for link in self.links:

@@ -68,7 +68,10 @@ class EnvServiceDiscovery(ServiceDiscovery):
         raise NotSupported(_WHY_NOT)
 
     def deregister_service(self, service_name: str, instance_id: str | None = None) -> bool:
-        raise NotSupported(_WHY_NOT)
+        try:
+            return super().deregister_service(service_name, instance_id)
+        except NotSupported:
+            raise NotSupported(_WHY_NOT) from None
 
     def watch(self, stop: threading.Event) -> Iterator[Services]:
         """Nobody can change the environment of another process, so this one looks at its own as often as a poll would."""

@@ -5,16 +5,19 @@ Works in place on any nesting of mappings and lists, so that it serves plain dat
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
+from dnsdisco.model.check import template
 from dnsdisco.model.data import service_from_data
 from dnsdisco.model.instances import INSTANCE_KEYS
+from dnsdisco.model.service import Instance
 
 Services = MutableMapping[str, Any]
 Change = Callable[[Services], bool]  # False: there was nothing to change
 
 OF_ONE = INSTANCE_KEYS - {"scheme"}  # what belongs to an instance; the rest is said of the service as a whole
+_ASKED = ("http", "tcp")  # what a check may ask
 _SHARED = ("port", "ports")  # of the service, where an instance has none: its derived id needs them
 
 
@@ -38,7 +41,7 @@ def put(name: str, data: dict[str, Any], instance_id: str) -> Change:
         one = {key: value for key, value in data.items() if key in OF_ONE}
         for key, value in data.items():
             if key not in OF_ONE:
-                entry[key] = value
+                entry[key] = _check_of_all(name, entry, value, one) if key == "check" else value
         instances = entry["instances"]
         for at, each in enumerate(instances):
             if _id_of(name, entry, each) == instance_id:
@@ -89,6 +92,42 @@ def _overwrite(entry: MutableMapping[str, Any], data: dict[str, Any]) -> None:
         entry[key] = value
 
 
+def _check_of_all(name: str, entry: MutableMapping[str, Any], check: Any, one: dict[str, Any]) -> Any:
+    """*check*, which comes with the instance *one*, as the check of all, where there was one for all, or for another the same.
+
+    There is one check for all instances, but who registers each of several writes its own address into it.
+    """
+    new, known = _of_any(check, _read(name, entry, one)), entry.get("check")
+    if not new or not isinstance(known, Mapping):
+        return check
+    instances = (_read(name, entry, each) for each in entry["instances"])
+    is_for_all = any("{address}" in str(known.get(key)) for key in _ASKED)
+    return new if is_for_all or any(_is_same(new, _of_any(known, each)) for each in instances) else check
+
+
+def _is_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return all(one.get(key) == other.get(key) for key in _ASKED)
+
+
+def _of_any(check: Any, instance: Instance | None) -> dict[str, Any]:
+    """*check* with {address} and {port} in place of those of *instance*; empty where it asks somebody else."""
+    if not isinstance(check, Mapping) or instance is None:
+        return {}
+    said = dict(check)
+    for key in _ASKED:
+        if not said.get(key):
+            continue
+        try:
+            scheme, host, port, path = template(*((str(said[key]), "") if key == "http" else ("", str(said[key]))))
+        except ValueError:
+            return {}
+        if host not in ("", instance.address):
+            return {}
+        is_first = port == 0 or (instance.ports and port == instance.ports[0].number)
+        said[key] = f"{'' if key == 'tcp' else f'{scheme}://'}{{address}}:{'{port}' if is_first else port}{path}"
+    return said
+
+
 def _taken_out(entry: Any) -> Any:
     """What belongs to the instance, as a mapping of the same kind, with the comments and the look that ruamel.yaml keeps beside it."""
     first = type(entry)()
@@ -105,6 +144,11 @@ def _taken_out(entry: Any) -> Any:
 
 def _id_of(name: str, entry: MutableMapping[str, Any], instance: Any) -> str | None:
     """The id that readers of the file see; None for an instance that they leave out."""
+    read = _read(name, entry, instance)
+    return read.id if read else None
+
+
+def _read(name: str, entry: MutableMapping[str, Any], instance: Any) -> Instance | None:
     shared = {key: entry[key] for key in _SHARED if entry.get(key) is not None}
     service, _ = service_from_data(name, {**shared, "instances": [instance]})
-    return service.instances[0].id if service and service.instances else None
+    return service.instances[0] if service and service.instances else None

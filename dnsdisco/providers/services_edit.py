@@ -1,7 +1,7 @@
 """A change of the data becomes a change of the text, and nothing else in the text changes.
 
-YAML: the lines of the one service are read and written by ruamel.yaml, which keeps comments; all other lines stay as they are, octet
-for octet. Where those lines do not stand for themselves (anchors of other services, a file that is one `{...}`), the whole file goes
+YAML: where an instance comes or goes, its lines do (services_items.py). Else the lines of the one service are read and written by
+ruamel.yaml, which keeps comments; all other lines stay as they are, octet for octet. Where those lines do not stand for themselves (anchors of other services, a file that is one `{...}`), the whole file goes
 through it. JSON is written anew with its own indentation. Either way the new text is read back, and unless it says what the old one
 said, with the one change, the edit is refused: a file is never made worse.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import yaml
@@ -19,6 +19,7 @@ from yaml import events
 
 from dnsdisco.model.data import service_from_data
 from dnsdisco.providers.services_change import Change
+from dnsdisco.providers.services_items import edit_items
 from dnsdisco.providers.services_text import is_json, parse, Unreadable
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -41,7 +42,15 @@ def edit(text: str, file: str, name: str, change: Change) -> str | None:
     wanted = {key: _unfolded(value) if key == name else value for key, value in old.items()}
     if not change(wanted):
         return None
-    writers = [_edit_json] if is_json(text, file) else [_edit_lines, _edit_whole]
+    if _says(old, wanted, name):
+        return text  # in the words in which it is written
+
+    def by_items(text: str, name: str, _change: Change) -> str:
+        lines = _lines_of(text, name)
+        part = edit_items(text[lines.start : lines.end], name, old.get(name), wanted.get(name), _rendered)
+        return text[: lines.start] + part + text[lines.end :]
+
+    writers = [_edit_json] if is_json(text, file) else [by_items, _edit_lines, _edit_whole]
     for write in writers:
         try:
             new_text = write(text, name, change)
@@ -97,16 +106,36 @@ def _edit_whole(text: str, _name: str, change: Change) -> str:
     return _by_ruamel(text, change, text).replace("\n", "\r\n" if "\r\n" in text else "\n")
 
 
-def _by_ruamel(part: str, change: Change, whole: str) -> str:
-    """*part*, a YAML document, after *change*; "" when nothing is left. New values look like their neighbours in *whole*."""
+def _rendered(entries: Sequence[Any], is_flow: bool) -> str:  # noqa: FBT001  one of two styles, told once
+    """Entries of a list, as lines that begin with a dash."""
+    from ruamel.yaml.comments import CommentedMap, CommentedSeq  # noqa: PLC0415
+
+    neighbour = CommentedMap()
+    neighbour.fa.set_flow_style()
+    data = CommentedSeq([neighbour, *entries] if is_flow else entries)
+    _dress(data, {})
+    if is_flow:
+        del data[0]
+    stream = io.StringIO()
+    _ruamel(2, 0).dump(data, stream)
+    return stream.getvalue()
+
+
+def _ruamel(mapping: int, offset: int) -> Any:
     from ruamel.yaml import YAML  # noqa: PLC0415  60 ms that only who registers something should pay
-    from ruamel.yaml.comments import CommentedMap  # noqa: PLC0415
 
     ruamel = YAML()
     ruamel.preserve_quotes = True
     ruamel.width = 1_000_000  # its habit of folding long lines would touch what nobody asked for
-    mapping, offset = _indents(part, whole)
     ruamel.indent(mapping=mapping, sequence=offset + 2, offset=offset)
+    return ruamel
+
+
+def _by_ruamel(part: str, change: Change, whole: str) -> str:
+    """*part*, a YAML document, after *change*; "" when nothing is left. New values look like their neighbours in *whole*."""
+    from ruamel.yaml.comments import CommentedMap  # noqa: PLC0415
+
+    ruamel = _ruamel(*_indents(part, whole))
     ruamel.explicit_start = part.startswith("---")
     data = ruamel.load(part.replace("\r\n", "\n"))
     if data is None:
@@ -206,9 +235,9 @@ def _lines_of(text: str, name: str) -> _Lines:
             if isinstance(key, events.ScalarEvent) and key.value == name:
                 return _whole_lines(text, key.start_mark, end)
             key = None
-    if re.search(r"^\.\.\.", text, re.MULTILINE):
-        raise ValueError("what is added at the end would not belong to the document")
-    return _Lines(len(text), len(text))
+    end_mark = re.search(r"^\.\.\.", text, re.MULTILINE)  # what comes after it is not of the document
+    end = end_mark.start() if end_mark else len(text)
+    return _Lines(end, end)
 
 
 def _index(mark: Any) -> int:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import yaml
 from yaml import events
 
+_DOCUMENT = "\n"  # the path of the whole; a key may be empty, but this cannot be one that anybody asks for
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -56,8 +57,7 @@ def _take(event: Any, stack: list[_Container], services: set[str], found: dict[s
         inner.key_mark = event.start_mark
         return
     path = _path(inner, services)
-    if path:
-        assert inner is not None
+    if path is not None and inner is not None:
         value = _place(event.start_mark)
         key = _place(inner.key_mark) if inner.is_mapping else value
         found.setdefault(path, Place(key, value if is_scalar else key))
@@ -69,10 +69,10 @@ def _take(event: Any, stack: list[_Container], services: set[str], found: dict[s
 
 
 def _path(inner: _Container | None, services: set[str]) -> str | None:
-    """Of the value that begins in *inner*; "" for the whole document."""
+    """Of the value that begins in *inner*."""
     if inner is None:
-        return ""
-    if inner.path == "":
+        return _DOCUMENT
+    if inner.path == _DOCUMENT:
         return inner.key if inner.is_mapping and inner.key in services else None
     if inner.path is None:
         return None

@@ -11,13 +11,14 @@ import errno
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace as replaced
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from dnsdisco.errors import NotSupported, Problem, ProviderError
 from dnsdisco.model.data import service_from_data, service_to_dict
-from dnsdisco.model.service import Health, Snapshot
+from dnsdisco.model.service import Health, Service, Snapshot
 from dnsdisco.providers.atomic_file import Busy, exclusive, replace
 from dnsdisco.providers.base import ServiceDiscovery
 from dnsdisco.providers.log import logger
@@ -170,8 +171,9 @@ class StaticServiceDiscovery(ServiceDiscovery):
         try:
             with exclusive(path) as real:
                 octets = octets_of(real)[1] if real.exists() else b""
-                new = edit(text_of(octets, file), file, name, change)
-                if new is not None:
+                text = text_of(octets, file)
+                new = edit(text, file, name, change)
+                if new is not None and new != text:
                     replace(real, (_BOM if octets.startswith(_BOM) else b"") + new.encode())
                 return new is not None
         except Unreadable as error:
@@ -186,8 +188,13 @@ class StaticServiceDiscovery(ServiceDiscovery):
             raise ProviderError(self.type, f"{file}: {_reason(error)}") from None
 
 
-def check_file(path: str | os.PathLike[str]) -> list[Problem]:
-    """Every fault and warning in a services file, with its place; [] for a good one. Never raises for what is in it."""
+def check_file(
+    path: str | os.PathLike[str], verify: Callable[[Service], Iterable[tuple[str, str]]] = lambda _: ()
+) -> list[Problem]:
+    """Every fault and warning in a services file, with its place; [] for a good one. Never raises for what is in it.
+
+    *verify*: the key path and the message of each fault that only another room can see in a service.
+    """
     file = os.fspath(path)
     try:
         state, octets = octets_of(Path(file).expanduser())
@@ -197,7 +204,13 @@ def check_file(path: str | os.PathLike[str]) -> list[Problem]:
         return [error.problem._replace(file=file)]
     except OSError as error:
         return [Problem(file, 0, 0, "", _reason(error))]
-    return sorted(content.problems(file) + collisions(content, text, file), key=lambda problem: (problem.line, problem.column))
+    faults = dict(content.faults)
+    for service in content.snapshot.services.values():
+        seen = [(key, message, False) for key, message in verify(service)]
+        if seen:
+            faults[service.name] = [*faults.get(service.name, []), *seen]
+    problems = replaced(content, faults=faults, text=text).problems(file) + collisions(content, text, file)
+    return sorted(problems, key=lambda problem: (problem.line, problem.column))
 
 
 class _Changes:

@@ -1,5 +1,6 @@
 """The seed's functions, with the seed's names and behaviour, from `dnsdisco`."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -111,6 +112,79 @@ def test_the_seed_s_readme(tmp_path, monkeypatch):
     assert deregister_service("my-service") is True
     assert get_service("my-service") is None
     assert deregister_service("my-service") is False
+
+
+def test_a_provider_that_says_no_more_than_it_must():
+    """One method is all that is needed, not even a name."""
+
+    class LaptopServiceDiscovery(ServiceDiscovery):
+        def get_services(self):
+            return {"auth": {"address": "10.0.0.1", "port": 80}}
+
+    class Laptop(LaptopServiceDiscovery):
+        type = "tablet"
+
+    assert (LaptopServiceDiscovery.type, Laptop.type) == ("laptop", "tablet")
+    set_discovery_provider(LaptopServiceDiscovery())
+    assert get_service_url("auth") == "http://10.0.0.1:80"
+    with pytest.raises(NotSupported, match="the laptop provider is read-only"):
+        register_service("auth", {"address": "10.0.0.2"})
+    with pytest.raises(NotSupported, match="the laptop provider is read-only"):
+        deregister_service("auth")
+    assert deregister_service("auth", "another") is False
+    assert deregister_service("nobody") is False
+
+
+def test_a_provider_with_a_url_of_its_own_is_asked_for_it():
+    class Proxy(ServiceDiscovery):
+        asked = 0
+        is_down = False
+
+        def get_services(self):
+            return {}
+
+        def get_service_url(self, service_name, default=None):
+            self.asked += 1
+            if self.is_down:
+                raise ConnectionRefusedError("no")
+            return f"http://proxy/{service_name}" if service_name != "nobody" else default
+
+    proxy = Proxy()
+    set_discovery_provider(proxy)
+    assert [get_service_url("auth") for _ in range(3)] == ["http://proxy/auth"] * 3
+    assert proxy.asked == 1
+    assert get_service_url("nobody", "http://fallback") == "http://fallback"
+    proxy.is_down = True
+    with pytest.raises(ProviderError, match="ConnectionRefusedError"):
+        get_service_url("new", "http://fallback")
+    with pytest.raises(TypeError):
+        get_service_url(None)
+
+
+def test_a_change_that_is_refused_leaves_the_cache_alone(backend):
+    assert get_service_url("auth") == "http://auth:1"
+    backend.error = NotSupported("read-only")
+    backend.register_service = lambda *_: backend._answer("register")
+    with pytest.raises(NotSupported):
+        register_service("auth", {"address": "10.0.0.1"})
+    backend.error = ProviderError("backend", "down")
+    assert get_service_url("auth") == "http://auth:1"
+
+
+@pytest.mark.parametrize("data", [None, 5, "10.0.0.1", [("address", "10.0.0.1")]])
+def test_data_that_are_no_mapping(data, backend):
+    with pytest.raises(TypeError, match="expected a mapping"):
+        register_service("auth", data)
+    with pytest.raises(TypeError, match="expected the type of a provider"):
+        get_discovery_provider(5)
+
+
+@pytest.mark.parametrize("name", ["env", "static", "consul", "kubernetes"])
+def test_short_paths(name):
+    pytest.importorskip(name if name in ("consul", "kubernetes") else "dnsdisco")
+    short, long = importlib.import_module(f"dnsdisco.{name}"), importlib.import_module(f"dnsdisco.providers.{name}")
+    assert [getattr(short, each) for each in short.__all__] == [getattr(long, each) for each in short.__all__]
+    assert short.__all__ == [f"{name.capitalize()}ServiceDiscovery"]
 
 
 def test_environment_variables_of_the_seed(monkeypatch):

@@ -138,8 +138,14 @@ def test_registering_goes_to_the_first_that_can(one):
     assert chain.deregister_service("new") is False
     with pytest.raises(NotSupported, match="the env provider is read-only"):
         ChainServiceDiscovery([env]).register_service("new", {})
-    with pytest.raises(NotSupported, match="read-only"):
-        ChainServiceDiscovery([env]).deregister_service("new")
+    assert ChainServiceDiscovery([env]).deregister_service("new") is False
+
+
+def test_what_only_a_read_only_provider_has_cannot_be_deregistered(one):
+    chain = ChainServiceDiscovery([one, EnvServiceDiscovery({"SERVICE_OLD_HOST": "10.0.0.9"})])
+    with pytest.raises(NotSupported, match="the env provider is read-only"):
+        chain.deregister_service("old")
+    assert chain.deregister_service("old", "another") is False
 
 
 def test_every_reason_is_named(one):

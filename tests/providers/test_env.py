@@ -144,11 +144,14 @@ def test_the_environment_of_the_process_is_read_at_each_call(monkeypatch):
 
 
 def test_it_is_read_only_and_says_what_is_not():
-    provider = EnvServiceDiscovery({})
+    provider = EnvServiceDiscovery({"SERVICE_A_1_HOST": "h", "SERVICE_A_2_HOST": "i"})
     with pytest.raises(NotSupported, match=r"read-only.*static, consul or kubernetes"):
         provider.register_service("a", {"address": "h"})
-    with pytest.raises(NotSupported, match="read-only"):
-        provider.deregister_service("a")
+    for arguments in (("a",), ("a", "a-2")):
+        with pytest.raises(NotSupported, match=r"read-only.*static, consul or kubernetes"):
+            provider.deregister_service(*arguments)
+    assert provider.deregister_service("a", "a-3") is False
+    assert provider.deregister_service("b") is False
 
 
 keys = st.builds("SERVICE_{}_{}".format, st.text("AZ_09", max_size=6), st.sampled_from(["URL", "HOST", "PORT", "X"]))

@@ -117,6 +117,82 @@ def test_growing_keeps_the_comments_and_the_indentation(path):
     )
 
 
+MIXED = """\
+web:   # in full
+  instances:   # both styles
+    # the first
+    - {id: web-1, address: 10.0.0.11, port: 8080}   # one
+    - id: web-2   # two
+      # its address
+      address: 10.0.0.12
+      port: 8080   # the last line of it
+    # about nobody
+  ttl: 10   # seconds
+"""
+
+
+def test_an_instance_among_comments_and_both_styles(path):
+    """ruamel.yaml runs lines together here."""
+    path.write_text(MIXED)
+    provider = StaticServiceDiscovery(path)
+    provider.register_service("web", {"id": "web-3", "address": "10.0.0.13", "port": 8080})
+    third = "    - id: web-3\n      address: 10.0.0.13\n      port: 8080\n"
+    with_third = MIXED.replace("    # about", third + "    # about")
+    assert path.read_text() == with_third
+    provider.register_service("web", {"id": "web-1", "address": "10.0.0.14", "port": 8080})
+    assert provider.get_service("web")["instances"][0]["address"] == "10.0.0.14"
+    provider.deregister_service("web", "web-1")
+    without_first = with_third.replace("    - {id: web-1, address: 10.0.0.11, port: 8080}   # one\n", "")
+    assert path.read_text() == without_first
+    provider.deregister_service("web", "web-3")
+    assert path.read_text() == without_first.replace(third, "")
+
+
+def test_an_entry_in_one_line_keeps_the_comment_behind_it(path):
+    provider = StaticServiceDiscovery(path)
+    provider.register_service("web", {"id": "web-1", "address": "10.0.0.19", "port": 8080})
+    assert "    - {id: web-1, address: 10.0.0.19, port: 8080}  # main\n" in path.read_text()
+
+
+def test_what_says_the_same_is_not_written_anew(path):
+    before = path.stat()
+    provider = StaticServiceDiscovery(path)
+    assert provider.register_service("auth", {"url": "http://auth-service:5001"}) == "auth-auth-service-5001"
+    assert provider.register_service("web", {"id": "web-1", "address": "10.0.0.11", "port": 8080, "weight": 10}) == "web-1"
+    assert path.read_text() == FILE
+    assert path.stat().st_ino == before.st_ino
+
+
+def test_a_new_service_goes_before_the_end_of_the_document(path):
+    path.write_text("auth: {address: 10.0.0.1}  # one\n...\n")
+    StaticServiceDiscovery(path).register_service("web", {"address": "10.0.0.2"})
+    assert path.read_text() == "auth: {address: 10.0.0.1}  # one\nweb:\n  address: 10.0.0.2\n...\n"
+
+
+def test_each_instance_that_comes_with_a_check_of_itself_stays_checked(path):
+    path.write_text("")
+    provider = StaticServiceDiscovery(path)
+    for host, port in (("10.0.0.1", 80), ("10.0.0.2", 81), ("fd00::3", 82)):
+        shown = f"[{host}]" if ":" in host else host
+        check = {"http": f"http://{shown}:{port}/health", "interval": "5s"}
+        provider.register_service("web", {"address": host, "port": port, "check": check})
+        provider.register_service("web", {"address": host, "port": port, "check": check})
+    assert parse(path.read_text(), "x.yaml")["web"]["check"] == {"http": "http://{address}:{port}/health", "interval": "5s"}
+    assert provider.rejected == 0
+    provider.register_service("tcp", {"address": "10.0.0.1", "port": 80, "check": {"tcp": "10.0.0.1:80"}})
+    provider.register_service("tcp", {"address": "10.0.0.2", "port": 80})
+    assert parse(path.read_text(), "x.yaml")["tcp"]["check"] == {"tcp": "10.0.0.1:80"}
+    provider.register_service("tcp", {"address": "10.0.0.2", "port": 80, "check": {"tcp": "{address}:{port}"}})
+    assert parse(path.read_text(), "x.yaml")["tcp"]["check"] == {"tcp": "{address}:{port}"}
+    provider.register_service("tcp", {"address": "10.0.0.3", "port": 80, "check": {"http": "http://10.0.0.3/another"}})
+    assert parse(path.read_text(), "x.yaml")["tcp"]["check"] == {"http": "http://{address}:{port}/another"}
+    assert provider.rejected == 0
+    for address, path_of_url in (("10.0.0.1", "a"), ("10.0.0.2", "b")):
+        other = {"http": f"http://{address}:80/{path_of_url}"}
+        provider.register_service("two", {"address": address, "port": 80, "check": other})
+    assert parse(path.read_text(), "x.yaml")["two"]["check"] == other
+
+
 def test_the_same_id_replaces(path):
     provider = StaticServiceDiscovery(path)
     provider.register_service("web", {"id": "web-1", "address": "10.0.0.99", "port": 8080})
@@ -301,7 +377,7 @@ def test_a_symbolic_link_stays_and_its_target_is_written(path, tmp_path):
         ({"address": "0.0.0.0"}, "address: expected"),
         ({"address": "a", "port": 0}, "port: expected"),
         ({"address": "a", "tags": {"x": 1}}, "tags: expected"),
-        ({"address": "a", "check": {"http": "file:///x"}}, "check: expected"),
+        ({"address": "a", "check": {"http": "file:///x"}}, "check.http: expected"),
         ({"instances": [{"address": "10.0.0.1"}]}, "one instance at a time"),
     ],
 )

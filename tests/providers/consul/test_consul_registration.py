@@ -101,7 +101,7 @@ def test_an_ipv6_address_in_a_check_has_its_brackets():
     [
         ({"address": "10.0.0"}, "address: expected"),
         ({"port": 0}, "port: expected"),
-        ({"tags": [""]}, "tags: expected"),
+        ({"tags": [""]}, r"tags\[0\]: expected"),
         ({"instances": [DATA]}, "one instance at a time"),
         ({"health": "critical"}, "health: Consul takes it from checks"),
         ({"check": "x"}, "check: expected a mapping"),
