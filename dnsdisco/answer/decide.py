@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from dnsdisco.answer import local, special
-from dnsdisco.answer.decision import Decision, Forward
+from dnsdisco.answer.decision import Decision, Forward, Gather
+from dnsdisco.answer.resolver import question_of
 from dnsdisco.answer.settings import AnswerSettings
 from dnsdisco.wire import rdata
 from dnsdisco.wire.constants import (
@@ -46,7 +48,9 @@ def decide(query: Query, catalog: Catalog, settings: AnswerSettings, can_forward
     labels = query.labels
     zone = settings.zone.zone_of(labels)
     if zone is not None:
-        return local.answer(local.Question(query.qname, labels, query.qtype), zone, catalog, settings)
+        return _as_far_as_it_goes(
+            local.answer(local.Question(query.qname, labels, query.qtype), zone, catalog, settings), can_forward
+        )
     address = reverse.address_of(labels)
     if address is not None and not _is_loopback(labels):
         found = local.pointer(query.qname, query.qtype, address, catalog, settings.zone)
@@ -57,7 +61,17 @@ def decide(query: Query, catalog: Catalog, settings: AnswerSettings, can_forward
         return _special(query, *rule, settings.zone, address)
     if can_forward(query.question):
         return Forward()
-    return Reply(REFUSED, ede=(Ede(EDE_NOT_AUTHORITATIVE, "not a name of ours, and no upstream is configured for it"),))
+    return Reply(REFUSED, ede=(_NOBODY_TO_ASK,))
+
+
+_NOBODY_TO_ASK = Ede(EDE_NOT_AUTHORITATIVE, "not a name of ours, and no upstream is configured for it")
+
+
+def _as_far_as_it_goes(decision: Decision, can_forward: Callable[[bytes], bool]) -> Decision:
+    """The alias alone, where nobody is to be asked for its target: as a server without recursion has it (RFC 1034 §4.3.2 step 3a)."""
+    if not isinstance(decision, Gather) or all(not part.is_chain or can_forward(question_of(part.want)) for part in decision.parts):
+        return decision
+    return replace(decision.draft, ede=(*decision.draft.ede, _NOBODY_TO_ASK))
 
 
 def _chaos(query: Query, settings: AnswerSettings) -> Reply:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -12,7 +15,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.whole.server import Server
+from tests.whole.server import ROOT, Server, Traffic
 
 WEB = "web: {instances: [{id: a, address: 10.0.0.1, port: 80}, {id: b, address: 10.0.0.2, port: 80}]}\n"
 
@@ -93,6 +96,38 @@ def test_everything_is_counted_and_no_total_falls_when_processes_die(folder: Pat
         assert server.answers("web.svc.local") == {"10.0.0.1", "10.0.0.2"}
         assert server.stop() == 0
         assert "Traceback" not in server.stderr
+
+
+def test_a_flood_of_requests_is_paced_and_dns_goes_on(folder: Path) -> None:
+    """How DNS fares beside it is a measurement (tests/admin/flood.py); that a flood gets little of the processor is a bound."""
+    with serve(folder) as server:
+        pages = Pages(server)
+        (control,) = server.children()["control"]
+        arguments = [
+            sys.executable,
+            "-c",
+            "from tests.admin import flood; flood.flood()",
+            pages.url.rpartition(":")[2],
+            "/v1/services",
+            "2.5",
+        ]
+        environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+        with subprocess.Popen(arguments, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True) as flooding:
+            time.sleep(0.5)
+            before, began = cpu_s(control), time.monotonic()
+            with Traffic(server, pause=0.002) as traffic:
+                time.sleep(1.5)
+            share = (cpu_s(control) - before) / (time.monotonic() - began)
+            told = json.loads(flooding.communicate()[0])
+        assert traffic.outcomes.keys() == {"NOERROR"}
+        assert len(traffic.replies) > 50
+        assert told["200"] > 100
+        assert told["a second"] < 300  # 200, and the 100 at once
+        assert share < 0.6
+
+
+def cpu_s(pid: int) -> float:
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in Path(f"/proc/{pid}/task").iterdir()) / 1e9
 
 
 def test_a_port_that_is_taken_does_not_stop_dns(folder: Path) -> None:

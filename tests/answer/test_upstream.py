@@ -105,6 +105,20 @@ def test_a_service_that_is_nothing_but_a_host_name_is_a_cname(answers):
     assert section(reply.answer) == {"elsewhere.svc.local. CNAME db.example.net."}
 
 
+def test_without_an_upstream_an_alias_is_told_alone():
+    """What a client with another resolver can go on with. An upstream that is dead is SERVFAIL: there, the answer may come."""
+    answers = Answers(zone_file=ZONE_FILE)
+    for rtype in ("A", "AAAA", "TXT", "SRV"):
+        reply = answers.ask("elsewhere.svc.local", rtype)
+        assert reply.rcode() == dns.rcode.NOERROR
+        assert is_authoritative(reply)
+        assert section(reply.answer) == {"elsewhere.svc.local. CNAME db.example.net."}
+        assert "no upstream is configured" in errors(reply)[20]
+    assert section(answers.ask("far.svc.local").answer) == {"far.svc.local. CNAME www.example.com."}
+    dead = Answers(upstreams=CannedUpstreams({("db.example.net.", "A"): None})).ask("elsewhere.svc.local")
+    assert (dead.rcode(), dead.answer) == (dns.rcode.SERVFAIL, [])
+
+
 def test_a_target_that_does_not_exist_is_left_out_and_none_at_all_is_nodata():
     text = """
 part: {instances: [{id: a, address: gone.example.net, port: 1}, {id: b, address: 10.0.0.1, port: 1}]}

@@ -183,11 +183,14 @@ def test_nothing_stays_bound_after_a_refusal(bound: Any) -> None:
 )
 def test_ipv6_that_nobody_asked_for_may_be_absent(monkeypatch: pytest.MonkeyPatch, number: int, is_left_out: bool) -> None:
     made = sockets._socket
+    (stand_in,), _ = bind_all(["127.0.0.1:0"], 1)  # free for UDP and TCP alike, in the place of 53
+    free = int(stand_in.address.rpartition(":")[2])
+    stand_in.close()
 
     def refusing(kind: socket.SocketKind, host: str, port: int, *, shares: bool) -> socket.socket:
         if ":" in host:
             raise OSError(number, os.strerror(number))
-        return made(kind, host, 0 if port == 53 else port, shares=shares)
+        return made(kind, host, free if port == 53 else port, shares=shares)
 
     monkeypatch.setattr(sockets, "_socket", refusing)
     if is_left_out:
