@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -88,9 +89,14 @@ def test_options_of_udp_sockets(bound: Any) -> None:
 
 @needs_ipv6
 def test_ipv6_beside_ipv4(bound: Any) -> None:
-    (first,) = bound(["[::]:0"], 2)
-    port = first.udp[0].getsockname()[1]
-    (second,) = bound([f"0.0.0.0:{port}"], 2)  # possible only because the first is for IPv6 alone
+    for _ in range(8):  # a port that is free for IPv6 may be one that a client's connection over IPv4 has or had
+        (first,) = bound(["[::]:0"], 2)
+        port = first.udp[0].getsockname()[1]
+        with suppress(ListenError):
+            (second,) = bound([f"0.0.0.0:{port}"], 2)  # possible only because the first is for IPv6 alone
+            break
+    else:
+        pytest.fail("never beside each other")
     assert first.address == f"[::]:{port}"
     assert option(first.udp[0], socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO)
     assert option(first.udp[0], socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
