@@ -29,6 +29,7 @@ else:
 
 
 DEPTH_MAX = 32  # the schema is 4 deep; plug-ins may nest further, and nobody writes 32 levels by hand
+_TOO_DEEP = f"more than {DEPTH_MAX} levels of lists and mappings in each other"
 NODES_MAX = 50_000  # values; each alias counts as all that it stands for; a quarter of a second to read
 
 
@@ -47,7 +48,7 @@ class _Nodes(Composer, _Parser, Resolver):
         self._depth += 1
         self._number += 1
         if self._depth > DEPTH_MAX:
-            raise TooMuch(problem=f"more than {DEPTH_MAX} levels of lists and mappings in each other", problem_mark=self._mark())
+            raise TooMuch(problem=_TOO_DEEP, problem_mark=self._mark())
         if self._number > NODES_MAX:
             raise TooMuch(problem=f"more than {NODES_MAX} values", problem_mark=self._mark())
         node = super().compose_node(parent, index)
@@ -89,6 +90,8 @@ def explain(error: yaml.MarkedYAMLError, text: str) -> tuple[int, int, str]:
     place = mark.line + 1, mark.column + 1
     if isinstance(error, TooMuch):
         return *place, str(error.problem)
+    if "nesting depth" in (error.problem or ""):  # libyaml's own bound: it reads ahead, and meets that before we see any of it
+        return *place, _TOO_DEEP
     lines = text.split("\n")
     line = lines[mark.line] if mark.line < len(lines) else ""
     char = line[mark.column : mark.column + 1]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from typing import Any
 
 import yaml
@@ -21,6 +22,8 @@ from dnsdisco.errors import Problem
 FILE_OCTETS_MAX = 32 * 1024 * 1024  # three times a file of 10,000 services and 100,000 instances; more belongs into Consul
 DEPTH_MAX = 32  # service data are 5 deep; nobody writes 32 levels by hand
 VALUES_MAX = 5_000_000  # each alias counts as all that it stands for; three times the file above
+
+_TOO_DEEP = f"more than {DEPTH_MAX} levels of lists and mappings in each other"
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _YAML = "tag:yaml.org,2002:"
@@ -92,7 +95,7 @@ def _from_json(text: str, file: str) -> Any:
         message = f"this is not JSON: {error.msg[:1].lower()}{error.msg[1:]}{hint}"
         raise Unreadable(Problem(file, error.lineno, error.colno, "", message)) from None
     except RecursionError:
-        raise _unreadable(file, text, 0, f"more than {DEPTH_MAX} levels of lists and mappings in each other") from None
+        raise _unreadable(file, text, 0, _TOO_DEEP) from None
     except ValueError as error:  # a key twice, NaN, a number of thousands of digits
         try:
             _Builder(text).build()  # knows where
@@ -121,12 +124,25 @@ def _from_yaml(text: str, file: str) -> Any:
         raise _placed(file, wrong.mark, wrong.message) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        if "nesting depth" in (error.problem or ""):  # libyaml's own bound: it reads ahead, and meets that before we see any of it
+            raise _placed(file, _too_deep(text, mark), _TOO_DEEP) from None
         if mark and not text[mark.index :].strip():
             reason = "the text ends too early: a list, a mapping or a quoted text is not closed"
             raise _unreadable(file, text, len(text.rstrip()), f"this is not YAML: {reason}") from None
         raise _placed(file, mark, _explained(error, text)) from None
     except yaml.YAMLError as error:
         raise Unreadable(Problem(file, 0, 0, "", f"this is not YAML: {error}")) from None
+
+
+def _too_deep(text: str, mark: Any) -> Any:
+    """Where the level begins that is one too many. *mark*: where libyaml met its bound; what is before that it reads."""
+    depth = 0
+    with suppress(yaml.YAMLError):
+        for event in yaml.parse(text[: mark.index], Loader=_LOADER):
+            depth += isinstance(event, events.CollectionStartEvent) - isinstance(event, events.CollectionEndEvent)
+            if depth > DEPTH_MAX:
+                return event.start_mark
+    return mark
 
 
 class _Builder:
@@ -213,7 +229,7 @@ class _Builder:
         if is_key:
             raise _Wrong(event.start_mark, "a key must be a text")
         if depth >= DEPTH_MAX:
-            raise _Wrong(event.start_mark, f"more than {DEPTH_MAX} levels of lists and mappings in each other")
+            raise _Wrong(event.start_mark, _TOO_DEEP)
         if event.anchor:
             self._anchors[event.anchor] = None
 
