@@ -116,6 +116,8 @@ def _zone_file_problems(pattern: str, zones: tuple[str, ...], document: Document
 
 
 def _zone_text(path: str) -> tuple[str, Problem | None]:
+    if not pathlib.Path(path).is_file():  # a FIFO would be waited for
+        return "", Problem(path, 0, 0, "", "a file is expected, and this is none")
     try:
         with pathlib.Path(path).open("rb") as file:
             octets = file.read(ZONE_FILE_OCTETS_MAX + 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 
 import pytest
@@ -188,3 +189,11 @@ def test_a_variable_that_makes_no_sense_is_a_warning(capsys, monkeypatch):
     [(file, line, column, path, message)] = checked(capsys)
     assert (file, line, column, path) == ("", 0, 0, "SERVICE_DB_PORT")
     assert message.startswith("warning: expected a whole number from 1 to 65535")
+
+
+def test_a_zone_file_that_is_none(folder, capsys):
+    os.mkfifo(folder / "a.zone")
+    (folder / "b.zone").mkdir()
+    (folder / "dnsdisco.yaml").write_text("zone_files: ['*.zone']\n")
+    message = "a file is expected, and this is none"
+    assert checked(capsys) == [("a.zone", 0, 0, "", message), ("b.zone", 0, 0, "", message)]
