@@ -162,7 +162,7 @@ class StaticServiceDiscovery(ServiceDiscovery):
             if len(problems) > LOGGED_MAX:
                 logger().warning(f"{len(problems) - LOGGED_MAX} more; `dnsdisco check` shows them all", provider=self.type)
         self._reported = present
-        self.rejected = sum(not is_warning for *_, is_warning in present)
+        self.rejected = len({(name, _object_at(path)) for name, path, _, is_warning in present if not is_warning})
 
     def _change(self, name: str, change: Change) -> bool:
         """The change, alone with the file. False: there was nothing to change."""
@@ -233,6 +233,12 @@ class _Changes:
             return False
         self._seen = state
         return True
+
+
+def _object_at(path: str) -> str:
+    """What cannot be used for a fault at *path*: an instance, a record, or (as "") something of the service itself."""
+    head = path.partition(".")[0]
+    return head if head.startswith(("instances[", "records[")) else ""
 
 
 def _plain(value: Any) -> Any:
