@@ -23,8 +23,8 @@ from dnsdisco.control.parameters import Parameters as ControlParameters
 from dnsdisco.control.run import Control
 from dnsdisco.errors import ProviderError
 from dnsdisco.providers.base import ServiceDiscovery
-from dnsdisco.server.run import Parameters as WorkerParameters
-from dnsdisco.server.run import Worker
+from dnsdisco.server.worker import Parameters as WorkerParameters
+from dnsdisco.server.worker import Worker
 
 WAIT_S = 10.0  # for the start, and for a change to be answered: far more than either takes
 

@@ -1,4 +1,4 @@
-"""The metrics of what the workers count: the names of their statistics, and what each says. server/run.py makes the statistics.
+"""The metrics of what the workers count: the names of their statistics, and what each says. server/worker.py makes the statistics.
 
 A name that is not here is not told; tests/admin/test_metrics.py asks a real worker for all that it counts.
 """

@@ -36,7 +36,7 @@ class WorkerFigures:
 class Totals:
     """Of all workers, and of those that were in their place before. Read-only."""
 
-    counts: Mapping[str, int]  # by the names of server/run.py `statistics()`; they never fall
+    counts: Mapping[str, int]  # by the names of server/worker.py `statistics()`; they never fall
     levels: Mapping[str, int]  # those of LEVELS, of the workers there are
     answers: Mapping[tuple[str, str], int]  # by the mnemonics of type and rcode; OTHER where there is none
     restarts: int

@@ -15,7 +15,7 @@ from dnsdisco.admin import counted, metrics
 from dnsdisco.admin.known import Figures
 from dnsdisco.control.counters import Totals, WorkerFigures
 from dnsdisco.control.view import ProviderView, STATES, View
-from dnsdisco.server.run import Parameters, Worker
+from dnsdisco.server.worker import Parameters, Worker
 from dnsdisco.wire.constants import RCODES, TYPES
 from tests.admin.bench import HttpBench, with_http
 from tests.control.harness import Scripted, snapshot, svc

@@ -14,7 +14,7 @@ import dns.rcode
 import pytest
 
 from dnsdisco.model import delta
-from dnsdisco.server.run import Parameters, Worker
+from dnsdisco.server.worker import Parameters, Worker
 from tests.forward.test_forward_real import MANY, unbound
 from tests.forward.upstream import A, a_record, answer, Asked, free_port, reply, Say, ScriptedUpstream, silence, truncated
 from tests.kit import errors, section

@@ -1,0 +1,210 @@
+"""A worker put together: sockets, responder, forwarder, link; from its parameters to its end. Wires, and decides nothing about DNS."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import random
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from dnsdisco.answer.fleeting import MOMENT_S
+from dnsdisco.forward import Forwarder
+from dnsdisco.server.latency import Latency
+from dnsdisco.server.link import Link
+from dnsdisco.server.replica import Replica
+from dnsdisco.server.serve import Clock, Responder
+from dnsdisco.server.settings import WorkerSettings
+from dnsdisco.server.tcp import TcpServer
+from dnsdisco.server.udp import UdpListener
+from dnsdisco.wire.cookie import Cookies
+from dnsdisco.zone.catalog import Catalog
+
+log = logging.getLogger("dnsdisco.worker")
+
+TICK_S = MOMENT_S  # for what comes with time alone
+SECOND_TICKS = round(1 / TICK_S)
+DRAIN_S = 2.0  # for what is in flight at the end
+CATALOG_WAIT_S = 2.0  # for the first catalog: questions wait in the kernel, which beats telling a known name's client to give up
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def now() -> float:
+    """Monotonic seconds that go on while the machine sleeps: a TTL of an hour is over after a night with the lid closed."""
+    return time.clock_gettime(_CLOCK)
+
+
+class Parameters(NamedTuple):
+    """What the supervisor says at the start. It owns the sockets; `say` writes a status line."""
+
+    worker: int
+    udp: Sequence[tuple[socket.socket, str]]
+    tcp: Sequence[socket.socket]
+    link: socket.socket
+    settings: dict[str, Any]
+    say: Callable[[str], None]
+    cookie_secret: bytes  # 16 octets; equal in all workers, so that each knows the cookies of the others
+
+
+class Worker:
+    """One event loop's worth. `run()` until `stop()`, or until nobody is there any more to run for."""
+
+    def __init__(self, parameters: Parameters) -> None:
+        """Raises WireError, ValueError or TypeError for settings that cannot be used. Does no I/O."""
+        self._parameters = parameters
+        sockets = [sock for sock, _ in parameters.udp] + list(parameters.tcp)
+        self._own = [(name[0], name[1]) for name in (sock.getsockname() for sock in sockets)]
+        self._settings = self._settings_from(parameters.settings)
+        self.catalog = Catalog()
+        self.forwarder = Forwarder(self._settings.forward, own=self._own)
+        self.responder = Responder(
+            self._settings.policy(recursion=False),
+            self.catalog,
+            self.forwarder,
+            cookies=Cookies(parameters.cookie_secret),
+            clock=Clock(now, time.time),
+            draw=random.random,
+        )
+        self._latency = Latency()
+        self._udp: list[UdpListener] = []
+        self._tcp: TcpServer | None = None
+        self._link: Link | None = None
+        self._ended: asyncio.Future[None] | None = None
+        self._is_stopped = self._is_ready = self._is_listening = False
+        self._recursion = False
+        self._upstreams: tuple[str, ...] = ()
+        self._ticks = 0
+        self._internal_errors = 0
+
+    async def run(self) -> None:
+        """Listen and answer until stop(); then finish what is in flight."""
+        parameters = self._parameters
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._on_internal_error)
+        self._ended = loop.create_future()
+        await self.forwarder.start()
+        self._configure()
+        self._link = Link(
+            parameters.link,
+            Replica(self.catalog, self.responder),
+            loop,
+            on_settings=self._apply,
+            on_whole=self._on_whole,
+            on_closed=self.stop,
+            statistics=self.statistics,
+        )
+        self._tcp = TcpServer(parameters.tcp, self.responder, loop)
+        self._udp = [UdpListener(sock, address, self.responder, loop, latency=self._latency) for sock, address in parameters.udp]
+        self._link.start()
+        loop.call_later(CATALOG_WAIT_S, self._listen)
+        self._tick()
+        if not self._is_stopped:
+            await self._ended
+        await self._drain()
+
+    def stop(self) -> None:
+        """Begin to end. A second call ends at once what the first one still waits for."""
+        if self._is_stopped and self._tcp is not None:
+            self._tcp.close()
+        self._is_stopped = True
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(None)
+
+    def statistics(self) -> dict[str, int]:
+        """Everything counted since the start, flat, by name. `answers.TYPE.RCODE` are numbers."""
+        counts = {f"answers.{qtype}.{rcode}": count for (qtype, rcode), count in self.responder.table.counts().items()}
+        counts |= {f"faults.{reason}": count for reason, count in self.responder.faults.items()}
+        counts |= {f"forward.{name}": count for name, count in self.forwarder.statistics.as_dict().items()}
+        counts |= {f"cache.{name}": count for name, count in self.responder.statistics.items()}
+        counts |= self._latency.counters()
+        counts["in_flight"] = self.responder.in_flight
+        counts["internal_errors"] = self._internal_errors
+        counts["udp.unsent"] = sum(listener.unsent for listener in self._udp)
+        if self._tcp is not None:
+            counts |= {f"tcp.{name}": count for name, count in self._tcp.counters.items()}
+            counts["tcp.open"] = len(self._tcp.connections)
+        if self._link is not None:
+            counts |= {f"link.{name}": count for name, count in self._link.counters.items()}
+            counts["serial"] = self._link.serial
+        return counts
+
+    # while it runs
+
+    def _listen(self) -> None:
+        """Begin to answer: with the first catalog, or without it when control does not come."""
+        if self._is_listening or self._is_stopped:
+            return
+        self._is_listening = True
+        for listener in self._udp:
+            listener.start()
+        if self._tcp is not None:
+            self._tcp.start()
+
+    def _tick(self) -> None:
+        assert self._ended is not None
+        if self._ended.done():
+            return
+        asyncio.get_running_loop().call_later(TICK_S, self._tick)
+        self.responder.tick()
+        if (self.forwarder.is_on, self._addresses()) != (self._recursion, self._upstreams):
+            self._configure()
+        self._ticks += 1
+        if self._ticks % SECOND_TICKS == 0 and self._link is not None:
+            self._link.tick()
+
+    def _on_whole(self) -> None:
+        # The catalog lives long and has no cycles: the collector need not walk through it for every few thousand new objects.
+        gc.freeze()
+        self._listen()
+        if not self._is_ready:
+            self._is_ready = True
+            self._parameters.say("ready")
+
+    def _settings_from(self, plain: Mapping[str, Any]) -> WorkerSettings:
+        return WorkerSettings.from_plain(plain, [address for address, _ in self._own])
+
+    def _apply(self, plain: dict[str, Any]) -> None:
+        """New settings; bad ones raise and change nothing."""
+        settings = self._settings_from(plain)
+        if settings == self._settings:
+            return
+        self._settings = settings
+        self.forwarder.apply(settings.forward)
+        self._configure()
+
+    def _configure(self) -> None:
+        self._recursion, self._upstreams = self.forwarder.is_on, self._addresses()
+        policy = self._settings.policy(recursion=self._recursion)
+        # What came from other upstreams, before resolv.conf named these, is asked for anew.
+        self.responder.configure(policy._replace(origin=(policy.origin, self._upstreams)))
+
+    def _addresses(self) -> tuple[str, ...]:
+        return tuple(str(upstream["address"]) for upstream in self.forwarder.describe())
+
+    def _on_internal_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """A fault of ours in a callback: one line with its place, and the loop goes on."""
+        self._internal_errors += 1
+        error = context.get("exception")
+        place = ""
+        if error is not None and (at := error.__traceback__) is not None:
+            while at.tb_next is not None:
+                at = at.tb_next
+            place = f" at {at.tb_frame.f_code.co_filename}:{at.tb_lineno}"
+        log.error("internal error: %s: %r%s", context.get("message", ""), error, place)
+
+    async def _drain(self) -> None:
+        """Take nothing new: it waits in the kernel for whoever comes next. What is in flight has DRAIN_S."""
+        assert self._tcp is not None
+        assert self._link is not None
+        for listener in self._udp:
+            listener.close()
+        self._link.close()
+        tcp = asyncio.create_task(self._tcp.drain())
+        until = time.monotonic() + DRAIN_S
+        while self.responder.in_flight and time.monotonic() < until:  # noqa: ASYNC110  # nobody tells when the last one is sent
+            await asyncio.sleep(0.01)
+        await tcp
+        await self.forwarder.close()
