@@ -26,9 +26,8 @@ from dnsdisco.control.publisher import Publisher
 from dnsdisco.control.serials import read_floor, Serials, write_floor
 from dnsdisco.control.view import ServiceView, View
 from dnsdisco.control.watcher import Event, Failed, Watcher
-from dnsdisco.control.zonefiles import ZoneFiles
+from dnsdisco.control.zonefiles import ZoneRecords
 from dnsdisco.errors import DnsdiscoError
-from dnsdisco.model.delta import ZoneRecord
 from dnsdisco.model.diff import Change
 
 BATCH_S = 0.02  # between two published changes: a storm costs a worker fifty deltas a second; the first change goes at once
@@ -60,7 +59,6 @@ class Control:
         self._ready_serial: int | None = None
         self._publish_at: asyncio.TimerHandle | None = None
         self._published_at = float("-inf")
-        self._zone_files: ZoneFiles | None = None
         self.checks = Checks(self._call, self._publish_soon, self._log)
         self.chain = Chain(self._log, _time_of_day, self.checks)
         self._memory = self._open_memory()
@@ -71,6 +69,9 @@ class Control:
             is_successor=parameters.restarts > 0,
             on_applied=self._look_around,
             on_counters=self.counters.take,
+        )
+        self._zone_records = ZoneRecords(
+            self.publisher.publish_records, self._call, lambda reason: self._log.warning("zone file", reason=reason)
         )
         self._http = parameters.http(self, self._log)
 
@@ -85,8 +86,7 @@ class Control:
                 member.watcher.start()
             self._memory.restore(members, self._loop.time())
             self._publish(self.chain.rebuild(members, self._settings))
-            self._read_zone_files()
-            self._http.apply(self._settings.get("http"))
+            self._apply_rest()
             self._loop.call_later(self._settings["startup_timeout"], self._lose_patience)
             self._loop.call_later(TICK_S, self._tick)
         try:
@@ -95,8 +95,7 @@ class Control:
             self._http.close()
             for member in self.chain.members:
                 member.watcher.stop()
-            if self._zone_files is not None:
-                self._zone_files.stop()
+            self._zone_records.stop()
             self.publisher.close()
             self.checks.close()
             self._memory.close()
@@ -135,8 +134,7 @@ class Control:
         for member in before:
             if id(member.watcher) not in kept:
                 member.watcher.stop()
-        self._read_zone_files()
-        self._http.apply(settings.get("http"))
+        self._apply_rest()
         self._log.info("reloaded", providers=" ".join(member.name for member in members))
         self._parameters.say("reloaded", settings=settings)
         self._look_around()
@@ -267,24 +265,10 @@ class Control:
         counts only when the provider has not spoken for as long as a start may take."""
         return member.contact.has_synced or (not self._is_patient and member.contact.restored_at is not None)
 
-    def _read_zone_files(self) -> None:
-        patterns, zones = tuple(self._settings["zone_files"]), tuple(self._settings["zones"])
-        old = self._zone_files
-        if old is not None and (old.patterns, old.zones) == (patterns, zones):
-            return
-        if old is not None:
-            old.stop()
-
-        def tell(records: list[ZoneRecord]) -> None:
-            self._call(self._take_records, files, records)
-
-        files = self._zone_files = ZoneFiles(patterns, zones, tell, lambda reason: self._log.warning("zone file", reason=reason))
-        files.start()
-        tell(files.records())  # also that there are none any more
-
-    def _take_records(self, files: ZoneFiles, records: list[ZoneRecord]) -> None:
-        if files is self._zone_files:
-            self.publisher.publish_records(records)
+    def _apply_rest(self) -> None:
+        """What the configuration says beside the providers, to those who know by themselves what of it is new."""
+        self._zone_records.apply(self._settings["zone_files"], self._settings["zones"])
+        self._http.apply(self._settings.get("http"))
 
     def _open_memory(self) -> Memory:
         is_successor = self._parameters.restarts > 0

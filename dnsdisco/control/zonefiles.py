@@ -29,6 +29,36 @@ class _File:
     records: list[ZoneRecord] = field(default_factory=list)
 
 
+class ZoneRecords:
+    """The records of the files that the configuration names now. *publish* gets them through *call*, which runs it in the loop."""
+
+    def __init__(self, publish: Callable[[list[ZoneRecord]], None], call: Callable[..., None], warn: Callable[[str], None]) -> None:
+        self._publish, self._call, self._warn = publish, call, warn
+        self._files: ZoneFiles | None = None
+
+    def apply(self, patterns: Sequence[str], zones: Sequence[str]) -> None:
+        """Read and watch these from now on; what is watched already goes on undisturbed."""
+        old = self._files
+        if old is not None and (old.patterns, old.zones) == (tuple(patterns), tuple(zones)):
+            return
+        self.stop()
+
+        def tell(records: list[ZoneRecord]) -> None:
+            self._call(self._take, files, records)
+
+        files = self._files = ZoneFiles(patterns, zones, tell, self._warn)
+        files.start()
+        tell(files.records())  # also that there are none any more
+
+    def stop(self) -> None:
+        if self._files is not None:
+            self._files.stop()
+
+    def _take(self, files: ZoneFiles, records: list[ZoneRecord]) -> None:
+        if files is self._files:
+            self._publish(records)
+
+
 class ZoneFiles:
     """The files that *patterns* (absolute paths or globs) name. *tell* gets all their records; *warn* a reason, once per change."""
 
