@@ -19,6 +19,7 @@ from contextlib import ExitStack
 from typing import Any, Self
 
 from dnsdisco.config.schema import Settings
+from dnsdisco.config.workers import for_workers
 from dnsdisco.control.parameters import Parameters as ControlParameters
 from dnsdisco.control.run import Control
 from dnsdisco.errors import ProviderError
@@ -137,7 +138,7 @@ class Server:
             sockets.enter_context(theirs)
             address = f"{self.address}:{self.port}"
             self._worker = Worker(
-                WorkerParameters(0, [(udp, address)], [tcp], theirs, self._settings, lambda _event: None, bytes(16))
+                WorkerParameters(0, [(udp, address)], [tcp], theirs, for_workers(self._settings), lambda _event: None, bytes(16))
             )
             self._control = Control(
                 ControlParameters(

@@ -11,6 +11,7 @@ import tempfile
 import click
 
 from dnsdisco.cli import options
+from dnsdisco.config.workers import for_workers
 
 
 @click.command("serve", short_help="Answer DNS queries.")
@@ -51,8 +52,9 @@ def command(config: str | None, **flags: object) -> None:
     from dnsdisco.cli import compose  # noqa: PLC0415  --help needs no schema
 
     given = compose.source(config, **flags)
-    settings = compose.settings(given)
-    fd = _inherited(json.dumps({"source": given.plain(), "settings": settings.plain()}).encode())
+    settings = compose.settings(given).plain()
+    told = {"source": given.plain(), "settings": settings, "worker_settings": for_workers(settings)}
+    fd = _inherited(json.dumps(told).encode())
     sys.stdout.flush()
     sys.stderr.flush()
     # The same process goes on, so that a service manager's main PID, LISTEN_PID and signals reach the supervisor itself.

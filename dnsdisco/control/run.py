@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from dnsdisco.config.workers import for_workers
 from dnsdisco.control import overview
 from dnsdisco.control.chain import Chain, Member, members_of
 from dnsdisco.control.checks import Checks
@@ -124,7 +125,8 @@ class Control:
             self._memory.close()
             self._memory = self._open_memory()
         self._memory.restore(members, self._loop.time())
-        self.publisher.publish_settings(settings)
+        of_workers = for_workers(settings)
+        self.publisher.publish_settings(of_workers)
         self._publish(self.chain.rebuild(members, settings))
         running = {id(member.watcher) for member in before}
         for member in members:
@@ -136,7 +138,7 @@ class Control:
                 member.watcher.stop()
         self._apply_rest()
         self._log.info("reloaded", providers=" ".join(member.name for member in members))
-        self._parameters.say("reloaded", settings=settings)
+        self._parameters.say("reloaded", settings=settings, worker_settings=of_workers)
         self._look_around()
 
     def view(self) -> View:

@@ -1,6 +1,6 @@
 """`python -m dnsdisco.supervisor FD`: the parent process, told what to do by a JSON document on the inherited descriptor FD.
 
-{"source": {"config": path|null, "flags": {…}}, "settings": {…}}      as `dnsdisco serve` writes it
+{"source": {"config": path|null, "flags": {…}}, "settings": {…}, "worker_settings": {…}}      as `dnsdisco serve` writes it
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ Status lines, one JSON object each:
   control       {"event": "ready", "zones": […], "providers": […], "example": "web"}
                 {"event": "fatal", "message": "…"}    then it exits; before we are ready, that ends the start
                 {"event": "keep", "kept": {…}}        what its successor must know; handed to it as it is
-                {"event": "reloaded", "settings": {…}}, {"event": "reload_failed"}
+                {"event": "reloaded", "settings": {…}, "worker_settings": {…}}, {"event": "reload_failed"}
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ class Supervisor:
     ) -> None:
         commands = commands or Commands()
         self._source, self._settings = parameters.get("source"), parameters["settings"]
+        self._worker_settings = parameters["worker_settings"]  # a part of them, without secrets
         self._listening, self._notifier = listening, notifier
         self._kept: dict[str, Any] = {}
         self._cookie_secret = os.urandom(16).hex()  # one for all workers and their successors: each knows the others' cookies
@@ -111,7 +112,7 @@ class Supervisor:
             link = self._links[number][1].fileno()
             fds = [link, *(sock.fileno() for each in self._listening for _, sock in each.of_worker(number))]
             plain = {"worker": number, "sockets": sockets, "link_fd": link, "cookie_secret": self._cookie_secret}
-            return {**plain, "settings": self._settings}, fds
+            return {**plain, "settings": self._worker_settings}, fds
 
         return parameters
 
@@ -180,6 +181,7 @@ class Supervisor:
                 self._kept = event.get("kept") or {}
             case "reloaded":
                 self._settings = event.get("settings") or self._settings
+                self._worker_settings = event.get("worker_settings") or self._worker_settings
                 self._notifier.ready(self._status())
             case "reload_failed":
                 self._notifier.ready("the new configuration is not used; see the log")

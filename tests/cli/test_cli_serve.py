@@ -59,7 +59,9 @@ def test_what_the_supervisor_gets(folder):
         "--http", "off", "--state-dir", "state",
     ]  # fmt: skip
     got = become(*flags)
-    assert set(got) == {"source", "settings"}
+    assert set(got) == {"source", "settings", "worker_settings"}
+    assert got["worker_settings"].items() < got["settings"].items()
+    assert "providers" not in got["worker_settings"]
     assert got["source"] == {
         "config": "f.yaml",
         "flags": {

@@ -46,7 +46,12 @@ class Running:
     ) -> None:
         plain = {"listen": listen or ["127.0.0.1:0"], "workers": workers, "zones": ["svc.local"], "ttl": 5, **settings}
         document = os.memfd_create("parameters")
-        os.write(document, json.dumps({"source": {"config": None, "flags": {}}, "settings": plain}).encode())
+        os.write(
+            document,
+            json.dumps(
+                {"source": {"config": None, "flags": {}}, "settings": plain, "worker_settings": {"ttl": plain["ttl"]}}
+            ).encode(),
+        )
         os.lseek(document, 0, os.SEEK_SET)
         run = command or [sys.executable, "-c", RUN.format(standin=str(STANDIN)), control, worker]
         self.popen = subprocess.Popen(

@@ -64,7 +64,8 @@ def run_control(plain: dict[str, Any], modes: list[str], say: Any) -> None:
         time.sleep(0.01)
         if hups:
             hups.clear()
-            say("reloaded", settings={**settings, "ttl": settings["ttl"] + 1})
+            ttl = settings["ttl"] + 1
+            say("reloaded", settings={**settings, "ttl": ttl}, worker_settings={"ttl": ttl})
         for link in links:
             try:
                 if link.recv(100) == b"who":
@@ -99,7 +100,7 @@ def run_worker(plain: dict[str, Any], say: Any) -> None:
                 "worker": plain["worker"],
                 "address": entry and entry["address"],
             }
-            me |= {"ttl": plain["settings"].get("ttl"), "secret": plain["cookie_secret"]}
+            me |= {"ttl": plain["settings"].get("ttl"), "settings": plain["settings"], "secret": plain["cookie_secret"]}
             try:
                 if entry is None:
                     answer = sock.recv(65536)

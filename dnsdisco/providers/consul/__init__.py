@@ -98,8 +98,9 @@ class ConsulServiceDiscovery(ServiceDiscovery):
     def watch(self, stop: threading.Event) -> Iterator[Snapshot]:
         """Every view is whole. `changed` is told, and the same snapshot again says that the agent is there (every 10 s)."""
         self._look_at_packages()
-        for snapshot in Watch(self._catalog, self._last).snapshots(stop):
-            self._last = snapshot
+        watch = Watch(self._catalog, self._last)
+        for snapshot in watch.snapshots(stop):
+            self._last, self.index, self.rejected = snapshot, str(watch.index), watch.rejected
             yield snapshot
 
     def close(self) -> None:

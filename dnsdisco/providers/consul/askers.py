@@ -29,16 +29,20 @@ SWEEP_SHARE = 4  # and at least so many times as long as one took: at most a fif
 NODES_EVERY = 1.0  # nodes per service that a sweep may ask; beyond, asking each service costs less
 
 
-class Listed(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Listed:
     names: Names
+    index: int
     is_moved: bool  # the index is another one: some service, instance, tag or meta has changed
 
 
-class Seen(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Seen:
     """A service that has a blocking query of its own."""
 
     name: str
     reading: Reading
+    index: int
     asker: ServiceAsker
 
 
@@ -144,7 +148,7 @@ class NamesAsker(Asker):
                 continue
             self._known = frozenset(names) - {CONSUL}
             is_moved = new != index or index == 0
-            self._post(Listed(names, is_moved))
+            self._post(Listed(names, new, is_moved))
             index = new if new >= index else 0
             self._over.wait(pace.after(is_news=is_moved and new != 0, took_s=time.monotonic() - asked_at))
 
@@ -172,15 +176,15 @@ class NamesAsker(Asker):
 class ServiceAsker(Asker):
     """One service, from what is known of it on."""
 
-    def __init__(self, catalog: Catalog, post: Post, service: str, index: int, known: Service) -> None:
+    def __init__(self, catalog: Catalog, post: Post, service: str, index: int, known: Service, rejected: int) -> None:
         super().__init__(catalog, post)
         self.service = service
-        self._index, self._known = index, known
+        self._index, self._known, self._rejected = index, known, rejected
 
     def ask(self) -> None:
         index, pace = self._index, Pace()
         known: Service | None = self._known
-        was_empty = False
+        was_empty, rejected = False, self._rejected
         while not self._over.is_set():
             asked_at = time.monotonic()
             reading, new = self._catalog.service(self._agent, self.service, index, self._catalog.options.wait_s)
@@ -188,10 +192,10 @@ class ServiceAsker(Asker):
                 # A query that blocks is answered from a stream, which does not say that ACLs have hidden something: an unknown token gets
                 # 200 and an empty list. The same question without an index is answered otherwise.
                 reading, new = self._catalog.service(self._agent, self.service)
-            is_news = reading.service != known or reading.is_empty != was_empty
+            is_news = reading.service != known or (reading.is_empty, reading.rejected) != (was_empty, rejected)
             if is_news:
-                self._post(Seen(self.service, reading, self))
-                known, was_empty = reading.service, reading.is_empty
+                self._post(Seen(self.service, reading, new, self))
+                known, was_empty, rejected = reading.service, reading.is_empty, reading.rejected
             index = new if new >= index else 0
             self._over.wait(pace.after(is_news=is_news, took_s=time.monotonic() - asked_at))
 

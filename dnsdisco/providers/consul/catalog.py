@@ -44,6 +44,7 @@ class Catalog:
         self.options = options
         self.wanted = Wanted(frozenset(options.tags), options.proxies)
         self._credentials = credentials
+        self.refused_names = 0  # of the last list
         self._had_consul = False
         self._usable: set[str] = set()  # names of the last list that can be services for us
         self._told: set[tuple[str, str, str]] = set()
@@ -75,6 +76,7 @@ class Catalog:
             if self.wanted.tags.issubset(merged):
                 names[name] = merged
         self._usable = usable
+        self.refused_names = len(data) - len(usable)
         return names, reply.index
 
     def can_be_asked(self, name: str) -> bool:

@@ -52,9 +52,9 @@ class Crew:
             return 0
         return self._catalog.options.watch_limit - sum(isinstance(asker, ServiceAsker) for asker in self._askers)
 
-    def give(self, name: str, index: int, known: Service) -> None:
-        """A query of its own to a service, from *index* on."""
-        asker = ServiceAsker(self._catalog, self._post, name, index, known)
+    def give(self, name: str, index: int, known: Service, rejected: int) -> None:
+        """A query of its own to a service, from *index* on, where it was *known* with so many instances *rejected*."""
+        asker = ServiceAsker(self._catalog, self._post, name, index, known, rejected)
         self.own[name] = asker
         self.start(asker)
 

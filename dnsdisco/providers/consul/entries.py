@@ -32,6 +32,7 @@ class Reading(NamedTuple):
     faults: list[tuple[str, str]]  # which instance, and why it, or the part of it that is named, is left out
     is_empty: bool
     fingerprint: int
+    rejected: int = 0  # instances that are left out whole
 
 
 def refused_name(name: Any) -> str:
@@ -54,6 +55,7 @@ def read_entries(name: str, entries: Any, wanted: Wanted) -> Reading:
     urls: set[str] = set()
     is_wanted = not entries
     mark = 0
+    rejected = len(entries) - sum(isinstance(entry, dict) for entry in entries[:INSTANCES_MAX])
     shared = Shared(name)
     for entry in _of_that_name(name, entries[:INSTANCES_MAX], faults):
         node, said = _mapping(entry.get("Node")), _mapping(entry.get("Service"))
@@ -69,19 +71,22 @@ def read_entries(name: str, entries: Any, wanted: Wanted) -> Reading:
         if found:
             who = f"instance {shown(said.get('ID'))} on {shown(node.get('Node'))}"
             faults += [(who, f"{path}: {message}" if path else message) for path, message, _ in found]
-        if instance is None or instances.setdefault((instance.node, instance.id), instance) is not instance:
+        if instance is None:
+            rejected += 1
+            continue
+        if instances.setdefault((instance.node, instance.id), instance) is not instance:
             continue
         meta = _mapping(said.get("Meta"))
         schemes.add(_scheme(meta))
         urls.add(_url(meta))
     if not is_wanted:
-        return Reading(None, faults, is_empty=False, fingerprint=mark)
+        return Reading(None, faults, is_empty=False, fingerprint=mark, rejected=rejected)
     # Two answers may list the same instances in another order.
     ordered = tuple(instances[key] for key in sorted(instances, key=lambda key: (key[1], key[0])))
     service = Service(name, instances=ordered)
     if schemes not in (set(), {""}) or urls not in (set(), {""}):
         service = _with_scheme(service, schemes, urls)
-    return Reading(service, faults, is_empty=not entries, fingerprint=mark)
+    return Reading(service, faults, is_empty=not entries, fingerprint=mark, rejected=rejected)
 
 
 def fingerprint(node: object, node_index: object, id_: object, index: object) -> int:

@@ -52,6 +52,7 @@ class Watch:
         """*last*: of the run before; services that are as they were stay the same objects."""
         self._catalog = catalog
         self._last = last.services
+        self.index = 0  # the highest that an answer had: how far this run has read
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._crew = Crew(catalog, self._events.put)
         self._fetches: queue.SimpleQueue[str | None] = queue.SimpleQueue()
@@ -66,6 +67,7 @@ class Watch:
         self._empty: dict[str, _Empty] = {}
         self._changed: set[tuple[str, str]] = set()
         self._snapshot: Snapshot | None = None
+        self._rejected: dict[str, int] = {}  # instances left out, by service, where there are any
         self._is_heard = False
         self._swept_at = 0.0
 
@@ -99,17 +101,28 @@ class Watch:
             return
         self._is_heard = True
         match event:
-            case Listed(names, is_moved):
+            case Listed(names, index, is_moved):
+                self._reach(index)
                 self._on_names(names, is_moved=is_moved)
-            case Seen(name, reading, asker):
+            case Seen(name, reading, index, asker):
+                self._reach(index)
                 if self._crew.own.get(name) is asker:
                     self._put(name, reading)
             case Fetched(name, reading, index):
+                self._reach(index)
                 self._on_fetched(name, reading, index)
             case Flipped(failing, is_first):
                 self._on_checks(failing, is_first=is_first)
             case Swept(marks):
                 self._on_sweep(marks)
+
+    @property
+    def rejected(self) -> int:
+        """Instances, and names of services, that are left out of the last snapshot."""
+        return sum(self._rejected.values()) + self._catalog.refused_names
+
+    def _reach(self, index: int) -> None:
+        self.index = max(self.index, index)
 
     def _on_names(self, names: Names, *, is_moved: bool) -> None:
         before, self._names = self._names, names
@@ -136,6 +149,7 @@ class Watch:
             self._changed.add(("", name))
         self._crew.take(name)
         self._empty.pop(name, None)
+        self._rejected.pop(name, None)
 
     def _fetch(self, name: str) -> None:
         if self._held is not None:
@@ -173,6 +187,9 @@ class Watch:
                 return
             self._catalog.check_empty(name)
         self._empty.pop(name, None)
+        self._rejected.pop(name, None)
+        if reading.rejected:
+            self._rejected[name] = reading.rejected
         if service is None:  # no instance is wanted; another tag will show in the list of services
             self._forget(name)
             return
@@ -231,7 +248,7 @@ class Watch:
         others = set(self._others())
         for name in self._names or ():  # in the order of the list, which does not depend on how fast each was read
             if free > 0 and name in others and name not in self._asked and name not in self._empty:
-                self._crew.give(name, self._indexes.get(name, 0), self._services["", name])
+                self._crew.give(name, self._indexes.get(name, 0), self._services["", name], self._rejected.get(name, 0))
                 self._marks.pop(name, None)
                 free -= 1
 

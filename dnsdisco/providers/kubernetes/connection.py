@@ -10,7 +10,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -24,7 +24,10 @@ BODY_OCTETS_MAX = 256 * 2**20  # a page of 500 objects of 0.5 MB each, which etc
 REASON_CHARACTERS_MAX = 300  # of what a server says of itself
 REFUSAL_OCTETS_MAX = 65536  # of the body of a refusal that is read
 PIECE_OCTETS = 65536
+EXCERPT_OCTETS = 60  # of a page that is no JSON
 CALM_MIN_S, CALM_MAX_S = 5.0, 10.0  # after 429 without a Retry-After
+
+Redacted = Callable[[str], str]
 
 _PERMANENT = frozenset({400, 401, 403, 404, 422})  # only a person can mend these
 
@@ -49,6 +52,13 @@ class Connection:
         self._options = options
         self._lock = threading.Lock()  # around _credentials
         self._credentials: Credentials | None = None
+        self._secrets: tuple[str, ...] = ()  # of the last request
+
+    def redacted(self, text: str) -> str:
+        """*text* of a server without our secrets, should it, or a proxy before it, have put them there."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
 
     def get(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
         """The JSON object at *path*. Raises ApiError or ProviderError."""
@@ -106,7 +116,9 @@ class Connection:
     def _open(self, credentials: Credentials, method: str, url: str, body: str | None) -> Any:
         import urllib3  # noqa: PLC0415  comes with the official client
 
-        headers = {"Accept": "application/json", "User-Agent": "dnsdisco", **credentials.headers()}
+        identity = credentials.headers()
+        self._secrets = tuple(value.rpartition(" ")[2] for value in identity.values())  # behind `Bearer` or `Basic`
+        headers = {"Accept": "application/json", "User-Agent": "dnsdisco", **identity}
         if body is not None:
             headers["Content-Type"] = "application/json"
         try:
@@ -128,13 +140,12 @@ class Connection:
         if 200 <= response.status < 300:
             return response
         try:
-            refused = refusal(response)
+            refused = refusal(response, self.redacted)
         finally:
             response.close()
         raise refused
 
-    @staticmethod
-    def _object(response: Any) -> dict[str, Any]:
+    def _object(self, response: Any) -> dict[str, Any]:
         try:
             body = read_whole(response)
         finally:
@@ -142,7 +153,8 @@ class Connection:
         try:
             value = json.loads(body)
         except (ValueError, RecursionError):
-            raise ApiError(f"the API server answered with what is no JSON: {body[:60]!r}") from None
+            excerpt = self.redacted(repr(body[: 4 * EXCERPT_OCTETS]))[:EXCERPT_OCTETS]
+            raise ApiError(f"the API server answered with what is no JSON: {excerpt}") from None
         if not isinstance(value, dict):
             raise ApiError(f"the API server answered with a JSON {type(value).__name__}, not an object")
         return value
@@ -188,20 +200,20 @@ def socket_of(response: Any) -> socket.socket | None:
     return None
 
 
-def refusal(response: Any) -> ApiError:
+def refusal(response: Any, redacted: Redacted) -> ApiError:
     """What a status that is not a success means."""
     try:
         status = json.loads(response.read(REFUSAL_OCTETS_MAX))
     except Exception:  # noqa: BLE001  a proxy's page, or a cut
         status = None
     status = status if isinstance(status, dict) else {}
-    return api_error(response.status, status, response.headers.get("Retry-After"))
+    return api_error(response.status, status, redacted, response.headers.get("Retry-After"))
 
 
-def api_error(code: int, status: Mapping[str, Any], retry_after: str | None = None) -> ApiError:
+def api_error(code: int, status: Mapping[str, Any], redacted: Redacted, retry_after: str | None = None) -> ApiError:
     """The error that a Kubernetes Status object, or a bare HTTP status, stands for."""
     said, cause = status.get("message"), status.get("reason")
-    reason = said[:REASON_CHARACTERS_MAX] if isinstance(said, str) and said else http.client.responses.get(code, "")
+    reason = redacted(said)[:REASON_CHARACTERS_MAX] if isinstance(said, str) and said else http.client.responses.get(code, "")
     wait_s = (
         float(retry_after) if retry_after and retry_after.isascii() and retry_after.isdigit() and len(retry_after) < 10 else None
     )

@@ -38,6 +38,7 @@ class SliceObject:
     service: Key
     instances: tuple[Instance, ...]
     registered: Service | None = None  # ours: what was registered, with the one instance as it is now
+    rejected: int = 0  # endpoints that are left out
 
 
 def slice_from(item: Mapping[str, Any], faults: Faults) -> SliceObject | None:
@@ -48,6 +49,7 @@ def slice_from(item: Mapping[str, Any], faults: Faults) -> SliceObject | None:
         return None
     ports = _ports(listed(item, "ports"), "endpointslices", key, faults)
     instances: list[Instance] = []
+    rejected = 0
     for each in listed(item, "endpoints"):
         try:
             endpoint = as_object(each, "endpoints")
@@ -57,15 +59,17 @@ def slice_from(item: Mapping[str, Any], faults: Faults) -> SliceObject | None:
                 _add(instances, address, ports, hostname, node, is_ready=is_ready)
         except ValueError as error:
             faults.tell("endpointslices", key, f"an endpoint: {error}")
+            rejected += 1
     owner = key[0], sys.intern(name)
     registered = _registered(item, key, owner, instances, faults) if is_ours(item) else None
-    return SliceObject(key, owner, registered.instances if registered else tuple(instances), registered)
+    return SliceObject(key, owner, registered.instances if registered else tuple(instances), registered, rejected)
 
 
 def endpoints_from(item: Mapping[str, Any], faults: Faults) -> SliceObject:
     """The Endpoints object of a Service, whose name it has."""
     key = required_key(item)
     instances: list[Instance] = []
+    rejected = 0
     for each_subset in listed(item, "subsets"):
         try:
             subset = as_object(each_subset, "subsets")
@@ -75,6 +79,7 @@ def endpoints_from(item: Mapping[str, Any], faults: Faults) -> SliceObject:
             ]
         except ValueError as error:
             faults.tell("endpoints", key, str(error))
+            rejected += 1
             continue
         for each, is_ready in found:
             try:
@@ -82,7 +87,8 @@ def endpoints_from(item: Mapping[str, Any], faults: Faults) -> SliceObject:
                 _add(instances, endpoint.get("ip"), ports, *_names(endpoint), is_ready=is_ready)
             except ValueError as error:
                 faults.tell("endpoints", key, f"an address: {error}")
-    return SliceObject(key, key, merged(instances))
+                rejected += 1
+    return SliceObject(key, key, merged(instances), rejected=rejected)
 
 
 def merged(instances: Iterable[Instance]) -> tuple[Instance, ...]:

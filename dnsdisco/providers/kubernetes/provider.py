@@ -132,7 +132,9 @@ class KubernetesServiceDiscovery(ServiceDiscovery):
         session = Session(self._connection, self.options, known, self.faults)
         is_lost = False
         try:
-            yield from session.snapshots(stop)
+            for snapshot in session.snapshots(stop):
+                self.index, self.rejected = session.index, known.view.rejected
+                yield snapshot
         except Exception:
             is_lost = True
             raise

@@ -55,6 +55,14 @@ class Dropped:
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """It is there in a new state, which cannot be used."""
+
+    key: Key
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
 class Heard:
     """The server is there, and what was told is what it has."""
 
@@ -64,7 +72,7 @@ class Broken:
     error: ProviderError
 
 
-Tell = Callable[[Replaced | Put | Dropped | Heard | Broken], None]  # raises Stopped when nobody listens any more
+Tell = Callable[[Replaced | Put | Dropped | Refused | Heard | Broken], None]  # raises Stopped when nobody listens any more
 
 
 class Stopped(Exception):
@@ -140,7 +148,8 @@ class Reflector:
         selectors = source.selectors(self._options.labels)
         listing = list_whole(self._connection, source.resource, source.namespace, selectors, self._faults, self._check)
         if source.wanted is not None:
-            listing = listing._replace(objects={key: fact for key, fact in listing.objects.items() if source.wants(key[0])})
+            wanted = {key: fact for key, fact in listing.objects.items() if source.wants(key[0])}
+            listing = listing._replace(objects=wanted, refused=frozenset(key for key in listing.refused if source.wants(key[0])))
         self._tell(Replaced(listing))
         self._version = listing.version
         self._relist_at = time.monotonic() + _spread(self._options.relist_s)
@@ -218,12 +227,12 @@ class Reflector:
         key = key_of(item)
         try:
             fact = parse(source.resource, item, self._faults) if key is None or source.wants(key[0]) else None
-        except ValueError:  # what is known of it stays
-            self._advance(Dropped(None, version))
+        except ValueError:
+            self._advance(Dropped(None, version) if key is None else Refused(key, version))
             return
         self._advance(Dropped(key, version) if fact is None else Put(fact, version))
 
-    def _advance(self, event: Put | Dropped) -> None:
+    def _advance(self, event: Put | Dropped | Refused) -> None:
         self._tell(event)
         self._version = event.version
         self._was_forgotten = False
@@ -232,7 +241,8 @@ class Reflector:
         code = status.get("code")
         if code == http.client.GONE or status.get("reason") in ("Expired", "Gone"):
             raise _Forgotten
-        raise api_error(code if isinstance(code, int) and not isinstance(code, bool) else 500, status)
+        code = code if isinstance(code, int) and not isinstance(code, bool) else 500
+        raise api_error(code, status, self._connection.redacted)
 
     def _has_lasted(self, began_at: float) -> bool:
         return time.monotonic() - began_at > min(STEADY_S, self._options.watch_s / 2)

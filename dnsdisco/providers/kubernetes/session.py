@@ -15,7 +15,7 @@ from dnsdisco.providers.kubernetes.connection import Connection
 from dnsdisco.providers.kubernetes.faults import Faults
 from dnsdisco.providers.kubernetes.options import Options
 from dnsdisco.providers.kubernetes.plan import Plan, Source
-from dnsdisco.providers.kubernetes.reflector import Broken, Dropped, Heard, Put, Reflector, Replaced, Stopped
+from dnsdisco.providers.kubernetes.reflector import Broken, Dropped, Heard, Put, Reflector, Refused, Replaced, Stopped
 from dnsdisco.providers.kubernetes.view import View
 
 STOP_POLL_S = 0.1  # how soon a stop is noticed while nothing happens; ten wake-ups a second cost 0.1 % of a core
@@ -24,7 +24,7 @@ DRAINED_MAX = 5000  # events taken into one snapshot: a storm must not keep the 
 RESUME_OBJECTS_MIN = 2000  # below, a new list after a loss costs less than a second, and leaves no doubt
 
 Asked = TypeVar("Asked")
-Event = Replaced | Put | Dropped | Heard | Broken
+Event = Replaced | Put | Dropped | Refused | Heard | Broken
 
 
 def unless_stopped(ask: Callable[[], Asked], stop: threading.Event) -> Asked | None:
@@ -71,6 +71,7 @@ class Session:
         self.known = known
         self._events: queue.Queue[tuple[Source | None, Event]] = queue.Queue(QUEUED_MAX)
         self._stopped = threading.Event()
+        self.index = ""  # the version that was told last, by whichever source
         self._heard_at = time.monotonic()
         versions = known.versions if known.is_worth_resuming else {}
         self._reflectors = [
@@ -126,20 +127,23 @@ class Session:
             pass
         return was_heard, error
 
-    def _take(self, source: Source, event: Replaced | Put | Dropped | Heard) -> bool:
+    def _take(self, source: Source, event: Replaced | Put | Dropped | Refused | Heard) -> bool:
         view, versions = self.known.view, self.known.versions
         match event:
             case Put(fact, version):
                 view.put(source.resource, fact)
-                versions[source] = version
+                versions[source] = self.index = version
             case Dropped(key, version):
-                versions[source] = version
+                versions[source] = self.index = version
                 if key is None:
                     return False
                 view.drop(source.resource, key)
+            case Refused(key, version):
+                versions[source] = self.index = version
+                view.refuse(source.resource, key)
             case Replaced(listing):
                 view.replace(source.resource, source.namespace, listing.objects, listing.refused)
-                versions[source] = listing.version
+                versions[source] = self.index = listing.version
                 self._silent.discard(source)
             case Heard():
                 self._silent.discard(source)

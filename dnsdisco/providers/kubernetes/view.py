@@ -25,6 +25,8 @@ class View:
         self._slices: dict[Key, SliceObject] = {}
         self._nodes: dict[Key, NodeObject] = {}
         self._slices_of: dict[Key, dict[Key, SliceObject]] = {}  # by Service, by their own keys
+        self._refused: dict[str, set[Key]] = {}  # by resource: objects that are there, and cannot be used
+        self._left_out = 0  # endpoints, of slices that can
         self._dirty: set[Key] = set()
         self._snapshot = Snapshot()
 
@@ -33,17 +35,28 @@ class View:
         """Objects that a new list would bring."""
         return len(self._services) + len(self._slices) + len(self._nodes)
 
+    @property
+    def rejected(self) -> int:
+        """Objects that cannot be used, and endpoints of others that cannot."""
+        return sum(map(len, self._refused.values())) + self._left_out
+
     def put(self, resource: Resource, fact: Any) -> None:
         """O(1)."""
         facts = self._facts(resource)
+        self._refused_of(resource).discard(fact.key)
         if facts.get(fact.key) != fact:
             self._change(facts, fact.key, fact)
 
     def drop(self, resource: Resource, key: Key) -> None:
         """O(1). What is not there need not be dropped."""
         facts = self._facts(resource)
+        self._refused_of(resource).discard(key)
         if key in facts:
             self._change(facts, key, None)
+
+    def refuse(self, resource: Resource, key: Key) -> None:
+        """It is there and cannot be used: what is known of it stays. O(1)."""
+        self._refused_of(resource).add(key)
 
     def replace(self, resource: Resource, namespace: str | None, facts: dict[Key, Any], kept: Collection[Key]) -> None:
         """All facts of *resource* in that namespace (None: everywhere). Those of *kept* stay as they were, for want of better ones."""
@@ -51,6 +64,9 @@ class View:
         gone = [key for key in known if key not in facts and key not in kept and (namespace is None or key[0] == namespace)]
         for key in gone:
             self._change(known, key, None)
+        refused = self._refused_of(resource)
+        refused.difference_update([key for key in refused if namespace is None or key[0] == namespace])
+        refused.update(kept)
         for fact in facts.values():
             self.put(resource, fact)
 
@@ -82,6 +98,9 @@ class View:
         slices = self._slices_of.get(key, {})
         return compose(service, [slices[each] for each in sorted(slices)], self._nodes, self.rules)
 
+    def _refused_of(self, resource: Resource) -> set[Key]:
+        return self._refused.setdefault(resource.plural, set())
+
     def _facts(self, resource: Resource) -> dict[Key, Any]:
         match resource.plural:
             case "services":
@@ -108,6 +127,7 @@ class View:
 
     def _file(self, key: Key, before: SliceObject | None, after: SliceObject | None) -> None:
         """Under the Service whose slice it is, which its label may change."""
+        self._left_out += (after.rejected if after else 0) - (before.rejected if before else 0)
         if before is not None:
             slices = self._slices_of[before.service]
             del slices[key]

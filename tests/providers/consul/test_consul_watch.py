@@ -238,3 +238,24 @@ def test_pace_lets_news_through_and_slows_down_what_has_none():
 
 def _blocking(consul: FakeConsul, name: str) -> list[object]:
     return [request for request in consul.asked(f"/v1/health/service/{name}") if "index" in request.query]
+
+
+@pytest.mark.parametrize("limit", [128, 0], ids=["own queries", "together"])
+def test_the_index_and_what_is_left_out_are_told(consul, limit, monkeypatch):
+    monkeypatch.setattr(askers, "SWEEP_SPACE_S", 0.02)
+    consul.catalog.put("web", id="good")
+    consul.catalog.put("web", id="bad", port=70000)
+    consul.catalog.put("...")  # makes no DNS label
+    provider = provider_of(consul, watch_limit=limit)
+    with Watch(provider) as watch:
+        assert sees(watch, {"web": ["good"]})
+        until(lambda: (provider.index, provider.rejected) == (str(consul.catalog.index), 2))
+        consul.catalog.put("web", id="worse", address="not an address")
+        until(lambda: (provider.index, provider.rejected) == (str(consul.catalog.index), 3))
+        consul.catalog.put("web", id="bad")
+        assert sees(watch, {"web": ["bad", "good"]})
+        until(lambda: provider.rejected == 2)
+        for id_ in ("good", "bad", "worse"):
+            consul.catalog.remove("web", id_)
+        assert sees(watch, {})
+        until(lambda: provider.rejected == 1)

@@ -475,3 +475,28 @@ def test_health_flips_are_seen(fake, connect):
         follow.until(
             lambda it: [each.health.word for each in it.last.services["default", "web"].instances] == ["critical", "passing"]
         )
+
+
+def test_the_version_and_what_is_left_out_are_told(fake, connect):
+    fill(fake, 2)
+    with Follow(connect()) as follow:
+        follow.until(lambda it: len(it.names()) == 2)
+        provider = follow.provider
+        assert (provider.index, provider.rejected) == (str(fake.version), 0)
+
+        def is_told(rejected):
+            return lambda it: (it.provider.index, it.provider.rejected) == (str(fake.version), rejected)
+
+        fake.put(slice_of("s0", ["10.0.0.1", "nonsense", endpoint("10.0.0.300")]))
+        follow.until(is_told(2))  # the endpoints; the slice is used
+        fake.put({**headless("s1"), "spec": 7})
+        follow.until(is_told(3))  # the Service, which stays as it was
+        assert follow.names() == {"s0", "s1"}
+        fake.put(slice_of("s0", ["10.0.0.1"]))
+        follow.until(is_told(1))
+        fake.break_connections()  # a new list
+        fake.put(headless("s2"))
+        follow.until(lambda it: "s2" in it.names())
+        follow.until(is_told(1))
+        fake.delete("Service", "default", "s1")
+        follow.until(is_told(0))
