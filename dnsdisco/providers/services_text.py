@@ -91,8 +91,10 @@ def _from_json(text: str, file: str) -> Any:
     try:
         return json.loads(text, object_pairs_hook=_unique, parse_float=str, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
-        hint = "; JSON has no comma after the last one" if text[: error.pos].rstrip().endswith(",") else ""
-        message = f"this is not JSON: {error.msg[:1].lower()}{error.msg[1:]}{hint}"
+        before = text[: error.pos + 1].rstrip("]} \t\r\n")  # Python 3.13 points at the comma, 3.12 at what comes after it
+        if before.endswith(",") and text[len(before) :].lstrip()[:1] in ("]", "}"):
+            raise _unreadable(file, text, len(before) - 1, "this is not JSON: it has no comma after the last one") from None
+        message = f"this is not JSON: {error.msg[:1].lower()}{error.msg[1:]}"
         raise Unreadable(Problem(file, error.lineno, error.colno, "", message)) from None
     except RecursionError:
         raise _unreadable(file, text, 0, _TOO_DEEP) from None

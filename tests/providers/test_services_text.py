@@ -97,7 +97,8 @@ def test_yaml_that_is_refused_whole(text, place, words):
 @pytest.mark.parametrize(
     ("text", "place", "words"),
     [
-        ('{"a": 1,}', (1, 9), "no comma after the last one"),
+        ('{"a": 1,}', (1, 8), "no comma after the last one"),
+        ('{"a": [1, 2, \n ] }', (1, 12), "no comma after the last one"),
         ('{"a": {\n "c": 1, "c": 2}}', (2, 10), "'c' is given twice"),
         ('{"a": NaN}', (1, 1), "NaN is no number"),
         ('{"a": 1\n "b": 2}', (2, 2), "expecting ',' delimiter"),
