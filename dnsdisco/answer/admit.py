@@ -28,6 +28,7 @@ class Admission:
             for loopback in _LOOPBACK
         )
         self.known: dict[str, tuple[bool, bool]] = {}
+        self.admitted: set[bytes] = set()  # the octets of addresses that may ask, for the datagram loop
 
     def look(self, peer: str) -> tuple[bool, bool]:
         """Whether *peer* may ask, and whether it is on the loopback."""
@@ -39,3 +40,10 @@ class Admission:
                 self.known.clear()
             self.known[peer] = known
         return known
+
+    def meet(self, peer: str, octets: bytes) -> None:
+        """Let the datagram loop know *peer* by the *octets* of its address, if it may ask."""
+        if octets not in self.admitted and self.look(peer)[0]:
+            if len(self.admitted) >= KNOWN_MAX:
+                self.admitted.clear()
+            self.admitted.add(octets)

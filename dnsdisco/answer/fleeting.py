@@ -40,7 +40,7 @@ class Fleeting:
     def keep(self, message: bytes, query: Query, entry: Entry, reply: bytes) -> None:
         """Give *reply*, with another id and the name as it is spelled, to all whose query is *message*."""
         key, end = message[2:].lower(), HEADER_OCTETS + len(query.question)
-        exact: Exact = (reply[2:HEADER_OCTETS], end, [reply[end:]], [0])
+        exact: Exact = (reply[2:HEADER_OCTETS], end, [reply[end:]], 0, [0])
         self._exact[key] = exact
         self._kept.append((key, exact, entry, query.qtype))
 
@@ -50,5 +50,6 @@ class Fleeting:
         for key, exact, entry, qtype in kept:
             if self._exact.get(key) is exact:
                 del self._exact[key]
-            if exact[3][0]:
-                self._learn(entry, qtype, exact[3][0])
+            hits = exact[-1][0]
+            if hits:
+                self._learn(entry, qtype, hits)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+from math import gcd
+
 from dnsdisco.wire import edns as edns_room
 from dnsdisco.wire.constants import SOA
 from dnsdisco.wire.query import HEADER_OCTETS, Query
@@ -14,7 +18,7 @@ ORDERS_MIN = 4
 
 
 class Prepared:
-    """`bodies`: the records after the question, one body for each order. `is_negative`: nothing but one SOA."""
+    """`bodies`: the records after the question, one body for each order, a power of two. `is_negative`: nothing but one SOA."""
 
     __slots__ = ("bodies", "counts", "exact_keys", "is_negative", "longest", "reply", "sections")
 
@@ -32,7 +36,8 @@ class Prepared:
         if len(reply.weights or ()) > 1:
             size = sum(map(len, answer)) * kept // len(answer) + len(rest)
             count = max(ORDERS_MIN, min(ORDERS, ORDERS_OCTETS_MAX // size))
-        self.bodies = [b"".join(ordered) + rest for ordered in _ordered(answer, reply, count, draw)]
+            count = 1 << count.bit_length() - 1
+        self.bodies = shared(b"".join(ordered) + rest for ordered in _ordered(answer, reply, count, draw))
         self.counts = b"".join(number.to_bytes(2, "big") for number in (kept, len(authority), len(additional)))
         self.longest = max(map(len, self.bodies))
         self.is_negative = not answer and not additional and len(authority) == 1 and _is_soa_above(reply.authority[0], qname)
@@ -76,6 +81,18 @@ class Prepared:
             return None
         flags = reply_flags(query, is_authoritative=reply.is_authoritative, recursion=recursion) | reply.rcode
         return flags.to_bytes(2, "big") + b"\0\1" + counts, opt
+
+
+def shared(bodies: Iterable[bytes]) -> list[bytes]:
+    """*bodies*, a power of two of them, with the same shares: equal ones are one object, and no more of them than the shares need.
+
+    Two instances have but two orders, and what is not there is in no cache's way.
+    """
+    known: dict[bytes, bytes] = {}
+    all_of_them = [known.setdefault(body, body) for body in bodies]
+    counts = Counter(all_of_them)
+    part = gcd(*counts.values())
+    return all_of_them if part == 1 else [known[body] for body, count in counts.items() for _ in range(count // part)]
 
 
 def encode(reply: Reply, query: Query, *, recursion: bool, options: bytes, limit: int, draw: Draw) -> bytes:

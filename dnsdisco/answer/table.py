@@ -12,13 +12,14 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import TypeAlias
 
-from dnsdisco.answer.prepared import Prepared
+from dnsdisco.answer.prepared import Prepared, shared
 from dnsdisco.wire.constants import TYPES
 from dnsdisco.wire.query import HEADER_OCTETS, Query
 from dnsdisco.wire.reply import encode_record, RR
 
-# head: octets 2..12 of the reply; end: of the question; tails: what may follow it, one of them to be picked; cell: hits
-Exact: TypeAlias = tuple[bytes, int, list[bytes], list[int]]
+# head: octets 2..12 of the reply; end: of the question; tails: what may follow it, one of them to be picked by any number & mask;
+# cell: its one element counts hits
+Exact: TypeAlias = tuple[bytes, int, list[bytes], int, list[int]]
 
 # All queries of one shape are of one length, so the end of the question is the same for them too.
 
@@ -44,6 +45,7 @@ class Table:
         self._dependents: dict[object, set[bytes]] = {}
         self._drawn: deque[tuple[float, bytes]] = deque()
         self._negatives: dict[tuple[bytes, int, bytes], list[bytes]] = {}
+        self._heads: dict[bytes, bytes] = {}  # a few dozen: flags and counts
         self._cells: dict[tuple[int, int], list[int]] = {}
 
     def __len__(self) -> int:
@@ -79,14 +81,14 @@ class Table:
         made = prepared.exact(query, recursion=recursion, limit=limit)
         if made is None:
             return
-        head, opt = made
+        head, opt = self._heads.setdefault(made[0], made[0]), made[1]
         if prepared.is_negative:
             tails = self._negative_tails(prepared.reply.authority[0], query.qname, opt)
         else:
-            tails = [body + opt for body in prepared.bodies] if opt else prepared.bodies
-            self._octets += sum(map(len, tails)) if opt else 0
+            tails = shared(body + opt for body in prepared.bodies) if opt else prepared.bodies
+            self._octets += _octets_in(tails) if opt else 0
         key = message[2:].lower()
-        self.exact[key] = (head, end, tails, self.cell(query.qtype, prepared.reply.rcode))
+        self.exact[key] = (head, end, tails, len(tails) - 1, self.cell(query.qtype, prepared.reply.rcode))
         prepared.exact_keys.append(key)
 
     def keep_denial(self, message: bytes, query: Query, prepared: Prepared, *, recursion: bool, limit: int) -> None:
@@ -104,7 +106,7 @@ class Table:
             self.denials.clear()
         lower = message[2:].lower()
         tails = self._negative_tails(soa, query.qname, opt)
-        self.denials[lower[:11] + lower[10 + first :]] = (head, end, tails, self.cell(query.qtype, prepared.reply.rcode))
+        self.denials[lower[:11] + lower[10 + first :]] = (head, end, tails, 0, self.cell(query.qtype, prepared.reply.rcode))
 
     def cell(self, qtype: int, rcode: int) -> list[int]:
         """A counter of answers: one list that every hit adds to. Types without a mnemonic share one, with 0 as their number."""
@@ -144,6 +146,7 @@ class Table:
         self._dependents.clear()
         self._drawn.clear()
         self._negatives.clear()
+        self._heads.clear()
         self._octets = 0
 
     def _make_room(self, prepared: Prepared) -> None:
@@ -161,7 +164,7 @@ class Table:
         for key in prepared.exact_keys:
             exact = self.exact.pop(key, None)
             if exact is not None and exact[2] is not prepared.bodies and not prepared.is_negative:
-                self._octets -= sum(map(len, exact[2]))
+                self._octets -= _octets_in(exact[2])
         for token in prepared.reply.depends_on or ():
             dependents = self._dependents.get(token)
             if dependents is not None:
@@ -188,4 +191,8 @@ def _soa_at(soa: RR, offset: int) -> bytes:
 
 
 def _octets_of(prepared: Prepared) -> int:
-    return sum(map(len, prepared.bodies))
+    return _octets_in(prepared.bodies)
+
+
+def _octets_in(tails: list[bytes]) -> int:
+    return sum(map(len, {id(tail): tail for tail in tails}.values()))

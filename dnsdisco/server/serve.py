@@ -30,6 +30,7 @@ from dnsdisco.zone.soa import soa
 
 Send = Callable[[bytes], None]
 EXACT_OCTETS_MAX = 1232  # an answer that fits every client that sends EDNS may be kept for all of them
+COOKIES_AT_HAND_MAX = 4096  # as many as Cookies itself keeps
 TCP_IDLE_TENTHS = 100  # what edns-tcp-keepalive tells: ten seconds, in 100 ms (RFC 7828 §3.1)
 
 
@@ -63,6 +64,7 @@ class Responder:
         self.table = Table()
         self.faults: Counter[str] = Counter()  # what was dropped or failed, and why, in a few words
         self.catalog = catalog
+        self.cookies_at_hand: dict[bytes, bytes] = {}  # by the octets of the client's address and its client cookie
         self._upstreams = upstreams
         self._cookies = cookies
         self._clock = clock
@@ -80,6 +82,7 @@ class Responder:
         self.policy = policy
         self.settings, self.admission = policy.answers, policy.admission
         self._recursion = policy.recursion
+        self.cookies_at_hand.clear()
         self.table.clear()
 
     def changed(self, touched: set[object]) -> None:
@@ -183,6 +186,7 @@ class Responder:
     def tick(self) -> None:
         """What comes with time alone; to be called every fleeting.MOMENT_S."""
         self._fleeting.drop()
+        self.cookies_at_hand.clear()
         self.table.redraw(self._clock.monotonic())
 
     def _reply(self, client: Client, reply: Reply, *, recursion: bool = True) -> None:
@@ -211,10 +215,18 @@ class Responder:
             options += option(KEEPALIVE, TCP_IDLE_TENTHS.to_bytes(2, "big"))
         return options
 
-    def known_cookie(self, client: bytes, peer: str) -> bytes | None:
-        """The low octet of RDLEN and the COOKIE option for a client whose server cookie is at hand."""
+    def cookie_at_hand(self, client: bytes, peer: str, who: bytes) -> bytes | None:
+        """The low octet of RDLEN and the COOKIE option for a client that may ask and whose server cookie is known.
+
+        Until the next tick(), the datagram loop finds it under *who* in `cookies_at_hand`.
+        """
         cookie = self._cookies.known(client, peer.partition("%")[0], int(self._clock.unix()))
-        return None if cookie is None else _COOKIE_HEAD + cookie
+        if cookie is None or not self.admission.look(peer)[0]:
+            return None
+        if len(self.cookies_at_hand) >= COOKIES_AT_HAND_MAX:
+            self.cookies_at_hand.clear()
+        self.cookies_at_hand[who] = _COOKIE_HEAD + cookie
+        return _COOKIE_HEAD + cookie
 
     def _count(self, query: Query, rcode: int) -> None:
         self.table.cell(query.qtype, rcode)[0] += 1

@@ -1,7 +1,7 @@
 """The datagram loop: drains the socket, answers what the table of compiled answers holds, hands the rest to the responder.
 
-Three ways through one socket, one idea: in batches where the system has them (`batch.py`), one by one elsewhere, and one by one with
-the address asked where a socket listens on all of them. `tests/server/test_udp.py` runs the same questions through each.
+Three ways through one socket, one idea: in batches where the system has them (`batch.py`), one by one elsewhere, and then with the
+address asked where a socket listens on all of them. `tests/server/test_udp.py` runs the same questions through each.
 """
 
 from __future__ import annotations
@@ -12,24 +12,32 @@ import socket
 from collections.abc import Callable
 from functools import partial
 from itertools import cycle
+from struct import Struct
 from time import perf_counter
 from typing import Any
 
 from dnsdisco.server import batch as batching
-from dnsdisco.server.batch import Batch, SLOTS, STRIDE
+from dnsdisco.server.batch import Batch, SLOTS, Source, SOURCE_KINDS, STRIDE
 from dnsdisco.server.latency import Latency, SAMPLE
-from dnsdisco.server.serve import Responder
+from dnsdisco.server.serve import EXACT_OCTETS_MAX, Responder
+from dnsdisco.wire.cookie import CLIENT_OCTETS
 from dnsdisco.wire.edns import COOKIE_ALONE
 from dnsdisco.wire.query import HEADER_OCTETS
 from dnsdisco.wire.reply import WITHOUT_EDNS
 
 BATCH = 128  # datagrams per wake-up: the loop's other work waits for at most this many answers, about half a millisecond
 QUERY_OCTETS_MAX = batching.SLOT_OCTETS  # more is no query; what is cut to this is malformed and answered as such
+PART_OCTETS_MAX = EXACT_OCTETS_MAX  # of what is looked up in the table, and of what it holds
 COOKIE_OPTION_OCTETS = 28  # client and server cookie and their option header, which fit one octet of RDLEN
 _PICKS = 4093  # a prime, so that the picks do not keep step with anything
 
-_IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8)
-_IPV6_PKTINFO = getattr(socket, "IPV6_PKTINFO", 50)
+# Reading and writing a part of a bytearray by struct costs half of what a slice of it does: no copy between, no slice object.
+# By the length of a datagram, its octets behind the id; of one that is too long for the table, nothing.
+_PARTS = [Struct(f"{size}s") for size in range(PART_OCTETS_MAX + 1)]
+_READ = [_PARTS[max(length - 2, 0)].unpack_from for length in range(PART_OCTETS_MAX + 1)]
+_READ += [_PARTS[0].unpack_from] * (QUERY_OCTETS_MAX - PART_OCTETS_MAX)
+_WRITE = [part.pack_into for part in _PARTS]
+_WRITE_HEAD = _WRITE[HEADER_OCTETS - 2]
 
 
 class UdpListener:
@@ -53,89 +61,100 @@ class UdpListener:
         self._pick = cycle([random.randrange(1 << 30) for _ in range(_PICKS)]).__next__  # noqa: S311  which order comes first is no secret
         self._host = sock.getsockname()[0]
         self._is_loopback = self._host == "::1" or self._host.startswith("127.")
-        self._batch = Batch(sock) if in_batches else None
+        # A socket that listens on every address has to say for each reply which of them it comes from (RFC 2181 §4.1).
+        self._is_wildcard = self._host in ("0.0.0.0", "::")  # noqa: S104
+        self._batch = Batch(sock, has_source=self._is_wildcard) if in_batches else None
         self._latency = latency or Latency()
         self._turns = self._handed = 0  # batches; queries that the table does not hold
 
     def start(self) -> None:
         self._socket.setblocking(False)
-        # A socket that listens on every address has to say for each reply which of them it comes from (RFC 2181 §4.1).
-        if self._host in ("0.0.0.0", "::"):  # noqa: S104
-            drain = self._drain_wildcard
-        else:
-            drain = self._drain if self._batch is None else self._drain_batch
+        one_by_one = self._drain_wildcard if self._is_wildcard else self._drain
+        drain = one_by_one if self._batch is None else self._drain_batch
         self._loop.add_reader(self._socket.fileno(), drain)
 
     def close(self) -> None:
         self._loop.remove_reader(self._socket.fileno())
 
     def _drain_batch(self) -> None:
-        batch, responder, pick = self._batch, self._responder, self._pick
+        batch, responder = self._batch, self._responder
         assert batch is not None
-        exact, denials, octets, reply = responder.table.exact.get, responder.table.denials.get, batch.octets, batch.reply
-        top = responder.catalog.top
+        exact, denials, top = responder.table.exact.get, responder.table.denials.get, responder.catalog.top
+        octets, sizes, address = batch.octets, batch.sizes, batch.address
         # On a loopback address only this host can ask; elsewhere each client is looked at.
         is_open = self._is_loopback and responder.admission.admits_loopback
-        known = responder.admission.known.get
+        admitted = responder.admission.admitted
         for _ in range(BATCH // SLOTS):
             lengths = batch.receive()
             self._turns += 1
             began = perf_counter() if not self._turns % SAMPLE else 0.0
-            at = 0
+            turn = self._pick()
+            at = first = handed = 0
             for index, length in enumerate(lengths):
-                key = bytes(octets[at + 2 : at + length]).lower()
+                key = _READ[length](octets, at + 2)[0].lower()
                 hit = exact(key)
-                if hit is None and length > HEADER_OCTETS:
+                if hit is None and len(key) > 10:
+                    if key[-14:-8] == COOKIE_ALONE and (size := self._with_cookie(key, at, index)):
+                        sizes[index] = size
+                        at += STRIDE
+                        continue
                     rest = 11 + key[10]  # behind the first label
                     hit = denials(key[:11] + key[rest:])
                     if hit is not None and key[10:rest] in top:
                         hit = None
-                    elif hit is None and key[-14:-8] == COOKIE_ALONE and (size := self._with_cookie(key, at, index)):
-                        reply(index, size)
-                        at += STRIDE
-                        continue
-                if hit is not None and (is_open or ((client := known(batch.peer(index)[0])) is not None and client[0])):
-                    head, end, tails, cell = hit
+                if hit is not None and (is_open or address(index) in admitted):
+                    head, end, tails, mask, cell = hit
                     cell[0] += 1
-                    tail = tails[pick() % len(tails)] if len(tails) > 1 else tails[0]
-                    octets[at + 2 : at + 12] = head
-                    size = end + len(tail)
-                    octets[at + end : at + size] = tail
-                    reply(index, size)
+                    tail = tails[index + turn & mask]
+                    _WRITE_HEAD(octets, at + 2, head)
+                    _WRITE[len(tail)](octets, at + end, tail)
+                    sizes[index] = end + len(tail)
                 else:
-                    peer = batch.peer(index)
-                    send = self._sampled(partial(self._send, peer))
-                    responder.respond(bytes(octets[at : at + length]), peer[0], is_tcp=False, send=send)
+                    self.unsent += batch.send(first, index)
+                    first = index + 1
+                    handed += 1
+                    self._hand_on(bytes(octets[at : at + length]), index)
                 at += STRIDE
-            answers = batch.waiting
-            self.unsent += batch.send()
-            if began and answers:
-                self._latency.add(perf_counter() - began, answers)
+            self.unsent += batch.send(first, len(lengths))
+            if began and handed < len(lengths):
+                self._latency.add(perf_counter() - began, len(lengths) - handed)
             if len(lengths) < SLOTS:
                 return
+
+    def _hand_on(self, message: bytes, index: int) -> None:
+        """A query of a batch that the table does not hold, or whose client is not known yet."""
+        batch, responder = self._batch, self._responder
+        assert batch is not None
+        peer = batch.peer(index)
+        responder.admission.meet(peer[0], batch.address(index))
+        source = batch.source(index)
+        send = partial(self._send_from, source, peer) if source else partial(self._send, peer)
+        responder.respond(message, peer[0], is_tcp=False, send=self._sampled(send))
 
     def _with_cookie(self, key: bytes, at: int, index: int) -> int:
         """Write the reply to a known query that has a client cookie and no other option over it; its size, 0: not that simple.
 
         Programs keep their cookie for a server, so all but the first of their queries end here.
         """
-        assert self._batch is not None
-        responder = self._responder
-        peer = self._batch.peer(index)[0]
-        client = responder.admission.known.get(peer)
+        batch, responder = self._batch, self._responder
+        assert batch is not None
         hit = responder.table.exact.get(key[:-14] + b"\0\0")
-        if hit is None or client is None or not client[0]:
+        if hit is None:
             return 0
-        head, end, tails, cell = hit
-        tail = tails[self._pick() % len(tails)] if len(tails) > 1 else tails[0]
-        octets, last = self._batch.octets, at + len(key) + 2
-        cookie = responder.known_cookie(bytes(octets[last - 8 : last]), peer)
+        octets, last = batch.octets, at + len(key) + 2
+        client = _READ[CLIENT_OCTETS + 2](octets, last - CLIENT_OCTETS)[0]
+        who = batch.address(index) + client
+        cookie = responder.cookies_at_hand.get(who)
+        if cookie is None:
+            cookie = responder.cookie_at_hand(client, batch.peer(index)[0], who)
+        head, end, tails, mask, cell = hit
+        tail = tails[self._pick() & mask]
         size = end + len(tail) + COOKIE_OPTION_OCTETS
         if cookie is None or tail[-2:] != b"\0\0" or size > WITHOUT_EDNS:
             return 0
         cell[0] += 1
-        octets[at + 2 : at + 12] = head
-        octets[at + end : at + size] = tail[:-1] + cookie
+        _WRITE_HEAD(octets, at + 2, head)
+        _WRITE[size - end](octets, at + end, tail[:-1] + cookie)
         return size
 
     def _drain(self) -> None:
@@ -151,9 +170,9 @@ class UdpListener:
                 continue  # an ICMP error of an earlier reply, told here; it was read by this call
             hit = exact(data[2:].lower())
             if hit is not None and (client := known(peer[0])) is not None and client[0]:
-                head, end, tails, cell = hit
+                head, end, tails, mask, cell = hit
                 cell[0] += 1
-                tail = tails[pick() % len(tails)] if len(tails) > 1 else tails[0]
+                tail = tails[pick() & mask]
                 try:
                     send(data[:2] + head + data[12:end] + tail, peer)
                 except OSError:
@@ -188,19 +207,19 @@ class UdpListener:
             send = self._sampled(partial(self._send_from, source, peer))
             self._responder.respond(data, peer[0], is_tcp=False, send=send)
 
-    def _send_from(self, source: list[tuple[int, int, bytes]], peer: Any, reply: bytes) -> None:
+    def _send_from(self, source: Source, peer: Any, reply: bytes) -> None:
         try:
             self._socket.sendmsg([reply], source, 0, peer)
         except OSError:
             self.unsent += 1
 
 
-def _source(control: list[tuple[int, int, bytes]]) -> list[tuple[int, int, bytes]]:
+def _source(control: Source) -> Source:
     """The control message that makes a reply leave from the address its query was sent to."""
     for level, kind, octets in control:
-        if level == socket.IPPROTO_IP and kind == _IP_PKTINFO:
+        if (level, kind, len(octets)) == SOURCE_KINDS[socket.AF_INET]:
             # struct in_pktinfo: ifindex, the local address, the destination; index 0: let the routing table choose the link
-            return [(level, kind, bytes(4) + octets[8:12] + bytes(4))]
-        if level == socket.IPPROTO_IPV6 and kind == _IPV6_PKTINFO:
+            return [(level, kind, bytes(4) + octets[4:8] + bytes(4))]
+        if (level, kind, len(octets)) == SOURCE_KINDS[socket.AF_INET6]:
             return [(level, kind, octets)]
     return []

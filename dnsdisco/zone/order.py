@@ -42,4 +42,7 @@ def orders(weights: Sequence[int], count: int, draw: Draw) -> list[list[int]]:
             rest = weighted_order(weights, draw)
             rest.remove(first)
             result.append([first, *rest])
+    result.sort(
+        key=lambda _: draw()
+    )  # they are picked in turn, too: the same one should not come first in many that follow each other
     return result

@@ -28,6 +28,16 @@ WAYS = [
     pytest.param(
         ("::1", True, "::1"), id="in batches, IPv6", marks=pytest.mark.skipif(not batch.is_available(), reason="no recvmmsg here")
     ),
+    pytest.param(
+        ("0.0.0.0", True, "127.0.0.7"),
+        id="in batches, on every address",
+        marks=pytest.mark.skipif(not batch.is_available(), reason="no recvmmsg here"),
+    ),
+    pytest.param(
+        ("::", True, "::1"),
+        id="in batches, on every IPv6 address",
+        marks=pytest.mark.skipif(not batch.is_available(), reason="no recvmmsg here"),
+    ),
     pytest.param(("127.0.0.1", False, "127.0.0.1"), id="one by one"),
     pytest.param(("0.0.0.0", False, "127.0.0.7"), id="on every address"),
     pytest.param(("::", False, "::1"), id="on every IPv6 address"),
@@ -109,7 +119,8 @@ def test_many_at_once_each_get_their_own(served):
                 }
 
 
-def test_who_may_not_ask_is_refused_in_batches_too():
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_who_may_not_ask_is_refused_in_batches_too(host):
     if not batch.is_available():
         pytest.skip("no recvmmsg here")
     from dnsdisco.answer.admit import Admission
@@ -118,8 +129,8 @@ def test_who_may_not_ask_is_refused_in_batches_too():
     answers.responder.configure(answers.responder.policy._replace(admission=Admission(["192.0.2.0/24"])))
     loop = asyncio.new_event_loop()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-        listener = UdpListener(sock, "127.0.0.1", answers.responder, loop)
+        sock.bind((host, 0))
+        listener = UdpListener(sock, host, answers.responder, loop)
         listener.start()
         with client("127.0.0.1", sock.getsockname()[1]) as asking:
             for _ in range(3):
@@ -129,6 +140,46 @@ def test_who_may_not_ask_is_refused_in_batches_too():
                 assert dns.message.from_wire(asking.recv(4096)).rcode() == dns.rcode.REFUSED
         listener.close()
     loop.close()
+
+
+@pytest.mark.parametrize("served", WAYS[:5], indirect=True)
+def test_what_the_table_holds_is_not_handed_on(served):
+    _, listener, target, port = served
+    with client(target, port) as sock:
+
+        def ask(name: str, **options) -> None:
+            sock.send(dns.message.make_query(name, "A", **options).to_wire())
+            sock.recv(4096)
+
+        for _ in range(2):
+            ask("web.svc.local.")
+            ask("nosuch.svc.local.")
+        for _ in range(2):
+            ask("web.svc.local.", use_edns=0)
+            ask("web.svc.local.", options=[dns.edns.CookieOption(b"CookieAb", b"")])
+        handed = listener._handed
+        for name in ("web.svc.local.", "wEb.svc.local.", "nobody.svc.local."):
+            ask(name)
+        ask("web.svc.local.", options=[dns.edns.CookieOption(b"CookieAb", b"")])
+        is_in_batches = listener._batch is not None
+        assert listener._handed - handed == (0 if is_in_batches else 2)  # one by one, denials and cookies take the longer way
+
+
+@pytest.mark.parametrize("served", WAYS[:1], indirect=True)
+def test_a_batch_of_known_and_unknown_names_is_answered_each(served):
+    _, listener, target, port = served
+    with client(target, port) as sock:
+        for number in range(120):  # every third one is new, so its batch is sent in pieces
+            name = f"n{number}.web.svc.local." if number % 3 == 0 else "web.svc.local."
+            query = dns.message.make_query(name, "A")
+            query.id = number
+            sock.send(query.to_wire())
+        seen = {}
+        while len(seen) < 120:
+            reply = dns.message.from_wire(sock.recv(4096))
+            seen[reply.id] = reply.rcode()
+        assert seen == {number: dns.rcode.NXDOMAIN if number % 3 == 0 else dns.rcode.NOERROR for number in range(120)}
+    assert listener.unsent == 0
 
 
 @pytest.mark.parametrize("served", WAYS[:1], indirect=True)
