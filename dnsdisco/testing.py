@@ -11,6 +11,7 @@ The same control and worker objects that `dnsdisco serve` runs as processes, in 
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import threading
 import time
@@ -138,7 +139,9 @@ class Server:
             sockets.enter_context(theirs)
             address = f"{self.address}:{self.port}"
             self._worker = Worker(
-                WorkerParameters(0, [(udp, address)], [tcp], theirs, for_workers(self._settings), lambda _event: None, bytes(16))
+                WorkerParameters(
+                    0, [(udp, address)], [tcp], theirs, for_workers(self._settings), lambda _event: None, os.urandom(16)
+                )
             )
             self._control = Control(
                 ControlParameters(

@@ -75,6 +75,9 @@ class NoUpstreams:
     def can_forward(self, question: bytes) -> bool:
         return False
 
+    def recognise(self, question: bytes) -> bytes | None:
+        return None
+
     def ask(self, question: bytes, flags: int, dnssec_ok: bool, waiter: Callable[[bytes | UpstreamError], None]) -> None:
         waiter(UpstreamError("none", "disabled"))
 
@@ -95,6 +98,9 @@ class CannedUpstreams:
 
     def can_forward(self, question: bytes) -> bool:
         return True
+
+    def recognise(self, question: bytes) -> bytes | None:
+        return None
 
     def ask(self, question: bytes, flags: int, dnssec_ok: bool, waiter: Callable[[bytes | UpstreamError], None]) -> None:
         self.sent.append((flags, dnssec_ok))

@@ -40,6 +40,8 @@ FORWARD = {
     "revived": "Upstreams that came back.",
     "probes": "Questions asked to see whether an upstream is back.",
     "own": "Upstreams that were found to be this server itself.",
+    "loops": "Upstreams that were found to lead back to this server.",
+    "loop_probes": "Questions asked to find that out.",
 }
 CACHE = {
     "hits": "Answers from the cache.",

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TYPE_CHECKING
 
 from dnsdisco.forward.poller import Poller
 from dnsdisco.forward.settings import ForwardLimits
 from dnsdisco.forward.statistics import Statistics
 from dnsdisco.forward.ticker import Ticker
+
+if TYPE_CHECKING:
+    from dnsdisco.forward.upstream import Upstream
 
 
 class Context(NamedTuple):
@@ -20,3 +23,4 @@ class Context(NamedTuple):
     statistics: Statistics
     poller: Poller
     ticker: Ticker
+    suspect: Callable[[Upstream, bytes], None]  # an upstream that has not answered that question in time: does it lead back to us?

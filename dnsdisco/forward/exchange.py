@@ -177,6 +177,7 @@ class Exchange:
             if not attempt.is_late and now - attempt.asked_at >= late_s:
                 attempt.is_late = True  # counted once, however often it is repeated: one slow name is not a dead upstream
                 attempt.upstream.failed(attempt.asked_at, now, "no reply in time")
+                self._context.suspect(attempt.upstream, self.question)
         if now >= self._deadline - TIMER_SLACK_S:
             self._context.statistics.deadline += 1
             self._fail()

@@ -12,6 +12,7 @@ from dnsdisco.errors import UpstreamError
 from dnsdisco.forward.context import Context
 from dnsdisco.forward.exchange import Exchange, Result
 from dnsdisco.forward.health import SLOW_S
+from dnsdisco.forward.loops import Loops
 from dnsdisco.forward.message import folded, SENT_FLAGS
 from dnsdisco.forward.poller import Poller
 from dnsdisco.forward.settings import ForwardLimits, ForwardSettings
@@ -36,7 +37,8 @@ def system_random_id() -> int:
 class Forwarder:
     """Made without I/O; `start()` before the first question, `close()` at the end, both in the loop that asks. Not thread-safe.
 
-    *own*: the addresses and ports that this server listens on, for an upstream that is ourselves.
+    *own*: the addresses and ports that this server listens on, for an upstream that is ourselves. *secret*: 16 octets, equal in all
+    workers of this server, by which they find upstreams that lead back to them; empty: nobody looks.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Forwarder:
         limits: ForwardLimits | None = None,
         now: Callable[[], float] = time.monotonic,
         random_id: Callable[[], int] = system_random_id,
+        secret: bytes = b"",
     ) -> None:
         self.limits = limits or ForwardLimits()
         self.statistics = Statistics()
@@ -54,6 +57,8 @@ class Forwarder:
         self._own = tuple(own)
         self._now = now
         self._random_id = random_id
+        self._secret = secret
+        self._loops: Loops | None = None
         self._context: Context | None = None
         self._sources: Sources | None = None
         self._pending: dict[_Key, tuple[Exchange, list[Waiter]]] = {}
@@ -64,10 +69,12 @@ class Forwarder:
         """Read the resolv.conf files, sort out upstreams that are ourselves."""
         loop = asyncio.get_running_loop()
         self._context = Context(
-            loop, self._now, self._random_id, self.limits, self.statistics, Poller(loop), Ticker(loop, self._now)
+            loop, self._now, self._random_id, self.limits, self.statistics, Poller(loop), Ticker(loop, self._now), self._suspect
         )
         self._sources = Sources(self._context, self._own)
-        self._sources.apply(self._settings)
+        if self._secret:
+            self._loops = Loops(self._context, self._secret)
+        self.apply(self._settings)
         self._watch()
 
     async def close(self) -> None:
@@ -78,6 +85,8 @@ class Forwarder:
             exchange.abandon(UpstreamError("upstreams", "closed", "shutting down"))
         for exchange in tuple(self._probes):
             exchange.abandon(UpstreamError("upstreams", "closed", "shutting down"))
+        if self._loops is not None:
+            self._loops.close()
         if self._sources is not None:
             self._sources.close()
         if self._context is not None:
@@ -91,6 +100,7 @@ class Forwarder:
         self._settings = settings
         if self._sources is not None:
             self._sources.apply(settings)
+            self._look_for_loops()
 
     # what may be asked
 
@@ -101,6 +111,10 @@ class Forwarder:
     def has_zone(self, question: bytes) -> bool:
         """The name is in one of `forward.zones`: then it is not special, whatever the RFCs say of it."""
         return self._sources is not None and self._sources.routes.has_zone(question)
+
+    def recognise(self, question: bytes) -> bytes | None:
+        """The TXT RDATA to answer with when *question* is one that this server asked of an upstream, which therefore leads back here."""
+        return self._loops.recognise(question) if self._loops is not None else None
 
     @property
     def is_on(self) -> bool:
@@ -147,9 +161,13 @@ class Forwarder:
             self.statistics.shed += 1
             waiter(UpstreamError("upstreams", "shed", f"{self.limits.pending} questions are on their way"))
             return
-        upstreams = self._ranked(self._sources.routes.find(question).upstreams)
+        route = self._sources.routes.find(question)
+        upstreams = self._ranked(
+            [upstream for upstream in route.upstreams if not upstream.looping or route.zone not in upstream.looping]
+        )
         if not upstreams:
-            waiter(UpstreamError("upstreams", "disabled", "none can be used"))
+            reason = "they lead back to this server" if route.upstreams else "none can be used"
+            waiter(UpstreamError("upstreams", "disabled", reason))
             return
         self.statistics.questions += 1
         waiters = [waiter]
@@ -189,8 +207,17 @@ class Forwarder:
         self._probes.add(exchange)
         exchange.begin()
 
+    def _look_for_loops(self) -> None:
+        if self._loops is not None and self._sources is not None:
+            self._loops.watch(self._sources.routes)
+
+    def _suspect(self, upstream: Upstream, question: bytes) -> None:
+        if self._loops is not None and self._sources is not None:
+            self._loops.suspect(upstream, self._sources.routes.find(question).zone)
+
     def _watch(self) -> None:
         assert self._context is not None
         assert self._sources is not None
-        self._sources.look()
+        if self._sources.look():
+            self._look_for_loops()
         self._watch_timer = self._context.loop.call_later(self.limits.watch_s, self._watch)

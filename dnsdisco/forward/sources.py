@@ -42,11 +42,13 @@ class Sources:
             file.look()
         self._make_routes()
 
-    def look(self) -> None:
-        """See whether a resolv.conf has changed."""
-        if any([file.look() for file in self._files.values()]):  # noqa: C419  # every one of them is to be looked at
-            self._make_routes()
-            log.info("upstreams are now %s", ", ".join(str(upstream) for upstream in self.routes.general.upstreams) or "none")
+    def look(self) -> bool:
+        """See whether a resolv.conf has changed. True: `routes` are other ones now."""
+        if not any([file.look() for file in self._files.values()]):  # noqa: C419  # every one of them is to be looked at
+            return False
+        self._make_routes()
+        log.info("upstreams are now %s", ", ".join(str(upstream) for upstream in self.routes.general.upstreams) or "none")
+        return True
 
     def upstreams(self) -> Iterable[Upstream]:
         return self._upstreams.values()

@@ -28,6 +28,8 @@ class Statistics:
     revived: int = 0
     probes: int = 0
     own: int = 0  # upstreams that were found to be ourselves
+    loops: int = 0  # upstreams that were found to lead back to us
+    loop_probes: int = 0  # questions asked to find that out
 
     def as_dict(self) -> dict[str, int]:
         return {name: getattr(self, name) for name in Statistics.__annotations__}

@@ -26,6 +26,7 @@ class Upstream:
         self.health = Health(context.limits)
         self.streams = StreamPool(address, context, tls)
         self.own_reason = ""  # why it is ourselves, and therefore never asked
+        self.looping: set[bytes] = set()  # zones (lower-cased wire form) for which it leads back to us, and is not asked now
         self._context = context
         self._plain_streak = 0
         self._plain_until = float("-inf")
@@ -59,7 +60,7 @@ class Upstream:
         """For a page or a metric."""
         return {
             "address": str(self.address),
-            "state": "own" if self.own_reason else "dead" if self.health.is_dead else "up",
+            "state": "own" if self.own_reason else "loop" if self.looping else "dead" if self.health.is_dead else "up",
             "rtt_ms": round(self.health.smoothed_s * 1000, 3),
             "failures": self.health.failures,
         }

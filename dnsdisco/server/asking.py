@@ -42,6 +42,9 @@ class Upstreams(Protocol):
 
     def can_forward(self, question: bytes) -> bool: ...
 
+    def recognise(self, question: bytes) -> bytes | None:
+        """The TXT RDATA to answer with, when *question* is one of this server's own, which came back through an upstream."""
+
     def ask(self, question: bytes, flags: int, dnssec_ok: bool, waiter: Callable[[Result], None]) -> None:  # noqa: FBT001
         """Calls *waiter* once, within about two seconds, perhaps before it returns."""
 

@@ -18,12 +18,12 @@ from dnsdisco.cache.limits import CacheLimits
 from dnsdisco.errors import WireError
 from dnsdisco.server.asking import Asker, AskLimits, Client, Upstreams
 from dnsdisco.server.resolve import Resolver
-from dnsdisco.wire.constants import COOKIE, EDE_PROHIBITED, KEEPALIVE, NOERROR, NSID, NXDOMAIN, REFUSED, SERVFAIL
+from dnsdisco.wire.constants import COOKIE, EDE_PROHIBITED, KEEPALIVE, NOERROR, NSID, NXDOMAIN, REFUSED, SERVFAIL, TXT
 from dnsdisco.wire.cookie import Cookies
 from dnsdisco.wire.edns import option, without_cookie
 from dnsdisco.wire.name import from_text
 from dnsdisco.wire.query import Query, slice_query
-from dnsdisco.wire.reply import Ede, fault_reply, Limits, Reply, size_limit, WITHOUT_EDNS
+from dnsdisco.wire.reply import Ede, fault_reply, Limits, Reply, RR, size_limit, WITHOUT_EDNS
 from dnsdisco.zone.catalog import Catalog
 from dnsdisco.zone.order import Draw
 from dnsdisco.zone.soa import soa
@@ -136,6 +136,9 @@ class Responder:
                     prepared = Prepared(decision, query.qname, self._draw)
                     self.table.keep(question, prepared, self._clock.monotonic())
                 case Forward():
+                    if query.qtype == TXT and (proof := self._upstreams.recognise(query.question)) is not None:
+                        self._reply(client, Reply(answer=(RR(query.qname, TXT, 0, proof),)))
+                        return
                     entry = self._resolver.forward(client)
                     if entry is not None and not is_tcp:
                         self._keep_for_a_moment(message, client, entry)

@@ -59,7 +59,7 @@ class Worker:
         self._own = [(name[0], name[1]) for name in (sock.getsockname() for sock in sockets)]
         self._settings = self._settings_from(parameters.settings)
         self.catalog = Catalog()
-        self.forwarder = Forwarder(self._settings.forward, own=self._own)
+        self.forwarder = Forwarder(self._settings.forward, own=self._own, secret=parameters.cookie_secret)
         self.responder = Responder(
             self._settings.policy(recursion=False),
             self.catalog,

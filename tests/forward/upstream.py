@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from dnsdisco.wire import name
-from dnsdisco.wire.constants import A, TC
+from dnsdisco.wire.constants import A, TC, TXT
 
 DEFAULT_ADDRESS = "192.0.2.1"
 
@@ -56,6 +56,11 @@ class Asked:
     @property
     def qtype(self) -> int:
         return int.from_bytes(self.question[-4:-2], "big")
+
+    @property
+    def is_loop_probe(self) -> bool:
+        question = self.question
+        return self.qtype == TXT and question[0] == 16 == question[17]
 
     @property
     def opt(self) -> bytes:
@@ -213,6 +218,7 @@ class ScriptedUpstream:
     tls: ssl.SSLContext | None = None  # then the stream port speaks TLS
     seed: int = 1
     queries: list[Asked] = field(default_factory=list)
+    probes: list[Asked] = field(default_factory=list)  # questions by which a server looks for loops; not among `queries`
     connections: int = 0  # accepted since the start
 
     def __post_init__(self) -> None:
@@ -329,7 +335,7 @@ class ScriptedUpstream:
             if len(message) < 12:
                 continue
             asked = Asked(message, "udp", peer[:2])
-            self.queries.append(asked)
+            (self.probes if asked.is_loop_probe else self.queries).append(asked)
             for say in self._says_to(asked):
                 if say.after_s:
                     self._loop.call_later(say.after_s, self._say_udp, say, asked, peer)
@@ -351,7 +357,7 @@ class ScriptedUpstream:
             while True:
                 message = await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
                 asked = Asked(message, "tls" if self.tls else "tcp", writer.get_extra_info("peername")[:2])
-                self.queries.append(asked)
+                (self.probes if asked.is_loop_probe else self.queries).append(asked)
                 for say in self._says_to(asked):
                     if say.is_close:
                         writer.transport.abort()
