@@ -88,3 +88,7 @@ class ListenError(DnsdiscoError):
     def __init__(self, address: str, reason: str, hint: str = "") -> None:
         super().__init__(f"cannot listen on {address}: {reason}{'; ' + hint if hint else ''}")
         self.address, self.reason, self.hint = address, reason, hint
+
+
+class ServerError(DnsdiscoError):
+    """The running server could not be asked, or refused; the message names the way out."""

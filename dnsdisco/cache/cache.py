@@ -138,22 +138,22 @@ class Cache:
 
     # forgetting
 
-    def flush(self, qname: bytes | None = None) -> int:
-        """Forget the names at and below *qname* (wire form, lower case), or everything; how many entries that were."""
+    def flush(self, qname: bytes | None = None, *, is_tree: bool = False) -> int:
+        """Forget *qname* (wire form, lower case), with *is_tree* also the names below it, or everything; how many entries that were."""
         if qname is None:
             self._failures.clear()
             return self._store.clear()
 
-        def is_below(key: bytes) -> bool:
+        def is_meant(key: bytes) -> bool:
             at, last = 0, len(key) - _BEHIND_NAME - len(qname)
-            while at < last:
+            while at < last and is_tree:
                 at += 1 + key[at]
             return at == last and key[at:-_BEHIND_NAME] == qname
 
         for key in self._failures.known():
-            if is_below(key):
+            if is_meant(key):
                 self._failures.forget(key)
-        return self._store.remove_if(is_below)
+        return self._store.remove_if(is_meant)
 
     def expire(self, now: float) -> None:
         """Where the answers came from has changed: ask for everything anew; what is here may still be given when that fails."""

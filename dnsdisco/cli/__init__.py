@@ -30,6 +30,7 @@ COMMANDS = {  # in the order in which a new user needs them; said here so that -
     "url": "Print the URL of one healthy instance of a service.",
     "register": "Add an instance of a service, and print its id.",
     "deregister": "Remove instances of a service.",
+    "cache": "Show or flush what a running server has cached of other names.",
     "version": "Print the version.",
 }
 

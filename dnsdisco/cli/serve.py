@@ -44,6 +44,11 @@ from dnsdisco.config.workers import for_workers
 @click.option(
     "--state-dir", metavar="DIR|off", help="Where the last good view of each provider is kept. Default: ~/.local/state/dnsdisco."
 )
+@click.option(
+    "--control",
+    metavar="PATH|off",
+    help="The socket that `dnsdisco cache` talks to. Default: control.sock in the state folder.",
+)
 def command(config: str | None, **flags: object) -> None:
     """Answer DNS queries for the services that the providers know, and forward every other name.
 

@@ -171,7 +171,7 @@ class Identity(_Section):
 
 
 class Settings(_Section):
-    """The whole configuration. Where it came from a Source, nothing is left open: listen, providers and state_dir are decided."""
+    """The whole configuration. Where it came from a Source, nothing is left open: listen, providers, state_dir and control are decided."""
 
     zones: v.Zones = ("svc.local",)
     listen: v.Listen = ("127.0.0.1:53",)
@@ -192,6 +192,7 @@ class Settings(_Section):
     workers: Annotated[int, v.whole(1, WORKERS_MAX)] = 1
     http: v.AddressOrOff = "127.0.0.1:8053"
     state_dir: v.PathOrOff = None
+    control: v.PathOrOff = None
 
     def plain(self) -> dict[str, Any]:
         """As JSON, under the keys of the file: addresses with their port, absolute paths, seconds as numbers, None for off."""
@@ -200,7 +201,7 @@ class Settings(_Section):
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Self:
         """The Settings that plain() wrote. Raises ValueError for anything else."""
-        off = {key: "off" for key in ("http", "state_dir") if key in plain and plain[key] is None}
+        off = {key: "off" for key in ("http", "state_dir", "control") if key in plain and plain[key] is None}
         return cls.model_validate({**plain, **off})
 
 

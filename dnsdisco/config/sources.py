@@ -20,6 +20,8 @@ from dnsdisco.config.schema import Settings
 from dnsdisco.errors import ConfigError, Problem
 
 STATE_FOLDER = "~/.local/state/dnsdisco"
+RUNTIME_FOLDER = "/run"  # of the system; a user's own is XDG_RUNTIME_DIR
+CONTROL_SOCKET = "control.sock"
 
 FLAG_OF = {  # the key path of the file that a flag replaces
     "zones": "--zone",
@@ -29,6 +31,7 @@ FLAG_OF = {  # the key path of the file that a flag replaces
     "workers": "--workers",
     "http": "--http",
     "state_dir": "--state-dir",
+    "control": "--control",
 }
 
 Detect = Callable[[Mapping[str, str]], list[str]]
@@ -37,7 +40,7 @@ Detect = Callable[[Mapping[str, str]], list[str]]
 @dataclass(frozen=True, slots=True)
 class Source:
     """What a person gave. `config`: a path; None: search for one. `flags`: by flag name without dashes, only those that were given:
-    listen, zone, provider, upstream (lists of text), services, http, state_dir (text), workers (number)."""
+    listen, zone, provider, upstream (lists of text), services, http, state_dir, control (text), workers (number)."""
 
     config: str | None = None
     flags: Mapping[str, Any] = field(default_factory=dict)
@@ -95,6 +98,8 @@ def inspect(source: Source, detect: Detect | None = None, known_types: Collectio
         chosen["listen"] = (*merged.listen, "[::1]:53")
     if "state_dir" not in merged.model_fields_set:
         chosen["state_dir"] = _state_folder(source.environ)
+    if "control" not in merged.model_fields_set:
+        chosen["control"] = _control_socket(chosen.get("state_dir", merged.state_dir), source.environ)
     settings = merged.model_copy(update=chosen)
     if settings.http in settings.listen and not settings.http.endswith(":0"):  # the system chooses another port each time
         message = f"{settings.http} is listened on for DNS already; HTTP needs a port of its own"
@@ -132,7 +137,7 @@ def _validated(written: dict[str, Any], document: Document, context: dict[str, A
 
 
 def _flag_settings(flags: Mapping[str, Any], context: dict[str, Any]) -> tuple[Settings | None, list[Problem]]:
-    given = {key: flags[key] for key in ("listen", "workers", "http", "state_dir") if key in flags}
+    given = {key: flags[key] for key in ("listen", "workers", "http", "state_dir", "control") if key in flags}
     if "zone" in flags:
         given["zones"] = flags["zone"]
     if "upstream" in flags:
@@ -162,6 +167,14 @@ def _state_folder(environ: Mapping[str, str]) -> str | None:
         return values.absolute(STATE_FOLDER, "", environ)
     except ValueError:
         return None
+
+
+def _control_socket(state_dir: str | None, environ: Mapping[str, str]) -> str:
+    """In the server's own folder; without one, where sockets of running programs belong."""
+    if state_dir is not None:
+        return f"{state_dir}/{CONTROL_SOCKET}"
+    folder = environ.get("XDG_RUNTIME_DIR", "")
+    return f"{folder if folder.startswith('/') else RUNTIME_FOLDER}/dnsdisco/{CONTROL_SOCKET}"
 
 
 def _has_ipv6() -> bool:

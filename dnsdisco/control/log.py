@@ -6,6 +6,7 @@ On a terminal for eyes, else as key=value for machines. Retries that fail as bef
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterable, MutableMapping
 from typing import Any, TextIO
 
@@ -34,6 +35,11 @@ def configure(stream: TextIO | None = None) -> None:
         logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )
+
+
+def time_of_day() -> str:
+    """Now, for people."""
+    return time.strftime("%H:%M:%SZ", time.gmtime())
 
 
 def logger() -> Logger:

@@ -29,16 +29,17 @@ class Publisher:
         is_successor: bool,
         on_applied: Callable[[], None],
         on_counters: Callable[[int, Message], None],
+        on_flushed: Callable[[int, Message], None],
     ) -> None:
         """*is_successor*: the workers hold what an earlier process published, and keep it until feed_all() or until they ask.
-        *on_counters*: what a worker, by its number, has counted."""
+        *on_counters*: what a worker, by its number, has counted. *on_flushed*: it has forgotten what flush() told it to."""
         self.entries: Mapping[str, Entry] = {}
         self.records: list[ZoneRecord] = []
         self.states: tuple[ProviderState, ...] = ()
         self.wholes_sent = 0
         self._settings: dict[str, Any] | None = None  # as reloaded; None: those that the workers were started with
         self._serials = serials
-        self._on_applied, self._on_counters = on_applied, on_counters
+        self._on_applied, self._on_counters, self._on_flushed = on_applied, on_counters, on_flushed
         self.is_successor = is_successor
         self._inherited: tuple[ProviderState, ...] = ()
         self._whole: weakref.ref[_Whole] | None = None  # shared by the workers that need it at the same time
@@ -83,6 +84,11 @@ class Publisher:
         self._settings, self._whole = settings, None
         for link in self.links:
             link.send(delta.pack({"op": "settings", "settings": settings}))
+
+    def flush(self, request: int, name: str | None, *, is_tree: bool) -> None:
+        """For every worker: forget *name* (None: all), with *is_tree* what is below it, too. on_flushed() hears of each, by *request*."""
+        for link in self.links:
+            link.send(delta.pack({"op": "flush", "id": request, "name": name, "tree": is_tree}))
 
     def feed_all(self) -> None:
         """Send the whole to those that still hold what an earlier process published."""
@@ -131,6 +137,8 @@ class Publisher:
                 self._on_applied()
             case "counters":
                 self._on_counters(link.number, message)
+            case "flushed":
+                self._on_flushed(link.number, message)
             case _:
                 pass
 

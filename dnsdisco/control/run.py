@@ -18,9 +18,10 @@ from dnsdisco.config.workers import for_workers
 from dnsdisco.control import overview
 from dnsdisco.control.chain import Chain, Member, members_of
 from dnsdisco.control.checks import Checks
+from dnsdisco.control.console import Console
 from dnsdisco.control.counters import Counters, Totals
 from dnsdisco.control.guard import CONFIRM_AFTER_S
-from dnsdisco.control.log import Logger, logger
+from dnsdisco.control.log import Logger, logger, time_of_day
 from dnsdisco.control.memory import Memory
 from dnsdisco.control.parameters import Parameters
 from dnsdisco.control.publisher import Publisher
@@ -61,15 +62,17 @@ class Control:
         self._publish_at: asyncio.TimerHandle | None = None
         self._published_at = float("-inf")
         self.checks = Checks(self._call, self._publish_soon, self._log)
-        self.chain = Chain(self._log, _time_of_day, self.checks)
+        self.chain = Chain(self._log, time_of_day, self.checks)
         self._memory = self._open_memory()
         floor = max(self._kept["serial_floor"], read_floor(self._settings.get("state_dir")))
+        self._console = Console(lambda: self.publisher, self.totals, self._log)
         self.publisher = Publisher(
             parameters.links,
             Serials(int(time.time()), floor, self._reserve),
             is_successor=parameters.restarts > 0,
             on_applied=self._look_around,
             on_counters=self.counters.take,
+            on_flushed=self._console.take,
         )
         self._zone_records = ZoneRecords(
             self.publisher.publish_records, self._call, lambda reason: self._log.warning("zone file", reason=reason)
@@ -94,6 +97,7 @@ class Control:
             return await self._ended
         finally:
             self._http.close()
+            self._console.close()
             for member in self.chain.members:
                 member.watcher.stop()
             self._zone_records.stop()
@@ -271,6 +275,7 @@ class Control:
         """What the configuration says beside the providers, to those who know by themselves what of it is new."""
         self._zone_records.apply(self._settings["zone_files"], self._settings["zones"])
         self._http.apply(self._settings.get("http"))
+        self._console.apply(self._settings.get("control"))
 
     def _open_memory(self) -> Memory:
         is_successor = self._parameters.restarts > 0
@@ -306,7 +311,3 @@ def _answer(future: Future[T], question: Callable[[], T]) -> None:
             future.set_result(question())
         except Exception as error:  # noqa: BLE001  it is for who asked
             future.set_exception(error)
-
-
-def _time_of_day() -> str:
-    return time.strftime("%H:%M:%SZ", time.gmtime())

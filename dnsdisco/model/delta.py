@@ -5,10 +5,12 @@ Control → worker:  begin(serial) put* zone* end(serial)  a whole catalog, in p
                    zone(base, serial)    all records of the zone files anew, in parts (`more`); between begin and end too
                    providers             states alone; no new serial
                    settings              a new configuration; no new serial
+                   flush(id, name, tree) forget what upstreams said of a name, of a tree of names, or (name null) of all
 Worker → control:  hello(serial)         at its start, and once a second until a whole catalog is in: send the whole
                    resync(serial)        a gap: send the whole
                    applied(serial)       after every end, last delta and last zone
                    counters(life)        once a second, all since the worker's start; another life: it began at 0 again
+                   flushed(id, dropped)  how many answers that were; the counters before it tell of it already
 
 Parts of one message follow each other with nothing between. `begin` ends whatever was not complete: control drops what it had queued
 for a worker that does not read, and starts over. `end` without `begin`, or after another serial, is passed over. Within one `delta`

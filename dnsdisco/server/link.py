@@ -51,6 +51,7 @@ class Replica(Protocol):
     ) -> bool: ...
     def set_states(self, states: Iterable[ProviderState]) -> None: ...
     def set_records(self, base: int, serial: int, records: Iterable[ZoneRecord], *, more: bool) -> bool: ...
+    def flush(self, name: str | None, *, is_tree: bool) -> int: ...
 
 
 class Link:
@@ -95,7 +96,7 @@ class Link:
         if self._is_lost and (self._whole_serial is None or self._now() - self._received_at > SILENCE_S):
             self._ask()
         if not self._queue:  # else control does not read: newer figures will do
-            self._send({"op": "counters", "life": self._life, "counters": dict(self._statistics())})
+            self._count()
 
     def close(self) -> None:
         if not self._is_closed:
@@ -157,6 +158,10 @@ class Link:
                 replica.set_states(states_from_plain(message["providers"]))
             case "settings":
                 self._on_settings(message["settings"])
+            case "flush":
+                dropped = replica.flush(message["name"], is_tree=bool(message["tree"]))
+                self._count()
+                self._send({"op": "flushed", "id": message["id"], "dropped": dropped})
             case "begin" | "put" | "zone" | "end" | "delta" | "providers":
                 self.counters["passed_over"] += 1
             case op:
@@ -188,6 +193,9 @@ class Link:
             self._applied(message["serial"])
 
     # out
+
+    def _count(self) -> None:
+        self._send({"op": "counters", "life": self._life, "counters": dict(self._statistics())})
 
     def _applied(self, serial: int) -> None:
         self.serial = serial

@@ -87,3 +87,7 @@ class Replica:
         self.catalog.serial = serial
         self._responder.table.clear()
         return True
+
+    def flush(self, name: str | None, *, is_tree: bool) -> int:
+        """Forget what upstreams said (Responder.flush). Raises WireError."""
+        return self._responder.flush(name, is_tree=is_tree)

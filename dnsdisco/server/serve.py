@@ -234,10 +234,13 @@ class Responder:
     def _count(self, query: Query, rcode: int) -> None:
         self.table.cell(query.qtype, rcode)[0] += 1
 
-    def flush(self, name: str | None = None) -> int:
-        """Forget what upstreams said of *name* and the names below it, or of all; how many answers that were. Raises WireError."""
+    def flush(self, name: str | None = None, *, is_tree: bool = False) -> int:
+        """Forget what upstreams said of *name* (with *is_tree*: and of the names below it), or of all; how many answers that were.
+
+        What an upstream is being asked for just now is kept when it comes. Raises WireError.
+        """
         self._fleeting.drop()
-        return self._asker.cache.flush(None if name is None else from_text(name).lower())
+        return self._asker.cache.flush(None if name is None else from_text(name).lower(), is_tree=is_tree)
 
     @property
     def statistics(self) -> dict[str, int]:

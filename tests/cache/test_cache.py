@@ -168,12 +168,16 @@ def test_flush():
             cache.keep(key(name, qtype), item(Kind.POSITIVE, 60), 0.0)
         cache.fail(key(name, 15), 0.0, REASONS)
     cache.keep(key("gone.example.com"), item(Kind.NXDOMAIN, 60), 0.0)
-    assert cache.flush(b"\7example\3com\0") == 7
+    assert cache.flush(b"\7example\3com\0") == 2
+    assert look(cache, 0.5, key("example.com", 15)) is State.MISSING
+    assert look(cache, 0.5, key("www.example.com", 15)) is State.FAILED
+    assert cache.flush(b"\7example\3com\0", is_tree=True) == 5
     left = {name for name in names if look(cache, 0.5, key(name)) is State.FRESH}
     assert left == {"wexample.com", "com", "www.example.net"}
     assert look(cache, 0.5, key("www.example.com", 15)) is State.MISSING
     assert look(cache, 0.5, key("com", 15)) is State.FAILED
-    assert cache.flush(b"\0") == 6
+    assert cache.flush(b"\0") == 0
+    assert cache.flush(b"\0", is_tree=True) == 6
     cache.keep(key(), item(Kind.POSITIVE, 60), 0.0)
     assert (cache.flush(), len(cache), cache.octets) == (1, 0, 0)
 

@@ -105,15 +105,15 @@ class AgainstDictionaries(RuleBasedStateMachine):
         assert state is expected
         assert (entry and mark_of(entry, self.now)) == (known and known[0])
 
-    @rule(name=st.one_of(st.none(), NAMES))
-    def flush(self, name):
+    @rule(name=st.one_of(st.none(), NAMES), is_tree=st.booleans())
+    def flush(self, name, is_tree):
         wire = None if name is None else key(name)[:-5]
 
         def is_gone(each):
-            return name is None or each == name or each.endswith("." + name)
+            return name is None or each == name or (is_tree and each.endswith("." + name))
 
         gone = [of for table in (self.answers, self.denials) for of in table if is_gone(of[0])]
-        assert self.cache.flush(wire) == len(gone)
+        assert self.cache.flush(wire, is_tree=is_tree) == len(gone)
         self.answers = {of: known for of, known in self.answers.items() if not is_gone(of[0])}
         self.denials = {of: known for of, known in self.denials.items() if not is_gone(of[0])}
         self.failures = {of: known for of, known in self.failures.items() if not is_gone(of[0])}

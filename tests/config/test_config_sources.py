@@ -54,7 +54,25 @@ def test_the_defaults(folder):
         "workers": 1,
         "http": "127.0.0.1:8053",
         "state_dir": "/home/someone/.local/state/dnsdisco",
+        "control": "/home/someone/.local/state/dnsdisco/control.sock",
     }
+
+
+@pytest.mark.parametrize(
+    ("flags", "environ", "expected"),
+    [
+        ({}, HOME, "/home/someone/.local/state/dnsdisco/control.sock"),
+        ({"state_dir": "/var/lib/d"}, HOME, "/var/lib/d/control.sock"),
+        ({"state_dir": "off"}, HOME, "/run/dnsdisco/control.sock"),
+        ({"state_dir": "off"}, {**HOME, "XDG_RUNTIME_DIR": "/run/user/7"}, "/run/user/7/dnsdisco/control.sock"),
+        ({"state_dir": "off"}, {**HOME, "XDG_RUNTIME_DIR": "relative"}, "/run/dnsdisco/control.sock"),
+        ({}, {}, "/run/dnsdisco/control.sock"),
+        ({"control": "off"}, HOME, None),
+        ({"control": "/tmp/x", "state_dir": "/var/lib/d"}, HOME, "/tmp/x"),
+    ],
+)
+def test_where_the_control_socket_is(folder, flags, environ, expected):
+    assert resolve(Source(flags=flags, environ=environ)).control == expected
 
 
 def test_ipv6_loopback_only_where_it_can_be_bound(monkeypatch):
@@ -141,6 +159,7 @@ def test_everything_in_the_file_normalised(folder):
         "workers": 4,
         "http": None,
         "state_dir": f"{folder}/conf/state",
+        "control": f"{folder}/conf/state/control.sock",
     }  # fmt: skip
     assert json.loads(json.dumps(plain)) == plain
     assert Settings.from_plain(json.loads(json.dumps(plain))) == settings

@@ -97,6 +97,8 @@ class Worker:
         self.seen: list[str] = []  # ops
         self.arrived: list[tuple[float, int]] = []  # when each serial was complete
         self.is_silent = False  # applies, and does not say so
+        self.flushes: list[tuple[Any, Any]] = []
+        self.on_flush: Callable[[dict[str, Any]], None] = lambda _message: None
         self._assembler = Assembler()
         self._fresh: dict[str, Entry] | None = None
         self._parts: list[Any] = []
@@ -162,6 +164,9 @@ class Worker:
                 self.states = {state.name: state for state in delta.states_from_plain(message["providers"])}
             case "settings":
                 self.settings = message["settings"]
+            case "flush":
+                self.flushes.append((message["name"], message["tree"]))
+                self.on_flush(message)
             case other:
                 raise AssertionError(other)
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 
+import dns.message
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from dnsdisco.model.entry import Entry, ExtraRecord, ProviderState
 from dnsdisco.model.service import Instance, Port, Service
 from dnsdisco.server.link import ASK_S, Link, QUEUE_DATAGRAMS_MAX, SILENCE_S
 from dnsdisco.server.replica import Replica
-from tests.kit import Answers
+from tests.kit import Answers, CannedUpstreams
 
 STATES = (ProviderState("static", has_synced=True),)
 
@@ -33,7 +34,7 @@ class Side:
     """Control's end, and what is behind the worker's."""
 
     def __init__(self):
-        self.answers = Answers("{}", states=())
+        self.answers = Answers("{}", states=(), upstreams=CannedUpstreams({}))
         self.catalog = self.answers.catalog
         self.catalog.is_complete, self.catalog.serial = False, 0
         self.ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -351,5 +352,24 @@ def test_the_end_of_the_link_is_told_once():
             await asyncio.sleep(0)
         assert side.closed == 1
         side.link.tick()
+
+    run(work)
+
+
+def test_what_is_flushed_is_told_after_the_figures_that_show_it():
+    async def work(side):
+        responder = side.answers.responder
+        side.link._statistics = lambda: responder.statistics
+        for name in ("x.test", "a.x.test", "b.x.test", "y.test"):
+            responder.respond(dns.message.make_query(name, "A").to_wire(), "127.0.0.1", is_tcp=False, send=lambda _: None)
+        while responder.in_flight:
+            await asyncio.sleep(0)
+        side.heard()
+        for request, (name, is_tree) in enumerate([("X.test.", False), ("x.test", True), (None, False), (None, False)]):
+            await side.send({"op": "flush", "id": request, "name": name, "tree": is_tree})
+        told = side.heard()
+        assert [message["op"] for message in told] == ["counters", "flushed"] * 4
+        assert [(message["id"], message["dropped"]) for message in told[1::2]] == [(0, 1), (1, 2), (2, 1), (3, 0)]
+        assert [message["counters"]["entries"] for message in told[::2]] == [3, 1, 0, 0]
 
     run(work)

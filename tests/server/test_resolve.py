@@ -661,7 +661,8 @@ def test_flush():
     answers, upstreams = made({("x.example.org.", "A"): "x.example.org. 60 IN A 192.0.2.9"})
     answers.ask(NAME)
     answers.ask("x.example.org")
-    assert answers.responder.flush("Example.COM") == 1
+    assert answers.responder.flush("Example.COM") == 0
+    assert answers.responder.flush("Example.COM", is_tree=True) == 1
     answers.ask("x.example.org")
     answers.ask(NAME)
     assert upstreams.asked == [(NAME, "A"), ("x.example.org.", "A"), (NAME, "A")]

@@ -151,7 +151,7 @@ def test_it_is_over_with_the_entry(server):
 def test_what_is_flushed_is_gone_at_once(server):
     for _ in range(5):
         server.ask()
-    assert server.call(server.responder.flush, "example.com") == 1
+    assert server.call(server.responder.flush, "www.example.com") == 1
     server.ask()
     assert len(server.upstreams.asked) == 2
     assert server.responder.statistics["hits"] == 4
