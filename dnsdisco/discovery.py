@@ -17,6 +17,7 @@ from dnsdisco.model.data import service_from_data, service_to_dict
 from dnsdisco.model.service import Instance, Service
 from dnsdisco.model.view import effective_weight
 from dnsdisco.providers import registry
+from dnsdisco.providers.asked import all_services, asked
 from dnsdisco.providers.base import ServiceDiscovery
 from dnsdisco.providers.cached import Cache
 from dnsdisco.providers.chain import ChainServiceDiscovery
@@ -130,7 +131,7 @@ class Discovery:
             return service_to_dict(service, by_weight)["url"] if service else None
         _require_name(name)
         url: str | None = self.cache.get(
-            ("url", name), lambda: _answer(self.provider(), lambda provider: provider.get_service_url(name))
+            ("url", name), lambda: asked(self.provider(), lambda provider: provider.get_service_url(name))
         )
         return url
 
@@ -154,11 +155,11 @@ class Discovery:
         return services
 
     def _ask_for(self, name: str) -> Service | None:
-        data = _answer(self.provider(), lambda provider: provider.get_service(name))
+        data = asked(self.provider(), lambda provider: provider.get_service(name))
         return None if data is None else _read(name, data)
 
     def _ask_for_all(self) -> dict[str, Service]:
-        data = _answer(self.provider(), lambda provider: provider.get_services())
+        data = all_services(self.provider())
         read = {name: _read(name, each) for name, each in data.items()}
         return {name: service for name, service in read.items() if service is not None}
 
@@ -169,14 +170,6 @@ _ALL = ("all", "")
 def _require_name(name: object) -> None:
     if not isinstance(name, str):
         raise TypeError(f"expected the name of a service, found {type(name).__name__}")
-
-
-def _answer(provider: ServiceDiscovery, ask: Any) -> Any:
-    """A network error is ProviderError, whoever raised it."""
-    try:
-        return ask(provider)
-    except OSError as error:
-        raise ProviderError(provider.type, f"{type(error).__name__}: {error}") from error
 
 
 def _read(name: str, data: Any) -> Service | None:

@@ -27,7 +27,7 @@ def command(config: str | None, *, is_json: bool, **flags: object) -> int:
     from dnsdisco.cli import compose  # noqa: PLC0415  --help needs no schema
 
     with contextlib.closing(compose.chain(config, **flags)) as chain:
-        services = chain.get_services()
+        services = _in_one_form(chain.get_services())
     if is_json:
         click.echo(json.dumps({"version": 1, "services": services}, indent=2, default=str))
     elif not services:
@@ -38,6 +38,20 @@ def command(config: str | None, *, is_json: bool, **flags: object) -> int:
         for row in [COLUMNS, *_rows(services)]:
             click.echo("\t".join(row))
     return 0
+
+
+def _in_one_form(services: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """As the library gives them, whatever form a plug-in has them in; what cannot be used is told and left out."""
+    from dnsdisco.model.data import service_from_data, service_to_dict  # noqa: PLC0415  --help needs no model
+
+    usable = {}
+    for name, data in services.items():
+        service, faults = service_from_data(name, data)
+        for path, message, _ in faults:
+            report.complain(f"{name}: {path}{': ' if path else ''}{message}")
+        if service is not None:
+            usable[name] = service_to_dict(service)
+    return usable
 
 
 def _rows(services: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, ...]]:

@@ -7,7 +7,7 @@ ProviderError, unless one before it has the service, or it is optional.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -15,6 +15,7 @@ from dnsdisco.errors import NotSupported, ProviderError
 from dnsdisco.model.chain import Source, wanted_by
 from dnsdisco.model.data import service_from_data, service_to_dict
 from dnsdisco.model.service import Instance, Service
+from dnsdisco.providers.asked import all_services, asked
 from dnsdisco.providers.base import ServiceDiscovery
 
 
@@ -56,7 +57,7 @@ class ChainServiceDiscovery(ServiceDiscovery):
     def get_services(self) -> dict[str, dict[str, Any]]:
         services: dict[str, dict[str, Any]] = {}
         for link, wants in zip(self.links, self._wants, strict=True):
-            for name, data in _asked(link, link.provider.get_services).items():
+            for name, data in _asked(link, all_services).items():
                 if not wants(("", name)):
                     continue
                 if name not in services:
@@ -68,7 +69,7 @@ class ChainServiceDiscovery(ServiceDiscovery):
     def get_service(self, service_name: str, default: dict[str, Any] | None = None) -> dict[str, Any] | None:
         found: dict[str, Any] | None = None
         for link in self._links_for(service_name):
-            data = _asked(link, lambda link=link: link.provider.get_service(service_name) or {})
+            data = _asked(link, lambda provider: asked(provider, lambda provider: provider.get_service(service_name)) or {})
             if not data:
                 continue
             found = _completed(link, data) if found is None else _union(service_name, found, link, data)
@@ -108,19 +109,14 @@ class ChainServiceDiscovery(ServiceDiscovery):
         return (link for link, wants in zip(self.links, self._wants, strict=True) if wants(("", name)))
 
 
-def _asked(link: Link, ask: Any) -> dict[str, Any]:
-    """What the provider says; nothing when it does not answer and is optional. A network error is ProviderError, whoever raised it."""
+def _asked(link: Link, ask: Callable[[ServiceDiscovery], Mapping[str, Any]]) -> Mapping[str, Any]:
+    """What the provider says; nothing when it does not answer and is optional."""
     try:
-        answer: dict[str, Any] = ask()
+        return ask(link.provider)
     except ProviderError:
         if link.optional:
             return {}
         raise
-    except OSError as error:
-        if link.optional:
-            return {}
-        raise ProviderError(link.provider.type, f"{type(error).__name__}: {error}") from error
-    return answer
 
 
 def _completed(link: Link, data: Mapping[str, Any]) -> dict[str, Any]:

@@ -89,6 +89,48 @@ def test_the_environment_is_a_provider(monkeypatch, capsys):
     assert said(capsys, "url", "auth", "--provider", "env") == (0, "http://10.0.0.9:5001\n", "")
 
 
+@pytest.fixture
+def plugin(folder, monkeypatch):
+    """Installs `shelf`, a plug-in whose get_services() does what *line* says."""
+
+    def install(line):
+        info = folder / "site" / "shelf-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: shelf\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text("[dnsdisco.providers]\nshelf = shelf:Shelf\n")
+        (folder / "site" / "shelf.py").write_text(
+            f"from dnsdisco import ServiceDiscovery\nclass Shelf(ServiceDiscovery):\n    def get_services(self): {line}\n"
+        )
+        monkeypatch.syspath_prepend(str(folder / "site"))
+        monkeypatch.delitem(sys.modules, "shelf", raising=False)
+
+    return install
+
+
+def test_a_plug_in_s_short_forms_are_shown_in_full(plugin, capsys):
+    plugin("return {'a': {'url': 'http://10.0.0.1:80/x'}, 'b': {'instances': [{'address': '10.0.0.2'}]}, 'bad': 5, 7: {}}")
+    status, out, err = said(capsys, "services", "--json", "--provider", "shelf")
+    services = json.loads(out)["services"]
+    assert (status, list(services)) == (0, ["a", "b"])
+    for service in services.values():
+        assert {"url", "address", "port", "scheme", "tags", "meta", "id", "health"} <= service.keys() & service["instances"][
+            0
+        ].keys()
+    assert services["a"]["instances"][0]["url"] == services["a"]["url"] == "http://10.0.0.1:80/x"
+    assert "bad: expected a mapping" in err
+    assert "7: expected a service name" in err
+
+
+@pytest.mark.parametrize(("line", "words"), [("raise RuntimeError('boom')", "RuntimeError: boom"), ("return None", "NoneType")])
+def test_a_plug_in_that_fails_is_a_provider_that_cannot_be_asked(line, words, plugin, capsys):
+    plugin(line)
+    for command in (["services"], ["url", "web"]):
+        status, out, err = said(capsys, *command, "--provider", "shelf")
+        assert (status, out) == (1, "")
+        assert "dnsdisco: shelf: " in err
+        assert words in err
+
+
 def test_url(capsys):
     assert said(capsys, "url", "auth", "--services", str(EXAMPLE)) == (0, "http://10.0.0.21:5001\n", "")
     status, out, _ = said(capsys, "url", "web", "--services", str(EXAMPLE))

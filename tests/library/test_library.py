@@ -267,6 +267,26 @@ def test_an_expired_answer_beats_an_error(backend, monkeypatch):
         get_service_url("nobody", "x")
 
 
+@pytest.mark.parametrize(
+    "error", [RuntimeError("out of paper"), ValueError("Expecting value: line 1 column 1 (char 0)"), OSError("reset")]
+)
+def test_whatever_a_provider_raises_is_a_backend_that_does_not_answer(backend, error):
+    backend.error = error
+    with pytest.raises(ProviderError, match=str(error).partition(" (")[0]) as caught:
+        get_service_url("auth", "x")
+    assert caught.value.__cause__ is error
+    with pytest.raises(ProviderError, match="backend: "):
+        get_services()
+    with pytest.raises(ProviderError, match="backend: "):
+        ChainServiceDiscovery([backend]).get_services()
+
+
+def test_all_services_in_no_mapping_are_no_answer(backend):
+    backend.services = None
+    with pytest.raises(ProviderError, match="NoneType"):
+        get_services()
+
+
 def test_what_is_registered_is_seen_at_once(backend):
     assert get_service("new") is None
     assert get_services().keys() == {"auth", "web"}
