@@ -70,7 +70,7 @@ def instance_to_dict(service: Service, instance: Instance) -> dict[str, Any]:
     """One of `instances`. Ports, weights and priority are there where they differ from what is taken for granted."""
     port = instance.ports[0].number if instance.ports else None
     plain: dict[str, Any] = {
-        "url": build_url(service.scheme, instance.address, port),
+        "url": _url(service, instance, port),
         "address": instance.address,
         "port": port,
         "scheme": service.scheme,
@@ -92,6 +92,13 @@ def instance_to_dict(service: Service, instance: Instance) -> dict[str, Any]:
     if instance.node:
         plain["node"] = instance.node
     return plain
+
+
+def _url(service: Service, instance: Instance, port: int | None) -> str:
+    """What is written of a service is said of its only instance; with several it is the way to the service as a whole."""
+    if service.url and len(service.instances) == 1:
+        return service.url
+    return build_url(service.scheme, instance.address, port)
 
 
 def _nobody(service: Service) -> dict[str, Any]:

@@ -132,6 +132,20 @@ def test_url(data, url):
     assert service_to_dict(good("auth", data))["url"] == url
 
 
+def test_an_only_instance_has_the_url_that_was_written():
+    """Both say how to reach the same one."""
+    data = {"url": "https://auth.example/login", "address": "10.0.0.1"}
+    view = service_to_dict(good("auth", data))
+    assert view["instances"][0]["url"] == view["url"] == "https://auth.example/login"
+    assert good("auth", view) == good("auth", data)
+    two = {
+        "url": "https://lb.example/",
+        "scheme": "http",
+        "instances": [{"address": "10.0.0.1", "port": 1}, {"address": "10.0.0.2", "port": 2}],
+    }
+    assert [each["url"] for each in service_to_dict(good("auth", two))["instances"]] == ["http://10.0.0.1:1", "http://10.0.0.2:2"]
+
+
 @pytest.mark.parametrize(
     ("data", "ports"),
     [
