@@ -1,4 +1,8 @@
-"""`python -m tests.bench [--case TEXT] [--peer TEXT] [--rounds N] [--seconds S] [--json FILE]`: the servers in turn, ABAB, each case."""
+"""`python -m tests.bench [--only KEY]... [--peer TEXT] [--rounds N] [--seconds S] [--json FILE] [--write]`: what everything costs.
+
+Without `--only`, all of it: half an hour. `--write` puts the results into docs/performance.json, and the table and the plot made of
+it into docs/; cases that were not run stay as they were.
+"""
 
 from __future__ import annotations
 
@@ -6,91 +10,66 @@ import argparse
 import json
 import os
 import platform
-import statistics
 import sys
-import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.bench import load
-from tests.bench.cases import Case, CASES
-from tests.bench.others import OTHERS
-from tests.bench.peers import Dnsdisco, DnslibPerQuery, Peer
+from tests.bench import report, scale, storm
+from tests.bench.cases import CASES
+from tests.bench.measure import measure
 
-PEERS: tuple[type[Peer], ...] = (Dnsdisco, DnslibPerQuery, *OTHERS)
+Rows = dict[str, dict[str, float]]
 
 
 def main() -> int:
+    others: dict[str, tuple[str, Callable[[], Rows]]] = {}
+    known = [case.key for case in CASES] + list(_others(1, 1.0))
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--case", default="", help="only cases whose name has this text")
+    parser.add_argument("--only", action="append", choices=known, metavar="KEY", help=f"of {', '.join(known)}")
     parser.add_argument("--peer", default="", help="only servers whose name has this text, and dnsdisco")
     parser.add_argument("--rounds", type=int, default=5, help="alternations; the median counts")
     parser.add_argument("--seconds", type=float, default=2.0, help="of each run")
-    parser.add_argument("--json", type=Path, help="write the results here too")
+    parser.add_argument("--json", type=Path, help="write the results of this run here")
+    parser.add_argument("--write", action="store_true", help="write docs/performance.json, its tables and its plot")
     arguments = parser.parse_args()
-    cases = [case for case in CASES if arguments.case in case.name]
-    peers = [peer for peer in PEERS if arguments.peer in peer.name or peer is Dnsdisco]
+    others = _others(arguments.rounds, arguments.seconds)
+    wanted = arguments.only or known
     print(f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}; server on one, load on another")
     results: dict[str, Any] = {}
-    for case in cases:
-        results[case.name] = measure(case, peers, arguments.rounds, arguments.seconds)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=1) + "\n")
+    for at, key in enumerate(wanted, 1):
+        case = next((case for case in CASES if case.key == key), None)
+        title = others[key][0] if case is None else case.title
+        print(f"{key} ({at}/{len(wanted)}): {title}", file=sys.stderr, flush=True)
+        rows = others[key][1]() if case is None else measure(case, arguments.peer, arguments.rounds, arguments.seconds)
+        results[key] = {
+            "title": title,
+            "rounds": arguments.rounds,
+            "seconds": arguments.seconds,
+            "at": time.strftime("%Y-%m-%d"),
+            "python": platform.python_version(),
+            "rows": rows,
+        }
+        print(f"\n{report.table(results[key])}\n", flush=True)
+        if arguments.json:
+            arguments.json.write_text(json.dumps(results, indent=1) + "\n")
+        if arguments.write:
+            report.write({key: results[key]})
     return 0
 
 
-def measure(case: Case, peers: list[type[Peer]], rounds: int, seconds: float) -> dict[str, Any]:
-    """One case: every server up at once, loaded in turn."""
-    two = (os.cpu_count() or 1) > 1
-    runs: dict[str, list[dict[str, float]]] = {peer.name: [] for peer in peers}
-    with tempfile.TemporaryDirectory() as folder:
-        path = load.write(Path(folder) / "queries", case.queries(case.services))
-        started: list[Peer] = []
-        try:
-            for kind in peers:
-                peer = kind(Path(folder), case.services, 0 if two else None)
-                if reason := peer.available():
-                    print(f"{kind.name}: {reason}", file=sys.stderr)
-                    continue
-                started.append(peer.__enter__())
-            for peer in started:
-                _run(peer, path, 0.5)
-            for _ in range(rounds):
-                for peer in started:
-                    runs[peer.name].append(_run(peer, path, seconds))
-        finally:
-            for peer in started:
-                peer.__exit__()
-    medians = {name: {key: statistics.median(run[key] for run in each) for key in each[0]} for name, each in runs.items() if each}
-    _print(case.name, medians)
-    return medians
-
-
-def _run(peer: Peer, path: Path, seconds: float) -> dict[str, float]:
-    before = peer.cpu_ns()
-    told = load.run(peer.address, peer.port, path, seconds=seconds, cpu=1 if (os.cpu_count() or 1) > 1 else None)
-    spent = peer.cpu_ns() - before
+def _others(rounds: int, seconds: float) -> dict[str, tuple[str, Callable[[], Rows]]]:
+    """What is measured in another way than by a file of queries for several servers."""
     return {
-        "qps": told["qps"],
-        "cpu_us": spent / 1000 / max(told["received"], 1),
-        "p50_us": told["p50_us"],
-        "p99_us": told["p99_us"],
-        "p999_us": told["p999_us"],
-        "lost": told["lost"],
-        "rss_mib": peer.rss_kib() / 1024,
+        "parsing": ("a paced load while the services file is parsed again and again", partial(storm.parsing, rounds, seconds)),
+        "changes": ("a saturating load while services change", partial(storm.changing, rounds, seconds)),
+        "delay": ("from a backend's word to the answer", partial(storm.delay, rounds)),
+        "one-change": ("what one change costs, by the number of services", partial(scale.one_change, rounds)),
+        "scale": ("a start with 10,000 services of ten instances each", partial(scale.start, rounds)),
+        "imports": ("a start of each program", partial(scale.imports, rounds)),
     }
-
-
-def _print(case: str, medians: dict[str, dict[str, float]]) -> None:
-    ours = medians[Dnsdisco.name]
-    print(
-        f"\n{case}\n{'':<18}{'qps':>10}{'CPU us/q':>10}{'p50 us':>9}{'p99 us':>9}{'lost':>6}{'MiB':>7}{'our qps / its':>15}{'our CPU / its':>15}"
-    )
-    for name, row in medians.items():
-        print(
-            f"{name:<18}{row['qps']:>10.0f}{row['cpu_us']:>10.2f}{row['p50_us']:>9.0f}{row['p99_us']:>9.0f}{row['lost']:>6.0f}"
-            f"{row['rss_mib']:>7.0f}{ours['qps'] / row['qps']:>15.2f}{ours['cpu_us'] / row['cpu_us']:>15.2f}"
-        )
 
 
 if __name__ == "__main__":

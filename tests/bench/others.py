@@ -51,12 +51,17 @@ class Knot(Other):
     package = "knot"
 
     def command(self) -> list[str]:
+        return self.started("knot", "svc.local", self.zone_file())
+
+    def started(self, name: str, zone: str, file: Path) -> list[str]:
         config = self.write(
-            "knot.conf",
-            f"server:\n    listen: {self.address}@{self.port}\n    rundir: {self.folder}\n    udp-workers: 1\n    tcp-workers: 1\n"
-            f"    background-workers: 1\ndatabase:\n    storage: {self.folder}/knotdb\nlog:\n  - target: stderr\n    any: error\n"
-            f"zone:\n  - domain: svc.local\n    file: {self.zone_file()}\n    zonefile-sync: -1\n    journal-content: none\n",
+            f"{name}.conf",
+            f"server:\n    listen: {self.address}@{self.port}\n    rundir: {self.folder}/{name}\n    udp-workers: {self.workers}\n"
+            f"    tcp-workers: {self.workers}\n    background-workers: 1\ndatabase:\n    storage: {self.folder}/{name}db\n"
+            f"log:\n  - target: stderr\n    any: error\n"
+            f"zone:\n  - domain: {zone}\n    file: {file}\n    zonefile-sync: -1\n    journal-content: none\n",
         )
+        (self.folder / name).mkdir(exist_ok=True)
         return [str(self.path()), "-c", str(config)]
 
 
@@ -100,11 +105,16 @@ class Unbound(Other):
         data = "".join(f"    local-data: '{record}'\n" for record in [SOA, *self.records()])
         config = self.write(
             "unbound.conf",
-            f"server:\n    interface: {self.address}@{self.port}\n    port: {self.port}\n    num-threads: 1\n    do-daemonize: no\n"
-            f'    username: ""\n    chroot: ""\n    directory: "{self.folder}"\n    pidfile: ""\n    use-syslog: no\n    module-config: "iterator"\n'
-            f"    do-not-query-localhost: no\n    local-zone: svc.local. static\n{data}remote-control:\n    control-enable: no\n",
+            f"{self.head()}    local-zone: svc.local. static\n{data}remote-control:\n    control-enable: no\n",
         )
         return [str(self.path()), "-d", "-c", str(config)]
+
+    def head(self) -> str:
+        return (
+            f"server:\n    interface: {self.address}@{self.port}\n    port: {self.port}\n    num-threads: 1\n    do-daemonize: no\n"
+            f'    username: ""\n    chroot: ""\n    directory: "{self.folder}"\n    pidfile: ""\n    use-syslog: no\n    module-config: "iterator"\n'
+            "    do-not-query-localhost: no\n"
+        )
 
 
 class Dnsmasq(Other):

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -20,6 +21,11 @@ class Peer:
     """Context manager of one server process (and its children). `address` and `port` are where it answers."""
 
     name = ""
+    workers = 1
+    upstream: tuple[str, int] | None = None  # whom it forwards to
+    probe = ""  # a name that it answers when it is ready; by default the last service's
+
+    pythonpath: Sequence[str] = ()
 
     def __init__(self, folder: Path, services: int, cpu: int | None = 0) -> None:
         self.folder, self.services, self.cpu = folder, services, cpu
@@ -38,8 +44,9 @@ class Peer:
         command = self.command()
         if self.cpu is not None and shutil.which("taskset"):
             command = ["taskset", "-c", str(self.cpu), *command]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *self.pythonpath])}
         with (self.folder / f"{self.name}.log").open("wb") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "PYTHONPATH": str(ROOT)})
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         self._wait()
         return self
 
@@ -63,7 +70,7 @@ class Peer:
                 if self.process.poll() is not None:
                     break
                 try:
-                    sock.send(query(f"s{self.services - 1}.svc.local", 1))
+                    sock.send(query(self.probe or f"s{self.services - 1}.svc.local", 1))
                     if sock.recv(4096)[6:8] != b"\0\0":
                         return
                 except OSError:
@@ -72,7 +79,7 @@ class Peer:
 
     def cpu_ns(self) -> int:
         """Processor time of the whole process tree so far, every thread of it."""
-        return sum(_schedstat(pid) for pid in self.pids())
+        return sum(schedstat(pid) for pid in self.pids())
 
     def rss_kib(self) -> int:
         total = 0
@@ -95,7 +102,6 @@ class Peer:
 
 class Dnsdisco(Peer):
     name = "dnsdisco"
-    workers = 1
 
     def command(self) -> list[str]:
         path = self.folder / "services.json"
@@ -105,9 +111,14 @@ class Dnsdisco(Peer):
             for n in range(self.services)
         )
         path.write_text("{" + ",\n".join(rows) + "}")
+        return [*self.serve(), "--services", str(path)]
+
+    def serve(self) -> list[str]:
+        """All but where the services come from."""
+        upstream = "none" if self.upstream is None else f"{self.upstream[0]}:{self.upstream[1]}"
         return [
-            sys.executable, "-m", "dnsdisco.cli", "serve", "--listen", f"{self.address}:{self.port}", "--services", str(path),
-            "--upstream", "none", "--http", "off", "--state-dir", "off", "--workers", str(self.workers),
+            sys.executable, "-m", "dnsdisco.cli", "serve", "--listen", f"{self.address}:{self.port}", "--upstream", upstream,
+            "--http", "off", "--state-dir", "off", "--workers", str(self.workers),
         ]  # fmt: skip
 
 
@@ -133,5 +144,5 @@ def _free_port() -> int:
             return port
 
 
-def _schedstat(pid: int) -> int:
+def schedstat(pid: int) -> int:
     return sum(int((task / "schedstat").read_text().split()[0]) for task in Path(f"/proc/{pid}/task").iterdir())

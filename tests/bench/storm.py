@@ -1,8 +1,4 @@
-"""`python -m tests.bench.storm`: what DNS clients feel while the control process has its hands full.
-
-A paced load on 1,000 names, first in peace, then while 10,000 services are parsed again and again, then while 500 services change
-each second; and how long a change of the services file takes to be in the answers.
-"""
+"""What DNS clients feel while the control process has its hands full, and how long a change takes to be in the answers."""
 
 from __future__ import annotations
 
@@ -13,75 +9,151 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from tests.bench import load
+from tests.bench import load, plugin
 from tests.bench.cases import A, SRV
 from tests.bench.peers import Dnsdisco
 
-SERVICES = 10_000
+PARSED = 10_000  # services in the file that is parsed again and again
 RATE = 20_000  # queries a second: a tenth of what one worker can answer
-SECONDS = 5.0
-ROUNDS = 3
 CHANGES_S = 500
+SAMPLES = 200  # changes whose way into the answers is timed
+
+Row = dict[str, float]
 
 
-class Small(Dnsdisco):
-    """Of 1,000 services, for the storm of changes."""
+def parsing(rounds: int, seconds: float) -> dict[str, Row]:
+    """A paced load on 1,000 names, in peace and while the file of 10,000 services is parsed anew three times a second."""
+    with tempfile.TemporaryDirectory() as folder, Dnsdisco(Path(folder), PARSED, None) as server:
+        path = _queries(Path(folder))
+        load.run(server.address, server.port, path, seconds=1.0, rate=RATE)
+        idle, busy = [], []
+        for number in range(1, rounds + 1):
+            idle.append(_run(server, path, seconds, RATE))
+            with _Busy(lambda: _rewrite(Path(folder) / "services.json"), every_s=0.3) as work:
+                busy.append(_run(server, path, seconds, RATE))
+            _say(
+                f"parsing {number}/{rounds}: p99 {idle[-1]['p99_us']:.0f} us, {busy[-1]['p99_us']:.0f} us ({work.count} times parsed)"
+            )
+    return {f"{RATE:,} queries/s, in peace": _median(idle), f"… while {PARSED:,} services are parsed": _median(busy)}
 
 
-def main() -> int:
-    results: dict[str, dict[str, float]] = {}
-    with tempfile.TemporaryDirectory() as folder, Dnsdisco(Path(folder), SERVICES, None) as server:
-        path = load.write(Path(folder) / "queries", (load.query(f"s{n}.svc.local", t) for n in range(1000) for t in (A, SRV)))
-        _run(server, path, 1.0)
-        idle, parsing = [], []
-        for _ in range(ROUNDS):
-            idle.append(_run(server, path, SECONDS))
-            with _Busy(lambda: _rewrite(Path(folder) / "services.json", touched=1)) as busy:
-                parsing.append(_run(server, path, SECONDS))
-            print(f"  {busy.count} times parsed anew", file=sys.stderr)
-        results["in peace"] = _median(idle)
-        results[f"while {SERVICES} services are parsed"] = _median(parsing)
-        print(f"a change in {SERVICES} services is answered after: {_latencies(server, Path(folder) / 'services.json')}")
-    with tempfile.TemporaryDirectory() as folder, Small(Path(folder), 1000, None) as server:
-        path = load.write(Path(folder) / "queries", (load.query(f"s{n}.svc.local", t) for n in range(1000) for t in (A, SRV)))
-        _run(server, path, 1.0)
+def changing(rounds: int, seconds: float) -> dict[str, Row]:
+    """A saturating load on 1,000 names, in peace and while 500 of the services get another address each second."""
+    with watched(1000) as (server, change):
+        path = _queries(server.folder)
+        load.run(server.address, server.port, path, seconds=1.0)
         calm, stormy = [], []
-        for _ in range(ROUNDS):
-            calm.append(_run(server, path, SECONDS, rate=0))
-            with _Busy(lambda: _rewrite(Path(folder) / "services.json", touched=CHANGES_S // 10), every_s=0.1):
-                stormy.append(_run(server, path, SECONDS, rate=0))
-        results["saturated, in peace"] = _median(calm)
-        results[f"saturated, {CHANGES_S} changes/s"] = _median(stormy)
-        print(f"a change in 1000 services is answered after: {_latencies(server, Path(folder) / 'services.json')}")
-    print(f"\n{'':<36}{'qps':>9}{'p50 us':>9}{'p99 us':>9}{'p99.9 us':>10}{'lost':>6}")
-    for name, row in results.items():
-        print(f"{name:<36}{row['qps']:>9.0f}{row['p50_us']:>9.0f}{row['p99_us']:>9.0f}{row['p999_us']:>10.0f}{row['lost']:>6.0f}")
-    return 0
+        for number in range(1, rounds + 1):
+            calm.append(_run(server, path, seconds))
+            turn = iter(range(10**9))
+
+            def change_some(turn: Iterator[int] = turn) -> None:
+                for _ in range(CHANGES_S // 100):
+                    at = next(turn)
+                    change(at % 1000, at // 1000 + 1)
+
+            with _Busy(change_some, every_s=0.01):
+                stormy.append(_run(server, path, seconds))
+            _say(f"changes {number}/{rounds}: {calm[-1]['qps']:,.0f} queries/s, {stormy[-1]['qps']:,.0f} queries/s")
+    return {"saturated, in peace": _median(calm), f"… while {CHANGES_S} services change each second": _median(stormy)}
 
 
-def _run(server: Dnsdisco, path: Path, seconds: float, rate: float = RATE) -> dict[str, Any]:
-    return load.run(server.address, server.port, path, seconds=seconds, rate=rate)
+def delay(rounds: int) -> dict[str, Row]:
+    """Milliseconds from a backend's word to the first answer that has it, with 10 and with 10,000 services."""
+    rows = {}
+    for services in (10, PARSED):
+        taken: list[float] = []
+        with watched(services) as (server, change), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.settimeout(1)
+            sock.connect((server.address, server.port))
+            for number in range(SAMPLES * rounds // 5):
+                at, version = number % min(services, 1000), 1 + number
+                wanted, question = socket.inet_aton(plugin.address(at, version)), load.query(f"s{at}.svc.local", A)
+                began = time.monotonic()
+                change(at, version)
+                while True:
+                    sock.send(question)
+                    if wanted in sock.recv(4096):
+                        break
+                    time.sleep(0.0005)
+                taken.append((time.monotonic() - began) * 1000)
+                time.sleep(0.03)
+        taken.sort()
+        rows[f"{services:,} services"] = {
+            "p50_ms": taken[len(taken) // 2],
+            "p99_ms": taken[int(len(taken) * 0.99)],
+            "changes": len(taken),
+        }
+        _say(f"change to answer, {services:,} services: {taken[len(taken) // 2]:.1f} ms")
+    return rows
 
 
-def _median(runs: list[dict[str, Any]]) -> dict[str, float]:
-    return {key: statistics.median(run[key] for run in runs) for key in ("qps", "p50_us", "p99_us", "p999_us", "lost")}
+@contextmanager
+def watched(services: int) -> Iterator[tuple[Dnsdisco, Callable[[int, int], None]]]:
+    """A server whose services come from the plug-in, and what changes one of them."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Watched(Path(folder), services, None) as server,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock,
+    ):
+        target = str(Path(folder) / "changes")
+
+        def change(number: int, version: int) -> None:
+            sock.sendto(b"%d %d" % (number, version), target)
+
+        yield server, change
+
+
+class Watched(Dnsdisco):
+    """With the plug-in as its one provider."""
+
+    instances = 2
+
+    def command(self) -> list[str]:
+        self.pythonpath = [str(plugin.install(self.folder))]
+        config = self.folder / "dnsdisco.yaml"
+        entry = {"type": "bench", "path": str(self.folder / "changes"), "services": self.services, "instances": self.instances}
+        config.write_text(json.dumps({"providers": [entry]}))
+        return [*self.serve(), "--config", str(config)]
+
+
+def _queries(folder: Path) -> Path:
+    return load.write(folder / "queries", (load.query(f"s{n}.svc.local", t) for n in range(1000) for t in (A, SRV)))
+
+
+def _run(server: Dnsdisco, path: Path, seconds: float, rate: float = 0) -> Row:
+    before = server.cpu_ns()
+    told = load.run(server.address, server.port, path, seconds=seconds, rate=rate)
+    told["cpu_us"] = (server.cpu_ns() - before) / 1000 / max(told["received"], 1)
+    return {key: told[key] for key in ("qps", "cpu_us", "p50_us", "p99_us", "p999_us", "lost")}
+
+
+def _median(runs: list[Row]) -> Row:
+    return {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+
+
+def _say(line: str) -> None:
+    print(f"  {line}", file=sys.stderr, flush=True)
 
 
 class _Busy:
-    """Calls *work* over and over from a thread, at most each *every_s*."""
+    """Calls *work* over and over from a thread, each *every_s* or as soon after as it can."""
 
-    def __init__(self, work: Callable[[], None], every_s: float = 0.3) -> None:
+    def __init__(self, work: Callable[[], None], every_s: float) -> None:
         self.count = 0
         self._work, self._every_s = work, every_s
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._loop)
 
     def _loop(self) -> None:
-        while not self._stop.wait(self._every_s):
+        due = time.monotonic()
+        while not self._stop.wait(max(due - time.monotonic(), 0)):
+            due += self._every_s
             self._work()
             self.count += 1
 
@@ -97,47 +169,15 @@ class _Busy:
 _version = 0
 
 
-def _rewrite(path: Path, touched: int) -> None:
-    """The services file with *touched* of its services at another address, replaced by rename. By lines: it is large."""
+def _rewrite(path: Path) -> None:
+    """The services file with another address in one of its services, replaced by rename. By lines: it is large."""
     global _version  # noqa: PLW0603  one file at a time
     _version += 1
     lines = path.read_text().splitlines()
-    for n in range(touched):
-        at = (_version * touched + n) % 1000
-        data = json.loads("{" + _inner(lines[at]) + "}")
-        data[f"s{at}"]["instances"][0]["address"] = f"10.99.{_version % 250}.{at % 250 + 1}"
-        lines[at] = ("{" if at == 0 else "") + json.dumps(data)[1:-1] + ("}" if at == len(lines) - 1 else ",")
+    at = _version % 1000 + 1
+    data: dict[str, Any] = json.loads("{" + lines[at].removesuffix(",") + "}")
+    data[f"s{at}"]["instances"][0]["address"] = f"10.99.{_version % 250}.{at % 250 + 1}"
+    lines[at] = json.dumps(data)[1:-1] + ","
     new = path.with_suffix(".new")
     new.write_text("\n".join(lines))
     new.rename(path)
-
-
-def _inner(line: str) -> str:
-    """The one member of the JSON object that *line* is a part of."""
-    return line.removeprefix("{").removesuffix(",") if line.endswith(",") else line[:-1].removeprefix("{")
-
-
-def _latencies(server: Dnsdisco, path: Path, times: int = 20) -> str:
-    """Milliseconds from the rename of the file to the first answer with the new address."""
-    taken = []
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.settimeout(1)
-        sock.connect((server.address, server.port))
-        for _ in range(times):
-            _rewrite(path, touched=1)
-            start = time.monotonic()
-            wanted = bytes((10, 99, _version % 250, _version % 1000 % 250 + 1))
-            question = load.query(f"s{_version % 1000}.svc.local", A)
-            while True:
-                sock.send(question)
-                if wanted in sock.recv(4096):
-                    break
-                time.sleep(0.001)
-            taken.append((time.monotonic() - start) * 1000)
-            time.sleep(0.15)
-    taken.sort()
-    return f"median {taken[len(taken) // 2]:.0f} ms, worst of {times}: {taken[-1]:.0f} ms"
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
