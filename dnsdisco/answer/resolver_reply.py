@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from dnsdisco.cache.entry import Item, Kind
 from dnsdisco.errors import WireError
-from dnsdisco.wire import name, parse
+from dnsdisco.wire import parse
 from dnsdisco.wire.constants import (
     AA,
     AD,
@@ -32,6 +32,7 @@ from dnsdisco.wire.constants import (
     TC,
 )
 from dnsdisco.wire.name import labels_of
+from dnsdisco.wire.name_reader import NameReader
 from dnsdisco.wire.parse import Place
 from dnsdisco.wire.query import HEADER_OCTETS
 from dnsdisco.wire.relay import body_of
@@ -40,6 +41,8 @@ Labels = tuple[bytes, ...]
 IsOurs = Callable[[Labels], bool]
 
 CHAIN_MAX = 8  # aliases followed; Unbound follows 11, dnsmasq 10, and names in use need three or four
+RECORDS_MAX = 2048  # in one reply, so that none costs five milliseconds; BIND stops at 100 of a type, PowerDNS at 256
+PROOFS_MAX = 64  # records beside the SOA that prove a denial: three NSEC3 and their signatures, by several keys, are a dozen
 _SEVERAL = frozenset((MAILB, MAILA, ANY))  # stand for several types (RFC 1035 §3.2.3)
 _SOA_NUMBERS_OCTETS = 20
 
@@ -68,7 +71,8 @@ class _Chain(NamedTuple):
 
 
 def believe(message: bytes, question: Question, is_ours: IsOurs, *, is_partial: bool = False) -> Believed:
-    """*message* is a reply to *question*. Raises WireError for what cannot be used. Linear in its octets.
+    """*message* is a reply to *question*. Raises WireError for what cannot be used, also for what would cost
+    too much to read (NameReader). Linear in its octets.
 
     *is_ours*: a name (lower-case labels) that is answered here, whatever an upstream says of it. *is_partial*: the upstream may know one
     zone alone, so that an alias out of it without an end is no NODATA: then `target` is where to ask on.
@@ -81,15 +85,16 @@ def believe(message: bytes, question: Question, is_ours: IsOurs, *, is_partial: 
     flags = message[2] << 8 | message[3]
     if flags & TC:
         raise WireError("a reply that was cut short")
-    found = parse.places(message, end)
+    found = parse.places(message, end, RECORDS_MAX)
     rcode = parse.rcode(message, found)
     if rcode not in (NOERROR, NXDOMAIN):
         return Believed(Item(Kind.OTHER, rcode), 0)
     answer = [place for place in found if place.section == 1]
     authority = [place for place in found if place.section == 2 and place.rclass == IN]
-    chain = _follow(message, answer, question, is_ours, is_denied=rcode == NXDOMAIN)
+    reader = NameReader(message)
+    chain = _follow(reader, message, answer, question, is_ours, is_denied=rcode == NXDOMAIN)
     kept = [place for _, places in chain.steps for place in places]
-    soa, soa_ttl = (None, 0) if chain.has_end or chain.enters_ours else _soa(message, authority, chain.last)
+    soa, soa_ttl = (None, 0) if chain.has_end or chain.enters_ours else _soa(reader, message, authority, chain.last)
     goes_on = chain.enters_ours or (
         is_partial and bool(kept) and rcode == NOERROR and not (chain.has_end or chain.is_loop or soa is not None)
     )
@@ -102,13 +107,12 @@ def believe(message: bytes, question: Question, is_ours: IsOurs, *, is_partial: 
     ttls = [ttl for _, places in chain.steps for ttl in _rrset_ttls(message, places)]
     beside = [] if soa is None else [(soa, soa_ttl)]
     if question.dnssec_ok and not goes_on:
-        for place in authority:
-            if _is_proof(message, place, is_ours, has_soa=soa is not None):
-                ttl = parse.ttl(message, place)
-                beside.append((place, ttl if soa is None else min(ttl, soa_ttl)))
+        for place in _proofs(reader, message, authority, is_ours, has_soa=soa is not None):
+            ttl = parse.ttl(message, place)
+            beside.append((place, ttl if soa is None else min(ttl, soa_ttl)))
         beside.sort()  # as they came, so that their octets may stay as they are
     ttls += [ttl for _, ttl in beside]
-    body, offsets = body_of(message, [*kept, *(place for place, _ in beside)], question.qname)
+    body, offsets = body_of(message, [*kept, *(place for place, _ in beside)], question.qname, reader)
     item = Item(
         kind,
         NOERROR if kind is Kind.POSITIVE else rcode,
@@ -123,12 +127,19 @@ def believe(message: bytes, question: Question, is_ours: IsOurs, *, is_partial: 
     return Believed(item, len(answer) - len(kept))
 
 
-def _follow(message: bytes, answer: list[Place], question: Question, is_ours: IsOurs, *, is_denied: bool) -> _Chain:
+def _follow(
+    reader: NameReader, message: bytes, answer: list[Place], question: Question, is_ours: IsOurs, *, is_denied: bool
+) -> _Chain:
     """Walk from the question's name along the aliases to the records asked for (RFC 1034 §3.6.2)."""
-    by_owner: dict[bytes, list[Place]] = {}
+    here: list[Place] = []
+    by_owner = {question.qname: here}
     for place in answer:
         if place.rclass == IN:
-            by_owner.setdefault(_owner(message, place, question.qname), []).append(place)
+            start = place.start
+            if message[start] == 0xC0 and message[start + 1] == HEADER_OCTETS:  # the question's name, as nearly always
+                here.append(place)
+            else:
+                by_owner.setdefault(reader.lower(start), []).append(place)
     at, seen = question.qname, {question.qname}
     steps: list[tuple[bytes, list[Place]]] = []
     while True:
@@ -142,14 +153,14 @@ def _follow(message: bytes, answer: list[Place], question: Question, is_ours: Is
             return _Chain(steps, at, has_end=False, is_loop=False, enters_ours=False)
         if len(steps) == CHAIN_MAX:
             raise WireError(f"more than {CHAIN_MAX} aliases in a row")
-        target, end_of_name = name.read(message, alias.data)
+        target, end_of_name = reader.read(alias.data)
         if end_of_name != alias.end:
             raise WireError("an alias that is no name")
         target = target.lower()
         places = [alias]
         if question.dnssec_ok:
             places = [place for place in here if place is alias or _covered(message, place) == CNAME]
-            places = [*_dname(message, by_owner, at, target), *places]
+            places = [*_dname(reader, message, by_owner, at, target), *places]
         steps.append((at, places))
         if target in seen:
             return _Chain(steps, target, has_end=False, is_loop=True, enters_ours=False)
@@ -157,10 +168,6 @@ def _follow(message: bytes, answer: list[Place], question: Question, is_ours: Is
         at = target
         if is_ours(labels_of(target)):
             return _Chain(steps, target, has_end=False, is_loop=False, enters_ours=True)
-
-
-def _owner(message: bytes, place: Place, qname: bytes) -> bytes:
-    return qname if message[place.start : place.start + 2] == b"\xc0\x0c" else parse.owner(message, place)
 
 
 def _covered(message: bytes, place: Place) -> int:
@@ -174,46 +181,55 @@ def _of_type(message: bytes, here: list[Place], qtype: int, *, dnssec_ok: bool) 
     return [place for place in here if place.rtype == qtype or (dnssec_ok and _covered(message, place) == qtype)]
 
 
-def _dname(message: bytes, by_owner: dict[bytes, list[Place]], alias: bytes, target: bytes) -> list[Place]:
+def _dname(reader: NameReader, message: bytes, by_owner: dict[bytes, list[Place]], alias: bytes, target: bytes) -> list[Place]:
     """The DNAME that *alias* follows from, and its signatures, which are what a validator checks (RFC 6672 §5.3.1)."""
     at = 0
     while alias[at]:
         at += 1 + alias[at]
         here = by_owner.get(alias[at:], [])
         for place in here:
-            if place.rtype == DNAME and alias[:at] + name.read(message, place.data)[0].lower() == target:
+            if place.rtype == DNAME and alias[:at] + reader.read(place.data)[0].lower() == target:
                 return [each for each in here if each is place or _covered(message, each) == DNAME]
     return []
 
 
-def _soa(message: bytes, authority: list[Place], last: bytes) -> tuple[Place | None, int]:
+def _soa(reader: NameReader, message: bytes, authority: list[Place], last: bytes) -> tuple[Place | None, int]:
     """The SOA of a zone that *last* is in, and how long a denial by it holds: the smaller of its TTL and MINIMUM (RFC 2308 §3, §5)."""
+    zones = _enclosing(last)
     for place in authority:
-        if place.rtype == SOA and _is_in(last, parse.owner(message, place)):
-            octets = parse.rdata(message, place)
+        if place.rtype == SOA and reader.lower(place.start) in zones:
+            octets = parse.rdata(message, place, reader)
             if len(octets) < _SOA_NUMBERS_OCTETS + 2:
                 raise WireError("a SOA record that is cut short")
             return place, min(parse.ttl(message, place), int.from_bytes(octets[-4:], "big"))
     return None, 0
 
 
-def _is_in(owner: bytes, zone: bytes) -> bool:
-    at = 0
-    while len(owner) - at > len(zone):
+def _enclosing(owner: bytes) -> set[bytes]:
+    """*owner* and every name above it."""
+    at, found = 0, {owner}
+    while owner[at]:
         at += 1 + owner[at]
-    return owner[at:] == zone
+        found.add(owner[at:])
+    return found
 
 
-def _is_proof(message: bytes, place: Place, is_ours: IsOurs, *, has_soa: bool) -> bool:
-    """A record of the authority section that a validator needs: that something does not exist, or the SOA's signature (RFC 4035 §3.1.3)."""
-    is_wanted = place.rtype in (NSEC, NSEC3) or _covered(message, place) in ((NSEC, NSEC3, SOA) if has_soa else (NSEC, NSEC3))
-    return is_wanted and not is_ours(labels_of(parse.owner(message, place)))
+def _proofs(reader: NameReader, message: bytes, authority: list[Place], is_ours: IsOurs, *, has_soa: bool) -> list[Place]:
+    """What a validator needs of the authority section: that something does not exist, and the SOA's signature (RFC 4035 §3.1.3)."""
+    signed = (NSEC, NSEC3, SOA) if has_soa else (NSEC, NSEC3)
+    wanted = [place for place in authority if place.rtype in (NSEC, NSEC3) or _covered(message, place) in signed]
+    if len(wanted) > PROOFS_MAX:
+        raise WireError(f"more than {PROOFS_MAX} records that prove a denial")
+    return [place for place in wanted if not is_ours(labels_of(reader.lower(place.start)))]
 
 
 def _rrset_ttls(message: bytes, places: list[Place]) -> list[int]:
     """One TTL for all records of one type at one name: the lowest (RFC 2181 §5.2)."""
-    sets = [(place.rtype, _covered(message, place)) for place in places]
+    if len(places) > 1 and len({place.rtype for place in places}) == 1 and places[0].rtype != RRSIG:
+        octets = {message[place.ttl_at : place.ttl_at + 4] for place in places}  # hardly ever more than one
+        return [min(map(parse.seconds, octets))] * len(places)
     ttls = [parse.ttl(message, place) for place in places]
+    sets = [(place.rtype, _covered(message, place)) for place in places]
     lowest: dict[tuple[int, int], int] = {}
     for key, ttl in zip(sets, ttls, strict=True):
         lowest[key] = min(ttl, lowest.get(key, ttl))

@@ -61,10 +61,13 @@ class Entry:
     def __init__(self, item: Item, ttls: Iterable[tuple[int, int]], now: float) -> None:
         """*ttls*: as in Item, but as they are to leave."""
         places: dict[int, list[int]] = {}
-        body = bytearray(item.body)
         for at, seconds in ttls:
             places.setdefault(seconds, []).append(at)
-            body[at : at + 4] = seconds.to_bytes(4, "big")
+        body = bytearray(item.body)
+        for seconds, offsets in places.items():
+            octets = seconds.to_bytes(4, "big")
+            for at in offsets:
+                body[at : at + 4] = octets
         self._aged = bytes(body)
         self._elapsed = 0
         self._ttls = tuple((seconds, tuple(offsets)) for seconds, offsets in places.items())

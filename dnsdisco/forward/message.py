@@ -6,6 +6,7 @@ from enum import auto, Enum
 
 from dnsdisco.wire.constants import AD, CD, FORMERR, NOTIMP, PADDING, rcode_to_text, RD, REFUSED, SERVFAIL
 from dnsdisco.wire.edns import opt_record, option
+from dnsdisco.wire.name_reader import STEPS_MAX
 from dnsdisco.wire.query import HEADER_OCTETS
 
 SENT_FLAGS = RD | AD | CD  # what of a client's header goes upstream; the rest has no meaning in a query
@@ -87,9 +88,10 @@ def is_same_question(one: bytes, other: bytes) -> bool:
 def end_of_records(message: bytes, at: int) -> int:
     """Where the last record of *message* ends, when its records begin at *at*; 0: they cannot be read.
 
-    Names are stepped over, not read, so no pointer can cost more than its two octets; a pointer that does not go backwards is a fault.
+    Names are stepped over, not read, so no pointer can cost more than its two octets; a pointer that does not go backwards is a fault,
+    and so are more labels than anybody needs.
     """
-    size = len(message)
+    size, labels = len(message), 0
     count = (message[6] << 8 | message[7]) + (message[8] << 8 | message[9]) + (message[10] << 8 | message[11])
     for _ in range(count):
         begin = at
@@ -105,7 +107,8 @@ def end_of_records(message: bytes, at: int) -> int:
                     return 0
                 at += 2
                 break
-            if length > 63 or at - begin > 254:
+            labels += 1
+            if length > 63 or at - begin > 254 or labels > STEPS_MAX:
                 return 0
             at += 1 + length
         if at + 10 > size:

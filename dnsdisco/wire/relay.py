@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from dnsdisco.errors import WireError
 from dnsdisco.wire import edns as edns_room
-from dnsdisco.wire import name
 from dnsdisco.wire.constants import CD, OPCODE_MASK, QR, RD, TC
+from dnsdisco.wire.name_reader import NameReader
 from dnsdisco.wire.parse import answer_records, Place, places, rdata
 from dnsdisco.wire.query import HEADER_OCTETS, Query
 from dnsdisco.wire.reply import compress, Ede, RR
@@ -19,10 +19,10 @@ from dnsdisco.wire.reply import compress, Ede, RR
 BODY_OCTETS_MAX = 65535 - 1024  # of records written anew: leaves room for the header, the question and the OPT record over TCP
 
 
-def body_of(message: bytes, kept: Sequence[Place], qname: bytes) -> tuple[bytes, list[int]]:
+def body_of(message: bytes, kept: Sequence[Place], qname: bytes, reader: NameReader) -> tuple[bytes, list[int]]:
     """The records at *kept*, in that order, as they may stand behind the question alone, and where the TTL of each begins there.
 
-    *qname*: the question's, in lower case, which is not compressed there. Octets as they are where nothing before or between them is left
+    *qname*: the question's, in lower case, which is not compressed there; *reader*: of *message*. Octets as they are where nothing before or between them is left
     out; else each is written anew, with names decompressed, since what they point at may be gone. Raises WireError.
     """
     at = begin = HEADER_OCTETS + len(qname) + 4
@@ -36,10 +36,10 @@ def body_of(message: bytes, kept: Sequence[Place], qname: bytes) -> tuple[bytes,
     ttls: list[int] = []
     octets = 0
     for place in kept:
-        spelled, _ = name.read(message, place.start)
+        spelled, _ = reader.read(place.start)
         shared = compress(spelled.lower(), qname)
         owner = shared if shared == b"\xc0\x0c" else spelled
-        data = rdata(message, place)
+        data = rdata(message, place, reader)
         head = message[place.ttl_at - 4 : place.ttl_at + 4]
         parts += (owner, head, len(data).to_bytes(2, "big"), data)
         ttls.append(octets + len(owner) + 4)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from dnsdisco.errors import WireError
 from dnsdisco.wire import parse
 from dnsdisco.wire.constants import RA
+from dnsdisco.wire.name_reader import NameReader
 from dnsdisco.wire.parse import answer_records, places
 from dnsdisco.wire.query import slice_query
 from dnsdisco.wire.relay import body_of, records_of, reply_of
@@ -45,7 +46,7 @@ def query(rtype="A", **options):
 
 def relayed(message, ours, limit=1232, ede=(), keep=lambda place: place.section == 1):
     kept = [place for place in places(message) if keep(place)]
-    body, _ = body_of(message, kept, QNAME)
+    body, _ = body_of(message, kept, QNAME, NameReader(message))
     counts = b"".join(sum(place.section == section for place in kept).to_bytes(2, "big") for section in (1, 2))
     return reply_of(ours, RA, parse.rcode(message, places(message)), counts, body, limit=limit, ede=ede)
 
@@ -114,7 +115,9 @@ a.example.net. 68 IN TYPE65280 \\# 4 c00cc00c"""
 def test_what_was_pointed_at_may_go():
     """Records written anew say what they said before, whatever stood between them."""
     message = upstream("ANY", MANY_KINDS)
-    octets = relayed(message, query("ANY"), 65535, keep=lambda place: place.section == 1 and parse.owner(message, place) != OTHER)
+    octets = relayed(
+        message, query("ANY"), 65535, keep=lambda place: place.section == 1 and NameReader(message).lower(place.start) != OTHER
+    )
     reply = dns.message.from_wire(octets, one_rr_per_rrset=True)
     wanted = [
         line.replace("www.example.com.", "wWw.Example.com.") for line in MANY_KINDS.split("\n") if not line.startswith("other")
@@ -129,7 +132,7 @@ def test_where_the_ttls_are():
     message = upstream("ANY", MANY_KINDS)
     found = places(message)
     for kept in ([each for each in found if each.section == 1], [found[0], *found[2:10]], found[5:6]):
-        body, offsets = body_of(message, kept, QNAME)
+        body, offsets = body_of(message, kept, QNAME, NameReader(message))
         ttls = [int.from_bytes(body[at : at + 4], "big") for at in offsets]
         assert ttls == [parse.ttl(message, place) for place in kept]
         assert len(records_of(QNAME + b"\0\xff\0\1", len(kept).to_bytes(2, "big") + b"\0\0", body)) == len(kept)
@@ -142,7 +145,7 @@ def test_names_written_out_fill_one_message_at_most():
     message = upstream("A", "\n".join(lines))
     assert len(message) < 7000
     with pytest.raises(WireError):
-        relayed(message, query(), 65535, keep=lambda place: place.section == 1 and parse.owner(message, place) != OTHER)
+        relayed(message, query(), 65535, keep=lambda place: place.section == 1 and NameReader(message).lower(place.start) != OTHER)
 
 
 def test_records_are_read_with_their_names_decompressed():
