@@ -66,6 +66,10 @@ Result: TypeAlias = Found | Apex | NameServer | NxDomain | NotReady
 
 NAME_SERVER: Labels = (b"ns", b"dns")
 
+# What every browser of DNS-SD asks first (RFC 6763 §9, §11): they are there, and say nothing yet, so that "no such name" is not kept of them.
+_DNS_SD: Labels = (b"_dns-sd", b"_udp")
+BROWSING = frozenset(((b"_udp",), _DNS_SD, *((label, *_DNS_SD) for label in (b"_services", b"b", b"db", b"lb", b"r", b"dr"))))
+
 
 def lookup(catalog: Catalog, zone: Labels, name: Labels) -> Result:
     """What *name* (labels left of *zone*, lower case) stands for. O(labels), and O(instances) of one service below it."""
@@ -87,6 +91,7 @@ def lookup(catalog: Catalog, zone: Labels, name: Labels) -> Result:
 def _exists(catalog: Catalog, zone: Labels, name: Labels) -> bool:
     return (
         name == NAME_SERVER[1:]
+        or name in BROWSING
         or catalog.records.exists(zone, name)
         or _is_empty_non_terminal(catalog, name)
         or _service_name(catalog, name) is not None

@@ -50,6 +50,12 @@ ROWS = [
     ("_nosuch._tcp.web.svc.local", "SRV", "NXDOMAIN"),
     ("_tcp.web.svc.local", "SRV", SOA),
     ("_tcp.svc.local", "A", SOA),
+    ("_services._dns-sd._udp.svc.local", "PTR", SOA),
+    ("lb._dns-sd._udp.svc.local", "PTR", SOA),
+    ("b._dns-sd._udp.svc.local", "PTR", SOA),
+    ("_dns-sd._udp.svc.local", "A", SOA),
+    ("nosuch._dns-sd._udp.svc.local", "PTR", "NXDOMAIN"),
+    ("_services._dns-sd._tcp.svc.local", "PTR", "NXDOMAIN"),
     ("_v1.svc.local", "A", SOA),
     # no usable instance, no port, no instance at all
     ("down.svc.local", "A", ["down.svc.local. A 10.0.1.1", "down.svc.local. A 10.0.1.2"]),
