@@ -51,9 +51,18 @@ def _host_and_port(value: str) -> str:
         return f"{units.dns_name(host)}:{port}"
 
 
+def none_or_some(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    """`none` is the answer to how many, and so stands alone; twice is no contradiction."""
+    words = _NO_UPSTREAM.intersection(given)
+    if words and len(_NO_UPSTREAM.union(given)) > len(_NO_UPSTREAM):
+        raise click.BadParameter(f"{min(words)} and an address contradict each other", ctx, param)
+    return ("none",) if words else given
+
+
+_NO_UPSTREAM = frozenset(("none", "off"))
 ADDRESS = Checked("ADDR:PORT", lambda value: units.address(value, units.DNS_PORT, 0))
 ADDRESS_OR_OFF = Checked("ADDR:PORT|off", _or(("off", "none"), lambda value: units.address(value, lowest_port=0)))
-UPSTREAM = Checked("ADDR[:PORT]", _or(("none", "off"), units.upstream))
+UPSTREAM = Checked("ADDR[:PORT]", _or(tuple(_NO_UPSTREAM), units.upstream))
 ZONE = Checked("NAME", units.zone)
 CHECKED = Checked("A:P", _host_and_port)
 INTERVAL = Checked("DURATION", _interval)

@@ -32,6 +32,7 @@ from dnsdisco.config.workers import for_workers
     "--upstream",
     multiple=True,
     type=options.UPSTREAM,
+    callback=options.none_or_some,
     help="Forward other names here: an address, tls://ADDR#NAME, or a resolv.conf. `none`: forward nothing. Default: /etc/resolv.conf.",
 )
 @click.option("--workers", type=click.IntRange(1, 256), metavar="N", help="Processes that answer. Default: 1.")

@@ -98,6 +98,12 @@ def test_nothing_is_forwarded():
     assert got["settings"]["forward"]["upstreams"] == []
 
 
+def test_nothing_and_something_to_forward_to_is_wrong_usage(capsys):
+    assert main(["serve", "--upstream", "none", "--upstream", "192.0.2.1"]) == 2
+    assert "--upstream': none and an address contradict each other" in capsys.readouterr().err
+    assert become("--upstream", "none", "--upstream", "off")["settings"]["forward"]["upstreams"] == []
+
+
 def test_a_large_configuration_does_not_block(folder):
     zones = "".join(f"    z{at}.example: [10.0.0.1]\n" for at in range(10_000))
     (folder / "dnsdisco.yaml").write_text(f"forward:\n  zones:\n{zones}")

@@ -159,6 +159,9 @@ def _address_from(environ: Mapping[str, str]) -> dict[str, Any]:
     number_ = _named("CONSUL_PORT", port, port_text) if port_text else DEFAULT_PORT
     if "://" in host:
         return {"address": _variable("CONSUL_HOST", host)}
+    if host.count(":") == 1 or "]:" in host:  # with a port of its own, as many write it
+        endpoint = _named("CONSUL_HOST", endpoint_from, host)
+        return {"host": endpoint.host, "port": endpoint.port, "scheme": scheme}
     if host:
         return {"host": _named("CONSUL_HOST", _host, host.strip("[]")), "port": number_, "scheme": scheme}
     address = environ.get("CONSUL_HTTP_ADDR", "").strip()

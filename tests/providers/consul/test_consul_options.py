@@ -57,6 +57,8 @@ def test_addresses_that_are_none(address):
         ({"CONSUL_HOST": "consul"}, "http://consul:8500"),
         ({"CONSUL_HOST": "consul", "CONSUL_PORT": "9500"}, "http://consul:9500"),
         ({"CONSUL_HOST": "::1"}, "http://[::1]:8500"),
+        ({"CONSUL_HOST": "consul:9500"}, "http://consul:9500"),
+        ({"CONSUL_HOST": "[::1]:9500", "CONSUL_HTTP_SSL": "true"}, "https://[::1]:9500"),
         ({"CONSUL_HOST": "http://consul:1234"}, "http://consul:1234"),
         ({"CONSUL_HTTP_ADDR": "consul:1"}, "http://consul:1"),
         ({"CONSUL_HTTP_ADDR": "https://consul:1"}, "https://consul:1"),
@@ -133,6 +135,7 @@ def test_every_other_setting():
         ({}, {"CONSUL_PORT": "x"}, "CONSUL_PORT: expected a port"),
         ({}, {"CONSUL_HTTP_ADDR": "ftp://x"}, "CONSUL_HTTP_ADDR: expected an address"),
         ({}, {"CONSUL_HOST": "a b"}, "CONSUL_HOST: expected a host name"),
+        ({}, {"CONSUL_HOST": "consul:x"}, "CONSUL_HOST: expected an address"),
         ({}, {"CONSUL_HTTP_SSL_VERIFY": "maybe"}, "CONSUL_HTTP_SSL_VERIFY: expected true or false"),
     ],
 )
