@@ -33,6 +33,7 @@ class Member:
     guard: RemovalGuard = field(default_factory=RemovalGuard)
     view: Snapshot | None = None  # what the catalog was made from; None: nothing yet, or given up
     pending: Snapshot | None = None  # newer, not merged yet
+    has_gap: bool = False  # a view was not used: what the next one says it changed is told against that one
     has_spoken: bool = False  # `view` is its own word in this process, not the disk's or that of another backend before a reload
     told: Told = field(default_factory=Told)
     rejected: int = 0  # objects left out of its last view by us
@@ -119,6 +120,7 @@ class Chain:
                     member.view, member.has_spoken = view, True
             except Exception as error:  # noqa: BLE001  a plug-in's own Snapshot can hold anything
                 self._log.error("the view cannot be used", provider=member.name, reason=f"{type(error).__name__}: {error}")
+                member.has_gap = True
                 _add(put, drop, self._merge_anew())
         self._tell_losses()
         return Change(tuple(put.values()), tuple(drop))
@@ -166,7 +168,7 @@ class Chain:
 
     def _overlaid(self, member: Member, view: Snapshot) -> Snapshot:
         """Whole, to be merged from scratch."""
-        return replace(self._checks.overlay(member.name, view, member.is_wanted), changed=None)
+        return self._checks.overlay(member.name, replace(view, changed=None), member.is_wanted)
 
     def _take_view(self, member: Member, event: Seen, now: float) -> None:
         tell_faults(self._log, member.told, "left out", event.faults, provider=member.name)
@@ -174,7 +176,9 @@ class Chain:
         if event.is_repeated and has_it and member.guard.held_since is None:
             return
         was_held = member.guard.held_since is not None
-        admitted = member.guard.admit(event.view, now)
+        view = replace(event.view, changed=None) if member.has_gap else event.view
+        member.has_gap = False
+        admitted = member.guard.admit(view, now)
         if member.guard.held_since is not None and not was_held:
             self._log.warning(
                 "mass disappearance held back", provider=member.name, held=member.guard.held, of=len(admitted.services)

@@ -49,6 +49,7 @@ class Checks:
         self._number = 0
         self._asked: dict[Probe, _Asked] = {}
         self._checked: dict[str, dict[Key, _Checked]] = {}  # by provider
+        self._laid: set[str] = set()  # providers with a view that overlay() has seen whole
         self._dirty: dict[str, set[Key]] = {}  # services whose `made` is newer than what overlay() gave out
         self._is_full = False
 
@@ -66,14 +67,19 @@ class Checks:
     def overlay(self, provider: str, view: Snapshot, is_wanted: Callable[[Key], bool] = lambda _key: True) -> Snapshot:
         """*view* of *provider* with the results; its instances are asked from now on, and those of its last view no longer.
 
-        Services that are not wanted (`include`, `exclude`) are not asked. The same object where nothing is checked. O(services), and what
-        changed.
+        Services that are not wanted (`include`, `exclude`) are not asked. The same object where nothing is checked. O(changed services)
+        where the view says what has changed since the one that was laid over last and nothing is checked, else O(services).
         """
         before = self._checked.get(provider, {})
+        looked_at: Iterable[Key] = view.services
         after: dict[Key, _Checked] = {}
+        if view.changed is not None and provider in self._laid:
+            looked_at, after = view.changed, {key: checked for key, checked in before.items() if key not in view.changed}
+        self._laid.add(provider)
         fresh: list[Key] = []
-        for key, service in view.services.items():
-            if service.check is not None and is_wanted(key):
+        for key in looked_at:
+            service = view.services.get(key)
+            if service is not None and service.check is not None and is_wanted(key):
                 known = before.get(key)
                 if known is None or known.raw is not service:
                     known = _Checked(service, tuple(_probe(service, each) for each in service.instances), service)
@@ -92,9 +98,10 @@ class Checks:
     def forget(self, provider: str) -> None:
         """Nothing of it is asked any more."""
         self.overlay(provider, Snapshot())
+        self._laid.discard(provider)
 
     def keep_only(self, providers: Iterable[str]) -> None:
-        for provider in self._checked.keys() - set(providers):
+        for provider in self._laid - set(providers):
             self.forget(provider)
 
     def close(self) -> None:
