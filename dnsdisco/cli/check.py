@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -60,6 +61,7 @@ def _problems(config: str | None) -> list[Problem]:
     if settings is not None:
         for entry in settings.providers:
             problems += _provider_problems(entry, inspection.document)
+        problems += _lost_to_others(settings.providers)
         for at, pattern in enumerate(settings.zone_files):
             problems += _zone_file_problems(pattern, settings.zones, inspection.document, at)
     return [problem._replace(file=_as_named(problem.file)) for problem in problems]
@@ -75,11 +77,24 @@ def _provider_problems(entry: Provider, document: Document) -> list[Problem]:
         return [_entry_problem(entry.type, document, problem.message) for problem in error.problems]
     if entry.type == "env":
         return [Problem("", 0, 0, variable, message, is_warning=True) for variable, message in env.services_from(os.environ)[1]]
+    file = _services_file(entry)
+    return static.check_file(file, _record_faults) if file else []
+
+
+def _services_file(entry: Provider) -> str:
+    """The one that a static provider would read; "" for none."""
+    from dnsdisco.providers import static  # noqa: PLC0415  likewise
+
     if entry.type != "static":
-        return []
-    named = entry.plain().get("path") or os.environ.get(static.PATH_VARIABLE)
-    paths = [named] if named else [path for path in static.DEFAULT_PATHS if pathlib.Path(path).exists()]
-    return static.check_file(paths[0], _record_faults) if paths else []
+        return ""
+    there = (path for path in static.DEFAULT_PATHS if pathlib.Path(path).exists())
+    return str(entry.plain().get("path") or os.environ.get(static.PATH_VARIABLE) or next(there, ""))
+
+
+def _lost_to_others(entries: Sequence[Provider]) -> list[Problem]:
+    from dnsdisco.cli import check_names  # noqa: PLC0415  likewise
+
+    return check_names.lost_to_others(entries, [_services_file(entry) for entry in entries])
 
 
 def _record_faults(service: Service) -> list[tuple[str, str]]:

@@ -25,6 +25,7 @@ from dnsdisco.providers.log import logger
 from dnsdisco.providers.services_change import Change, put, remove
 from dnsdisco.providers.services_edit import edit, Unchangeable
 from dnsdisco.providers.services_file import collisions, Content, content_of, octets_of, read, State, state_of
+from dnsdisco.providers.services_places import places
 from dnsdisco.providers.services_text import text_of, Unreadable
 
 PATH_VARIABLE = "SERVICE_DISCOVERY_CONFIG_FILE"
@@ -211,6 +212,16 @@ def check_file(
             faults[service.name] = [*faults.get(service.name, []), *seen]
     problems = replaced(content, faults=faults, text=text).problems(file) + collisions(content, text, file)
     return sorted(problems, key=lambda problem: (problem.line, problem.column))
+
+
+def places_of(path: str | os.PathLike[str], names: set[str]) -> dict[str, tuple[int, int]]:
+    """Line and column (1-based) of these services in the file; of one that is not there, or cannot be read any more, nothing."""
+    try:
+        text = text_of(octets_of(Path(path).expanduser())[1], os.fspath(path))
+    except (Unreadable, OSError):
+        return {}
+    found = places(text, names)
+    return {name: found[name].key for name in names if name in found}
 
 
 class _Changes:

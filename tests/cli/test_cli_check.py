@@ -197,3 +197,32 @@ def test_a_zone_file_that_is_none(folder, capsys):
     (folder / "dnsdisco.yaml").write_text("zone_files: ['*.zone']\n")
     message = "a file is expected, and this is none"
     assert checked(capsys) == [("a.zone", 0, 0, "", message), ("b.zone", 0, 0, "", message)]
+
+
+def test_a_name_that_another_provider_has_is_a_warning_for_the_loser(folder, capsys, monkeypatch):
+    """Each name is somebody's raw one; the other's is made up, and it is told once, at its place."""
+    monkeypatch.setenv("SERVICE_MY_API_HOST", "10.0.0.9")
+    monkeypatch.setenv("SERVICE_WEB_HOST", "10.0.0.8")
+    (folder / "services.yaml").write_text("web: {address: 10.0.0.1}\nmy_api: {address: 10.0.0.2}\nother: 5\n")
+    assert main(["check", "--json"]) == 1
+    out, err = capsys.readouterr()
+    said = json.loads(out)["problems"]
+    assert [problem for problem in said if problem["path"] == "my_api"] == [
+        {
+            "file": "services.yaml",
+            "line": 2,
+            "column": 1,
+            "path": "my_api",
+            "message": "warning: is not found as my-api: that name belongs to my-api of env",
+        }
+    ]
+    assert len(said) == 2  # `web` of the one shadows that of the other: nothing is lost
+    assert "other" not in err
+
+
+def test_what_is_left_out_of_a_provider_takes_no_name(folder, capsys, monkeypatch):
+    monkeypatch.setenv("SERVICE_MY_API_HOST", "10.0.0.9")
+    (folder / "services.yaml").write_text("my_api: {address: 10.0.0.2}\n")
+    (folder / "dnsdisco.yaml").write_text("providers: [static, {type: env, exclude: [my-*]}]\n")
+    assert main(["check"]) == 0
+    assert capsys.readouterr().out == ""
