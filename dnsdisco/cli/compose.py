@@ -7,6 +7,7 @@ from typing import Any
 
 from dnsdisco.config.schema import BUILT_IN, Settings
 from dnsdisco.config.sources import inspect, Inspection, resolve, Source
+from dnsdisco.model.chain import FAIL_OPEN
 from dnsdisco.providers import registry
 from dnsdisco.providers.base import ServiceDiscovery
 from dnsdisco.providers.chain import ChainServiceDiscovery
@@ -35,5 +36,12 @@ def known_types() -> set[str]:
 def chain(config: str | None, **flags: Any) -> ServiceDiscovery:
     """The providers that `serve` would ask with the same options, as one. The caller closes it. Raises ConfigError."""
     decided = settings(source(config, **flags))
-    entries = [entry.plain() for entry in decided.providers]
-    return ChainServiceDiscovery([(entry, registry.create(entry, os.environ)) for entry in entries], decided.chain)
+    links = [_link(entry.plain(), decided.when_all_unhealthy) for entry in decided.providers]
+    return ChainServiceDiscovery(links, decided.chain)
+
+
+def _link(entry: dict[str, Any], general_rule: str) -> tuple[dict[str, Any], ServiceDiscovery]:
+    """As in a server, the entry's rule for critical instances wins over the provider's own, and that over the general one."""
+    provider = registry.create(entry, os.environ)
+    rule = entry.get("when_all_unhealthy") or provider.when_all_unhealthy or general_rule
+    return {**entry, "when_all_unhealthy": "" if rule == FAIL_OPEN else rule}, provider

@@ -137,6 +137,17 @@ def test_url(capsys):
     assert (status, out in {"http://10.0.0.11:8080\n", "http://[2001:db8::12]:8080\n"}) == (0, True)
 
 
+@pytest.mark.parametrize(
+    ("general", "own", "status"),
+    [("", "", 0), ("when_all_unhealthy: empty", "", 1), ("when_all_unhealthy: empty", ", when_all_unhealthy: fail_open", 0)],
+)
+def test_url_follows_the_rule_for_critical_instances(general, own, status, folder, capsys):
+    """The same three levels as in a server's answers."""
+    (folder / "s.yaml").write_text("web: {address: 10.0.0.1, port: 80, health: critical}\n")
+    (folder / "dnsdisco.yaml").write_text(f"{general}\nproviders: [{{type: static, path: s.yaml{own}}}]\n")
+    assert said(capsys, "url", "web")[0] == status
+
+
 def test_an_unknown_url_is_status_1(folder, capsys):
     assert said(capsys, "url", "ath", "--services", str(EXAMPLE)) == (
         1,
