@@ -65,9 +65,15 @@ LEVELS = {
     "cache.entries": ("cache_entries", "Forwarded answers that are kept."),
     "cache.octets": ("cache_size_bytes", "Size of the forwarded answers that are kept."),
     "cache.failures_kept": ("cache_failure_entries", "Failed questions that are remembered."),
+    "rate_limit.networks": ("server_rate_limited_networks", "Networks whose answers are counted for the rate limit."),
 }
 KINDS = {
     "faults": ("server_faults", "reason", "Queries that were dropped or failed, by reason."),
+    "rate_limit": (
+        "server_rate_limited",
+        "outcome",
+        "Answers over UDP that went beyond the rate limit: dropped, or slipped (told to come over TCP).",
+    ),
     "tcp": ("server_tcp_events", "event", "TCP connections accepted, and why they ended."),
     "link": (
         "server_link_events",

@@ -1,49 +1,87 @@
-"""Who may ask: networks, looked up once per client address."""
+"""Who may ask, and how much they may be told: networks, looked up once per client address."""
 
 from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from typing import NamedTuple
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+from dnsdisco.answer.rate import Bucket, Buckets, Network, RateLimits
 
 # The word `private` in `acl.allow`: RFC 1918, unique local (RFC 4193), link-local and shared address space (RFC 6598).
 PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10", "fc00::/7", "fe80::/10")
 _LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 KNOWN_MAX = 8192  # client addresses remembered; when full, all are forgotten
+_RATE = RateLimits()
+
+
+class Known(NamedTuple):
+    """What is known of a client address. `bucket`: how much it may be told over UDP; None: all it asks for."""
+
+    is_admitted: bool
+    is_local: bool
+    bucket: Bucket | None
+
+    @property
+    def is_free(self) -> bool:
+        """It may ask, as much as it likes."""
+        return self.is_admitted and self.bucket is None
 
 
 class Admission:
-    """`admits` and `is_loopback` by the text of the client's address, as the socket gives it."""
+    """By the text of the client's address, as the socket gives it."""
 
-    def __init__(self, allow: Iterable[str]) -> None:
-        """Raises ValueError for what is no network."""
-        networks: list[Network] = []
-        for word in allow:
-            networks += [ipaddress.ip_network(text, strict=False) for text in (PRIVATE if word == "private" else (word,))]
+    def __init__(
+        self, allow: Iterable[str], rate: RateLimits = _RATE, own: Iterable[str] = (), *, trusts_loopback: bool = True
+    ) -> None:
+        """*own*: this host's addresses that are listened on; who asks from there is here. *trusts_loopback*: it is not limited.
+
+        Raises ValueError for what is no network.
+        """
+        networks = _networks(allow)
         self._networks = networks
         # All of the loopback may ask: then nobody who reaches a loopback address has to be looked at.
         self.admits_loopback = all(
             any(loopback.version == network.version and loopback.subnet_of(network) for network in networks)  # type: ignore[arg-type]
             for loopback in _LOOPBACK
         )
-        self.known: dict[str, tuple[bool, bool]] = {}
-        self.admitted: set[bytes] = set()  # the octets of addresses that may ask, for the datagram loop
+        self.buckets = Buckets(rate, (*(_LOOPBACK if trusts_loopback else ()), *_networks(rate.exempt), *_networks(own)))
+        self.known: dict[str, Known] = {}
+        # For the datagram loop, by the octets of their addresses: who may ask as much as he likes, and who else may ask, with the
+        # tokens of his network by kind of answer.
+        self.admitted: set[bytes] = set()
+        self.credits: dict[bytes, list[int]] = {}
 
-    def look(self, peer: str) -> tuple[bool, bool]:
-        """Whether *peer* may ask, and whether it is on the loopback."""
+    def look(self, peer: str, now: float) -> Known:
+        """Whether *peer* may ask, whether it is on the loopback, and how much it may be told."""
         known = self.known.get(peer)
         if known is None:
             address = ipaddress.ip_address(peer.partition("%")[0])
-            known = any(address in network for network in self._networks), any(address in network for network in _LOOPBACK)
+            if self.buckets.is_full:  # whoever is met next finds a bucket that all of its network share
+                self.buckets.clear()
+                self.known.clear()
+                self.credits.clear()
+            is_admitted = any(address in network for network in self._networks)
+            is_local = any(address in network for network in _LOOPBACK)
+            known = Known(is_admitted, is_local, self.buckets.of(address, now))
             if len(self.known) >= KNOWN_MAX:
                 self.known.clear()
             self.known[peer] = known
         return known
 
-    def meet(self, peer: str, octets: bytes) -> None:
+    def meet(self, peer: str, octets: bytes, now: float) -> None:
         """Let the datagram loop know *peer* by the *octets* of its address, if it may ask."""
-        if octets not in self.admitted and self.look(peer)[0]:
-            if len(self.admitted) >= KNOWN_MAX:
-                self.admitted.clear()
+        if octets in self.admitted or octets in self.credits:
+            return
+        known = self.look(peer, now)
+        if len(self.admitted) + len(self.credits) >= KNOWN_MAX:
+            self.admitted.clear()
+            self.credits.clear()
+        if known.is_free:
             self.admitted.add(octets)
+        elif known.is_admitted and known.bucket is not None:
+            self.credits[octets] = known.bucket.credit
+
+
+def _networks(words: Iterable[str]) -> list[Network]:
+    return [ipaddress.ip_network(text, strict=False) for word in words for text in (PRIVATE if word == "private" else (word,))]

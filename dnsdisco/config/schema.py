@@ -28,6 +28,7 @@ TTL_S_MAX = 3600  # an address that may change any second is not to be kept long
 KEPT_S_MAX = 7 * 86400  # RFC 8767 §4: longer TTLs are capped at a week
 WAIT_S_MAX = 3600  # of a start, or before an answer is called stale
 WORKERS_MAX = 256  # one a core; a larger number is a slip of the pen
+RESPONSES_A_SECOND_MAX = 1_000_000  # more than a machine sends
 CACHE_ENTRIES_MAX = 10_000_000  # some 5 GB of answers
 
 
@@ -165,6 +166,14 @@ class Acl(_Section):
     allow: v.Networks = ("127.0.0.0/8", "::1/128", *units.PRIVATE_NETWORKS)
 
 
+class RateLimit(_Section):
+    responses_per_second: Annotated[int, v.number_or_off(1, RESPONSES_A_SECOND_MAX)] = 200
+    slip: Annotated[int, v.whole(0, 10)] = 2
+    ipv4_prefix: Annotated[int, v.whole(8, 32)] = 24
+    ipv6_prefix: Annotated[int, v.whole(16, 128)] = 56
+    exempt: v.Networks = units.PRIVATE_NETWORKS
+
+
 class Identity(_Section):
     version: v.Text = ""
     server_id: v.Text = ""
@@ -188,6 +197,7 @@ class Settings(_Section):
     forward: Forward = Forward()
     cache: Cache = Cache()
     acl: Acl = Acl()
+    rate_limit: RateLimit = RateLimit()
     identity: Identity = Identity()
     workers: Annotated[int, v.whole(1, WORKERS_MAX)] = 1
     http: v.AddressOrOff = "127.0.0.1:8053"
@@ -205,4 +215,10 @@ class Settings(_Section):
         return cls.model_validate({**plain, **off})
 
 
-SECTIONS: dict[str, type[_Section]] = {"forward": Forward, "cache": Cache, "acl": Acl, "identity": Identity}
+SECTIONS: dict[str, type[_Section]] = {
+    "forward": Forward,
+    "cache": Cache,
+    "acl": Acl,
+    "rate_limit": RateLimit,
+    "identity": Identity,
+}

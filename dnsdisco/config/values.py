@@ -129,6 +129,20 @@ def or_off(read: Callable[[object, ValidationInfo], str]) -> PlainValidator:
     return PlainValidator(value_or_none)
 
 
+def number_or_off(low: int, high: int) -> PlainValidator:
+    """A whole number from *low* to *high*, or 0 for `off`."""
+
+    def value_or_zero(value: object) -> int:
+        if value is False or value == "off" or (value == 0 and type(value) is int):
+            return 0
+        try:
+            return units.number(value, low, high)
+        except ValueError as error:
+            raise ValueError(f"{error} (or off)") from None
+
+    return PlainValidator(value_or_zero)
+
+
 def or_null(validator: PlainValidator) -> PlainValidator:
     """*validator*, or None for null."""
     read: Any = validator.func

@@ -10,7 +10,19 @@ from collections.abc import Mapping
 from typing import Any
 
 WORKER_KEYS = frozenset(
-    {"zones", "ttl", "negative_ttl", "max_answers", "srv_weight_scale", "identity", "acl", "cache", "forward"}
+    {
+        "zones",
+        "ttl",
+        "negative_ttl",
+        "max_answers",
+        "srv_weight_scale",
+        "identity",
+        "acl",
+        "rate_limit",
+        "cache",
+        "forward",
+        "workers",
+    }
 )  # what server.settings.WorkerSettings reads
 
 

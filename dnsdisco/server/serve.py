@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable
+from functools import partial
 from typing import assert_never, NamedTuple
 
 from dnsdisco.answer.admit import Admission
@@ -11,6 +12,7 @@ from dnsdisco.answer.decide import decide
 from dnsdisco.answer.decision import Decision, Forward, Gather
 from dnsdisco.answer.fleeting import Fleeting
 from dnsdisco.answer.prepared import encode, Prepared
+from dnsdisco.answer.rate import Bucket, ERROR, KINDS, Verdict
 from dnsdisco.answer.settings import AnswerSettings
 from dnsdisco.answer.table import Table
 from dnsdisco.cache.entry import Entry
@@ -23,7 +25,7 @@ from dnsdisco.wire.cookie import Cookies
 from dnsdisco.wire.edns import option, without_cookie
 from dnsdisco.wire.name import from_text
 from dnsdisco.wire.query import Query, slice_query
-from dnsdisco.wire.reply import Ede, fault_reply, Limits, Reply, RR, size_limit, WITHOUT_EDNS
+from dnsdisco.wire.reply import cut_reply, Ede, fault_reply, Limits, Reply, RR, size_limit, WITHOUT_EDNS
 from dnsdisco.zone.catalog import Catalog
 from dnsdisco.zone.order import Draw
 from dnsdisco.zone.soa import soa
@@ -63,6 +65,7 @@ class Responder:
     ) -> None:
         self.table = Table()
         self.faults: Counter[str] = Counter()  # what was dropped or failed, and why, in a few words
+        self.limited = Counter(dropped=0, slipped=0)  # what the rate limit did: answers over UDP
         self.catalog = catalog
         self.cookies_at_hand: dict[bytes, bytes] = {}  # by the octets of the client's address and its client cookie
         self._upstreams = upstreams
@@ -106,9 +109,11 @@ class Responder:
             send(fault_reply(query, WITHOUT_EDNS))
 
     def _respond(self, message: bytes, query: Query, peer: str, *, is_tcp: bool, send: Send) -> None:
-        is_admitted, is_local = self.admission.look(peer)
+        is_admitted, is_local, bucket = self.admission.look(peer, self._clock.monotonic())
         limit = size_limit(query, is_tcp=is_tcp, is_local=is_local, limits=self.policy.limits)
         options = self._options(query, peer, is_tcp=is_tcp) if query.edns is not None else b""
+        if bucket is not None and not is_tcp and not self._is_verified(query, peer):
+            send = partial(self._send_limited, query, options, bucket, send)
         client = Client(query, peer, is_local, limit, options, send)
         if query.fault:
             self._count(query, query.fault)
@@ -206,6 +211,27 @@ class Responder:
             )
         )
 
+    def meet(self, peer: str, octets: bytes) -> None:
+        """Let the datagram loop know *peer* by the *octets* of its address."""
+        self.admission.meet(peer, octets, self._clock.monotonic())
+
+    def _is_verified(self, query: Query, peer: str) -> bool:
+        """It has shown a cookie that it got from us: it is where it says it is (RFC 7873 §5.2.4)."""
+        cookie = query.edns.cookie if query.edns is not None else b""
+        return bool(cookie) and self._cookies.is_ours(cookie, peer.partition("%")[0], int(self._clock.unix()))
+
+    def _send_limited(self, query: Query, options: bytes, bucket: Bucket, send: Send, octets: bytes) -> None:
+        kind = KINDS[octets[3] & 15]
+        verdict = bucket.take(kind, len(octets), self._clock.monotonic())
+        if verdict is Verdict.SEND:
+            send(octets)
+        elif verdict is Verdict.SLIP:
+            self.limited["slipped"] += 1
+            # An error says nothing that TCP would say otherwise, and is small.
+            send(octets if kind == ERROR else cut_reply(query, options=options, recursion=self._recursion))
+        else:
+            self.limited["dropped"] += 1
+
     def _options(self, query: Query, peer: str, *, is_tcp: bool) -> bytes:
         edns = query.edns
         assert edns is not None
@@ -224,7 +250,7 @@ class Responder:
         Until the next tick(), the datagram loop finds it under *who* in `cookies_at_hand`.
         """
         cookie = self._cookies.known(client, peer.partition("%")[0], int(self._clock.unix()))
-        if cookie is None or not self.admission.look(peer)[0]:
+        if cookie is None or not self.admission.look(peer, self._clock.monotonic()).is_admitted:
             return None
         if len(self.cookies_at_hand) >= COOKIES_AT_HAND_MAX:
             self.cookies_at_hand.clear()

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from dnsdisco.answer.admit import Admission
+from dnsdisco.answer.rate import RateLimits
 from dnsdisco.answer.settings import AnswerSettings
 from dnsdisco.cache.limits import CacheLimits
 from dnsdisco.forward import ForwardSettings
@@ -23,6 +24,8 @@ class WorkerSettings(NamedTuple):
     allow: tuple[str, ...]
     forward: ForwardSettings
     cache: CacheLimits = CacheLimits()
+    rate: RateLimits = RateLimits()
+    own: tuple[str, ...] = ()  # the addresses of this host that are listened on
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any], listen_addresses: Iterable[str] = ()) -> WorkerSettings:
@@ -51,10 +54,23 @@ class WorkerSettings(NamedTuple):
         allow = (plain.get("acl") or {}).get("allow")
         cache = {_CACHE_KEYS.get(key, key): int(value) for key, value in (plain.get("cache") or {}).items()}
         settings = cls(
-            answers, ("127.0.0.0/8", "::1/128", "private") if allow is None else tuple(allow), forward, CacheLimits(**cache)
+            answers,
+            ("127.0.0.0/8", "::1/128", "private") if allow is None else tuple(allow),
+            forward,
+            CacheLimits(**cache),
+            _rate(plain.get("rate_limit") or {}, int(plain.get("workers") or 1)),
+            addresses,
         )
         settings.policy(recursion=False)  # a network that is none is found now, not with the first query
         return settings
 
     def policy(self, *, recursion: bool) -> Policy:
-        return Policy(self.answers, Admission(self.allow), recursion, self.forward.trust_ad, cache=self.cache, origin=self.forward)
+        admission = Admission(self.allow, self.rate, self.own)
+        return Policy(self.answers, admission, recursion, self.forward.trust_ad, cache=self.cache, origin=self.forward)
+
+
+def _rate(plain: Mapping[str, Any], workers: int) -> RateLimits:
+    """One worker's share: the kernel spreads the questions of a network over all of them by their ports."""
+    given: dict[str, Any] = {key: tuple(value) if key == "exempt" else int(value) for key, value in plain.items()}
+    limits = RateLimits(**given)
+    return limits._replace(responses_per_second=-(-limits.responses_per_second // workers))

@@ -16,6 +16,8 @@ from struct import Struct
 from time import perf_counter
 from typing import Any
 
+from dnsdisco.answer.rate import KINDS, OCTETS_A_TOKEN
+from dnsdisco.answer.table import Exact
 from dnsdisco.server import batch as batching
 from dnsdisco.server.batch import Batch, SLOTS, Source, SOURCE_KINDS, STRIDE
 from dnsdisco.server.latency import Latency, SAMPLE
@@ -64,6 +66,7 @@ class UdpListener:
         # A socket that listens on every address has to say for each reply which of them it comes from (RFC 2181 §4.1).
         self._is_wildcard = self._host in ("0.0.0.0", "::")  # noqa: S104
         self._batch = Batch(sock, has_source=self._is_wildcard) if in_batches else None
+        self._may_have = _guard(self._batch, responder) if self._batch is not None else _nothing
         self._latency = latency or Latency()
         self._turns = self._handed = 0  # batches; queries that the table does not hold
 
@@ -83,7 +86,7 @@ class UdpListener:
         octets, sizes, address = batch.octets, batch.sizes, batch.address
         # On a loopback address only this host can ask; elsewhere each client is looked at.
         is_open = self._is_loopback and responder.admission.admits_loopback
-        admitted = responder.admission.admitted
+        admitted, may_have = responder.admission.admitted, self._may_have
         for _ in range(BATCH // SLOTS):
             lengths = batch.receive()
             self._turns += 1
@@ -102,7 +105,7 @@ class UdpListener:
                     hit = denials(key[:11] + key[rest:])
                     if hit is not None and key[10:rest] in top:
                         hit = None
-                if hit is not None and (is_open or address(index) in admitted):
+                if hit is not None and (is_open or address(index) in admitted or may_have(index, hit)):
                     head, end, tails, mask, cell = hit
                     cell[0] += 1
                     tail = tails[index + turn & mask]
@@ -126,7 +129,7 @@ class UdpListener:
         batch, responder = self._batch, self._responder
         assert batch is not None
         peer = batch.peer(index)
-        responder.admission.meet(peer[0], batch.address(index))
+        responder.meet(peer[0], batch.address(index))
         source = batch.source(index)
         send = partial(self._send_from, source, peer) if source else partial(self._send, peer)
         responder.respond(message, peer[0], is_tcp=False, send=self._sampled(send))
@@ -150,7 +153,10 @@ class UdpListener:
         head, end, tails, mask, cell = hit
         tail = tails[self._pick() & mask]
         size = end + len(tail) + COOKIE_OPTION_OCTETS
-        if cookie is None or tail[-2:] != b"\0\0" or size > WITHOUT_EDNS:
+        is_free = batch.address(index) in responder.admission.admitted or (
+            self._is_loopback and responder.admission.admits_loopback
+        )
+        if cookie is None or tail[-2:] != b"\0\0" or size > WITHOUT_EDNS or not (is_free or self._may_have(index, hit)):
             return 0
         cell[0] += 1
         _WRITE_HEAD(octets, at + 2, head)
@@ -169,7 +175,7 @@ class UdpListener:
             except OSError:
                 continue  # an ICMP error of an earlier reply, told here; it was read by this call
             hit = exact(data[2:].lower())
-            if hit is not None and (client := known(peer[0])) is not None and client[0]:
+            if hit is not None and (client := known(peer[0])) is not None and client.is_free:
                 head, end, tails, mask, cell = hit
                 cell[0] += 1
                 tail = tails[pick() & mask]
@@ -212,6 +218,24 @@ class UdpListener:
             self._socket.sendmsg([reply], source, 0, peer)
         except OSError:
             self.unsent += 1
+
+
+def _guard(batch: Batch, responder: Responder) -> Callable[[int, Exact], bool]:
+    """Whether the client of a datagram is known to the loop as one that is limited, and its network may be told more; what becomes
+    of the others is for the responder to say."""
+
+    def may_have(index: int, hit: Exact) -> bool:
+        credit = responder.admission.credits.get(batch.address(index))
+        if credit is None or credit[kind := KINDS[hit[0][1] & 15]] <= 0:
+            return False
+        credit[kind] -= 1 + (hit[1] + len(hit[2][0])) // OCTETS_A_TOKEN
+        return True
+
+    return may_have
+
+
+def _nothing(_index: int, _hit: Exact) -> bool:
+    return False
 
 
 def _source(control: Source) -> Source:

@@ -119,6 +119,8 @@ class Worker:
         counts |= {f"faults.{reason}": count for reason, count in self.responder.faults.items()}
         counts |= {f"forward.{name}": count for name, count in self.forwarder.statistics.as_dict().items()}
         counts |= {f"cache.{name}": count for name, count in self.responder.statistics.items()}
+        counts |= {f"rate_limit.{name}": count for name, count in self.responder.limited.items()}
+        counts["rate_limit.networks"] = len(self.responder.admission.buckets)
         counts |= self._latency.counters()
         counts["in_flight"] = self.responder.in_flight
         counts["internal_errors"] = self._internal_errors

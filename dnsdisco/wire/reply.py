@@ -175,6 +175,12 @@ def _fit(records: list[bytes], room: int) -> tuple[list[bytes], int, bool]:
     return records, room, False
 
 
+def cut_reply(query: Query, *, options: bytes = b"", recursion: bool = False) -> bytes:
+    """TC and nothing else: no larger than the query but for *options*, and who has asked is to ask again over TCP."""
+    flags = reply_flags(query, is_authoritative=False, recursion=recursion) | TC
+    return assemble(query, flags, NOERROR, ([], [], []), options=options, limit=TCP_OCTETS_MAX)
+
+
 def fault_reply(query: Query, limit: int, *, options: bytes = b"", recursion: bool = False) -> bytes:
     """The reply to a query that cannot be served: its fault as rcode, no records but OPT (and TSIG, RFC 8945 §5.3.2)."""
     if query.opcode != QUERY:

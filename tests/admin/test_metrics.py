@@ -23,7 +23,7 @@ from tests.control.harness import Scripted, snapshot, svc
 DOCUMENT = Path(__file__).parents[2] / "docs" / "http.md"
 ODD = 'od"d\n\\name {}'
 ROOMS = "build|control|server|forward|cache|admin"
-UNITS = "total|seconds|bytes|info|state|ready|parts|serial|services|instances|objects|index|queries|connections|entries|workers|fds"  # a count has what is counted as its unit
+UNITS = "total|seconds|bytes|info|state|ready|parts|serial|services|instances|objects|index|queries|connections|entries|workers|fds|networks"  # a count has what is counted as its unit
 
 Sample = tuple[str, frozenset[tuple[str, str]]]
 
@@ -58,6 +58,7 @@ def full() -> Figures:
             "faults.no question": 1,
             "tcp.accepted": 1,
             "link.messages": 1,
+            "rate_limit.dropped": 1,
             "latency.us.50": 1,
             "latency.us.inf": 1,
             "latency.sum_us": 9,

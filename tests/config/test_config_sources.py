@@ -50,12 +50,15 @@ def test_the_defaults(folder):
         "forward": {"upstreams": ["/etc/resolv.conf"], "zones": {}, "trust_ad": False},
         "cache": {"size": 10000, "min_ttl": 0, "max_ttl": 86400, "negative_max_ttl": 300, "serve_stale": 86400},
         "acl": {"allow": ["127.0.0.0/8", "::1/128", *units.PRIVATE_NETWORKS]},
+        "rate_limit": {
+            "responses_per_second": 200, "slip": 2, "ipv4_prefix": 24, "ipv6_prefix": 56, "exempt": [*units.PRIVATE_NETWORKS],
+        },
         "identity": {"version": "", "server_id": ""},
         "workers": 1,
         "http": "127.0.0.1:8053",
         "state_dir": "/home/someone/.local/state/dnsdisco",
         "control": "/home/someone/.local/state/dnsdisco/control.sock",
-    }
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -107,6 +110,7 @@ forward:
   trust_ad: true
 cache: {size: 0, min_ttl: 5, max_ttl: 1h, negative_max_ttl: 1m, serve_stale: 0}
 acl: {allow: [127.0.0.1, private, 10.0.0.0/8]}
+rate_limit: {responses_per_second: off, slip: 1, ipv4_prefix: 32, ipv6_prefix: 64, exempt: [192.0.2.7]}
 identity: {version: "dnsdisco", server_id: "a"}
 workers: 4
 http: off
@@ -155,6 +159,9 @@ def test_everything_in_the_file_normalised(folder):
         },
         "cache": {"size": 0, "min_ttl": 5, "max_ttl": 3600, "negative_max_ttl": 60, "serve_stale": 0},
         "acl": {"allow": ["127.0.0.1/32", *units.PRIVATE_NETWORKS]},
+        "rate_limit": {
+            "responses_per_second": 0, "slip": 1, "ipv4_prefix": 32, "ipv6_prefix": 64, "exempt": ["192.0.2.7/32"],
+        },
         "identity": {"version": "dnsdisco", "server_id": "a"},
         "workers": 4,
         "http": None,

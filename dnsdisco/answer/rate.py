@@ -1,0 +1,111 @@
+"""How much one network may be told over UDP: token buckets by prefix and by kind of answer, in a table with a bound.
+
+Over UDP nobody proves who asks. Whoever writes another's address as the sender of small questions makes us send large answers there;
+so a network that nobody vouches for gets so many answers a second and no more (response rate limiting). Of what is over, every `slip`th
+is answered with TC and nothing else, as large as the question: a true client asks again over TCP, or shows the cookie that came along.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from enum import auto, Enum
+from typing import NamedTuple, TypeAlias
+
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+PREFIXES_MAX = 16_384  # networks that are counted at a time, some 6 MB; when full, all are forgotten, and begin anew
+OCTETS_A_TOKEN = 256  # of a reply; a larger one costs a token more for every such part: 51 KB/s go to a network at most
+
+# A flood of names that do not exist shall not use up what is there for the others, nor one of refusals.
+ANSWER, DENIAL, ERROR = range(3)
+KINDS = tuple({0: ANSWER, 3: DENIAL}.get(rcode, ERROR) for rcode in range(16))  # by rcode
+
+
+class RateLimits(NamedTuple):
+    """Of one worker. Prefix lengths in bits."""
+
+    responses_per_second: int = 200  # to one network, of each kind; as NSD has it (BIND and Unbound: off; Knot 50). 0: off
+    slip: int = 2  # of what is over, every so many-th is answered with TC; 0: none, 1: all. NSD's and BIND's choice, too
+    ipv4_prefix: int = 24
+    ipv6_prefix: int = 56  # what one customer gets (RFC 6177); anything longer could be walked through
+    exempt: tuple[str, ...] = ("private",)  # beside the loopback
+
+
+class Verdict(Enum):
+    SEND = auto()
+    SLIP = auto()
+    DROP = auto()
+
+
+class Bucket:
+    """Of one network. `credit`: tokens by kind, a second's worth at most.
+
+    The datagram loop takes them by itself without looking at a clock; a bucket is filled when it comes here, so the first second of a
+    flood may see three seconds' worth, and every later one the limit.
+    """
+
+    __slots__ = ("_filled_at", "_limits", "_over", "credit")
+
+    def __init__(self, limits: RateLimits, now: float) -> None:
+        self._limits = limits
+        self.credit = [limits.responses_per_second] * 3
+        self._filled_at = [now] * 3
+        self._over = 0
+
+    def take(self, kind: int, octets: int, now: float) -> Verdict:
+        """Whether a reply of so many *octets* may go there."""
+        most = self._limits.responses_per_second
+        cost = min(cost_of(octets), most)
+        self._fill(kind, now)
+        if self.credit[kind] >= cost:
+            self.credit[kind] -= cost
+            return Verdict.SEND
+        self._over += 1
+        slip = self._limits.slip
+        return Verdict.SLIP if slip and not self._over % slip else Verdict.DROP
+
+    def _fill(self, kind: int, now: float) -> None:
+        most = self._limits.responses_per_second
+        gained = int((now - self._filled_at[kind]) * most)
+        if self.credit[kind] + gained >= most:
+            self.credit[kind], self._filled_at[kind] = most, now
+        elif gained > 0:  # what is less than a token goes on growing
+            self.credit[kind] += gained
+            self._filled_at[kind] += gained / most
+
+
+class Buckets:
+    """All networks that have been answered of late. `is_on`: anybody is limited at all."""
+
+    def __init__(self, limits: RateLimits, exempt: Iterable[Network]) -> None:
+        self._limits, self._exempt = limits, tuple(exempt)
+        self._buckets: dict[tuple[int, int], Bucket] = {}
+        self.is_on = limits.responses_per_second > 0
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._buckets) >= PREFIXES_MAX
+
+    def of(self, address: Address, now: float) -> Bucket | None:
+        """The bucket of the network of *address*; None: it is not limited."""
+        if not self.is_on or any(address in network for network in self._exempt):
+            return None
+        limits = self._limits
+        length = limits.ipv4_prefix if address.version == 4 else limits.ipv6_prefix
+        key = address.version, int(address) >> (address.max_prefixlen - length)
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            bucket = self._buckets[key] = Bucket(limits, now)
+        return bucket
+
+    def clear(self) -> None:
+        self._buckets.clear()
+
+
+def cost_of(octets: int) -> int:
+    return 1 + octets // OCTETS_A_TOKEN
