@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
@@ -262,6 +263,7 @@ class Control:
             self._ready_serial = self.publisher.serial
         if self.publisher.is_applied(self._ready_serial):
             self._is_ready = True
+            gc.freeze()  # views and catalog live long and have no cycles: the collector need not walk through them again and again
             example = next((entry.key for entry in self.chain.entries.values() if entry.service.instances), "")
             zones = self._settings["zones"]
             self._parameters.say("ready", zones=zones, providers=[member.name for member in members], example=example)

@@ -74,7 +74,8 @@ class Peer:
                     if sock.recv(4096)[6:8] != b"\0\0":
                         return
                 except OSError:
-                    time.sleep(0.02)
+                    pass
+                time.sleep(0.02)
         raise RuntimeError(f"{self.name} does not answer:\n{(self.folder / f'{self.name}.log').read_text()[-2000:]}")
 
     def cpu_ns(self) -> int:
