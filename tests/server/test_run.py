@@ -298,10 +298,10 @@ def test_a_black_holed_upstream_under_a_flood_costs_local_names_nothing():
         except BlockingIOError:
             pass
         flood.close()
-        counters = made.heard("counters")["counters"]
+        while not made.heard("counters")["counters"]["forward.shed"]:
+            pass  # said before the flood had filled what may wait
         times.sort()
         assert rcodes == {2}
-        assert counters["forward.shed"] > 0
         assert times[len(times) * 99 // 100] < 0.05, times[-10:]
         assert number > 1100
 
