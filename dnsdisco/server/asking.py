@@ -33,6 +33,9 @@ Result = bytes | UpstreamError
 
 class AskLimits(NamedTuple):
     patience_s: float = 1.8  # a client waits so long for a fresh answer when there is a stale one (RFC 8767 §5)
+    glue_s: float = (
+        0.25  # an answer that lacks nothing but addresses in ADDITIONAL waits so long for them: more than a good upstream takes
+    )
     waiting: int = 8192  # queries that wait for an upstream; more get SERVFAIL. 1,024 exchanges with a few clients each; 4 MB
     waiting_per_client: int = 128  # … of one client on another host
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -100,14 +101,25 @@ class Resolver:
     def _gather(self, client: Client, gather: Gather, depth: int, done: Callable[[Reply], None]) -> None:
         outcomes: dict[Want, Outcome] = {}
         wants = gather.wants
+        timer: asyncio.TimerHandle | None = None
+        is_done = False
+
+        def complete() -> None:
+            nonlocal is_done
+            is_done = True
+            if timer is not None:
+                timer.cancel()
+            done(finish(gather, outcomes))
 
         def take(want: Want, outcome: Outcome) -> None:
             outcomes[want] = outcome
-            if len(outcomes) == len(wants):
-                done(finish(gather, outcomes))
+            if len(outcomes) == len(wants) and not is_done:
+                complete()
 
         for want in wants:
             self._want(client, want, depth, partial(take, want))
+        if not is_done and all(part.is_glue for part in gather.parts):  # what was asked for is here: no upstream may hold it back
+            timer = asyncio.get_running_loop().call_later(self._asker.limits.glue_s, complete)
 
     def _want(self, client: Client, want: Want, depth: int, done: Callable[[Outcome], None]) -> None:
         """*depth*: aliases on the way here."""

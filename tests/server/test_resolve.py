@@ -412,6 +412,33 @@ def test_a_fresh_answer_in_time_is_given():
     answers.run(work())
 
 
+def test_addresses_beside_srv_records_are_not_waited_for_long():
+    """They may be missing (RFC 2782); the records themselves are ours, whatever upstreams do. An A record of the same host is waited for."""
+    services = "ext: {address: ext.example.com, port: 99}"
+    answers, upstreams = made(
+        {("ext.example.com.", "A"): "ext.example.com. 60 IN A 192.0.2.9"},
+        services=services,
+        holds=True,
+        policy={"asking": AskLimits(glue_s=0.05)},
+    )
+
+    async def work():
+        srv, address = await replies_to(answers, query_for("ext.svc.local", "SRV"), query_for("ext.svc.local", "A"))
+        await asyncio.sleep(0.15)
+        reply = dns.message.from_wire(srv[0])
+        assert section(reply.answer) == {"ext.svc.local. SRV 0 1 99 ext-example-com.ext.svc.local."}
+        assert (reply.additional, address) == ([], [])
+        upstreams.release()
+        await asyncio.sleep(0)
+        assert section(dns.message.from_wire(address[0]).answer) == {"ext.svc.local. A 192.0.2.9"}
+        ((again,),) = await replies_to(answers, query_for("ext.svc.local", "SRV"))  # the exchange went on
+        assert section(dns.message.from_wire(again).additional) == {"ext-example-com.ext.svc.local. A 192.0.2.9"}
+        assert len(srv) == 1
+        assert answers.responder.in_flight == 0
+
+    answers.run(work())
+
+
 # many at once
 
 
