@@ -58,10 +58,12 @@ CACHE = {
 SERVER = {
     "internal_errors": "Faults of dnsdisco itself in a worker; each is in the log.",
     "udp.unsent": "Replies that the kernel would not take.",
+    "certificate.changes": "Certificates taken into use by encrypted listeners: one for each worker at its start, then the renewed ones.",
+    "certificate.refused": "Certificates that could not be used; the log says why.",
 }
+TRANSPORTS = ("tcp", "tls", "https")
 LEVELS = {
     "in_flight": ("server_waiting_queries", "Queries that wait for an upstream."),
-    "tcp.open": ("server_tcp_connections", "TCP connections of clients."),
     "cache.entries": ("cache_entries", "Forwarded answers that are kept."),
     "cache.octets": ("cache_size_bytes", "Size of the forwarded answers that are kept."),
     "cache.failures_kept": ("cache_failure_entries", "Failed questions that are remembered."),
@@ -74,7 +76,6 @@ KINDS = {
         "outcome",
         "Answers over UDP that went beyond the rate limit: dropped, or slipped (told to come over TCP).",
     ),
-    "tcp": ("server_tcp_events", "event", "TCP connections accepted, and why they ended."),
     "link": (
         "server_link_events",
         "event",
@@ -96,6 +97,7 @@ def families(totals: Totals) -> Iterator[Metric]:
         yield CounterMetricFamily(f"dnsdisco_server_{name.replace('.', '_')}_total", told, totals.counts.get(name, 0))
     for name, (metric, told) in LEVELS.items():
         yield GaugeMetricFamily(f"dnsdisco_{metric}", told, totals.levels.get(name, 0))
+    yield from _streams(totals)
     for kind, (metric, label, told) in KINDS.items():
         family = CounterMetricFamily(f"dnsdisco_{metric}_total", told, labels=(label,))
         for reason, count in sorted(_bounded(totals.counts, f"{kind}.").items()):
@@ -111,10 +113,24 @@ def is_told(name: str) -> bool:
         name in SERVER
         or name in LEVELS
         or name == "serial"
-        or kind in (*KINDS, "answers", "latency")
+        or kind in (*KINDS, *TRANSPORTS, "answers", "latency")
         or (kind == "forward" and rest in FORWARD)
         or (kind == "cache" and rest in CACHE)
     )
+
+
+def _streams(totals: Totals) -> Iterator[Metric]:
+    told = "Connections of clients, by what is spoken on them."
+    level = GaugeMetricFamily("dnsdisco_server_tcp_connections", told, labels=("transport",))
+    told = "Connections accepted and refused, handshakes, questions asked on them, and why they ended."
+    events = CounterMetricFamily("dnsdisco_server_tcp_events_total", told, labels=("transport", "event"))
+    for transport in TRANSPORTS:
+        level.add_metric((transport,), totals.levels.get(f"{transport}.open", 0))
+        counts = {name: count for name, count in totals.counts.items() if name.startswith(f"{transport}.")}
+        for event, count in sorted(_bounded(counts, f"{transport}.").items()):
+            events.add_metric((transport, event), count)
+    yield level
+    yield events
 
 
 def _latency(counts: Mapping[str, int]) -> Metric:

@@ -19,13 +19,13 @@ def source(config: str | None, **flags: Any) -> Source:
     return Source(config, given, os.environ)
 
 
-def settings(given: Source) -> Settings:
+def settings(given: Source, *, is_to_serve: bool = False) -> Settings:
     """Raises ConfigError with every fault."""
-    return resolve(given, registry.detect, known_types())
+    return resolve(given, registry.detect, known_types(), is_to_serve=is_to_serve)
 
 
 def inspection(given: Source) -> Inspection:
-    return inspect(given, registry.detect, known_types())
+    return inspect(given, registry.detect, known_types(), is_to_serve=True)
 
 
 def known_types() -> set[str]:

@@ -7,7 +7,7 @@ from typing import Any, TYPE_CHECKING, TypeVar
 
 import click
 
-from dnsdisco.config import units
+from dnsdisco.config import listen, units
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -60,7 +60,7 @@ def none_or_some(ctx: click.Context, param: click.Parameter, given: tuple[str, .
 
 
 _NO_UPSTREAM = frozenset(("none", "off"))
-ADDRESS = Checked("ADDR:PORT", lambda value: units.address(value, units.DNS_PORT, 0))
+LISTENER = Checked("ADDR:PORT", listen.listener)
 ADDRESS_OR_OFF = Checked("ADDR:PORT|off", _or(("off", "none"), lambda value: units.address(value, lowest_port=0)))
 UPSTREAM = Checked("ADDR[:PORT]", _or(tuple(_NO_UPSTREAM), units.upstream))
 ZONE = Checked("NAME", units.zone)

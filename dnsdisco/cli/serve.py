@@ -19,8 +19,9 @@ from dnsdisco.config.workers import for_workers
 @click.option(
     "--listen",
     multiple=True,
-    type=options.ADDRESS,
-    help="Answer here, over UDP and TCP. Several times for several addresses. Default: 127.0.0.1:53 and [::1]:53.",
+    type=options.LISTENER,
+    help="Answer here, over UDP and TCP; tls://ADDR:PORT: over TLS. Several times for several addresses. "
+    "Default: 127.0.0.1:53 and [::1]:53.",
 )
 @click.option(
     "--zone",
@@ -58,7 +59,7 @@ def command(config: str | None, **flags: object) -> None:
     from dnsdisco.cli import compose  # noqa: PLC0415  --help needs no schema
 
     given = compose.source(config, **flags)
-    settings = compose.settings(given).plain()
+    settings = compose.settings(given, is_to_serve=True).plain()
     told = {"source": given.plain(), "settings": settings, "worker_settings": for_workers(settings)}
     fd = _inherited(json.dumps(told).encode())
     sys.stdout.flush()

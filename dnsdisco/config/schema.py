@@ -179,6 +179,17 @@ class Identity(_Section):
     server_id: v.Text = ""
 
 
+class Tls(_Section):
+    certificate: v.PathOrNull = None
+    key: v.PathOrNull = None
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.key and not self.certificate:
+            raise ValueError("key: there is no certificate beside it")
+        return self
+
+
 class Settings(_Section):
     """The whole configuration. Where it came from a Source, nothing is left open: listen, providers, state_dir and control are decided."""
 
@@ -199,6 +210,7 @@ class Settings(_Section):
     acl: Acl = Acl()
     rate_limit: RateLimit = RateLimit()
     identity: Identity = Identity()
+    tls: Tls = Tls()
     workers: Annotated[int, v.whole(1, WORKERS_MAX)] = 1
     http: v.AddressOrOff = "127.0.0.1:8053"
     state_dir: v.PathOrOff = None
@@ -221,4 +233,5 @@ SECTIONS: dict[str, type[_Section]] = {
     "acl": Acl,
     "rate_limit": RateLimit,
     "identity": Identity,
+    "tls": Tls,
 }

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from pydantic import ValidationError
 
-from dnsdisco.config import providers, values
+from dnsdisco.config import encrypted, providers, values
 from dnsdisco.config.faults import Fault, faults
 from dnsdisco.config.load import Document, find, read
 from dnsdisco.config.schema import Settings
@@ -66,20 +66,25 @@ class Inspection:
     remains: Settings | None = None
 
 
-def resolve(source: Source, detect: Detect | None = None, known_types: Collection[str] | None = None) -> Settings:
+def resolve(
+    source: Source, detect: Detect | None = None, known_types: Collection[str] | None = None, *, is_to_serve: bool = False
+) -> Settings:
     """The settings of *source*, whole. Raises ConfigError with every problem of the file, the flags and the environment.
 
     *detect* names the providers when nobody else does (without it: env). *known_types* are the provider types that can be built
-    here; without it any type is taken for a plug-in's. Reads one file; blocks only for that.
+    here; without it any type is taken for a plug-in's. *is_to_serve*: what only a server needs is looked at, too: certificates.
+    Reads one file; blocks only for that.
     """
-    inspection = inspect(source, detect, known_types)
+    inspection = inspect(source, detect, known_types, is_to_serve=is_to_serve)
     if inspection.settings is None:
         raise ConfigError(inspection.problems)
     return inspection.settings
 
 
-def inspect(source: Source, detect: Detect | None = None, known_types: Collection[str] | None = None) -> Inspection:
-    """As resolve(), but problems are a result, beside the document that they are in."""
+def inspect(
+    source: Source, detect: Detect | None = None, known_types: Collection[str] | None = None, *, is_to_serve: bool = False
+) -> Inspection:
+    """As resolve(), but problems are a result, beside the document that they are in; warnings may be among them."""
     path = source.config or find()
     document = read(path) if path else Document("")
     context = {"folder": "", "environ": source.environ, "known_types": known_types}
@@ -101,11 +106,11 @@ def inspect(source: Source, detect: Detect | None = None, known_types: Collectio
     if "control" not in merged.model_fields_set:
         chosen["control"] = _control_socket(chosen.get("state_dir", merged.state_dir), source.environ)
     settings = merged.model_copy(update=chosen)
-    if settings.http in settings.listen and not settings.http.endswith(":0"):  # the system chooses another port each time
-        message = f"{settings.http} is listened on for DNS already; HTTP needs a port of its own"
-        clash = Problem("", 0, 0, "--http", message) if "http" in source.flags else document.problem(("http",), message)
-        return Inspection(None, (clash,), document, settings)
-    return Inspection(settings, (), document)
+    problems += encrypted.clashes(settings, source.flags, document)
+    if is_to_serve:
+        problems += encrypted.problems(settings, source.flags, document)
+    is_sound = all(problem.is_warning for problem in problems)
+    return Inspection(settings if is_sound else None, tuple(problems), document, None if is_sound else settings)
 
 
 def _file_settings(document: Document, context: dict[str, Any]) -> tuple[Settings | None, list[Problem]]:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, PlainValidator, ValidationInfo
 
-from dnsdisco.config import units
+from dnsdisco.config import listen, units
 
 TEXT_OCTETS_MAX = 255  # one character-string of a TXT record (RFC 1035 §3.3.14)
 PATH_OCTETS_MAX = 4096  # PATH_MAX
@@ -178,7 +178,7 @@ Domain = Annotated[str, PlainValidator(units.dns_name)]
 Zone = Annotated[str, PlainValidator(units.zone)]
 Zones = Annotated[tuple[Zone, ...], AfterValidator(_each_once), AfterValidator(_at_least_one)]
 Listen = Annotated[
-    tuple[Annotated[str, PlainValidator(lambda value: units.address(value, units.DNS_PORT, 0))], ...],
+    tuple[Annotated[str, PlainValidator(listen.listener)], ...],
     AfterValidator(_each_once),
     AfterValidator(_at_least_one),
 ]

@@ -21,6 +21,7 @@ WORKER_KEYS = frozenset(
         "rate_limit",
         "cache",
         "forward",
+        "tls",
         "workers",
     }
 )  # what server.settings.WorkerSettings reads

@@ -68,7 +68,7 @@ def _resolve(source: dict[str, Any]) -> dict[str, Any]:
     """The configuration read anew; pydantic is loaded only when somebody asks for this."""
     from dnsdisco.config.sources import resolve, Source  # noqa: PLC0415
 
-    return resolve(Source.from_plain(source, os.environ), registry.detect, registry.types()).plain()
+    return resolve(Source.from_plain(source, os.environ), registry.detect, registry.types(), is_to_serve=True).plain()
 
 
 def _http(control: Control, log: logging.Logger) -> Http:

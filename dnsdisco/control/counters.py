@@ -18,7 +18,17 @@ from dnsdisco.wire.constants import RCODES, TYPES
 NAMES_MAX = 4096  # of one worker: known types times rcodes are 1,500 at the very worst
 OTHER = "other"
 LEVELS = frozenset(
-    {"in_flight", "serial", "tcp.open", "cache.entries", "cache.octets", "cache.failures_kept", "rate_limit.networks"}
+    {
+        "in_flight",
+        "serial",
+        "tcp.open",
+        "tls.open",
+        "https.open",
+        "cache.entries",
+        "cache.octets",
+        "cache.failures_kept",
+        "rate_limit.networks",
+    }
 )  # they fall, too
 
 _TYPE_NAMES = {str(number): name for name, number in TYPES.items()}

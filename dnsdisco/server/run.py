@@ -42,6 +42,7 @@ def main(arguments: Sequence[str]) -> int:
         worker=number,
         udp=[(socket.socket(fileno=each["fd"]), each["address"]) for each in plain["sockets"] if each["transport"] == "udp"],
         tcp=[socket.socket(fileno=each["fd"]) for each in plain["sockets"] if each["transport"] == "tcp"],
+        tls=[socket.socket(fileno=each["fd"]) for each in plain["sockets"] if each["transport"] == "tls"],
         link=socket.socket(fileno=plain["link_fd"]),
         settings=plain["settings"],
         say=lambda event: _say(status_fd, event),

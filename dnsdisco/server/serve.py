@@ -24,6 +24,7 @@ from dnsdisco.wire.constants import COOKIE, EDE_PROHIBITED, KEEPALIVE, NOERROR, 
 from dnsdisco.wire.cookie import Cookies
 from dnsdisco.wire.edns import option, without_cookie
 from dnsdisco.wire.name import from_text
+from dnsdisco.wire.padding import padded
 from dnsdisco.wire.query import Query, slice_query
 from dnsdisco.wire.reply import cut_reply, Ede, fault_reply, Limits, Reply, RR, size_limit, WITHOUT_EDNS
 from dnsdisco.zone.catalog import Catalog
@@ -94,13 +95,15 @@ class Responder:
         zone = self.settings.zone
         self.table.set_negative(soa(labels, self.catalog.serial, zone.negative_ttl) for labels in zone.zones)
 
-    def respond(self, message: bytes, peer: str, *, is_tcp: bool, send: Send) -> None:
+    def respond(self, message: bytes, peer: str, *, is_tcp: bool, send: Send, is_encrypted: bool = False) -> None:
         """Answer *message* through *send*: at once, later on the loop, or never. Never raises for what is in *message*."""
         try:
             query = slice_query(message)
         except WireError as error:
             self.faults[str(error)] += 1
             return
+        if is_encrypted and query.edns is not None and query.edns.wants_padding:  # elsewhere it would only cost (RFC 7830 §6)
+            send = partial(_send_padded, send)
         try:
             self._respond(message, query, peer, is_tcp=is_tcp, send=send)
         except Exception as error:  # noqa: BLE001  a fault of ours costs this one answer, not the loop
@@ -277,3 +280,7 @@ class Responder:
     def in_flight(self) -> int:
         """Queries that wait for an upstream."""
         return self._asker.waiting
+
+
+def _send_padded(send: Send, reply: bytes) -> None:
+    send(padded(reply))

@@ -26,6 +26,7 @@ class WorkerSettings(NamedTuple):
     cache: CacheLimits = CacheLimits()
     rate: RateLimits = RateLimits()
     own: tuple[str, ...] = ()  # the addresses of this host that are listened on
+    tls: tuple[str, str | None] | None = None  # the files of certificate and key (None: in the first one)
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any], listen_addresses: Iterable[str] = ()) -> WorkerSettings:
@@ -35,6 +36,7 @@ class WorkerSettings(NamedTuple):
         """
         forward = ForwardSettings.from_plain(plain.get("forward") or {})
         identity = plain.get("identity") or {}
+        tls = plain.get("tls") or {}
         addresses = tuple(dict.fromkeys(_WILDCARDS.get(address, address).partition("%")[0] for address in listen_addresses))
         default = ZoneSettings()
         zone = ZoneSettings(
@@ -60,6 +62,7 @@ class WorkerSettings(NamedTuple):
             CacheLimits(**cache),
             _rate(plain.get("rate_limit") or {}, int(plain.get("workers") or 1)),
             addresses,
+            (str(tls["certificate"]), tls.get("key")) if tls.get("certificate") else None,
         )
         settings.policy(recursion=False)  # a network that is none is found now, not with the first query
         return settings

@@ -14,8 +14,10 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 
+from dnsdisco.server.channel import Channel
 from dnsdisco.server.tcp_connection import Connection, Responder
 from dnsdisco.server.tcp_limits import TcpLimits
+from dnsdisco.server.turns import Turns
 
 log = logging.getLogger("dnsdisco.tcp")
 
@@ -37,13 +39,16 @@ class TcpServer:
         *,
         limits: TcpLimits | None = None,
         now: Callable[[], float] = time.monotonic,
+        turns: Turns | None = None,
     ) -> None:
+        """*turns*: one for all servers of a loop that have costly work to do."""
         self.limits = limits or TcpLimits()
-        self.counters: Counter[str] = Counter()  # accepted, and why connections ended (Connection.end)
+        self.counters: Counter[str] = Counter()  # accepted, and why connections ended (Channel.end)
         self.responder = responder
         self.loop = loop
         self.now = now
-        self.connections: OrderedDict[Connection, None] = OrderedDict()  # the longest untouched first
+        self.turns = turns or Turns(loop)
+        self.connections: OrderedDict[Channel, None] = OrderedDict()  # the longest untouched first
         self._sockets = tuple(sockets)
         self._by_client: Counter[str] = Counter()
         self._sweep_timer: asyncio.TimerHandle | None = None
@@ -82,12 +87,12 @@ class TcpServer:
         for connection in tuple(self.connections):
             connection.end("shutdown")
 
-    def touched(self, connection: Connection) -> None:
+    def touched(self, connection: Channel) -> None:
         """Something happened on it: others have been idle for longer."""
         if connection in self.connections:
             self.connections.move_to_end(connection)
 
-    def ended(self, connection: Connection, reason: str) -> None:
+    def ended(self, connection: Channel, reason: str) -> None:
         """A connection has closed itself."""
         self.counters[reason] += 1
         self.connections.pop(connection, None)
@@ -126,12 +131,18 @@ class TcpServer:
         if len(self.connections) >= self.limits.connections and not self._send_away("limit"):
             self._refuse(sock, "limit_refused")
             return
+        connection = self._open(sock, peer, is_remote=is_remote)
+        if connection is None:
+            return
         self.counters["accepted"] += 1
         if is_remote:
             self._by_client[peer] += 1
-        connection = Connection(sock, peer, self, is_remote=is_remote)
         self.connections[connection] = None
         connection.start()
+
+    def _open(self, sock: socket.socket, peer: str, *, is_remote: bool) -> Channel | None:
+        """What is spoken on it. None: nothing, and it is closed."""
+        return Connection(sock, peer, self, is_remote=is_remote)
 
     def _refuse(self, sock: socket.socket, reason: str) -> None:
         self.counters[reason] += 1

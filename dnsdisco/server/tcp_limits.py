@@ -14,6 +14,7 @@ class TcpLimits(NamedTuple):
     idle_min_s: float = 0.5  # … and this when every place is taken
     crowded: float = 0.8  # above this share of the places in use, the idle time shrinks
     message_s: float = 5.0  # from a message's first octet to its last, however it drips
+    handshake_s: float = 5.0  # of TLS, from the connection to its end; a slow link takes a second
     answer_s: float = 5.0  # a question without an answer by then was dropped, and keeps the connection no longer
     unread_s: float = 5.0  # a client that takes nothing for this long is gone
     unsent_octets: int = 64 * 1024  # a client that reads so little is dropped

@@ -9,7 +9,7 @@ import random
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TYPE_CHECKING
 
 from dnsdisco.answer.fleeting import MOMENT_S
 from dnsdisco.forward import Forwarder
@@ -22,6 +22,9 @@ from dnsdisco.server.tcp import TcpServer
 from dnsdisco.server.udp import UdpListener
 from dnsdisco.wire.cookie import Cookies
 from dnsdisco.zone.catalog import Catalog
+
+if TYPE_CHECKING:
+    from dnsdisco.server.encrypted import Encrypted
 
 log = logging.getLogger("dnsdisco.worker")
 
@@ -47,6 +50,7 @@ class Parameters(NamedTuple):
     settings: dict[str, Any]
     say: Callable[[str], None]
     cookie_secret: bytes  # 16 octets; equal in all workers, so that each knows the cookies of the others
+    tls: Sequence[socket.socket] = ()
 
 
 class Worker:
@@ -55,7 +59,7 @@ class Worker:
     def __init__(self, parameters: Parameters) -> None:
         """Raises WireError, ValueError or TypeError for settings that cannot be used. Does no I/O."""
         self._parameters = parameters
-        sockets = [sock for sock, _ in parameters.udp] + list(parameters.tcp)
+        sockets = [*(sock for sock, _ in parameters.udp), *parameters.tcp, *parameters.tls]
         self._own = [(name[0], name[1]) for name in (sock.getsockname() for sock in sockets)]
         self._settings = self._settings_from(parameters.settings)
         self.catalog = Catalog()
@@ -71,6 +75,7 @@ class Worker:
         self._latency = Latency()
         self._udp: list[UdpListener] = []
         self._tcp: TcpServer | None = None
+        self._encrypted: Encrypted | None = None
         self._link: Link | None = None
         self._ended: asyncio.Future[None] | None = None
         self._is_stopped = self._is_ready = self._is_listening = False
@@ -97,6 +102,7 @@ class Worker:
             statistics=self.statistics,
         )
         self._tcp = TcpServer(parameters.tcp, self.responder, loop)
+        self._encrypted = self._open_encrypted(loop)
         self._udp = [UdpListener(sock, address, self.responder, loop, latency=self._latency) for sock, address in parameters.udp]
         self._link.start()
         loop.call_later(CATALOG_WAIT_S, self._listen)
@@ -109,6 +115,8 @@ class Worker:
         """Begin to end. A second call ends at once what the first one still waits for."""
         if self._is_stopped and self._tcp is not None:
             self._tcp.close()
+            if self._encrypted is not None:
+                self._encrypted.close()
         self._is_stopped = True
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(None)
@@ -128,6 +136,8 @@ class Worker:
         if self._tcp is not None:
             counts |= {f"tcp.{name}": count for name, count in self._tcp.counters.items()}
             counts["tcp.open"] = len(self._tcp.connections)
+        if self._encrypted is not None:
+            counts |= self._encrypted.statistics()
         if self._link is not None:
             counts |= {f"link.{name}": count for name, count in self._link.counters.items()}
             counts["serial"] = self._link.serial
@@ -142,8 +152,9 @@ class Worker:
         self._is_listening = True
         for listener in self._udp:
             listener.start()
-        if self._tcp is not None:
-            self._tcp.start()
+        for server in (self._tcp, self._encrypted):
+            if server is not None:
+                server.start()
 
     def _tick(self) -> None:
         assert self._ended is not None
@@ -154,8 +165,11 @@ class Worker:
         if (self.forwarder.is_on, self._addresses()) != (self._recursion, self._upstreams):
             self._configure()
         self._ticks += 1
-        if self._ticks % SECOND_TICKS == 0 and self._link is not None:
-            self._link.tick()
+        if self._ticks % SECOND_TICKS == 0:
+            if self._link is not None:
+                self._link.tick()
+            if self._encrypted is not None:
+                self._encrypted.look()
 
     def _on_whole(self) -> None:
         # The catalog lives long and has no cycles: the collector need not walk through it for every few thousand new objects.
@@ -165,12 +179,24 @@ class Worker:
             self._is_ready = True
             self._parameters.say("ready")
 
+    def _open_encrypted(self, loop: asyncio.AbstractEventLoop) -> Encrypted | None:
+        parameters = self._parameters
+        if not parameters.tls:
+            return None
+        from dnsdisco.server.encrypted import Encrypted  # noqa: PLC0415  most have none, and start the sooner
+
+        encrypted = Encrypted(parameters.tls, self.responder, loop)
+        encrypted.apply(self._settings.tls)
+        return encrypted
+
     def _settings_from(self, plain: Mapping[str, Any]) -> WorkerSettings:
         return WorkerSettings.from_plain(plain, [address for address, _ in self._own])
 
     def _apply(self, plain: dict[str, Any]) -> None:
         """New settings; bad ones raise and change nothing."""
         settings = self._settings_from(plain)
+        if self._encrypted is not None:
+            self._encrypted.apply(settings.tls)
         if settings == self._settings:
             return
         self._settings = settings
@@ -204,9 +230,9 @@ class Worker:
         for listener in self._udp:
             listener.close()
         self._link.close()
-        tcp = asyncio.create_task(self._tcp.drain())
+        drains = [asyncio.create_task(server.drain()) for server in (self._tcp, self._encrypted) if server is not None]
         until = time.monotonic() + DRAIN_S
         while self.responder.in_flight and time.monotonic() < until:  # noqa: ASYNC110  # nobody tells when the last one is sent
             await asyncio.sleep(0.01)
-        await tcp
+        await asyncio.gather(*drains)
         await self.forwarder.close()

@@ -21,9 +21,11 @@ def main(fd: int, commands: Commands | None = None) -> int:
         parameters = json.load(document)
     settings = parameters["settings"]
     notifier = Notifier(os.environ)
-    listening, unusable = activation.given(os.environ, os.getpid())
+    listening, unusable = activation.given(os.environ, os.getpid(), settings["listen"])
     for reason in unusable:
         say.event("warning", "a given socket is not used", reason=reason)
+    for address in activation.left_out(settings["listen"], listening) if listening else ():
+        say.event("warning", "not listened on: it is not among the sockets that were given", address=address)
     try:
         if not listening:
             listening, left_out = bind_all(settings["listen"], settings["workers"])

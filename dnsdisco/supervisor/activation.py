@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from contextlib import suppress
 
-from dnsdisco.supervisor.sockets import Listening, prepare
+from dnsdisco.supervisor.sockets import Listening, Parts, prepare
 
 FIRST_FD = 3  # SD_LISTEN_FDS_START
 
 
-def given(environ: MutableMapping[str, str], pid: int) -> tuple[list[Listening], list[str]]:
+def given(environ: MutableMapping[str, str], pid: int, listen: Sequence[str] = ()) -> tuple[list[Listening], list[str]]:
     """What was given to this process, by address, and what of it cannot be used. The variables are taken out of *environ*.
 
-    All workers share each socket. Empty: nothing was given, or to another process.
+    A TCP socket whose address *listen* has as tls:// or https:// speaks that. All workers share each socket. Empty: nothing was
+    given, or to another process.
     """
     count, for_pid = environ.pop("LISTEN_FDS", ""), environ.pop("LISTEN_PID", "")
     names = environ.pop("LISTEN_FDNAMES", "").split(":")
     if not count.isdecimal() or for_pid != str(pid):
         return [], []
     by_address: dict[str, Listening] = {}
+    encrypted = {str(parts._replace(scheme="", path="")): str(parts) for parts in map(Parts.of, listen) if parts.scheme}
     unusable = []
     for at in range(int(count)):
         fd = FIRST_FD + at
@@ -33,9 +35,17 @@ def given(environ: MutableMapping[str, str], pid: int) -> tuple[list[Listening],
         prepare(sock)
         host, port = sock.getsockname()[:2]
         address = f"[{host}]:{port}" if sock.family == socket.AF_INET6 else f"{host}:{port}"
+        if sock.type == socket.SOCK_STREAM:
+            address = encrypted.pop(address, address)
         listening = by_address.setdefault(address, Listening(address, is_shared=True))
         (listening.tcp if sock.type == socket.SOCK_STREAM else listening.udp).append(sock)
     return list(by_address.values()), unusable
+
+
+def left_out(listen: Sequence[str], listening: Sequence[Listening]) -> list[str]:
+    """What *listen* has of encrypted listeners that no given socket is for."""
+    there = {each.address for each in listening}
+    return [address for address in listen if Parts.of(address).scheme and address not in there]
 
 
 def _internet_socket(fd: int) -> socket.socket | None:

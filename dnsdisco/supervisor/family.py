@@ -25,7 +25,7 @@ from typing import Any
 from dnsdisco.supervisor import say
 from dnsdisco.supervisor.child import Child, told_status
 from dnsdisco.supervisor.notify import Notifier
-from dnsdisco.supervisor.sockets import Listening
+from dnsdisco.supervisor.sockets import Listening, Parts
 
 STOP_S = 4.5  # a worker has 2 s for what is in flight, and we promise to be gone in 5
 START_DEATHS_MAX = 5  # of one child before it was ever ready, some 4 s: then it will not start at all, and a person should hear it
@@ -278,8 +278,9 @@ def _link() -> tuple[socket.socket, socket.socket]:
 
 
 def _dig(listening: Sequence[Listening], example: str, zones: Sequence[str]) -> str:
-    """The line to type. An unspecified address is asked at the loopback one."""
-    host, _, port = listening[0].address.rpartition(":")
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host.strip("[]"), host.strip("[]"))  # noqa: S104
+    """The line to type, for plain DNS if there is any. An unspecified address is asked at the loopback one."""
+    scheme, host, port, path = Parts.of(next((each for each in listening if not each.scheme), listening[0]).address)
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
     name = ".".join(part for part in (example or "SERVICE", zones[0] if zones else "") if part)
-    return f"dig @{host}{'' if port == '53' else f' -p {port}'} {name}"
+    command, usual, how = {"tls": ("kdig", 853, "+tls "), "https": ("kdig", 443, f"+https={path} ")}.get(scheme, ("dig", 53, ""))
+    return f"{command} @{host}{'' if port == usual else f' -p {port}'} {how}{name}"

@@ -7,6 +7,7 @@ import socket
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from dnsdisco.errors import ListenError
 from dnsdisco.supervisor.holder import holder
@@ -25,6 +26,26 @@ _PMTUDISC_OMIT = 5  # send with the interface's MTU and believe no ICMP about sm
 _ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT})
 
 
+class Parts(NamedTuple):
+    """An entry of `listen` taken apart."""
+
+    scheme: str  # tls, https; "" for plain DNS
+    host: str
+    port: int
+    path: str  # of https, with its slash
+
+    @classmethod
+    def of(cls, address: str) -> Parts:
+        scheme, separator, rest = address.rpartition("://")
+        where, slash, path = rest.partition("/") if separator else (address, "", "")
+        host, _, port = where.rpartition(":")
+        return cls(scheme, host.strip("[]"), int(port), slash + path)
+
+    def __str__(self) -> str:
+        where = f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return f"{self.scheme}://{where}{self.path}" if self.scheme else where
+
+
 @dataclass(slots=True)
 class Listening:
     """One address. `udp`, `tcp`: a socket for each worker; where they are shared, any number of them for all workers."""
@@ -34,13 +55,20 @@ class Listening:
     tcp: list[socket.socket] = field(default_factory=list)
     is_shared: bool = False
 
+    @property
+    def scheme(self) -> str:
+        """tls, https: what is spoken on the TCP sockets; "": plain DNS, on all of them."""
+        return Parts.of(self.address).scheme
+
     def __str__(self) -> str:
+        if self.scheme:
+            return self.address
         transports = "+".join(name for name, sockets in (("udp", self.udp), ("tcp", self.tcp)) if sockets)
         return f"{transports} {self.address}"
 
     def of_worker(self, number: int) -> list[tuple[str, socket.socket]]:
         """What one worker serves: transport and socket."""
-        both = (("udp", self.udp), ("tcp", self.tcp))
+        both = (("udp", self.udp), (self.scheme or "tcp", self.tcp))
         return [(name, sock) for name, sockets in both for sock in (sockets if self.is_shared else sockets[number : number + 1])]
 
     def close(self) -> None:
@@ -70,21 +98,22 @@ def bind_all(listen: list[str], workers: int) -> tuple[list[Listening], list[str
 
 
 def _bind(address: str, workers: int) -> Listening:
-    host, _, port = address.rpartition(":")
-    host = host.strip("[]")
+    parts = Parts.of(address)
+    host, chosen = parts.host, parts.port
     for _ in range(PORT_TRIES):
         listening = Listening(address)
         try:
-            listening.udp = _group(socket.SOCK_DGRAM, host, int(port), workers)
-            chosen = listening.udp[0].getsockname()[1]
+            if not parts.scheme:
+                listening.udp = _group(socket.SOCK_DGRAM, host, parts.port, workers)
+                chosen = listening.udp[0].getsockname()[1]
             listening.tcp = _group(socket.SOCK_STREAM, host, chosen, workers)
         except OSError as error:
             listening.close()
-            if port == "0" and error.errno == errno.EADDRINUSE:
+            if not parts.port and error.errno == errno.EADDRINUSE:
                 continue  # the port that UDP was given is taken for TCP
-            kind = socket.SOCK_STREAM if listening.udp else socket.SOCK_DGRAM
-            raise _refused(address, kind, host, int(port), error) from error
-        listening.address = f"[{host}]:{chosen}" if ":" in host else f"{host}:{chosen}"
+            kind = socket.SOCK_STREAM if parts.scheme or listening.udp else socket.SOCK_DGRAM
+            raise _refused(address, kind, host, parts.port, error) from error
+        listening.address = str(parts._replace(port=listening.tcp[0].getsockname()[1]))
         return listening
     raise ListenError(address, f"no port was free for both UDP and TCP in {PORT_TRIES} tries")
 
@@ -165,7 +194,8 @@ def _enlarge(sock: socket.socket, option: int, forced: int, octets: int) -> None
 
 def _refused(address: str, kind: socket.SocketKind, host: str, port: int, error: OSError) -> ListenError:
     transport = "TCP" if kind == socket.SOCK_STREAM else "UDP"
-    elsewhere = "choose another port, such as --listen 127.0.0.1:5300"
+    example = {"tls": "tls://127.0.0.1:8853", "https": "https://127.0.0.1:8443"}.get(Parts.of(address).scheme, "127.0.0.1:5300")
+    elsewhere = f"choose another port, such as --listen {example}"
     if error.errno == errno.EADDRINUSE:
         who = holder(kind, host, port)
         hint = f"end it, or {elsewhere}"

@@ -1,11 +1,11 @@
-"""EDNS(0): what a query's OPT record asks for, and the OPT record of a reply (RFC 6891, 7873, 7828, 8914)."""
+"""EDNS(0): what a query's OPT record asks for, and the OPT record of a reply (RFC 6891, 7873, 7828, 7830, 8914)."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from dnsdisco.errors import WireError
-from dnsdisco.wire.constants import COOKIE, DO, EDE, KEEPALIVE, NSID
+from dnsdisco.wire.constants import COOKIE, DO, EDE, KEEPALIVE, NSID, PADDING
 
 OUR_UDP_OCTETS = 1232  # what we can receive without fragments (RFC 9715 §3; DNS flag day 2020)
 OPT_OCTETS = 11  # an OPT record without options
@@ -22,6 +22,7 @@ class Edns(NamedTuple):
     cookie: bytes = b""
     wants_nsid: bool = False
     wants_keepalive: bool = False
+    wants_padding: bool = False
 
 
 def read_options(octets: bytes, size: int, ttl: int) -> Edns:
@@ -29,7 +30,7 @@ def read_options(octets: bytes, size: int, ttl: int) -> Edns:
 
     Linear in the options, of which there are OPTIONS_MAX at most.
     """
-    cookie, wants_nsid, wants_keepalive = b"", False, False
+    cookie, wants_nsid, wants_keepalive, wants_padding = b"", False, False, False
     at, end, count = 0, len(octets), 0
     while at < end:
         count += 1
@@ -50,8 +51,10 @@ def read_options(octets: bytes, size: int, ttl: int) -> Edns:
             wants_nsid = True
         elif code == KEEPALIVE:
             wants_keepalive = True
+        elif code == PADDING:
+            wants_padding = True
         at += length
-    return Edns(max(size, 512), ttl >> 16 & 0xFF, bool(ttl & DO), cookie, wants_nsid, wants_keepalive)
+    return Edns(max(size, 512), ttl >> 16 & 0xFF, bool(ttl & DO), cookie, wants_nsid, wants_keepalive, wants_padding)
 
 
 def opt_record(options: bytes = b"", *, dnssec_ok: bool = False, extended_rcode: int = 0) -> bytes:

@@ -142,8 +142,8 @@ def test_all_that_a_worker_counts_is_told() -> None:
 
         plain = Settings.from_plain({**Settings().plain(), **settings}).plain()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with ours, theirs:
-            worker = Worker(Parameters(0, [], [], theirs, plain, lambda _: None, bytes(16)))
+        with ours, theirs, socket.create_server(("127.0.0.1", 0)) as tls:
+            worker = Worker(Parameters(0, [], [], theirs, plain, lambda _: None, bytes(16), tls=[tls]))
             running = asyncio.ensure_future(worker.run())
             await asyncio.sleep(0.05)
             statistics.update(worker.statistics())
@@ -156,6 +156,7 @@ def test_all_that_a_worker_counts_is_told() -> None:
     assert len(statistics) > 40
     assert not [name for name in statistics if not counted.is_told(name)]
     assert not [name for name in counted.LEVELS if name not in statistics]
+    assert {f"{transport}.open" for transport in ("tcp", "tls")} <= statistics.keys()
     told = {*(f"forward.{name}" for name in counted.FORWARD), *(f"cache.{name}" for name in counted.CACHE), *counted.SERVER}
     assert told <= statistics.keys()
 

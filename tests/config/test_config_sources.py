@@ -54,6 +54,7 @@ def test_the_defaults(folder):
             "responses_per_second": 200, "slip": 2, "ipv4_prefix": 24, "ipv6_prefix": 56, "exempt": [*units.PRIVATE_NETWORKS],
         },
         "identity": {"version": "", "server_id": ""},
+        "tls": {"certificate": None, "key": None},
         "workers": 1,
         "http": "127.0.0.1:8053",
         "state_dir": "/home/someone/.local/state/dnsdisco",
@@ -88,7 +89,7 @@ def test_ipv6_loopback_only_where_it_can_be_bound(monkeypatch):
 
 EVERYTHING = """
 zones: [Svc.Internal., svc.local]
-listen: [127.0.0.1, "[::1]:5300"]
+listen: [127.0.0.1, "[::1]:5300", tls://127.0.0.1]
 ttl: 1m
 negative_ttl: 0
 chain: merge
@@ -112,6 +113,7 @@ cache: {size: 0, min_ttl: 5, max_ttl: 1h, negative_max_ttl: 1m, serve_stale: 0}
 acl: {allow: [127.0.0.1, private, 10.0.0.0/8]}
 rate_limit: {responses_per_second: off, slip: 1, ipv4_prefix: 32, ipv6_prefix: 64, exempt: [192.0.2.7]}
 identity: {version: "dnsdisco", server_id: "a"}
+tls: {certificate: cert.pem, key: ~/key.pem}
 workers: 4
 http: off
 state_dir: state
@@ -126,7 +128,7 @@ def test_everything_in_the_file_normalised(folder):
     common = {"optional": False, "include": [], "exclude": [], "max_stale": None, "when_all_unhealthy": None, "poll_interval": None}
     assert plain == {
         "zones": ["svc.internal", "svc.local"],
-        "listen": ["127.0.0.1:53", "[::1]:5300"],
+        "listen": ["127.0.0.1:53", "[::1]:5300", "tls://127.0.0.1:853"],
         "ttl": 60,
         "negative_ttl": 0,
         "chain": "merge",
@@ -163,6 +165,7 @@ def test_everything_in_the_file_normalised(folder):
             "responses_per_second": 0, "slip": 1, "ipv4_prefix": 32, "ipv6_prefix": 64, "exempt": ["192.0.2.7/32"],
         },
         "identity": {"version": "dnsdisco", "server_id": "a"},
+        "tls": {"certificate": f"{folder}/conf/cert.pem", "key": "/home/someone/key.pem"},
         "workers": 4,
         "http": None,
         "state_dir": f"{folder}/conf/state",

@@ -1,0 +1,112 @@
+"""What encrypted listeners need beside their line: a port of their own, a certificate with its key, and packages for HTTP.
+
+Opens the certificate and the key, so it is asked only by who is going to serve, or to check.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from dnsdisco.config import listen
+from dnsdisco.config.load import Document, KeyPath
+from dnsdisco.config.schema import Settings
+from dnsdisco.errors import Problem
+from dnsdisco.model.certificate import explain, no_passphrase, validity
+
+PEM_OCTETS_MAX = 1024 * 1024  # a long chain has some kilobytes
+MAKE_ONE = (
+    "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 365 -subj /CN=localhost "
+    "-addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout key.pem -out cert.pem"
+)
+
+
+class Fault(NamedTuple):
+    path: KeyPath
+    message: str
+    is_warning: bool = False
+
+
+def clashes(settings: Settings, flags: Mapping[str, Any], document: Document) -> list[Problem]:
+    """TCP ports that are to be listened on twice."""
+    found = []
+    taken: dict[str, str] = {}
+    for at, entry in enumerate(settings.listen):
+        address = listen.split(entry).address
+        if address in taken and not address.endswith(":0"):  # the system chooses another port each time
+            fault = Fault(("listen", at), f"{entry} and {taken[address]} want the same TCP port")
+            found.append(_placed(fault, flags, document))
+        taken[address] = entry
+    if settings.http in taken and not settings.http.endswith(":0"):
+        message = f"{settings.http} is listened on for DNS already; HTTP needs a port of its own"
+        found.append(Problem("", 0, 0, "--http", message) if "http" in flags else document.problem(("http",), message))
+    return found
+
+
+def problems(
+    settings: Settings, flags: Mapping[str, Any], document: Document, now: Callable[[], float] = time.time
+) -> list[Problem]:
+    """Why the encrypted listeners of *settings* could not serve. Reads the certificate and the key."""
+    return [_placed(fault, flags, document) for fault in _faults(settings, now())]
+
+
+def _placed(fault: Fault, flags: Mapping[str, Any], document: Document) -> Problem:
+    if fault.path[0] == "listen" and "listen" in flags:
+        return Problem("", 0, 0, "--listen", fault.message)
+    return document.problem(fault.path, fault.message)._replace(is_warning=fault.is_warning)
+
+
+def _faults(settings: Settings, now: float) -> Iterator[Fault]:
+    encrypted = [(at, entry) for at, entry in enumerate(settings.listen) if listen.split(entry).scheme]
+    https = next(((at, entry) for at, entry in encrypted if listen.split(entry).scheme == "https"), None)
+    if https is not None:
+        at, entry = https
+        yield Fault(("listen", at), f"{entry}: this version does not serve DNS over HTTPS; take tls://")
+    certificate, key = settings.tls.certificate, settings.tls.key
+    if certificate is not None:
+        yield from _pair_faults(certificate, key or certificate, now)
+    elif encrypted:
+        at, entry = encrypted[0]
+        yield Fault(
+            ("listen", at), f"{entry} needs a certificate: tls: {{certificate: PATH, key: PATH}}. To try it, make one: {MAKE_ONE}"
+        )
+
+
+def _pair_faults(certificate: str, key: str, now: float) -> Iterator[Fault]:
+    try:
+        valid = validity(_read(certificate))
+        valid.check(now)
+    except ValueError as error:
+        yield Fault(("tls", "certificate"), f"{certificate}: {error}")
+        return
+    try:
+        if "PRIVATE KEY-----" not in _read(key):
+            raise ValueError("there is no private key in it")  # noqa: TRY301  one of several that are told alike
+    except ValueError as error:
+        yield Fault(("tls", "key"), f"{key}: {error}")
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=no_passphrase)
+    except (OSError, ValueError) as error:
+        reason = explain(error.reason or "") if isinstance(error, ssl.SSLError) else str(error)
+        yield Fault(("tls", "key" if key != certificate else "certificate"), f"{key}: {reason}")
+        return
+    if warning := valid.warning(now):
+        yield Fault(("tls", "certificate"), f"{certificate}: {warning}", is_warning=True)
+
+
+def _read(path: str) -> str:
+    """Raises ValueError that says why not."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123  as in load.py
+            octets = file.read(PEM_OCTETS_MAX + 1)
+    except OSError as error:
+        raise ValueError(f"cannot be read: {(error.strerror or str(error)).lower()}") from None
+    if len(octets) > PEM_OCTETS_MAX:
+        raise ValueError("this is too large for a PEM file")
+    text = octets.decode("ascii", "replace")
+    if "-----BEGIN " not in text:
+        raise ValueError("this is not a PEM file")
+    return text

@@ -1,0 +1,80 @@
+"""The encrypted listeners of a worker put together; loaded only where there are any."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator, Sequence
+
+from dnsdisco.server.certificates import Certificates, Pair
+from dnsdisco.server.channel import Channel
+from dnsdisco.server.tcp import TcpServer
+from dnsdisco.server.tcp_connection import Connection, Responder
+from dnsdisco.server.tls import Tls
+from dnsdisco.server.turns import Turns
+
+NO_CERTIFICATE = "no_certificate_refused"
+
+
+class TlsServer(TcpServer):
+    """DNS over TLS (RFC 7858): what is said over TCP, under TLS. It has bounds of its own, so that neither can use up the other's."""
+
+    def __init__(
+        self,
+        sockets: Sequence[socket.socket],
+        responder: Responder,
+        loop: asyncio.AbstractEventLoop,
+        certificates: Certificates,
+        turns: Turns,
+    ) -> None:
+        super().__init__(sockets, responder, loop, turns=turns)
+        self._certificates = certificates
+
+    def _open(self, sock: socket.socket, peer: str, *, is_remote: bool) -> Channel | None:
+        context = self._certificates.dot
+        if context is None:
+            self._refuse(sock, NO_CERTIFICATE)
+            return None
+        return Connection(sock, peer, self, is_remote=is_remote, tls=Tls(context))
+
+
+class Encrypted:
+    """All of them. They share the turns in which they do what is costly, and the certificate."""
+
+    def __init__(
+        self,
+        tls: Sequence[socket.socket],
+        responder: Responder,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self.certificates = Certificates()
+        turns = Turns(loop)
+        self._servers: dict[str, TcpServer] = {}
+        if tls:
+            self._servers["tls"] = TlsServer(tls, responder, loop, self.certificates, turns)
+
+    def apply(self, tls: tuple[str, str | None] | None) -> None:
+        """The files of certificate and key, also when they are those of before: they may have changed."""
+        self.certificates.apply(None if tls is None else Pair(*tls))
+
+    def start(self) -> None:
+        for server in self._servers.values():
+            server.start()
+
+    def look(self) -> None:
+        """To be called about once a second."""
+        self.certificates.look()
+
+    def close(self) -> None:
+        for server in self._servers.values():
+            server.close()
+
+    async def drain(self) -> None:
+        await asyncio.gather(*(server.drain() for server in self._servers.values()))
+
+    def statistics(self) -> Iterator[tuple[str, int]]:
+        for name, server in self._servers.items():
+            yield from ((f"{name}.{event}", count) for event, count in server.counters.items())
+            yield f"{name}.open", len(server.connections)
+        yield "certificate.changes", self.certificates.changes
+        yield "certificate.refused", self.certificates.refused
