@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
+from itertools import takewhile
 
-from dnsdisco.model.service import Snapshot
+from dnsdisco.model.diff import Key
+from dnsdisco.model.service import Service, Snapshot
 
 WINDOW_S = 5.0  # removals this close together count as one event
 CONFIRM_AFTER_S = 2.0  # an agent that restarts has its services back by then, or fails
@@ -20,6 +23,7 @@ class RemovalGuard:
         self.held = 0  # services that are kept though the last view lacks them
         self._admitted = Snapshot()
         self._removals: deque[tuple[float, int]] = deque()
+        self._young: dict[Key, float] = {}  # services that have come within the window, and when; the oldest first
 
     def admit(self, view: Snapshot, now: float) -> Snapshot:
         """What may be published: *view*, or with the services that it lacks. A view CONFIRM_AFTER_S after the first is believed.
@@ -32,23 +36,44 @@ class RemovalGuard:
             missing = [key for key in view.changed if key in before and key not in view.services]
         else:
             missing = [] if before.keys() <= view.services.keys() else [key for key in before if key not in view.services]
-        if self._is_mass(len(missing), len(before), now):
+        self._forget_what_was(now)
+        lost = self._lost(missing)
+        if self._is_mass(lost, len(before) - len(self._young), now):
             self.held_since = now if self.held_since is None else self.held_since
             if now - self.held_since < CONFIRM_AFTER_S:
                 self.held = len(missing)
                 self._admitted = Snapshot({**view.services, **{key: before[key] for key in missing}})
                 return self._admitted
             self._removals.clear()
-        elif missing:
-            self._removals.append((now, len(missing)))
+        elif lost:
+            self._removals.append((now, lost))
+        self._note(view, before, missing, now, is_whole=was_holding)
         self.held_since, self.held = None, 0
         # What changed is told against the provider's last view, which is not what was published last.
         self._admitted = Snapshot(view.services) if was_holding else view
         return self._admitted
 
-    def _is_mass(self, missing: int, present: int, now: float) -> bool:
+    def _lost(self, missing: list[Key]) -> int:
+        """How many of them count. Services that come and go within the window, a few at a time, are a busy deployment."""
+        if len(missing) >= REMOVED_MIN:
+            return len(missing)
+        return sum(key not in self._young for key in missing)
+
+    def _is_mass(self, lost: int, present: int, now: float) -> bool:
+        recent = sum(number for _, number in self._removals)
+        removed = lost + recent
+        return lost > 0 and removed >= REMOVED_MIN and removed > REMOVED_SHARE * (present + recent)
+
+    def _forget_what_was(self, now: float) -> None:
         while self._removals and now - self._removals[0][0] > WINDOW_S:
             self._removals.popleft()
-        recent = sum(number for _, number in self._removals)
-        removed = missing + recent
-        return missing > 0 and removed >= REMOVED_MIN and removed > REMOVED_SHARE * (present + recent)
+        for key in [*takewhile(lambda key: now - self._young[key] > WINDOW_S, self._young)]:
+            del self._young[key]
+
+    def _note(self, view: Snapshot, before: Mapping[Key, Service], missing: list[Key], now: float, *, is_whole: bool) -> None:
+        """Who has come and who has gone. Of the first view all may be as old as the world."""
+        for key in missing:
+            self._young.pop(key, None)
+        if before:
+            keys = view.changed if view.changed is not None and not is_whole else view.services.keys() - before.keys()
+            self._young.update((key, now) for key in keys if key not in before and key in view.services)

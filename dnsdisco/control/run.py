@@ -1,6 +1,6 @@
 """The control process put together: one event loop that hears the providers' threads, the workers, the supervisor and the signals.
 
-    provider thread ─ Seen/Failed → chain (contact, guard) ─ at once, then every 20 ms → merge → publisher → links
+    provider thread ─ Seen/Failed → chain (contact, guard) ─ at once, then every 10 ms → merge → publisher → links
 
 `python -m dnsdisco.control FD` runs it; a test or `dnsdisco.testing` gives it sockets and a callback in place of the pipes.
 """
@@ -33,7 +33,7 @@ from dnsdisco.control.zonefiles import ZoneRecords
 from dnsdisco.errors import DnsdiscoError
 from dnsdisco.model.diff import Change
 
-BATCH_S = 0.02  # between two published changes: a storm costs a worker fifty deltas a second; the first change goes at once
+BATCH_S = 0.01  # between two published changes: a storm costs a worker a hundred deltas a second; the first change goes at once
 TICK_S = 0.5  # for what comes with time alone: stale, given up, hung
 FATAL = 78  # EX_CONFIG: the supervisor ends the start, exit 1
 NEEDS_RESTART = ("listen", "workers")  # the supervisor has bound and started them

@@ -15,7 +15,7 @@ from dnsdisco.errors import ProviderError
 from dnsdisco.model.service import Snapshot
 from dnsdisco.providers.base import ServiceDiscovery
 
-YIELDS_PER_S = 50.0  # twice what is ever published; the next value of a raging backend holds what was passed over
+YIELDS_PER_S = 100.0  # as often as is ever published; the next value of a raging backend holds what was passed over
 YIELDS_BURST = 50
 HANG_S = 10.0  # an answer that is due is waited for this long before the backend counts as lost
 STEADY_S = 5.0  # a watch that ran this long did not fail at once

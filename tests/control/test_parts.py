@@ -136,6 +136,27 @@ def test_removals_in_small_steps_within_the_window_count_together() -> None:
         assert len(slow.admit(without(view, step * 10), step * guard.WINDOW_S * 1.1).services) == 100 - step * 10
 
 
+def test_services_that_come_and_go_are_no_disappearance() -> None:
+    warden, stays = RemovalGuard(), [svc(f"stays{n}") for n in range(3)]
+    warden.admit(snapshot(*stays), 0)
+    for turn in range(100):
+        now = turn / 20
+        names = frozenset({("", f"job{turn}"), ("", f"job{turn - 1}")})
+        for changed in (names, None):  # whether or not the provider says what changed
+            view = snapshot(*stays, svc(f"job{turn}"), changed=changed)
+            assert warden.admit(view, now).services == view.services
+    # Many at once are one, however young they are.
+    many = [svc(f"many{n}") for n in range(20)]
+    warden.admit(snapshot(*stays, *many), 6.0)
+    assert len(warden.admit(snapshot(*stays), 6.5).services) == 23
+    # And so are old ones that go one by one.
+    slow, old = RemovalGuard(), [svc(f"old{n}") for n in range(20)]
+    slow.admit(snapshot(*old), 0)
+    for turn in range(1, 20):
+        slow.admit(snapshot(*old[turn:]), turn / 10)
+    assert slow.held > 0
+
+
 def test_while_it_holds_what_is_new_and_different_passes() -> None:
     warden, before = RemovalGuard(), numbered(30)
     warden.admit(before, 0)

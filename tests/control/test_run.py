@@ -89,7 +89,9 @@ def test_ready_waits_until_every_worker_has_applied_what_is_known() -> None:
 # ------------------------------------------------------------------------------------------------------------ pace
 
 
-def test_the_first_change_goes_at_once_and_a_hundred_rapid_ones_in_few_batches() -> None:
+def test_the_first_change_goes_at_once_and_a_hundred_rapid_ones_in_few_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control_run, "BATCH_S", 0.1)  # more than a busy machine takes for one change
+
     async def scenario(bench: Bench) -> None:
         await until(lambda: bench.said("ready"))
         await asyncio.sleep(0.15)

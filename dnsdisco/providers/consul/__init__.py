@@ -1,7 +1,7 @@
 """The consul provider (docs/consul.md): services from a Consul agent, and instances registered with it.
 
 `options.py` what may be set; `transport.py`, `agent.py` the way to the agent; `catalog.py` the questions, and which answers are not
-believed; `entries.py` answers to services, pure; `watch.py`, `askers.py` how changes are followed; `registration.py` the other way.
+believed; `entries.py` answers to services, pure; `watch.py`, `askers.py`, `pace.py` how changes are followed; `registration.py` the other way.
 Read first: `catalog.py`.
 """
 

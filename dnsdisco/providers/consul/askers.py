@@ -16,15 +16,15 @@ from typing import NamedTuple
 from dnsdisco.model.service import Service
 from dnsdisco.providers.consul.catalog import Catalog, CONSUL, Failing, Names
 from dnsdisco.providers.consul.entries import Reading
+from dnsdisco.providers.consul.pace import Bucket, Pace, PER_S
 from dnsdisco.providers.log import logger
 
 HEARTBEAT_S = 10.0  # how long the list of services is waited for: its answer, also without news, says that the agent is there
 SETTLE_S = 5.0  # a catalog that comes back without most of its services must stay so for this long
 RESETTLE_S = 0.5  # between two looks at it
-BURST, BURST_PER_S = 5, 10.0  # answers in a row, and per second: more often nothing is published
-IDLE_MIN_S, IDLE_MAX_S = 0.1, 2.0  # after an answer that came at once and had no news; doubled each time
-AT_ONCE_S = 1.0
-SWEEP_SPACE_S = 0.1  # between two sweeps
+CHECKS_PER_S = 40_000.0  # checks that the servers pass over for us; the answer about all of them costs as much as there are
+CHECKS_ANSWERS_MIN_PER_S = 4.0
+SWEEP_SPACE_S = 0.02  # between two sweeps
 SWEEP_SHARE = 4  # and at least so many times as long as one took: at most a fifth of a core
 NODES_EVERY = 1.0  # nodes per service that a sweep may ask; beyond, asking each service costs less
 
@@ -75,25 +75,6 @@ class Ended(NamedTuple):
 
 Event = Listed | Seen | Fetched | Flipped | Swept | Ended
 Post = Callable[[Event], None]
-
-
-class Pace:
-    """Seconds to leave the agent alone before the next question. Never a tight loop, whatever it answers."""
-
-    def __init__(self, burst: int = BURST, per_s: float = BURST_PER_S) -> None:
-        self._burst, self._per_s = burst, per_s
-        self._tokens, self._at = float(burst), time.monotonic()
-        self._idle_s = IDLE_MIN_S
-
-    def after(self, *, is_news: bool, took_s: float) -> float:
-        now = time.monotonic()
-        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_s) - 1
-        self._at = now
-        if is_news or took_s >= AT_ONCE_S:
-            self._idle_s = IDLE_MIN_S
-            return max(0.0, -self._tokens / self._per_s)
-        wait_s, self._idle_s = self._idle_s, min(2 * self._idle_s, IDLE_MAX_S)
-        return wait_s
 
 
 class Asker(threading.Thread):
@@ -147,10 +128,10 @@ class NamesAsker(Asker):
                 self._over.wait(RESETTLE_S)
                 continue
             self._known = frozenset(names) - {CONSUL}
-            is_moved = new != index or index == 0
-            self._post(Listed(names, new, is_moved))
+            is_moved = new not in (0, index)
+            self._post(Listed(names, new, is_moved or index == 0))
             index = new if new >= index else 0
-            self._over.wait(pace.after(is_news=is_moved and new != 0, took_s=time.monotonic() - asked_at))
+            self._over.wait(pace.after(is_moved=is_moved, took_s=time.monotonic() - asked_at))
 
     def _is_too_thin(self, names: Names) -> bool:
         """An agent that has just come back, or begun anew, may not have heard of its services yet. O(names)."""
@@ -176,13 +157,16 @@ class NamesAsker(Asker):
 class ServiceAsker(Asker):
     """One service, from what is known of it on."""
 
-    def __init__(self, catalog: Catalog, post: Post, service: str, index: int, known: Service, rejected: int) -> None:
+    def __init__(
+        self, catalog: Catalog, post: Post, service: str, index: int, known: Service, rejected: int, shared: Bucket
+    ) -> None:
         super().__init__(catalog, post)
         self.service = service
+        self._shared = shared
         self._index, self._known, self._rejected = index, known, rejected
 
     def ask(self) -> None:
-        index, pace = self._index, Pace()
+        index, pace = self._index, Pace(shared=self._shared)
         known: Service | None = self._known
         was_empty, rejected = False, self._rejected
         while not self._over.is_set():
@@ -196,8 +180,9 @@ class ServiceAsker(Asker):
             if is_news:
                 self._post(Seen(self.service, reading, new, self))
                 known, was_empty, rejected = reading.service, reading.is_empty, reading.rejected
+            is_moved = new not in (0, index)
             index = new if new >= index else 0
-            self._over.wait(pace.after(is_news=is_news, took_s=time.monotonic() - asked_at))
+            self._over.wait(pace.after(is_moved=is_moved, took_s=time.monotonic() - asked_at))
 
 
 def _instances(service: Service | None) -> int:
@@ -207,20 +192,25 @@ def _instances(service: Service | None) -> int:
 class ChecksAsker(Asker):
     """The checks of everybody, for services that have no query of their own."""
 
+    def __init__(self, catalog: Catalog, post: Post) -> None:
+        super().__init__(catalog, post)
+        self.services = 1  # of the datacenter, as a measure of how many checks there are
+
     def ask(self) -> None:
-        index, pace = 0, Pace(burst=2 * BURST, per_s=4.0)  # each answer costs the servers a pass over all checks
+        index, pace = 0, Pace()
         known: frozenset[Failing] | None = None
         while not self._over.is_set():
             asked_at = time.monotonic()
             failing, new = self._catalog.failing(self._agent, index, self._catalog.options.wait_s)
-            is_news = failing != known
             if known is None:
                 self._post(Flipped(failing, is_first=True))
-            elif is_news:
+            elif failing != known:
                 self._post(Flipped(failing ^ known, is_first=False))
             known = failing
+            is_moved = new not in (0, index)  # also where the check that changed has passed before and after
             index = new if new >= index else 0
-            self._over.wait(pace.after(is_news=is_news, took_s=time.monotonic() - asked_at))
+            per_s = min(PER_S, max(CHECKS_ANSWERS_MIN_PER_S, CHECKS_PER_S / self.services))
+            self._over.wait(pace.after(is_moved=is_moved, took_s=time.monotonic() - asked_at, per_s=per_s))
 
 
 class SweepAsker(Asker):

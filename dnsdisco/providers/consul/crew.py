@@ -13,6 +13,7 @@ from dnsdisco.model.service import Service
 from dnsdisco.providers.consul.agent import AgentError
 from dnsdisco.providers.consul.askers import Asker, ChecksAsker, Post, ServiceAsker, SweepAsker
 from dnsdisco.providers.consul.catalog import Catalog, CONSUL
+from dnsdisco.providers.consul.pace import ALL_PER_S, Bucket
 from dnsdisco.providers.log import logger
 
 AGAIN_S = 15.0  # until a service whose query failed gets one again
@@ -22,6 +23,9 @@ TELL_S = 1.0  # until a person is told how many are left, for refusals come many
 POLL_S = 5.0  # between two looks at all others when not even the questions about them find a connection
 LENT_S = 0.5  # until what was lent for the first time is free: at once, but for an old agent
 LENT = 4  # queries of their own that are given up for those
+# Connections that are left for services to come; below that the query of a service that goes is cut off, and else runs out: for an old
+# agent, one that is cut off holds its slot just as long.
+SPARE = 16
 
 
 class Crew:
@@ -31,6 +35,7 @@ class Crew:
         self.own: dict[str, ServiceAsker] = {}  # by service
         self._catalog, self._post = catalog, post
         self._askers: set[Asker] = set()  # that have not ended
+        self._answers = Bucket(ALL_PER_S, ALL_PER_S)
         self._own_again_at = self._everybody_again_at = 0.0
         self._tell_at: float | None = None
         self._has_lent = False
@@ -48,20 +53,20 @@ class Crew:
 
     def free(self, now: float) -> int:
         """How many more services may have a query of their own. Queries that are ending hold their slot until they have."""
-        if now < self._own_again_at:
-            return 0
-        return self._catalog.options.watch_limit - sum(isinstance(asker, ServiceAsker) for asker in self._askers)
+        return 0 if now < self._own_again_at else self._slots()
 
     def give(self, name: str, index: int, known: Service, rejected: int) -> None:
         """A query of its own to a service, from *index* on, where it was *known* with so many instances *rejected*."""
-        asker = ServiceAsker(self._catalog, self._post, name, index, known, rejected)
+        asker = ServiceAsker(self._catalog, self._post, name, index, known, rejected, self._answers)
         self.own[name] = asker
         self.start(asker)
 
     def take(self, name: str) -> None:
         """The service is not wanted any more."""
         asker = self.own.pop(name, None)
-        if asker is not None:
+        if asker is not None and self._slots() < SPARE:
+            asker.abort()
+        elif asker is not None:
             asker.retire()
 
     def keep(self, now: float, others: int) -> None:
@@ -73,6 +78,8 @@ class Crew:
                 "Lower watch_limit, or raise limits.http_max_conns_per_client of the agent",
                 provider=CONSUL,
             )
+        if self._checks is not None:
+            self._checks.services = max(1, others + len(self.own))
         if not others:
             self.leave_everybody()
         elif self.free(now) <= 0:
@@ -121,3 +128,6 @@ class Crew:
         if is_refused and self._tell_at is None:
             self._tell_at = now + TELL_S
         return not isinstance(asker, ServiceAsker)
+
+    def _slots(self) -> int:
+        return self._catalog.options.watch_limit - sum(isinstance(asker, ServiceAsker) for asker in self._askers)

@@ -67,6 +67,7 @@ class Watch:
         self._empty: dict[str, _Empty] = {}
         self._changed: set[tuple[str, str]] = set()
         self._snapshot: Snapshot | None = None
+        self._unwanted: set[str] = set()  # whose last wanted instance went since the last list: that one may be older
         self._rejected: dict[str, int] = {}  # instances left out, by service, where there are any
         self._is_heard = False
         self._swept_at = 0.0
@@ -139,8 +140,9 @@ class Watch:
             self._marks.pop(name, None)
         for name, tags in names.items():
             # Also one that is there still, and of which no instance was wanted: with another tag one may be.
-            if name not in before or (tags != before[name] and name not in self._crew.own):
+            if name not in before or name in self._unwanted or (tags != before[name] and name not in self._crew.own):
                 self._fetch(name)
+        self._unwanted.clear()
         if is_moved:
             self._crew.sweep(self._others_count)
 
@@ -191,6 +193,8 @@ class Watch:
         if reading.rejected:
             self._rejected[name] = reading.rejected
         if service is None:  # no instance is wanted; another tag will show in the list of services
+            if now is not None:
+                self._unwanted.add(name)
             self._forget(name)
             return
         if now == service:

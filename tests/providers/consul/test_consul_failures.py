@@ -9,7 +9,7 @@ import pytest
 
 from dnsdisco.errors import ProviderError
 from dnsdisco.providers.consul import agent as agents
-from dnsdisco.providers.consul import askers
+from dnsdisco.providers.consul import askers, pace
 from tests.providers.consul import fake
 from tests.providers.consul.fake import FakeConsul
 from tests.providers.consul.kit import ids, provider_of, sees, until
@@ -333,7 +333,7 @@ def test_flapping_is_followed_and_does_not_become_a_tight_loop(consul):
             consul.catalog.check("web", ("critical", "passing")[at % 2], "w1")
             time.sleep(0.002)
         took_s = time.monotonic() - began_at
-        assert len(consul.requests) - before < askers.BURST + took_s * askers.BURST_PER_S + 5
+        assert len(consul.requests) - before < pace.BURST + took_s * pace.PER_S + 5
         assert sees(watch, KNOWN)
 
 

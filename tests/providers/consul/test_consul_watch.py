@@ -8,9 +8,9 @@ from itertools import pairwise
 
 import pytest
 
-from dnsdisco.providers.consul import askers, crew
+from dnsdisco.providers.consul import askers, crew, pace
 from dnsdisco.providers.consul import watch as watching
-from dnsdisco.providers.consul.askers import Pace
+from dnsdisco.providers.consul.pace import Pace
 from tests.providers.consul.fake import FakeConsul
 from tests.providers.consul.kit import ids, provider_of, sees, until
 from tests.providers.contract import Watch
@@ -225,15 +225,31 @@ def test_without_indexes_it_still_sees_changes(consul):
         assert len(consul.requests) - before < 30  # it polls, and not in a tight loop
 
 
-def test_pace_lets_news_through_and_slows_down_what_has_none():
-    pace = Pace()
-    waits = [pace.after(is_news=True, took_s=0.001) for _ in range(10)]
-    assert waits[:4] == [0.0] * 4
-    assert 0.05 < waits[-1] <= 0.6
-    idle = [pace.after(is_news=False, took_s=0.001) for _ in range(8)]
-    assert idle[0] == askers.IDLE_MIN_S
-    assert idle[-1] == askers.IDLE_MAX_S
-    assert Pace().after(is_news=False, took_s=30.0) == 0.0
+def test_pace_lets_what_moves_through_and_slows_down_what_does_not():
+    quick = Pace()
+    waits = [quick.after(is_moved=True, took_s=0.001) for _ in range(pace.BURST)]
+    assert max(waits) < 0.05  # the rest after its own work, and no more
+    storm = [quick.after(is_moved=True, took_s=0.001) for _ in range(20)]
+    assert storm[-1] > 10 / pace.PER_S
+    idle = [Pace().after(is_moved=False, took_s=0.001)] + [quick.after(is_moved=False, took_s=0.001) for _ in range(8)]
+    assert idle[0] == pace.IDLE_MIN_S
+    assert idle[-1] == pace.IDLE_MAX_S
+    assert Pace().after(is_moved=False, took_s=30.0) < 0.05
+
+
+def test_all_together_are_slowed_down_too():
+    shared = pace.Bucket(3, 10.0)
+    waits = [Pace(shared=shared).after(is_moved=True, took_s=0.001) for _ in range(8)]
+    assert max(waits[:3]) < 0.05
+    assert 0.3 < waits[-1] <= 0.5
+
+
+def test_whoever_works_hard_rests_long():
+    busy = Pace()
+    until_at = time.thread_time() + 0.02
+    while time.thread_time() < until_at:
+        pass
+    assert busy.after(is_moved=True, took_s=0.02) >= 0.02 * pace.WORK_SHARE
 
 
 def _blocking(consul: FakeConsul, name: str) -> list[object]:
@@ -259,3 +275,17 @@ def test_the_index_and_what_is_left_out_are_told(consul, limit, monkeypatch):
             consul.catalog.remove("web", id_)
         assert sees(watch, {})
         until(lambda: provider.rejected == 1)
+
+
+def test_a_tag_that_moves_between_two_lists_to_another_instance(consul):
+    """The list, which says the same before and after, comes late; the service's own query sees that no instance is wanted."""
+    catalog = consul.catalog
+    catalog.put("web", id="one", tags=["public"])
+    catalog.put("web", id="two", tags=["x"])
+    with Watch(provider_of(consul, tags=["public"])) as watch:
+        assert sees(watch, {"web": ["one"]})
+        until(lambda: bool(_blocking(consul, "web")))
+        catalog.put("web", id="one", tags=["x"], moves_list=False)
+        assert sees(watch, {})
+        catalog.put("web", id="two", tags=["public"])
+        assert sees(watch, {"web": ["two"]})

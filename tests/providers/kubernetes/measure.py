@@ -1,7 +1,6 @@
 """The figures of docs/kubernetes.md.
 
     python -m tests.providers.kubernetes.measure latency [--events 500]     a real API server, and the fake one
-    python -m tests.providers.kubernetes.measure dns [--events 300]         a real API server, to the answer of `dnsdisco serve`
     python -m tests.providers.kubernetes.measure scale [--services 10000] [--endpoints 10]
     python -m tests.providers.kubernetes.measure idle [--seconds 20]        CPU of an idle watch, and of one whose server is away
 
@@ -28,20 +27,19 @@ from dnsdisco.providers.kubernetes import KubernetesServiceDiscovery
 from tests.providers.kubernetes.fake import Fake
 from tests.providers.kubernetes.objects import endpoint, headless, slice_of
 from tests.providers.kubernetes.real import Cluster, missing
-from tests.whole.server import Server
 
 PATH = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/s0-a"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["latency", "dns", "scale", "idle"])
+    parser.add_argument("what", choices=["latency", "scale", "idle"])
     parser.add_argument("--events", type=int, default=500)
     parser.add_argument("--services", type=int, default=10_000)
     parser.add_argument("--endpoints", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=20.0)
     given = parser.parse_args()
-    {"latency": _latency, "dns": _dns, "scale": _scale, "idle": _idle}[given.what](given)
+    {"latency": _latency, "scale": _scale, "idle": _idle}[given.what](given)
 
 
 def _latency(given: argparse.Namespace) -> None:
@@ -66,34 +64,6 @@ def _latency(given: argparse.Namespace) -> None:
                     f"fake server, {services} services, from the start of the write",
                     _changes(provider, orders.put, given.events),
                 )
-
-
-def _dns(given: argparse.Namespace) -> None:
-    if absent := missing("kube-apiserver", "etcd"):
-        print(f"no {absent} here")
-        return
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        with Cluster(folder) as cluster:
-            cluster.put(headless("s0"))
-            cluster.put(slice_of("s0", ["10.1.0.1"]))
-            config = folder / "dnsdisco.yaml"
-            config.write_text(
-                f"providers: [{{type: kubernetes, kubeconfig: {cluster.kubeconfig()}}}]\nforward: {{upstreams: []}}\n"
-            )
-            with Server("--config", str(config), "--http", "off", "--state-dir", "off", cwd=folder) as server:
-                server.until("s0.svc.local", {"10.1.0.1"}, 5)
-                for title, pause_s in (("one after the other", 0.0), ("with 0.2 s of rest between them", 0.2)):
-                    seen_s = []
-                    for at in range(given.events):
-                        address = f"10.{2 if pause_s else 3}.{at // 250 + 1}.{at % 250 + 1}"
-                        time.sleep(pause_s)
-                        began_at = time.perf_counter()
-                        cluster.ask("PUT", PATH, slice_of("s0", [address]))
-                        while server.answers("s0.svc.local") != {address}:
-                            time.sleep(0.0005)
-                        seen_s.append(time.perf_counter() - began_at)
-                    _report(f"to the DNS answer, {title}", seen_s)
 
 
 def _changes(provider: KubernetesServiceDiscovery, write: Callable[[str], Any], events: int) -> list[float]:
