@@ -13,11 +13,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dnsdisco.errors import ZoneFileError
+from dnsdisco.errors import Problem, ZoneFileError
 from dnsdisco.model.delta import ZoneRecord
-from dnsdisco.zone.master import parse
+from dnsdisco.zone.master import usable
 
 LOOK_EVERY_S = 0.5  # a change shows within a second; two stats a second of a few files cost nothing
+WARNED_MAX = 20  # faults of one version of a file in the log
 FILE_OCTETS_MAX = 64 * 1024 * 1024  # ten times what RECORDS_MAX of the parser needs
 
 _Stamp = tuple[int, int, int, int]
@@ -27,6 +28,7 @@ _Stamp = tuple[int, int, int, int]
 class _File:
     stamp: _Stamp | None = None
     records: list[ZoneRecord] = field(default_factory=list)
+    is_whole: bool = False  # they are all that a version without faults said
 
 
 class ZoneRecords:
@@ -102,21 +104,32 @@ class ZoneFiles:
                 continue
             file.stamp = stamp
             try:
-                records = self._read(path)
+                records, problems = self._read(path)
             except ZoneFileError as error:
-                self._warn(str(error) + ("; its old records stay" if file.records else "; it is left out"))
+                records, problems = [], [Problem(path, error.line, 0, "", error.reason)]
+            keeps_old = bool(problems and file.is_whole and file.records)
+            self._tell_of(problems, keeps_old=keeps_old, is_usable=bool(records))
+            if keeps_old or (problems and not records):
                 continue
             is_changed = is_changed or records != file.records
-            file.records = records
+            file.records, file.is_whole = records, not problems
         if is_changed and not self._stop.is_set():
             self._tell(self.records())
 
-    def _read(self, path: str) -> list[ZoneRecord]:
+    def _tell_of(self, problems: list[Problem], *, keeps_old: bool, is_usable: bool) -> None:
+        """What was whole is better than a part of the new; a part is better than nothing."""
+        what = "its old records stay" if keeps_old else "this record is left out" if is_usable else "nothing of the file is used"
+        for problem in problems[:WARNED_MAX]:
+            self._warn(f"{problem.file}:{problem.line}: {problem.message}; {what}")
+        if len(problems) > WARNED_MAX:
+            self._warn(f"{problems[0].file}: {len(problems) - WARNED_MAX} more; `dnsdisco check` shows them all")
+
+    def _read(self, path: str) -> tuple[list[ZoneRecord], list[Problem]]:
         try:
             octets = Path(path).read_bytes()
             if len(octets) > FILE_OCTETS_MAX:
                 raise ZoneFileError(path, 0, f"{len(octets)} octets; at most {FILE_OCTETS_MAX} are read")
-            return parse(octets.decode(), path, self.zones)
+            return usable(octets.decode("utf-8-sig"), path, self.zones)
         except OSError as error:
             raise ZoneFileError(path, 0, error.strerror or str(error)) from error
         except UnicodeDecodeError as error:

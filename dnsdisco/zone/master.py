@@ -36,23 +36,35 @@ _NAME_FIELDS = {
 
 
 def parse(text: str, path: str, zones: tuple[str, ...]) -> list[tuple[Labels, ExtraRecord]]:
-    """The records of *text* with the zone each is in. Raises ZoneFileError at the first fault: a file is used whole or not at all.
+    """The records of *text* with the zone each is in. Raises ZoneFileError at the first fault.
 
     The origin is the first zone until $ORIGIN says otherwise. SOA and NS of a zone's own name are read over: those are made.
     """
-    records = []
-    for item in _read(text, path, zones):
-        if isinstance(item, Problem):
-            raise ZoneFileError(path, item.line, item.message)
-        records.append(item)
-        if len(records) > RECORDS_MAX:
-            raise ZoneFileError(path, 0, f"more than {RECORDS_MAX} records")
+    records, problems = usable(text, path, zones)
+    if problems:
+        raise ZoneFileError(path, problems[0].line, problems[0].message)
     return records
+
+
+def usable(text: str, path: str, zones: tuple[str, ...]) -> tuple[list[tuple[Labels, ExtraRecord]], list[Problem]]:
+    """As parse(), without the records that have a fault, and each fault with its line. Of a text in which one cannot tell where a record
+    ends, or under which name the next ones stand, nothing is usable."""
+    state = _State(zones)
+    records: list[tuple[Labels, ExtraRecord]] = []
+    problems: list[Problem] = []
+    for item in _read(text, path, state):
+        if isinstance(item, Problem):
+            problems.append(item)
+        else:
+            records.append(item)
+        if len(records) > RECORDS_MAX:
+            return [], [*problems, Problem(path, 0, 0, "", f"more than {RECORDS_MAX} records")]
+    return ([] if state.is_lost else records), problems
 
 
 def check(text: str, path: str, zones: tuple[str, ...]) -> list[Problem]:
     """Every fault of *text*, with its line."""
-    return [item for item in _read(text, path, zones) if isinstance(item, Problem)]
+    return usable(text, path, zones)[1]
 
 
 class _State:
@@ -63,10 +75,10 @@ class _State:
         self.default_ttl: int | None = None
         self.last_ttl: int | None = None
         self.types: dict[Labels, set[int]] = {}
+        self.is_lost = False  # what follows may be something else than was meant
 
 
-def _read(text: str, path: str, zones: tuple[str, ...]) -> Iterator[Problem | tuple[Labels, ExtraRecord]]:
-    state = _State(zones)
+def _read(text: str, path: str, state: _State) -> Iterator[Problem | tuple[Labels, ExtraRecord]]:
     try:
         for number, is_indented, words in lines(text):
             try:
@@ -77,18 +89,22 @@ def _read(text: str, path: str, zones: tuple[str, ...]) -> Iterator[Problem | tu
                 if record is not None:
                     yield record
     except LineError as error:
+        state.is_lost = True
         yield Problem(path, error.line, 1, "", str(error))
 
 
 def _entry(state: _State, words: list[Token], *, is_indented: bool) -> tuple[Labels, ExtraRecord] | None:
     first = words[0].text
     if first.startswith("$") and not words[0].is_quoted:
+        state.is_lost, was_lost = True, state.is_lost
         _directive(state, first.upper(), [word.text for word in words[1:]])
+        state.is_lost = was_lost
         return None
     if is_indented:
         if state.owner is None:
-            raise WireError("the first record has no owner")
+            raise WireError("there is no owner above this record")
     else:
+        state.owner = None  # what is indented below a name that makes no sense is not the name's before
         state.owner = _absolute(state, first)
         words = words[1:]
     ttl, words = _ttl_and_class(state, words)

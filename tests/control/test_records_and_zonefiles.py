@@ -148,7 +148,7 @@ def test_a_broken_file_keeps_its_old_records_and_says_where_once(told: Told, tmp
     assert told.names() == ["www"]
     assert len(told.warnings) == 1
     assert f"{tmp_path}/b.zone:1:" in told.warnings[0]
-    assert told.warnings[0].endswith("; it is left out")
+    assert told.warnings[0].endswith("; nothing of the file is used")
     write(path, "www 60 IN A 10.0.0.9", "broken IN")
     until(lambda: len(told.warnings) == 2)
     assert f"{path}:2:" in told.warnings[1]
@@ -160,6 +160,28 @@ def test_a_broken_file_keeps_its_old_records_and_says_where_once(told: Told, tmp
     until(lambda: len(told.records) == 2)
     assert told.records[-1][0][1].rdata == b"\x0a\0\0\x09"
     files.stop()
+
+
+def test_at_the_start_a_fault_costs_its_own_record_alone(told: Told, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.zone", "www 60 A 10.0.0.1", "x A nonsense", "x.example.com. A 10.0.0.1", "mail A 10.0.0.2")
+    files = watch(told, path)
+    assert told.names() == ["www", "mail"]
+    assert [warning.split(":")[1] for warning in told.warnings] == ["2", "3"]
+    assert all(warning.endswith("; this record is left out") for warning in told.warnings)
+    write(path, "www 60 A 10.0.0.1", "x A 10.0.0.3", "x.example.com. A 10.0.0.1", "mail A 10.0.0.2")  # mended one after the other
+    until(lambda: told.names() == ["www", "x", "mail"])
+    write(path, "www 60 A 10.0.0.1", "x A 10.0.0.3")
+    until(lambda: told.names() == ["www", "x"])
+    write(path, "www 60 A 10.0.0.1", "x A nonsense")  # now there is something better than a part
+    until(lambda: told.warnings[-1].endswith("; its old records stay"))
+    assert told.names() == ["www", "x"]
+    files.stop()
+
+
+def test_many_faults_are_a_few_lines(told: Told, tmp_path: Path) -> None:
+    watch(told, write(tmp_path / "a.zone", "ok A 10.0.0.1", *(f"x{n} A nonsense" for n in range(100)))).stop()
+    assert len(told.warnings) == zonefiles.WARNED_MAX + 1
+    assert "80 more; `dnsdisco check` shows them all" in told.warnings[-1]
 
 
 def test_a_swapped_symbolic_link_above_the_file_is_seen(told: Told, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsdisco.errors import ZoneFileError
-from dnsdisco.zone.master import check, parse
+from dnsdisco.zone.master import check, parse, usable
 
 ZONES = ("svc.local", "svc.internal")
 
@@ -49,7 +49,7 @@ def test_the_owner_and_the_ttl_carry_on():
     [
         ("a A", 1, "without data"),
         ("a", 1, "without a type"),
-        (" A 10.0.0.1", 1, "no owner"),
+        (" A 10.0.0.1", 1, "no owner above"),
         ("ok A 10.0.0.1\na NOSUCH x", 2, "not a record type"),
         ("a A 10.0.0.1.2", 1, "10.0.0.1.2"),
         ("a.example.com. A 10.0.0.1", 1, "not in a zone of ours"),
@@ -79,6 +79,24 @@ def test_faults_have_their_line(text, line, words):
 
 def test_all_faults_are_told_at_once():
     assert [problem.line for problem in check("a A x\nb A 10.0.0.1\nc A y\n", "x", ZONES)] == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("text", "owners", "lines"),
+    [
+        ("a A 10.0.0.1\nb A x\nc A 10.0.0.2", [("a",), ("c",)], [2]),
+        ("a A 10.0.0.1\nb..b A 10.0.0.9\n  A 10.0.0.3\nc A 10.0.0.2", [("a",), ("c",)], [2, 3]),  # not a's third line
+        ("a A x\n  A 10.0.0.2", [("a",)], [1]),
+        ("a A 10.0.0.1\na CNAME b", [("a",)], [2]),
+        ("a A 10.0.0.1\nb TXT ( x\nc A 10.0.0.2", [], [2]),  # one cannot tell where b ends
+        ("a A 10.0.0.1\n$ORIGIN a..b.\nc A 10.0.0.2", [], [2]),  # … nor what c is called
+        ("a A 10.0.0.1\n$INCLUDE x\nc A 10.0.0.2", [], [2]),
+    ],
+)
+def test_what_is_usable_of_a_text_with_faults(text, owners, lines):
+    records, problems = usable(text, "x", ZONES)
+    assert [record.owner for _, record in records] == owners
+    assert [problem.line for problem in problems] == lines
 
 
 def test_what_a_zone_has_anyway_is_read_over():
