@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from math import gcd
 
 from dnsdisco.wire import edns as edns_room
@@ -37,7 +36,7 @@ class Prepared:
             size = sum(map(len, answer)) * kept // len(answer) + len(rest)
             count = max(ORDERS_MIN, min(ORDERS, ORDERS_OCTETS_MAX // size))
             count = 1 << count.bit_length() - 1
-        self.bodies = shared(b"".join(ordered) + rest for ordered in _ordered(answer, reply, count, draw))
+        self.bodies = _bodies(answer, reply, count, draw, rest)
         self.counts = b"".join(number.to_bytes(2, "big") for number in (kept, len(authority), len(additional)))
         self.longest = max(map(len, self.bodies))
         self.is_negative = not answer and not additional and len(authority) == 1 and _is_soa_above(reply.authority[0], qname)
@@ -57,7 +56,7 @@ class Prepared:
         size = HEADER_OCTETS + len(query.question) + len(body) + edns_room.OPT_OCTETS + len(options) + len(ede)
         if size > limit or reply.rcode > 15:
             answer, authority, additional = self.sections
-            ordered = next(iter(_ordered(answer, reply, 1, draw)))
+            ordered = _ordered(answer, reply, draw)
             sections = (ordered, authority, additional)
             return assemble(query, flags, reply.rcode, sections, options=options, ede=reply.ede, limit=limit)
         counts, opt = self.counts, b""
@@ -83,16 +82,10 @@ class Prepared:
         return flags.to_bytes(2, "big") + b"\0\1" + counts, opt
 
 
-def shared(bodies: Iterable[bytes]) -> list[bytes]:
-    """*bodies*, a power of two of them, with the same shares: equal ones are one object, and no more of them than the shares need.
-
-    Two instances have but two orders, and what is not there is in no cache's way.
-    """
-    known: dict[bytes, bytes] = {}
-    all_of_them = [known.setdefault(body, body) for body in bodies]
-    counts = Counter(all_of_them)
-    part = gcd(*counts.values())
-    return all_of_them if part == 1 else [known[body] for body, count in counts.items() for _ in range(count // part)]
+def with_tail(bodies: list[bytes], tail: bytes) -> list[bytes]:
+    """Each of *bodies* with *tail* behind; what is one object stays one."""
+    made = {id(body): body + tail for body in bodies}
+    return [made[id(body)] for body in bodies]
 
 
 def encode(reply: Reply, query: Query, *, recursion: bool, options: bytes, limit: int, draw: Draw) -> bytes:
@@ -100,7 +93,7 @@ def encode(reply: Reply, query: Query, *, recursion: bool, options: bytes, limit
     qname = query.qname or b"\0"
     answer = [encode_record(record, qname) for record in reply.answer]
     sections = (
-        next(iter(_ordered(answer, reply, 1, draw))),
+        _ordered(answer, reply, draw),
         [encode_record(record, qname) for record in reply.authority],
         [encode_record(record, qname) for record in reply.additional],
     )
@@ -108,15 +101,32 @@ def encode(reply: Reply, query: Query, *, recursion: bool, options: bytes, limit
     return assemble(query, flags, reply.rcode, sections, options=options, ede=reply.ede, limit=limit)
 
 
-def _ordered(answer: list[bytes], reply: Reply, count: int, draw: Draw) -> list[list[bytes]]:
-    """*count* orders of the answer's records, each cut to `max_answers`; the records without a weight stay in front."""
+def _ordered(answer: list[bytes], reply: Reply, draw: Draw) -> list[bytes]:
+    """The answer's records in an order by weight, cut to `max_answers`; the records without a weight stay in front."""
     if reply.weights is None:
-        return [answer]
+        return answer
     fixed = len(answer) - len(reply.weights)
     head, tail = answer[:fixed], answer[fixed:]
-    limit = reply.max_answers or len(tail)
-    chosen = [weighted_order(reply.weights, draw)] if count == 1 else orders(reply.weights, count, draw)
-    return [head + [tail[index] for index in order[:limit]] for order in chosen]
+    return head + [tail[index] for index in weighted_order(reply.weights, draw)[: reply.max_answers or len(tail)]]
+
+
+def _bodies(answer: list[bytes], reply: Reply, count: int, draw: Draw, rest: bytes) -> list[bytes]:
+    """*count* orders of the answer's records as _ordered() makes them, with *rest* behind; fewer, where those have the same shares.
+
+    Equal ones are one object. Two instances have but two orders, and what is not there is in no cache's way.
+    """
+    if count == 1 or reply.weights is None:
+        return [b"".join(_ordered(answer, reply, draw)) + rest]
+    fixed = len(answer) - len(reply.weights)
+    head, tail, limit = b"".join(answer[:fixed]), answer[fixed:], reply.max_answers or len(answer)
+    counts: Counter[bytes] = Counter()
+    for order, times in orders(reply.weights, count, draw).items():
+        counts[b"".join((head, *(tail[index] for index in order[:limit]), rest))] += times
+    part = gcd(*counts.values())
+    bodies = [body for body, times in counts.items() for _ in range(times // part)]
+    if len(bodies) > len(counts):  # they are picked in turn, too: the same one should not come in many that follow each other
+        bodies.sort(key=lambda _: draw())
+    return bodies
 
 
 def _is_soa_above(record: RR, qname: bytes) -> bool:

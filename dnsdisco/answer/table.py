@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import TypeAlias
 
-from dnsdisco.answer.prepared import Prepared, shared
+from dnsdisco.answer.prepared import Prepared, with_tail
 from dnsdisco.wire.constants import TYPES
 from dnsdisco.wire.query import HEADER_OCTETS, Query
 from dnsdisco.wire.reply import encode_record, RR
@@ -43,7 +43,7 @@ class Table:
         self._octets = 0
         self._prepared: dict[bytes, Prepared] = {}
         self._dependents: dict[object, set[bytes]] = {}
-        self._drawn: deque[tuple[float, bytes]] = deque()
+        self._drawn: deque[tuple[float, bytes, int]] = deque()  # when it is due, and which prepared answer it was
         self._negatives: dict[tuple[bytes, int, bytes], list[bytes]] = {}
         self._heads: dict[bytes, bytes] = {}  # a few dozen: flags and counts
         self._cells: dict[tuple[int, int], list[int]] = {}
@@ -67,7 +67,7 @@ class Table:
         for token in depends_on:
             self._dependents.setdefault(token, set()).add(question)
         if len(prepared.bodies) > 1:
-            self._drawn.append((now + REDRAW_S, question))
+            self._drawn.append((now + REDRAW_S, question, id(prepared)))
 
     def keep_exact(self, message: bytes, query: Query, prepared: Prepared, *, recursion: bool, limit: int) -> None:
         """Remember *prepared* for the very octets of *message* too, where nothing in them but the name has letters.
@@ -85,7 +85,7 @@ class Table:
         if prepared.is_negative:
             tails = self._negative_tails(prepared.reply.authority[0], query.qname, opt)
         else:
-            tails = shared(body + opt for body in prepared.bodies) if opt else prepared.bodies
+            tails = with_tail(prepared.bodies, opt) if opt else prepared.bodies
             self._octets += _octets_in(tails) if opt else 0
         key = message[2:].lower()
         self.exact[key] = (head, end, tails, len(tails) - 1, self.cell(query.qtype, prepared.reply.rcode))
@@ -134,10 +134,12 @@ class Table:
 
     def redraw(self, now: float) -> None:
         """Forget answers whose orders are old, a few at a time; to be called some times a second."""
-        for _ in range(EVICTED_AT_ONCE):
-            if not self._drawn or self._drawn[0][0] > now:
-                return
-            self._remove(self._drawn.popleft()[1])
+        left = EVICTED_AT_ONCE
+        while left and self._drawn and self._drawn[0][0] <= now:
+            _, question, which = self._drawn.popleft()
+            if id(self._prepared.get(question)) == which:  # else a change was quicker
+                self._remove(question)
+                left -= 1
 
     def clear(self) -> None:
         self.exact.clear()

@@ -22,8 +22,9 @@ RDATA_OCTETS_MAX = 65535 - 512  # leaves room for the header, the question and t
 
 
 def address(text: str) -> bytes:
-    """4 or 16 octets. Raises ValueError."""
-    return ipaddress.ip_address(text).packed
+    """4 or 16 octets; *text* is canonical. Raises ValueError for what is no address."""
+    parts = text.split(".")
+    return bytes(map(int, parts)) if len(parts) == 4 and ":" not in text else ipaddress.ip_address(text).packed
 
 
 def srv(priority: int, weight: int, port: int, target: bytes) -> bytes:

@@ -74,7 +74,7 @@ def test_max_answers_is_a_sample_in_which_everyone_has_a_turn():
 def test_an_order_is_a_permutation(weights, count, source):
     assert sorted(weighted_order(weights, source.random)) == list(range(len(weights)))
     made = orders(weights, count, source.random)
-    assert len(made) == count
+    assert made.total() == count
     for order in made:
         assert sorted(order) == list(range(len(weights)))
 
@@ -83,7 +83,35 @@ def test_prepared_orders_have_exact_shares():
     import random
 
     made = orders([10, 5, 5], 32, random.Random(3).random)
-    assert Counter(order[0] for order in made) == {0: 16, 1: 8, 2: 8}
+    firsts: Counter[int] = Counter()
+    for order, times in made.items():
+        firsts[order[0]] += times
+    assert firsts == {0: 16, 1: 8, 2: 8}
+    assert orders([3, 1], 32, random.Random(3).random) == {(0, 1): 24, (1, 0): 8}
+
+
+def test_no_more_bodies_are_prepared_than_the_shares_need():
+    text = "two: {instances: [{address: 10.0.0.1, weight: 3}, {address: 10.0.0.2, weight: 1}]}"
+    text += "\nmany: {instances: [{address: 10.0.1.1}, {address: 10.0.1.2}, {address: 10.0.1.3}]}"
+    answers = Answers(text)
+    for name in ("two", "many"):
+        answers.ask(f"{name}.svc.local")
+    two, many = answers.responder.table._prepared.values()
+    assert sorted(Counter(two.bodies).values()) == [1, 3]
+    assert len({id(body) for body in two.bodies}) == 2
+    assert len(many.bodies) & len(many.bodies) - 1 == 0  # a power of two: they are picked by a mask
+    assert len({id(body) for body in many.bodies}) == len(set(many.bodies)) <= 6
+
+
+def test_answers_that_changes_have_dropped_are_not_remembered_to_be_drawn_anew():
+    answers = Answers()
+    table = answers.responder.table
+    for _ in range(1000):
+        answers.ask("web.svc.local", "SRV")
+        answers.responder.changed({("web",), (b"web",)})
+    assert len(table._drawn) == 1000
+    table.redraw(answers.now + 60.0)
+    assert not table._drawn
 
 
 @pytest.mark.parametrize(("payload", "limit"), [(None, 512), (512, 512), (1232, 1232), (4096, 4096), (65000, 8192)])
