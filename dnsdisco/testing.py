@@ -28,6 +28,7 @@ from dnsdisco.providers.base import ServiceDiscovery
 from dnsdisco.server.worker import Parameters as WorkerParameters
 from dnsdisco.server.worker import Worker
 
+PORTS_TRIED = 50  # each is free with a chance of one half at the very least
 WAIT_S = 10.0  # for the start, and for a change to be answered: far more than either takes
 
 
@@ -92,7 +93,8 @@ class Server:
         self._thread.start()
         if not self._ready.wait(WAIT_S) or self._error is not None:
             self.__exit__()
-            raise RuntimeError(f"the server is not ready after {WAIT_S} s") from self._error
+            why = f"is not ready after {WAIT_S} s" if self._error is None else f"did not start: {self._error}"
+            raise RuntimeError(f"the server {why}") from self._error
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -128,12 +130,8 @@ class Server:
 
     async def _serve(self) -> None:
         with ExitStack() as sockets:
-            tcp = sockets.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
-            tcp.bind((self.address, 0))
-            tcp.listen(128)
+            udp, tcp = (sockets.enter_context(sock) for sock in _one_port(self.address))
             self.port = tcp.getsockname()[1]
-            udp = sockets.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-            udp.bind((self.address, self.port))
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             sockets.enter_context(ours)
             sockets.enter_context(theirs)
@@ -166,3 +164,18 @@ class Server:
             self._worker.stop()
         if self._control is not None:
             self._control.stop()
+
+
+def _one_port(address: str) -> tuple[socket.socket, socket.socket]:
+    """A UDP and a TCP socket on one port. What is free for TCP may be somebody's for UDP."""
+    for _ in range(PORTS_TRIED):
+        tcp = socket.create_server((address, 0), backlog=128)
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            udp.bind(tcp.getsockname())
+        except OSError:
+            tcp.close()
+            udp.close()
+        else:
+            return udp, tcp
+    raise OSError(f"{PORTS_TRIED} ports of {address} in a row are free for TCP and not for UDP")

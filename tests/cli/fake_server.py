@@ -8,6 +8,8 @@ import threading
 
 import dns.message
 
+from tests.ports import one_port
+
 Reply = bytes
 
 
@@ -17,7 +19,7 @@ class FakeServer:
     def __init__(self, udp=None, tcp=None):
         self.asked = []
         self._answer = {"udp": udp or (lambda query: []), "tcp": tcp or (lambda query: [])}
-        self._tcp, self._udp = _one_port()
+        self._udp, self._tcp = one_port()
         self.port = self._tcp.getsockname()[1]
         self._threads = [threading.Thread(target=run) for run in (self._serve_udp, self._serve_tcp)]
 
@@ -84,17 +86,3 @@ def _rrsets(text):
     for line in text.strip().splitlines():
         owner, ttl, kind, data = line.split(None, 3)
         yield dns.rrset.from_text(owner, int(ttl), "IN", kind, data)
-
-
-def _one_port():
-    """A port that is free for TCP may be somebody's for UDP."""
-    while True:
-        tcp = socket.create_server(("127.0.0.1", 0))
-        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        try:
-            udp.bind(tcp.getsockname())
-        except OSError:
-            tcp.close()
-            udp.close()
-        else:
-            return tcp, udp

@@ -19,6 +19,7 @@ from dnsdisco.cli.answer import decode, EDE_WORDS
 from dnsdisco.errors import WireError
 from dnsdisco.wire import name as wire_name
 from tests.cli.fake_server import FakeServer, reply
+from tests.ports import one_port
 
 WEB = "web.svc.local. 10 A 10.0.0.11\nweb.svc.local. 10 A 10.0.0.12"
 
@@ -221,8 +222,8 @@ def test_lost_datagrams_are_asked_for_again(monkeypatch, capsys):
 def test_silence_is_status_2(how, monkeypatch, capsys):
     monkeypatch.setattr(stub, "TRY_S", 0.05)
     monkeypatch.setattr(stub, "TCP_S", 0.2)
-    with socket.create_server(("127.0.0.1", 0)) as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-        udp.bind(tcp.getsockname())
+    udp, tcp = one_port()
+    with udp, tcp:
         assert main(["query", "web", "--server", f"127.0.0.1:{tcp.getsockname()[1]}", *how]) == 2
     out, err = capsys.readouterr()
     assert out == ""

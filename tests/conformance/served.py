@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 from typing import Self
 
@@ -11,6 +10,7 @@ from dnsdisco.server.tcp import TcpServer
 from dnsdisco.server.udp import UdpListener
 from tests.conformance.exchange import Target
 from tests.kit import Answers
+from tests.ports import one_port
 
 
 class Served:
@@ -23,10 +23,8 @@ class Served:
         self._started = threading.Event()
 
     def __enter__(self) -> Self:
-        self._tcp = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self._udp, self._tcp = one_port()
         self.target = Target(*self._tcp.getsockname()[:2])
-        self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._udp.bind(self.target)
         self._thread.start()
         assert self._started.wait(5)
         return self

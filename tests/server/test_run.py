@@ -25,6 +25,7 @@ from dnsdisco.model.entry import Entry, ProviderState
 from dnsdisco.model.service import Instance, Port, Service
 from dnsdisco.wire.tcp_frame import frame
 from tests.forward.upstream import answer, BlackHole, Say, ScriptedUpstream
+from tests.ports import one_port
 
 STATES = (ProviderState("static", has_synced=True),)
 
@@ -39,15 +40,8 @@ class Process:
     """What the supervisor has of one worker: its sockets, its link, its status pipe."""
 
     def __init__(self, **settings):
-        while True:  # until a port is free for both
-            self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self.udp.bind(("127.0.0.1", 0))
-            self.port = self.udp.getsockname()[1]
-            try:
-                self.tcp = socket.create_server(("127.0.0.1", self.port), backlog=512)
-                break
-            except OSError:
-                self.udp.close()
+        self.udp, self.tcp = one_port()
+        self.port = self.udp.getsockname()[1]
         self.ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.settings = {"zones": ["svc.local"], "listen": [f"127.0.0.1:{self.port}"], "forward": {"upstreams": []}, **settings}
         self.stderr = ""

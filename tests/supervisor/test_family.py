@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.ports import one_port
 from tests.supervisor.harness import ask, ask_tcp, is_alive, RUN, Running, STANDIN, until
 
 
@@ -242,11 +243,8 @@ def test_a_service_manager_is_told(start: Any, tmp_path: Any, kind: str) -> None
 
 
 def test_given_sockets_take_the_place_of_listen_and_all_workers_share_them(start: Any) -> None:
-    udp, tcp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket()
-    tcp.bind(("127.0.0.1", 0))
+    udp, tcp = one_port()
     address = tcp.getsockname()
-    udp.bind(address)
-    tcp.listen()
     other, its_peer = socket.socketpair()
 
     def as_systemd_does() -> None:

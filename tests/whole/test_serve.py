@@ -15,6 +15,7 @@ import pytest
 
 from tests.conformance.probes import PROBES
 from tests.kit import errors, section
+from tests.ports import one_port
 from tests.whole.server import EXAMPLE, Server, Traffic
 
 WEB = """
@@ -103,7 +104,7 @@ def test_a_named_file_that_cannot_be_used_ends_the_start(tmp_path, content, word
 @pytest.mark.parametrize("workers", [1, 2])
 def test_no_known_name_goes_unanswered_when_a_process_is_killed(folder, workers):
     arguments = ("--services", "services.yaml", "--upstream", "none", "--workers", str(workers))
-    with Server(*arguments, cwd=folder) as server, Traffic(server) as first, Traffic(server) as second:
+    with Server(*arguments, cwd=folder) as server, Traffic(server, tries=2) as first, Traffic(server, tries=2) as second:
         time.sleep(0.3)
         for _ in range(3):
             os.kill(server.children()["server"][0], signal.SIGKILL)
@@ -111,6 +112,7 @@ def test_no_known_name_goes_unanswered_when_a_process_is_killed(folder, workers)
             os.kill(server.children()["control"][0], signal.SIGKILL)
             time.sleep(1.2)
         assert set(first.outcomes) == set(second.outcomes) == {"NOERROR"}
+        assert first.asked_again + second.asked_again <= 3  # a query that a worker has in its hands when it is killed goes with it
         assert len(first.replies) > 500
         children = server.children()
         assert (len(children["server"]), len(children["control"])) == (workers, 1)
@@ -260,17 +262,11 @@ def _is_running(pid: int) -> bool:
 
 def test_systemd_gives_sockets_and_hears_of_readiness(folder):
     notify = folder / "notify"
-    with (
-        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear,
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
-        socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
-    ):
+    udp, tcp = one_port()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear, udp, tcp:
         ear.bind(str(notify))
         ear.settimeout(15)
-        tcp.bind(("127.0.0.1", 0))
         port = tcp.getsockname()[1]
-        udp.bind(("127.0.0.1", port))
-        tcp.listen()
 
         arguments = ["--services", "services.yaml", "--upstream", "none"]
         env = {"LISTEN_FDS": "2", "NOTIFY_SOCKET": str(notify)}
