@@ -26,6 +26,15 @@ INSTANCE_KEYS = frozenset({
 })
 # fmt: on
 PORT_KEYS = frozenset({"port", "ports"})
+# What other programs' files call it: none of these is spelled like what it means here.
+_ALSO_CALLED = {
+    "host": "address",
+    "ip": "address",
+    "endpoints": "instances",
+    "status": "health",
+    "metadata": "meta",
+    "labels": "tags",
+}
 
 
 class Shared(NamedTuple):
@@ -190,7 +199,9 @@ def tell_unknown(dot: str, data: Mapping[str, Any], known: frozenset[str], fault
     """A warning for each key that means nothing: it is passed over."""
     for key in data:
         if key not in known:
-            near = difflib.get_close_matches(str(key).lower()[:64], known, n=1, cutoff=0.6)
+            word = str(key).lower()[:64]
+            meant = _ALSO_CALLED.get(word)
+            near = [meant] if meant in known else difflib.get_close_matches(word, known, n=1, cutoff=0.6)
             faults.append((f"{dot}{key}", f"unknown key{f'; did you mean {near[0]}?' if near else ''}", True))
 
 

@@ -369,6 +369,7 @@ def test_one_wrong_record_is_left_out_alone():
     [
         ({"address": "10.0.0.1", "prot": 80}, "prot", "did you mean port?"),
         ({"adress": "x", "address": "10.0.0.1"}, "adress", "did you mean address?"),
+        ({"host": "x", "address": "10.0.0.1"}, "host", "did you mean address?"),
         ({"instances": [{"address": "10.0.0.1", "wieght": 3}]}, "instances[0].wieght", "did you mean weight?"),
         ({"instances": [], "id": "a"}, "id", "belongs into each of `instances`"),
         ({"address": "10.0.0.1", 7: 80}, "7", "unknown key"),
