@@ -287,6 +287,12 @@ def test_one_event_is_one_line_whatever_a_backend_calls_its_services(is_terminal
         def isatty(self) -> bool:
             return is_terminal
 
+        def write(self, text: str) -> int:
+            assert text.endswith(
+                "\n"
+            )  # whole lines: without a buffer (PYTHONUNBUFFERED) two processes write between each other's parts
+            return super().write(text)
+
     before = structlog.get_config()
     stream = Stream()
     try:
