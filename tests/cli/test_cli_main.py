@@ -28,6 +28,15 @@ def run(*args, environ=None, **how):
     )
 
 
+@pytest.mark.parametrize("module", ["dnsdisco", "dnsdisco.cli"])
+def test_it_runs_as_a_module(module):
+    done = subprocess.run(
+        [sys.executable, "-m", module, "url"], capture_output=True, text=True, timeout=30, env=ENVIRON, check=False
+    )
+    assert done.returncode == 2
+    assert "Usage: dnsdisco url" in done.stderr
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help(name, capsys):
     assert main([name, "--help"]) == 0
