@@ -7,6 +7,7 @@ import os
 import pathlib
 import sys
 import tempfile
+from dataclasses import replace
 
 import click
 
@@ -57,9 +58,12 @@ def command(config: str | None, **flags: object) -> None:
     SIGTERM and SIGINT end it, SIGHUP reloads the configuration; a bad one is told and not used.
     """
     from dnsdisco.cli import compose  # noqa: PLC0415  --help needs no schema
+    from dnsdisco.config.load import find  # noqa: PLC0415  likewise
 
     given = compose.source(config, **flags)
     settings = compose.settings(given, is_to_serve=True).plain()
+    if given.config is None:
+        given = replace(given, config=find())  # a file that is gone at a reload is a fault then, not a server without services
     told = {"source": given.plain(), "settings": settings, "worker_settings": for_workers(settings)}
     fd = _inherited(json.dumps(told).encode())
     sys.stdout.flush()

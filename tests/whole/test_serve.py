@@ -218,6 +218,19 @@ def test_reload_keeps_the_old_configuration_when_the_new_one_is_bad(folder):
         assert set(traffic.outcomes) == {"NOERROR"}
 
 
+def test_a_configuration_that_was_found_and_is_gone_at_a_reload_is_a_bad_one(folder):
+    """Not the defaults: those know none of its services."""
+    config = folder / "dnsdisco.yaml"
+    config.write_text("ttl: 7\nhttp: off\nforward: {upstreams: []}\nproviders: [{type: static, path: s/other.yaml}]\n")
+    (folder / "s").mkdir()
+    (folder / "s" / "other.yaml").write_text("other: {address: 10.0.0.77}\n")
+    with Server(cwd=folder) as server:
+        config.unlink()
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_for(r"the new configuration is not used.*no such file")
+        assert server.ask("other.svc.local").answer[0].ttl == 7
+
+
 def test_reloads_under_load_lose_nothing(folder):
     config = folder / "dnsdisco.yaml"
     config.write_text(_config(0))
