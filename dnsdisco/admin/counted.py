@@ -52,6 +52,7 @@ CACHE = {
     "prefetches": "Busy names asked for anew before their end.",
     "kept": "Replies that went into the cache.",
     "distrusted": "Records left out of replies: not of the question's own chain.",
+    "withheld": "Answers with private addresses of public names that were not given (rebind protection).",
     "shed": "Questions answered with SERVFAIL because too many of them waited.",
     "evictions": "Entries that made room for others.",
 }

@@ -17,3 +17,5 @@ class AnswerSettings:
     version: str = ""  # version.bind, version.server (RFC 4892); "": REFUSED
     server_id: str = ""  # id.server, hostname.bind, NSID
     overrides: frozenset[Labels] = frozenset()
+    rebind_protection: bool = False
+    rebind_allowed: frozenset[Labels] = frozenset()  # domains whose names may have private addresses all the same

@@ -50,6 +50,7 @@ class Entry:
         "flags",
         "has_been_refreshed",
         "hits",
+        "is_private",
         "kind",
         "octets",
         "rcode",
@@ -80,6 +81,9 @@ class Entry:
         self.expires_at = now
         self.hits = 0  # in this life; a fresh reply begins anew
         self.uses = 0  # of late: how often eviction passes it over
+        self.is_private = (
+            False  # with addresses that a public name should not have; looked at where that matters (answer/rebinding.py)
+        )
         self.has_been_refreshed = False  # it was busy near its end, and has been asked for anew
         self.octets = (
             ENTRY_OCTETS

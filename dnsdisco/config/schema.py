@@ -146,6 +146,8 @@ class Forward(_Section):
     upstreams: v.Upstreams = ("/etc/resolv.conf",)
     zones: dict[v.Domain, v.Upstreams] = Field(default_factory=dict)
     trust_ad: v.Truth = False
+    rebind_protection: v.Truth = False
+    rebind_allowed: tuple[v.Domain, ...] = ()
 
 
 class Cache(_Section):

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from contextlib import suppress
 from functools import partial
 from typing import NamedTuple, Protocol
 
-from dnsdisco.answer import resolver
+from dnsdisco.answer import rebinding, resolver
 from dnsdisco.answer.resolver_reply import believe, Question
 from dnsdisco.answer.settings import AnswerSettings
 from dnsdisco.cache.cache import Cache, State
@@ -24,7 +24,8 @@ from dnsdisco.errors import UpstreamError, WireError
 from dnsdisco.wire.constants import AD, CD, EDE_NETWORK_ERROR, EDE_OTHER, rcode_to_text, RD, SERVFAIL
 from dnsdisco.wire.name import labels_of
 from dnsdisco.wire.query import Query
-from dnsdisco.wire.reply import fault_reply, WITHOUT_EDNS
+from dnsdisco.wire.relay import records_of
+from dnsdisco.wire.reply import fault_reply, RR, WITHOUT_EDNS
 
 _CROWDED = ((EDE_OTHER, "too many questions wait for an upstream"),)
 
@@ -102,6 +103,11 @@ class _Asking:
         self.is_late = False
 
 
+def _grounds(settings: AnswerSettings) -> Hashable:
+    """What the entries of the cache are judged by when they come in."""
+    return settings.zone.zones, settings.overrides, settings.rebind_protection, settings.rebind_allowed
+
+
 class Asker:
     """Event loop only."""
 
@@ -122,10 +128,19 @@ class Asker:
         before, before_origin = self._settings, self._origin
         self._settings, self.trust_ad, self._origin = settings, trust_ad, origin
         self.cache.configure(limits)
-        if (before.zone.zones, before.overrides) != (settings.zone.zones, settings.overrides):
+        if _grounds(before) != _grounds(settings):
             self.cache.flush()
         elif before_origin != origin:
             self.cache.expire(self._now())
+
+    def is_withheld(self, client: Client, entry: Entry, records: Iterable[RR] = ()) -> bool:
+        """*entry*, or what *records* complete it with, gives a public name a private address, and that is not wanted. Counts."""
+        if not rebinding.is_guarded(client.query.labels, self._settings) or not (
+            entry.is_private or rebinding.has_private(records)
+        ):
+            return False
+        self.cache.statistics.withheld += 1
+        return True
 
     @property
     def waiting(self) -> int:
@@ -198,7 +213,7 @@ class Asker:
         self._tell(asking, finding)
 
     def _learn(self, asking: _Asking, result: Result) -> Finding:
-        (key, _, question), cache, now = asking.asked, self.cache, self._now()
+        (key, spelled, question), cache, now = asking.asked, self.cache, self._now()
         if isinstance(result, UpstreamError):
             reasons = resolver.reasons_of(result)
             stale = cache.fail(key, now, reasons) if resolver.is_to_be_remembered(result) else cache.stale(key, now)
@@ -212,7 +227,10 @@ class Asker:
             else:
                 cache.statistics.distrusted += left_out
                 if item.kind is not Kind.OTHER or cache.stale(key, now) is None:
-                    return Found(cache.keep(key, item, now))
+                    entry = cache.keep(key, item, now)
+                    if rebinding.is_guarded(labels_of(question.qname), self._settings):
+                        entry.is_private = rebinding.has_private(records_of(spelled, entry.counts, entry.body(now)))
+                    return Found(entry)
                 reasons = ((EDE_NETWORK_ERROR, rcode_to_text(item.rcode)),)
             stale = cache.fail(key, now, reasons)
         return Failed(reasons) if stale is None else Found(stale, is_stale=now >= stale.expires_at)

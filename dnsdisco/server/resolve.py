@@ -10,6 +10,7 @@ from typing import assert_never
 
 from dnsdisco.answer import resolver
 from dnsdisco.answer.decision import Decision, Forward, Gather, Want
+from dnsdisco.answer.rebinding import BLOCKED
 from dnsdisco.answer.resolver_reply import CHAIN_MAX, Question
 from dnsdisco.answer.resume import finish, Outcome, Told, Untold
 from dnsdisco.cache.cache import State
@@ -45,7 +46,7 @@ class Resolver:
         now = self._now()
         state, entry = look = self._cache.look(key, now)
         if entry is not None and state is State.FRESH:
-            is_wanted = entry.is_aged(now)
+            is_wanted = entry.is_aged(now) and not entry.is_private
             self._answer(client, Found(entry))
             return entry if is_wanted else None
         if query.flags & RD:
@@ -63,6 +64,9 @@ class Resolver:
             self._reply(client, resolver.failure_reply(finding.reasons, is_remembered=finding.is_remembered))
             return
         entry = finding.entry
+        if self._asker.is_withheld(client, entry):
+            self._reply(client, BLOCKED)
+            return
         self._cache.statistics.stale += finding.is_stale
         if entry.target:
             self._answer_from_here_on(client, finding)
@@ -87,6 +91,9 @@ class Resolver:
         ede = (resolver.stale_reason(finding.entry),) if finding.is_stale else ()
 
         def complete(rest: Reply) -> None:
+            if self._asker.is_withheld(client, finding.entry, rest.answer):
+                self._reply(client, BLOCKED)
+                return
             answer = (*head, *rest.answer)
             self._reply(client, replace(rest, answer=answer, is_authoritative=False, ede=(*ede, *rest.ede), depends_on=None))
 

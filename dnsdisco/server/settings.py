@@ -52,6 +52,8 @@ class WorkerSettings(NamedTuple):
             version=str(identity.get("version") or ""),
             server_id=str(identity.get("server_id") or ""),
             overrides=frozenset(zone_labels(name) for name, _ in forward.zones),
+            rebind_protection=bool((plain.get("forward") or {}).get("rebind_protection")),
+            rebind_allowed=frozenset(map(zone_labels, (plain.get("forward") or {}).get("rebind_allowed") or ())),
         )
         allow = (plain.get("acl") or {}).get("allow")
         cache = {_CACHE_KEYS.get(key, key): int(value) for key, value in (plain.get("cache") or {}).items()}

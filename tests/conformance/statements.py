@@ -149,6 +149,7 @@ ERRORS = (
     (3, "Stale Answer", "a provider has been out of contact for `stale_after`, or no upstream answers: this is what was known"),
     (13, "Cached Error", "asking has just failed; the code beside it says how"),
     (14, "Not Ready", "a provider that might know the name has not been heard yet"),
+    (15, "Blocked", "a private address for a public name, with `forward.rebind_protection`"),
     (18, "Prohibited", "this address may not ask here (`acl`)"),
     (19, "Stale NXDOMAIN Answer", "as 3, and the name did not exist"),
     (20, "Not Authoritative", "not a name of ours, and nobody is asked for it: no upstream, or recursion was not desired"),
