@@ -24,7 +24,7 @@ Exact: TypeAlias = tuple[bytes, int, list[bytes], int, list[int]]
 # All queries of one shape are of one length, so the end of the question is the same for them too.
 
 DENIALS_MAX = 4096  # shapes: lengths of a label times types, flags and OPT records; when full, all are forgotten
-ENTRIES_MAX = 50_000  # each level: services times the types that clients ask for, with room; about 60 MB at the very worst
+ENTRIES_MAX = 50_000  # each level: services times the types that clients ask for, with room; 2 to 3 KB each
 OCTETS_MAX = 64 * 1024 * 1024  # of prepared bodies
 EVICTED_AT_ONCE = 64  # when full: the oldest ones, few enough not to be felt by the query that pays for it
 KNOWN_TYPES = frozenset(TYPES.values())  # those that are counted apart: a client can ask for 65,536

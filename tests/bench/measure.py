@@ -44,8 +44,7 @@ def measure(case: Case, wanted: str, rounds: int, seconds: float) -> dict[str, R
             _say(f"{case.key}: {label} is up")
         path = load.write(folder / "queries", case.queries(case.services, 0))
         for peer in started:
-            _run(case, peer, path, 0.5, is_pinned=is_pinned)
-            _run(case, peer, path, 0.5, is_pinned=is_pinned)
+            _run(case, peer, path, case.warm_s, is_pinned=is_pinned)
         for number in range(1, rounds + 1):
             if case.fresh:
                 path = load.write(folder / "queries", case.queries(case.services, number))
