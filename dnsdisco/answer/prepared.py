@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from math import gcd
 
 from dnsdisco.wire import edns as edns_room
@@ -17,9 +18,12 @@ ORDERS_MIN = 4
 
 
 class Prepared:
-    """`bodies`: the records after the question, one body for each order, a power of two. `is_negative`: nothing but one SOA."""
+    """`bodies`: the records after the question, one body for each order, a power of two. `is_negative`: nothing but one SOA.
 
-    __slots__ = ("bodies", "counts", "exact_keys", "is_negative", "longest", "reply", "sections")
+    `is_drawn`: another drawing would have other orders, and instances in front that had no turn in this one.
+    """
+
+    __slots__ = ("bodies", "counts", "exact_keys", "is_drawn", "is_negative", "longest", "reply", "sections")
 
     def __init__(self, reply: Reply, qname: bytes, draw: Draw) -> None:
         self.reply = reply
@@ -37,6 +41,7 @@ class Prepared:
             count = max(ORDERS_MIN, min(ORDERS, ORDERS_OCTETS_MAX // size))
             count = 1 << count.bit_length() - 1
         self.bodies = _bodies(answer, reply, count, draw, rest)
+        self.is_drawn = count > 1 and not _is_even(reply.weights or (), count)
         self.counts = b"".join(number.to_bytes(2, "big") for number in (kept, len(authority), len(additional)))
         self.longest = max(map(len, self.bodies))
         self.is_negative = not answer and not additional and len(authority) == 1 and _is_soa_above(reply.authority[0], qname)
@@ -127,6 +132,12 @@ def _bodies(answer: list[bytes], reply: Reply, count: int, draw: Draw, rest: byt
     if len(bodies) > len(counts):  # they are picked in turn, too: the same one should not come in many that follow each other
         bodies.sort(key=lambda _: draw())
     return bodies
+
+
+def _is_even(weights: Sequence[int], count: int) -> bool:
+    """Two instances whose shares come out even in *count* orders: nothing of these is left to chance."""
+    total = sum(weights)
+    return len(weights) == 2 and total > 0 and weights[0] * count % total == 0
 
 
 def _is_soa_above(record: RR, qname: bytes) -> bool:

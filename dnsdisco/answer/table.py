@@ -66,7 +66,7 @@ class Table:
         self._octets += _octets_of(prepared)
         for token in depends_on:
             self._dependents.setdefault(token, set()).add(question)
-        if len(prepared.bodies) > 1:
+        if prepared.is_drawn:
             self._drawn.append((now + REDRAW_S, question, id(prepared)))
 
     def keep_exact(self, message: bytes, query: Query, prepared: Prepared, *, recursion: bool, limit: int) -> None:
