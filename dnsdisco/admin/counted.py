@@ -19,6 +19,8 @@ FORWARD = {
     "questions": "Exchanges with upstreams that were begun.",
     "shared": "Questions that joined an exchange that was on its way.",
     "shed": "Questions refused because too many were on their way.",
+    "shed_dead": "Of the refused ones: every upstream is dead, and some were waiting already.",
+    "jostled": "Questions ended early, to make room for newer ones.",
     "failed": "Exchanges that ended without a usable reply.",
     "deadline": "Of the failed ones: nobody answered in time.",
     "sent_udp": "Datagrams sent to upstreams, repeats included.",
@@ -54,6 +56,7 @@ CACHE = {
     "distrusted": "Records left out of replies: not of the question's own chain.",
     "withheld": "Answers with private addresses of public names that were not given (rebind protection).",
     "shed": "Questions answered with SERVFAIL because too many of them waited.",
+    "shed_of_client": "Questions answered with SERVFAIL because too many of one client waited.",
     "evictions": "Entries that made room for others.",
 }
 SERVER = {
@@ -64,6 +67,7 @@ SERVER = {
 }
 TRANSPORTS = ("tcp", "tls", "https")
 LEVELS = {
+    "forward.pending": ("forward_pending_queries", "Different questions on their way to upstreams."),
     "in_flight": ("server_waiting_queries", "Queries that wait for an upstream."),
     "cache.entries": ("cache_entries", "Forwarded answers that are kept."),
     "cache.octets": ("cache_size_bytes", "Size of the forwarded answers that are kept."),

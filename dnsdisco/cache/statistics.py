@@ -14,6 +14,7 @@ class Statistics:
     distrusted: int = 0  # records that were left out of replies: not of the question's own chain
     withheld: int = 0  # answers with private addresses of public names (rebind protection)
     shed: int = 0  # questions answered with SERVFAIL because too many of them waited
+    shed_of_client: int = 0  # … because too many of one client did
 
     def as_dict(self) -> dict[str, int]:
         return {name: getattr(self, name) for name in Statistics.__annotations__}

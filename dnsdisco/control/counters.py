@@ -20,6 +20,7 @@ OTHER = "other"
 LEVELS = frozenset(
     {
         "in_flight",
+        "forward.pending",
         "serial",
         "tcp.open",
         "tls.open",

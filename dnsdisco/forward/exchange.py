@@ -49,8 +49,10 @@ class Exchange:
         "_open",
         "_turns",
         "_untried",
+        "begun_at",
         "dnssec_ok",
         "flags",
+        "is_forlorn",
         "question",
         "slot",
     )
@@ -74,10 +76,13 @@ class Exchange:
         self._turns = 0
         self.slot = 0  # the ticker's
         self._failure: UpstreamError | None = None  # the most telling one so far
+        self.is_forlorn = False  # every upstream was dead when it began
+        self.begun_at = context.now()
+        self._deadline = self.begun_at + context.limits.deadline_s
 
     def begin(self) -> None:
-        self._deadline = self._context.now() + self._context.limits.deadline_s
-        self._take_turn()
+        if self._done is not None:  # else it was abandoned before its turn came
+            self._take_turn()
 
     def abandon(self, reason: UpstreamError) -> None:
         """End it now, with an error."""

@@ -12,6 +12,7 @@ from dnsdisco.errors import UpstreamError
 from dnsdisco.forward.context import Context
 from dnsdisco.forward.exchange import Exchange, Result
 from dnsdisco.forward.health import SLOW_S
+from dnsdisco.forward.line import Line
 from dnsdisco.forward.loops import Loops
 from dnsdisco.forward.message import folded, SENT_FLAGS
 from dnsdisco.forward.poller import Poller
@@ -62,6 +63,8 @@ class Forwarder:
         self._context: Context | None = None
         self._sources: Sources | None = None
         self._pending: dict[_Key, tuple[Exchange, list[Waiter]]] = {}
+        self._hurried: dict[_Key, Exchange] = {}  # of these: begun when `pending_slow` were on their way, the oldest first
+        self._forlorn = 0  # of these: begun when every upstream was dead
         self._probes: set[Exchange] = set()
         self._watch_timer: asyncio.TimerHandle | None = None
 
@@ -72,6 +75,7 @@ class Forwarder:
             loop, self._now, self._random_id, self.limits, self.statistics, Poller(loop), Ticker(loop, self._now), self._suspect
         )
         self._sources = Sources(self._context, self._own)
+        self._line = Line(loop)
         if self._secret:
             self._loops = Loops(self._context, self._secret)
         self.apply(self._settings)
@@ -90,6 +94,7 @@ class Forwarder:
         if self._sources is not None:
             self._sources.close()
         if self._context is not None:
+            self._line.close()
             self._context.poller.close()
             self._context.ticker.close()
             self._context = None
@@ -157,10 +162,6 @@ class Forwarder:
         if self._context is None or self._sources is None:
             waiter(UpstreamError("upstreams", "closed", "not started"))
             return
-        if len(self._pending) >= self.limits.pending:
-            self.statistics.shed += 1
-            waiter(UpstreamError("upstreams", "shed", f"{self.limits.pending} questions are on their way"))
-            return
         route = self._sources.routes.find(question)
         upstreams = self._ranked(
             [upstream for upstream in route.upstreams if not upstream.looping or route.zone not in upstream.looping]
@@ -169,19 +170,50 @@ class Forwarder:
             reason = "they lead back to this server" if route.upstreams else "none can be used"
             waiter(UpstreamError("upstreams", "disabled", reason))
             return
+        is_forlorn = upstreams[0].health.is_dead
+        if is_forlorn and self._forlorn >= self.limits.pending_dead:
+            self.statistics.shed += 1
+            self.statistics.shed_dead += 1
+            waiter(UpstreamError("upstreams", "shed", "none of them answers, and others are waiting already"))
+            return
+        while len(self._pending) >= self.limits.pending:
+            if not self._make_room():
+                self.statistics.shed += 1
+                waiter(UpstreamError("upstreams", "shed", f"{self.limits.pending} questions are on their way"))
+                return
         self.statistics.questions += 1
         waiters = [waiter]
 
-        def done(_: Exchange, result: Result) -> None:
-            self._pending.pop(key, None)
+        def done(exchange: Exchange, result: Result) -> None:
+            del self._pending[key]
+            self._hurried.pop(key, None)
+            self._forlorn -= exchange.is_forlorn
             if isinstance(result, UpstreamError):
                 self.statistics.failed += 1
             for each in waiters:
                 each(result)
 
         exchange = Exchange(question, flags, dnssec_ok, upstreams, self._context, done)
+        exchange.is_forlorn = is_forlorn
+        self._forlorn += is_forlorn
+        if len(self._pending) >= self.limits.pending_slow:
+            self._hurried[key] = exchange
         self._pending[key] = (exchange, waiters)
-        exchange.begin()
+        self._line.begin(exchange)
+
+    @property
+    def pending(self) -> int:
+        """Different questions on their way."""
+        return len(self._pending)
+
+    def _make_room(self) -> bool:
+        """End the oldest question that has had its time; False: there is none."""
+        oldest = next(iter(self._hurried.values()), None)
+        if oldest is None or self._now() - oldest.begun_at < self.limits.jostle_s:
+            return False
+        self.statistics.jostled += 1
+        oldest.abandon(UpstreamError("upstreams", "shed", "it took its time, and newer questions had no room"))
+        return True
 
     def _ranked(self, upstreams: Sequence[Upstream]) -> Sequence[Upstream]:
         """As written, but the slow behind the quick and the dead last; one that lost its place is tried on the side now and then."""

@@ -33,6 +33,9 @@ class ForwardLimits(NamedTuple):
     patience_dead_s: float = 0.2  # one that is known to be dead is asked only when nothing else is left
     repeat_s: float = 0.4  # between repeats, when every upstream has been asked and none has answered
     pending: int = 1024  # different questions on their way; more are shed. dnsmasq has 150, Unbound 2048 a thread
+    pending_slow: int = 512  # of these: may take until the deadline. Those begun while so many were on their way …
+    jostle_s: float = 0.2  # … give their place, after this long, to a new one that finds none (Unbound's rule, and its figure)
+    pending_dead: int = 64  # on their way to upstreams that are all dead: enough to notice when one is back
     wrong_replies: int = 100  # on one socket; then somebody is flooding it, and TCP is asked instead
     doubts: int = 3  # times that one question goes to TCP for doubt at one upstream, before that one has failed
     failures: int = 3  # in a row without any reply, and an upstream counts as dead

@@ -6,7 +6,9 @@ from __future__ import annotations
 class Statistics:
     questions: int = 0  # exchanges begun
     shared: int = 0  # questions that joined one that was on its way
-    shed: int = 0  # refused because ForwardLimits.pending were on their way
+    shed: int = 0  # refused because too many were on their way (ForwardLimits.pending)
+    shed_dead: int = 0  # of these: because every upstream is dead and some were waiting already (ForwardLimits.pending_dead)
+    jostled: int = 0  # ended early, to make room for newer ones (ForwardLimits.jostle_s)
     failed: int = 0  # exchanges that ended without a usable reply
     deadline: int = 0  # of these: nobody answered in time
     sent_udp: int = 0  # datagrams, repeats included

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 STEP_S = 0.02  # timers ring up to this much late, never early; the shortest one is ten times as long
-RINGS_A_TURN = 32  # when a thousand questions run out of time together, the loop's other users have their turn in between
+RINGS_A_TURN = 16  # when a thousand questions run out of time together, the loop's other users have their turn in between
 
 
 class Ringing(Protocol):

@@ -27,7 +27,7 @@ from dnsdisco.wire.query import Query
 from dnsdisco.wire.relay import records_of
 from dnsdisco.wire.reply import fault_reply, RR, WITHOUT_EDNS
 
-_CROWDED = ((EDE_OTHER, "too many questions wait for an upstream"),)
+_CROWDED = ((EDE_NETWORK_ERROR, "too many questions wait for an upstream"),)
 
 Result = bytes | UpstreamError
 
@@ -163,10 +163,7 @@ class Asker:
         elif state is State.FAILED:
             failure = self.cache.failure(asked.key, self._now())
             done(Failed(failure.reasons if failure else (), is_remembered=True))
-        elif self._waiting >= self.limits.waiting or (
-            is_limited and self._waiting_of[client.peer] >= self.limits.waiting_per_client
-        ):
-            self.cache.statistics.shed += 1
+        elif self._is_crowded(client, is_limited=is_limited):
             done(Failed(_CROWDED) if entry is None else Found(entry, is_stale=True))
         else:
             self._waiting += 1
@@ -179,6 +176,16 @@ class Asker:
             if entry is not None:
                 asking.timer = asyncio.get_running_loop().call_later(self.limits.patience_s, self._lose_patience, asking)
             self._ask(asking)
+
+    def _is_crowded(self, client: Client, *, is_limited: bool) -> bool:
+        """One more may not wait, which is counted."""
+        if self._waiting >= self.limits.waiting:
+            self.cache.statistics.shed += 1
+            return True
+        if is_limited and self._waiting_of.get(client.peer, 0) >= self.limits.waiting_per_client:
+            self.cache.statistics.shed_of_client += 1
+            return True
+        return False
 
     def _ask(self, asking: _Asking) -> None:
         key, spelled, question = asking.asked

@@ -131,6 +131,7 @@ class Worker:
         counts["rate_limit.networks"] = len(self.responder.admission.buckets)
         counts |= self._latency.counters()
         counts["in_flight"] = self.responder.in_flight
+        counts["forward.pending"] = self.forwarder.pending
         counts["internal_errors"] = self._internal_errors
         counts["udp.unsent"] = sum(listener.unsent for listener in self._udp)
         if self._tcp is not None:

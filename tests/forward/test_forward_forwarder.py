@@ -123,6 +123,51 @@ def test_what_is_over_the_bound_is_shed_at_once(upstream):
     run(work, upstream.address, limits=ForwardLimits(pending=20))
 
 
+def test_one_that_takes_its_time_gives_its_place_to_a_new_one(upstream):
+    """The first ones may take as long as they like: a slow upstream would otherwise never answer anybody."""
+    upstream.on(lambda asked: asked.qname.startswith("slow"), Say(answer(), after_s=0.6))
+    limits = ForwardLimits(pending=4, pending_slow=2, jostle_s=0.1)
+
+    async def work(forwarder):
+        slow = [asyncio.create_task(ask(forwarder, f"slow{n}.test.")) for n in range(4)]
+        await asyncio.sleep(0)
+        with pytest.raises(UpstreamError) as error:  # too soon for anybody to go
+            await ask(forwarder, "quick.test.")
+        assert (error.value.kind, forwarder.pending) == ("shed", 4)
+        await asyncio.sleep(0.15)
+        assert address_in(await ask(forwarder, "quick.test.")) == "192.0.2.1"
+        assert (forwarder.statistics.jostled, forwarder.statistics.shed) == (1, 1)
+        got = await asyncio.gather(*slow, return_exceptions=True)
+        assert [getattr(each, "kind", "answered") for each in got] == ["answered", "answered", "shed", "answered"]
+        assert forwarder.pending == 0
+        assert not forwarder._hurried
+
+    run(work, upstream.address, limits=limits)
+
+
+def test_no_more_are_on_their_way_than_may_be():
+    limits = ForwardLimits(pending=20, pending_slow=10, jostle_s=0.02, deadline_s=0.5)
+    with BlackHole() as hole:
+
+        async def work(forwarder):
+            most, told = 0, []
+            for n in range(400):
+                forwarder.ask(question(f"n{n}.test."), RD, False, told.append)
+                most = max(most, forwarder.pending)
+                if n % 10 == 0:
+                    await asyncio.sleep(0.01)
+            assert most == 20
+            while len(told) < 400:
+                await asyncio.sleep(0.01)
+            assert {error.kind for error in told} == {"shed", "timeout"}
+            statistics = forwarder.statistics
+            assert statistics.jostled > 0
+            assert statistics.shed > 0
+            assert statistics.questions + statistics.shed == 400
+
+        run(work, hole.address, limits=limits)
+
+
 def test_ports_and_ids_are_not_to_be_foreseen(upstream):
     async def work(forwarder):
         for start in range(0, 2000, 100):
