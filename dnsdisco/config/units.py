@@ -155,7 +155,8 @@ def upstream(value: object) -> str:
     """A resolver to forward to, in canonical form.
 
     `192.0.2.1:53` (port 53 when left out), `tls://192.0.2.1:853#name` (RFC 7858; port 853 when left out, the name is what the
-    certificate is checked against), `https://name/path` (RFC 8484), or the path of a file such as /etc/resolv.conf, which the caller
+    certificate is checked against), `https://host/path` (RFC 8484; `#name` as above
+    where the host is an address), or the path of a file such as /etc/resolv.conf, which the caller
     makes absolute.
     """
     try:
@@ -237,11 +238,18 @@ def _tls_upstream(rest: str) -> str:
 
 
 def _https_upstream(text: str) -> str:
+    text = "https" + text[text.index("://") :].removesuffix("{?dns}")  # a URI template (RFC 8484 §4.1.1)
     parts = urlsplit(text)
     if not parts.hostname or not parts.path.strip("/"):
         raise ValueError("the host or the path is missing, often /dns-query")
-    if parts.username is not None or parts.fragment:
-        raise ValueError("a user name or a fragment has no use here")
+    if parts.username is not None:
+        raise ValueError("a user name has no use here")
+    if parts.fragment:
+        try:
+            ipaddress.ip_address(parts.hostname)
+        except ValueError:
+            raise ValueError("a #name has no use where the host is a name") from None
+        dns_name(parts.fragment)
     if parts.port == 0:
         raise ValueError("port 0 cannot be used")
     return text

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import pathlib
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -93,6 +94,8 @@ def absolute(written: str, folder: str, environ: Mapping[str, str]) -> str:
 
 def upstream(value: object, info: ValidationInfo) -> str:
     canonical = units.upstream(value)
+    if canonical.startswith("https:") and not all(map(find_spec, ("httpx", "h2"))):
+        raise ValueError(f"{units.shown(value)} needs HTTP/2; pip install 'dnsdisco[doh]'")
     return path(canonical, info) if units.is_path(canonical) else canonical
 
 

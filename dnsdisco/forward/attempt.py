@@ -1,4 +1,4 @@
-"""One upstream asked once: over a fresh connected UDP socket, or on a kept stream. What comes back is judged and told to the exchange."""
+"""One upstream asked once: over a fresh connected UDP socket, on a kept stream, or over HTTPS. What comes back is judged and told to the exchange."""
 
 from __future__ import annotations
 
@@ -158,3 +158,41 @@ class StreamAttempt(Attempt):
             if self.upstream.streams.ask(self):
                 return
         self.exchange.on_failure(self, kind, reason)
+
+
+class HttpsAttempt(Attempt):
+    __slots__ = ("_is_over", "query")
+
+    is_stream = True
+
+    def start(self) -> None:
+        exchange = self.exchange
+        # Id 0: equal questions are equal requests (RFC 8484 §4.1). Padded, for TLS hides everything but the length (RFC 8467 §4.1).
+        self.query = b"\0\0" + query_tail(
+            exchange.question, exchange.flags, dnssec_ok=exchange.dnssec_ok, has_edns=self.has_edns, is_padded=True
+        )
+        self._is_over = False
+        assert self.upstream.https is not None
+        if not self.upstream.https.ask(self):
+            raise OSError("as many questions as may be are on their way to it")
+
+    def close(self) -> None:
+        """The request goes on to its end, which frees its place on the connection, and nobody listens."""
+        self._is_over = True
+
+    def on_message(self, message: bytes) -> None:
+        if not self._is_over:
+            self._is_over = True
+            self.exchange.on_reply(self, judge(message, 0, self.exchange.question, is_stream=True), message)
+
+    def on_fault(self, kind: str, reason: str) -> None:
+        if not self._is_over:
+            self._is_over = True
+            self.exchange.on_failure(self, kind, reason)
+
+
+def kind_of(upstream: Upstream, *, is_stream: bool = False) -> type[Attempt]:
+    """How it is asked: over UDP first, or the one way that it was written with. *is_stream*: UDP will not do."""
+    if upstream.https is not None:
+        return HttpsAttempt
+    return StreamAttempt if is_stream or upstream.is_encrypted else UdpAttempt

@@ -17,7 +17,7 @@ import errno
 from collections.abc import Callable, Sequence
 
 from dnsdisco.errors import UpstreamError
-from dnsdisco.forward.attempt import Attempt, StreamAttempt, UdpAttempt
+from dnsdisco.forward.attempt import Attempt, kind_of, UdpAttempt
 from dnsdisco.forward.context import Context
 from dnsdisco.forward.message import end_of_records, rcode_text, Verdict
 from dnsdisco.forward.upstream import Upstream
@@ -153,8 +153,7 @@ class Exchange:
         if self._untried:
             while self._untried:
                 upstream = self._untried.pop()
-                kind = StreamAttempt if upstream.is_encrypted else UdpAttempt
-                if self._start(kind(self, upstream, context, has_edns=upstream.knows_edns(context.now()))):
+                if self._start(kind_of(upstream)(self, upstream, context, has_edns=upstream.knows_edns(context.now()))):
                     gap_s = upstream.health.patience_s()
                     break
         else:
@@ -211,8 +210,9 @@ class Exchange:
             self.on_failure(attempt, "malformed", "too many replies that were not to our question")
             return
         attempt.close()
-        kind = StreamAttempt if is_stream else UdpAttempt
-        other = kind(self, attempt.upstream, self._context, has_edns=has_edns, doubts=attempt.doubts)
+        other = kind_of(attempt.upstream, is_stream=is_stream)(
+            self, attempt.upstream, self._context, has_edns=has_edns, doubts=attempt.doubts
+        )
         if self._start(other):
             self._open.remove(attempt)
         else:

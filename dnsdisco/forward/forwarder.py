@@ -92,7 +92,7 @@ class Forwarder:
         if self._loops is not None:
             self._loops.close()
         if self._sources is not None:
-            self._sources.close()
+            await self._sources.close()
         if self._context is not None:
             self._line.close()
             self._context.poller.close()

@@ -19,7 +19,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable
 
-from dnsdisco.forward.attempt import Attempt, StreamAttempt, UdpAttempt
+from dnsdisco.forward.attempt import Attempt, kind_of
 from dnsdisco.forward.context import Context
 from dnsdisco.forward.mark import Mark, Marks, ZONE_OCTETS_MAX
 from dnsdisco.forward.message import Verdict
@@ -194,8 +194,7 @@ class _Probe:
 
     def begin(self) -> None:
         upstream = self._pair.upstream
-        kind = StreamAttempt if upstream.is_encrypted else UdpAttempt
-        attempt = kind(self, upstream, self._context, has_edns=upstream.knows_edns(self._context.now()))
+        attempt = kind_of(upstream)(self, upstream, self._context, has_edns=upstream.knows_edns(self._context.now()))
         try:
             attempt.start()
         except OSError:  # nobody to ask there now

@@ -6,6 +6,8 @@ import errno
 import socket
 from collections.abc import Iterable
 
+from dnsdisco.forward.address import is_address
+
 WILDCARDS = frozenset(("0.0.0.0", "::"))  # noqa: S104  # compared with, not bound
 
 Own = Iterable[tuple[str, int]]  # the addresses and ports that this server listens on
@@ -16,6 +18,8 @@ def is_own(host: str, port: int, own: Own) -> bool:
 
     An unspecified address (0.0.0.0) as destination means this host.
     """
+    if not is_address(host):
+        return False  # a name: who is there is only known when it is asked
     listens = [address for address, own_port in own if own_port == port]
     if not listens:
         return False

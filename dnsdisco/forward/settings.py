@@ -46,4 +46,7 @@ class ForwardLimits(NamedTuple):
     stream_idle_s: float = 10.0  # what we give our own clients; RFC 7766 §6.2.3 asks for a few seconds
     stream_silence_s: float = 1.0  # a connection on which a question waited this long and nothing came is given up
     connect_s: float = 1.5
+    https_pending: int = 256  # questions on their way to one https upstream, on `streams` connections; servers allow 100 on each
+    https_idle_s: float = 30.0  # a handshake costs more than on the other transports, and servers expect to be kept
+    https_host_s: float = 300.0  # the addresses of a host that was written by name are used so long
     watch_s: float = 2.0  # between two looks at resolv.conf

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Sequence
 
 from dnsdisco.errors import WireError
 from dnsdisco.forward.address import is_path, parse_address, UpstreamAddress
+from dnsdisco.forward.bootstrap import Bootstrap
 from dnsdisco.forward.context import Context
+from dnsdisco.forward.https import HttpsPool, INSTALL, is_installed
 from dnsdisco.forward.own import is_own
 from dnsdisco.forward.resolv_conf import ResolvConf
 from dnsdisco.forward.routes import Route, Routes
@@ -19,6 +21,7 @@ from dnsdisco.wire import name
 log = logging.getLogger("dnsdisco.forward")
 
 ROOT = b"\0"
+RESOLV_CONF = "/etc/resolv.conf"  # asked where an https upstream is, when no other upstream is written by its address
 
 
 class Sources:
@@ -32,6 +35,8 @@ class Sources:
         self._files: dict[str, ResolvConf] = {}
         self._upstreams: dict[UpstreamAddress, Upstream] = {}
         self._tls: ssl.SSLContext | None = None
+        self._bootstrap = Bootstrap(context, self._by_address)
+        self._system: dict[UpstreamAddress, Upstream] = {}  # of RESOLV_CONF
         self._has_told: set[str] = set()  # problems already logged: the files are looked at every two seconds
 
     def apply(self, settings: ForwardSettings) -> None:
@@ -53,9 +58,23 @@ class Sources:
     def upstreams(self) -> Iterable[Upstream]:
         return self._upstreams.values()
 
-    def close(self) -> None:
-        for upstream in self._upstreams.values():
-            upstream.streams.close()
+    async def close(self) -> None:
+        self._bootstrap.close()
+        for upstream in (*self._upstreams.values(), *self._system.values()):
+            await upstream.close()
+
+    def _by_address(self) -> list[Upstream]:
+        """Who may be asked where an upstream is that was written by name."""
+        found = [upstream for upstream in self.routes.general.upstreams if not (upstream.address.is_by_name or upstream.looping)]
+        if found:
+            return found
+        file = ResolvConf(RESOLV_CONF)
+        file.look()
+        for address in file.addresses:
+            if not is_own(address.host, address.port, self._own):
+                upstream = self._system.setdefault(address, Upstream(address, self._context, None))
+                found.append(upstream)
+        return found
 
     def _make_routes(self) -> None:
         before, self._upstreams = self._upstreams, {}
@@ -69,7 +88,7 @@ class Sources:
         self.routes = Routes(general, zones)
         for address, upstream in before.items():
             if address not in self._upstreams:
-                upstream.streams.retire()
+                upstream.retire()
 
     def _route(self, zone: bytes, texts: Iterable[str], before: dict[UpstreamAddress, Upstream]) -> Route[Upstream]:
         usable: list[Upstream] = []
@@ -77,9 +96,7 @@ class Sources:
         for text in texts:
             is_file = is_path(text)
             for address in self._files[text].addresses if is_file else self._parsed(text):
-                upstream = (
-                    self._upstreams.get(address) or before.get(address) or Upstream(address, self._context, self._tls_for(address))
-                )
+                upstream = self._upstreams.get(address) or before.get(address) or self._made(address)
                 self._upstreams[address] = upstream
                 if self._is_ourselves(upstream, text if is_file else ""):
                     # A resolv.conf that names us is how we are meant to be used; an upstream that was written and is us is a fault.
@@ -92,10 +109,14 @@ class Sources:
 
     def _parsed(self, text: str) -> tuple[UpstreamAddress, ...]:
         try:
-            return (parse_address(text),)
+            address = parse_address(text)
         except ValueError as error:
             self._tell(f"forward: {error}: this upstream is left out")
             return ()
+        if address.transport == "https" and not is_installed():
+            self._tell(f"forward: {text!r}: {INSTALL}; this upstream is left out")
+            return ()
+        return (address,)
 
     def _is_ourselves(self, upstream: Upstream, file: str) -> bool:
         if not is_own(upstream.address.host, upstream.address.port, self._own):
@@ -109,6 +130,10 @@ class Sources:
             else:
                 log.warning("upstream %s is ourselves: disabled", upstream)
         return True
+
+    def _made(self, address: UpstreamAddress) -> Upstream:
+        https = HttpsPool(address, self._context, self._bootstrap.resolve) if address.transport == "https" else None
+        return Upstream(address, self._context, self._tls_for(address), https)
 
     def _tls_for(self, address: UpstreamAddress) -> ssl.SSLContext | None:
         if address.transport != "tls":

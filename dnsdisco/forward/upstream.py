@@ -9,6 +9,7 @@ import ssl
 from dnsdisco.forward.address import UpstreamAddress
 from dnsdisco.forward.context import Context
 from dnsdisco.forward.health import Health
+from dnsdisco.forward.https import HttpsPool
 from dnsdisco.forward.stream import StreamPool
 
 log = logging.getLogger("dnsdisco.forward")
@@ -18,11 +19,14 @@ PLAIN_S = 300.0  # … and is asked without for this long, which saves a round t
 
 
 class Upstream:
-    def __init__(self, address: UpstreamAddress, context: Context, tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, address: UpstreamAddress, context: Context, tls: ssl.SSLContext | None, https: HttpsPool | None = None
+    ) -> None:
         self.address = address
         self.family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
         self.socket_address = (address.host, address.port)
-        self.is_encrypted = address.transport == "tls"
+        self.is_encrypted = address.transport != "udp"
+        self.https = https  # None: by the other transports
         self.health = Health(context.limits)
         self.streams = StreamPool(address, context, tls)
         self.own_reason = ""  # why it is ourselves, and therefore never asked
@@ -33,6 +37,17 @@ class Upstream:
 
     def __str__(self) -> str:
         return str(self.address)
+
+    def retire(self) -> None:
+        """It is no longer an upstream; what is on its way ends as it began."""
+        self.streams.retire()
+        if self.https is not None:
+            self.https.retire()
+
+    async def close(self) -> None:
+        self.streams.close()
+        if self.https is not None:
+            await self.https.close()
 
     def knows_edns(self, now: float) -> bool:
         return now >= self._plain_until

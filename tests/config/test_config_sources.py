@@ -208,6 +208,14 @@ def test_no_upstream_at_all(word):
     assert resolve(Source(flags={"upstream": [word]})).forward.upstreams == ()
 
 
+def test_https_without_its_packages_names_the_extra(monkeypatch, folder):
+    (folder / "f.yaml").write_text("forward: {upstreams: ['https://192.0.2.1/dns-query']}\n")
+    assert resolve(Source(config="f.yaml")).forward.upstreams == ("https://192.0.2.1/dns-query",)
+    monkeypatch.setattr("dnsdisco.config.values.find_spec", lambda module: None)
+    with pytest.raises(ConfigError, match=r"f\.yaml:1:.*pip install 'dnsdisco\[doh\]'"):
+        resolve(Source(config="f.yaml"))
+
+
 def test_none_beside_an_upstream_is_a_fault():
     with pytest.raises(ConfigError, match=r"--upstream: expected an upstream .* found 'none'"):
         resolve(Source(flags={"upstream": ["none", "192.0.2.1"]}))

@@ -35,6 +35,14 @@ LIMITS = ForwardLimits()
             "tls://[2001:db8::1]:8853#dns.example",
         ),
         ("tls://192.0.2.1", ("tls", "192.0.2.1", 853, ""), "tls://192.0.2.1:853"),
+        ("https://192.0.2.1/dns-query", ("https", "192.0.2.1", 443, "", "/dns-query"), "https://192.0.2.1/dns-query"),
+        (
+            "https://192.0.2.1:8443/q/a?x=1#dns.example",
+            ("https", "192.0.2.1", 8443, "dns.example", "/q/a?x=1"),
+            "https://192.0.2.1:8443/q/a?x=1#dns.example",
+        ),
+        ("https://[2001:db8::1]/q", ("https", "2001:db8::1", 443, "", "/q"), "https://[2001:db8::1]/q"),
+        ("https://DNS.example/q", ("https", "dns.example", 443, "", "/q"), "https://dns.example/q"),
     ],
 )
 def test_forms_of_an_upstream(text, address, shown):
@@ -46,7 +54,9 @@ def test_forms_of_an_upstream(text, address, shown):
 @pytest.mark.parametrize(
     "text",
     ["", "dns.example", "192.0.2.1:0", "192.0.2.1:65536", "192.0.2.1:x", "[2001:db8::1", "[2001:db8::1]x", "192.0.2.256", "udp://192.0.2.1",
-     "https://dns.example/dns-query", "192.0.2.1:٣"],
+     "https://dns.example", "https://dns.example/", "https://dns.example/a b", "https://dns..example/q", "https://-/q", "https:///q",
+     "https://dns.example/q#name", "https://dns.example:0/q", "https://u@dns.example/q", "https://dns.example/q{?dns}", "tls://dns.example",
+     "192.0.2.1:٣"],
 )  # fmt: skip
 def test_what_is_not_an_upstream_says_why(text):
     with pytest.raises(ValueError, match=r".+: "):
