@@ -30,6 +30,7 @@ FORWARD = {
     "wrong_replies": "Datagrams passed over: no reply to our question.",
     "near_misses": "Replies with a wrong id: somebody may be guessing.",
     "doubtful": "Replies that only TCP could settle.",
+    "other_case": "Of the doubtful ones: the name came back in another case.",
     "floods": "Sockets given up because of too many wrong replies.",
     "truncated": "Replies with TC.",
     "unhelpful": "Replies with SERVFAIL, REFUSED or NOTIMP.",

@@ -148,6 +148,7 @@ class Forward(_Section):
     trust_ad: v.Truth = False
     rebind_protection: v.Truth = False
     rebind_allowed: tuple[v.Domain, ...] = ()
+    case_randomisation: v.Truth = False
 
 
 class Cache(_Section):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from typing import Protocol
 
 from dnsdisco.forward.context import Context
-from dnsdisco.forward.message import judge, query_tail, Verdict
+from dnsdisco.forward.message import judge, mixed_case, query_tail, Verdict
 from dnsdisco.forward.stream import Connection
 from dnsdisco.forward.upstream import Upstream
+from dnsdisco.wire.name import NAME_OCTETS_MAX
 
 DATAGRAMS_A_TURN = 16  # read from one socket in one turn of the loop: a flood on it must not hold up anybody else
 DATAGRAM_OCTETS = 4096  # we ask for 1232; one that is longer is cut, cannot be read, and is settled over TCP
@@ -55,13 +57,16 @@ class Attempt:
 
 
 class UdpAttempt(Attempt):
-    __slots__ = ("_message_id", "_query", "_sock", "_wrong_replies")
+    __slots__ = ("_message_id", "_query", "_question", "_sock", "_wrong_replies")
 
     def start(self) -> None:
         exchange, context = self.exchange, self.context
         self._message_id = context.random_id()
+        self._question = exchange.question
+        if self.upstream.mixes_case(self.asked_at):
+            self._question = mixed_case(exchange.question, int.from_bytes(os.urandom(NAME_OCTETS_MAX // 8 + 1), "big"))
         self._query = self._message_id.to_bytes(2, "big") + query_tail(
-            exchange.question, exchange.flags, dnssec_ok=exchange.dnssec_ok, has_edns=self.has_edns
+            self._question, exchange.flags, dnssec_ok=exchange.dnssec_ok, has_edns=self.has_edns
         )
         self._wrong_replies = 0
         self._sock: socket.SocketType | None = None
@@ -107,7 +112,7 @@ class UdpAttempt(Attempt):
             except OSError as error:  # an ICMP error: nobody listens there, or no way leads there
                 self.exchange.on_failure(self, "refused", error.strerror or str(error))
                 return
-            verdict = judge(reply, self._message_id, self.exchange.question)
+            verdict = judge(reply, self._message_id, self._question)
             if verdict is Verdict.WRONG:
                 statistics.wrong_replies += 1
                 self._wrong_replies += 1

@@ -95,6 +95,8 @@ class Exchange:
         if verdict is Verdict.USABLE or verdict is Verdict.OVERLONG:
             upstream.replied(now, None if attempt.is_stream and not upstream.is_encrypted else now - attempt.asked_at)
             self._note_edns(attempt, now)
+            if not attempt.is_stream:
+                upstream.kept_case()
             self._finish(self._as_asked(reply, is_overlong=verdict is Verdict.OVERLONG))
         elif verdict is Verdict.UNHELPFUL:
             statistics.unhelpful += 1
@@ -122,6 +124,9 @@ class Exchange:
                 statistics.near_misses += 1
             else:
                 statistics.doubtful += 1
+            if verdict is Verdict.OTHER_CASE:
+                statistics.other_case += 1
+                upstream.changed_case(now)
             attempt.doubts += 1
             self._replace(attempt, has_edns=attempt.has_edns, is_stream=True)
 

@@ -26,7 +26,8 @@ class Verdict(Enum):
     TRUNCATED = auto()
     WRONG = auto()  # not a reply to us: passed over
     NEAR_MISS = auto()  # a reply with a wrong id: somebody may be guessing (RFC 5452 §9)
-    DOUBTFUL = auto()  # our id, but the case changed, or no question, or records that cannot be read: ask where nobody can forge
+    OTHER_CASE = auto()  # our id and our question, but for the case of the name: ask where nobody can forge
+    DOUBTFUL = auto()  # our id, but no question, or records that cannot be read: the same
 
 
 def query_tail(question: bytes, flags: int, *, dnssec_ok: bool, has_edns: bool = True, is_padded: bool = False) -> bytes:
@@ -62,7 +63,7 @@ def judge(reply: bytes, message_id: int, question: bytes, *, is_stream: bool = F
         if not is_same_question(asked, question):
             return Verdict.WRONG
         if not is_stream:
-            return Verdict.DOUBTFUL
+            return Verdict.OTHER_CASE
     if reply[2] & 2:
         return Verdict.TRUNCATED
     if rcode in _UNHELPFUL:
@@ -78,6 +79,17 @@ def judge(reply: bytes, message_id: int, question: bytes, *, is_stream: bool = F
 def folded(question: bytes) -> bytes:
     """*question* with its name in lower case. Type and class keep their octets: HTTPS (65) is not type 97."""
     return question[:-4].lower() + question[-4:]
+
+
+def mixed_case(question: bytes, bits: int) -> bytes:
+    """*question* with each letter of its name in the case that the next of *bits* says: a guesser has to know these as well
+    (draft-vixie-dnsext-dns0x20). Octets of a length are below 64, and letters above it."""
+    name = bytearray(question[:-4])
+    for at, octet in enumerate(name):
+        if 0x41 <= octet & 0xDF <= 0x5A:
+            name[at] = octet & 0xDF | (bits & 1) << 5
+            bits >>= 1
+    return bytes(name) + question[-4:]
 
 
 def is_same_question(one: bytes, other: bytes) -> bool:

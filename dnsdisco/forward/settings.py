@@ -12,6 +12,7 @@ class ForwardSettings(NamedTuple):
     upstreams: tuple[str, ...] = ()
     zones: tuple[tuple[str, tuple[str, ...]], ...] = ()
     trust_ad: bool = False
+    case_randomisation: bool = False
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> ForwardSettings:
@@ -20,6 +21,7 @@ class ForwardSettings(NamedTuple):
             upstreams=tuple(plain.get("upstreams") or ()),
             zones=tuple((zone, tuple(upstreams or ())) for zone, upstreams in (plain.get("zones") or {}).items()),
             trust_ad=bool(plain.get("trust_ad", False)),
+            case_randomisation=bool(plain.get("case_randomisation", False)),
         )
 
 

@@ -98,6 +98,7 @@ class Sources:
             for address in self._files[text].addresses if is_file else self._parsed(text):
                 upstream = self._upstreams.get(address) or before.get(address) or self._made(address)
                 self._upstreams[address] = upstream
+                upstream.is_case_random = self._settings.case_randomisation
                 if self._is_ourselves(upstream, text if is_file else ""):
                     # A resolv.conf that names us is how we are meant to be used; an upstream that was written and is us is a fault.
                     is_configured = is_configured or not is_file

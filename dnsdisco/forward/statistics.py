@@ -18,6 +18,7 @@ class Statistics:
     wrong_replies: int = 0  # passed over: not to our question
     near_misses: int = 0  # replies with a wrong id
     doubtful: int = 0  # replies that only TCP could settle
+    other_case: int = 0  # of these: the name came back in another case
     floods: int = 0  # sockets given up because of ForwardLimits.wrong_replies
     truncated: int = 0  # replies with TC
     unhelpful: int = 0  # SERVFAIL, REFUSED, NOTIMP

@@ -16,6 +16,8 @@ log = logging.getLogger("dnsdisco.forward")
 
 PLAIN_STREAK = 3  # questions in a row that were FORMERR with EDNS and fine without: it does not know EDNS …
 PLAIN_S = 300.0  # … and is asked without for this long, which saves a round trip each time
+FOLDED_STREAK = 3  # replies in a row with the name in another case: it does not keep the case (or somebody guesses well) …
+FOLDED_S = 300.0  # … and is asked in the client's own for this long, which saves a connection each time
 
 
 class Upstream:
@@ -32,8 +34,9 @@ class Upstream:
         self.own_reason = ""  # why it is ourselves, and therefore never asked
         self.looping: set[bytes] = set()  # zones (lower-cased wire form) for which it leads back to us, and is not asked now
         self._context = context
-        self._plain_streak = 0
-        self._plain_until = float("-inf")
+        self._plain_streak = self._folded_streak = 0
+        self._plain_until = self._folded_until = float("-inf")
+        self.is_case_random = False  # as the configuration says
 
     def __str__(self) -> str:
         return str(self.address)
@@ -60,6 +63,19 @@ class Upstream:
 
     def answered_with_edns(self) -> None:
         self._plain_streak = 0
+
+    def mixes_case(self, now: float) -> bool:
+        """The case of a name in a datagram to it is chance."""
+        return self.is_case_random and now >= self._folded_until
+
+    def changed_case(self, now: float) -> None:
+        self._folded_streak += 1
+        if self.is_case_random and self._folded_streak >= FOLDED_STREAK:
+            self._folded_streak, self._folded_until = 0, now + FOLDED_S
+            log.info("upstream %s does not keep the case of names: asked without case_randomisation for %d s", self, FOLDED_S)
+
+    def kept_case(self) -> None:
+        self._folded_streak = 0
 
     def replied(self, now: float, took_s: float | None = None) -> None:
         if self.health.replied(now, took_s):

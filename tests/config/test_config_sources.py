@@ -47,7 +47,7 @@ def test_the_defaults(folder):
         "srv_weight_scale": 1,
         "providers": [{"type": "static", **common}, {"type": "env", **common}],
         "zone_files": [],
-        "forward": {"upstreams": ["/etc/resolv.conf"], "zones": {}, "trust_ad": False, "rebind_protection": False, "rebind_allowed": []},
+        "forward": {"upstreams": ["/etc/resolv.conf"], "zones": {}, "trust_ad": False, "rebind_protection": False, "rebind_allowed": [], "case_randomisation": False},
         "cache": {"size": 10000, "min_ttl": 0, "max_ttl": 86400, "negative_max_ttl": 300, "serve_stale": 86400},
         "acl": {"allow": ["127.0.0.0/8", "::1/128", *units.PRIVATE_NETWORKS]},
         "rate_limit": {
@@ -111,6 +111,7 @@ forward:
   trust_ad: true
   rebind_protection: true
   rebind_allowed: [Corp.Example.]
+  case_randomisation: true
 cache: {size: 0, min_ttl: 5, max_ttl: 1h, negative_max_ttl: 1m, serve_stale: 0}
 acl: {allow: [127.0.0.1, private, 10.0.0.0/8]}
 rate_limit: {responses_per_second: off, slip: 1, ipv4_prefix: 32, ipv6_prefix: 64, exempt: [192.0.2.7]}
@@ -162,6 +163,7 @@ def test_everything_in_the_file_normalised(folder):
             "trust_ad": True,
             "rebind_protection": True,
             "rebind_allowed": ["corp.example"],
+            "case_randomisation": True,
         },
         "cache": {"size": 0, "min_ttl": 5, "max_ttl": 3600, "negative_max_ttl": 60, "serve_stale": 0},
         "acl": {"allow": ["127.0.0.1/32", *units.PRIVATE_NETWORKS]},

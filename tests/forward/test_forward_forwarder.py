@@ -317,7 +317,7 @@ def test_a_bad_upstream_is_left_out_alone(upstream, caplog):
     async def work(forwarder):
         assert address_in(await ask(forwarder, "x.test.")) == "192.0.2.1"
 
-    run(work, "dns.example", "https://dns.example/dns-query", upstream.address)
+    run(work, "dns.example", "https://dns.example", upstream.address)
     assert sum("left out" in record.message for record in caplog.records) == 2
 
 

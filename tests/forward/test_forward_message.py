@@ -49,7 +49,7 @@ VERDICTS = [
     (lies.longer_name, Verdict.WRONG),
     (lies.wrong_type, Verdict.WRONG),
     (lies.wrong_class, Verdict.WRONG),
-    (lies.wrong_case, Verdict.DOUBTFUL),
+    (lies.wrong_case, Verdict.OTHER_CASE),
     (lies.query_bit, Verdict.WRONG),
     (lies.other_opcode, Verdict.WRONG),
     (lies.no_question, Verdict.WRONG),
