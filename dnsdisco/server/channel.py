@@ -32,6 +32,8 @@ class Owner(Protocol):
     turns: Turns
     counters: Counter[str]
 
+    def has_time(self) -> bool: ...
+
     def ended(self, channel: Channel, reason: str) -> None: ...
 
     def touched(self, channel: Channel) -> None: ...
@@ -86,6 +88,11 @@ class Channel:
         """What the client has begun to send takes too long to come."""
         raise NotImplementedError
 
+    @property
+    def begun_at(self) -> float | None:
+        """When the client began to send what it has not sent whole; None: it is not in the middle of anything, or waits for us."""
+        return None
+
     def _established(self) -> None:
         """The handshake is done."""
 
@@ -102,6 +109,7 @@ class Channel:
         self._sock.setblocking(False)
         with suppress(OSError):  # gone already: the first read will tell
             self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._server.limits.kernel_octets)
         self._read(is_wanted=True)
 
     def stop_reading(self) -> None:
@@ -118,7 +126,7 @@ class Channel:
         elif self._tls is not None and not self._tls.is_established:
             if now - self._opened_at > min(limits.handshake_s, idle_limit_s):
                 self.end("handshake_slow")
-        elif self._is_slow(now):
+        elif self._is_slow(now) or (self.begun_at is not None and now - self.begun_at > idle_limit_s):
             self.end("slow")
         elif self.is_idle and now - self.touched_at > idle_limit_s:
             self.end("idle")
@@ -146,6 +154,18 @@ class Channel:
     # octets in
 
     def _readable(self) -> None:
+        if self._server.has_time():
+            self._read_some()
+        else:  # wait in line, so that whoever is served first in every turn is not the only one
+            self._server.loop.remove_reader(self._sock.fileno())
+            self._server.turns.take(self._take_turn)
+
+    def _take_turn(self) -> None:
+        if self._is_reading and not self._has_ended:
+            self._server.loop.add_reader(self._sock.fileno(), self._readable)
+            self._read_some()
+
+    def _read_some(self) -> None:
         try:
             octets = self._sock.recv(READ_OCTETS)
         except (BlockingIOError, InterruptedError):

@@ -55,6 +55,7 @@ class TcpServer:
         self._all_ended: asyncio.Future[None] | None = None  # while draining
         self._is_accepting = False
         self._logged_at = float("-inf")
+        self._turn_began_at: float | None = None  # for the connections, in this turn of the loop
 
     def start(self) -> None:
         self._is_accepting = True
@@ -91,6 +92,20 @@ class TcpServer:
         """Something happened on it: others have been idle for longer."""
         if connection in self.connections:
             self.connections.move_to_end(connection)
+
+    def has_time(self) -> bool:
+        """This turn of the loop has time for the questions of one more connection."""
+        now = self.now()
+        if self._turn_began_at is None:
+            self._turn_began_at = now
+            self.loop.call_soon(self._end_turn)  # with the next one
+        if now - self._turn_began_at <= self.limits.turn_s:
+            return True
+        self.counters["waited"] += 1
+        return False
+
+    def _end_turn(self) -> None:
+        self._turn_began_at = None
 
     def ended(self, connection: Channel, reason: str) -> None:
         """A connection has closed itself."""
@@ -149,12 +164,25 @@ class TcpServer:
         sock.close()
 
     def _send_away(self, reason: str, peer: str = "") -> bool:
-        """Close the connection (of *peer*) that has been idle the longest. False: all are at work."""
+        """Make room for a newcomer: close the connection (of *peer*) that has been idle the longest, but one that has only just come
+        not before one that does not get on with its message. False: all are at work."""
+        youngest_at = self.now() - self.limits.begun_s
+        idle, slowest, begun_at = None, None, youngest_at
         for connection in self.connections:
-            if connection.is_idle and (not peer or connection.peer == peer):
-                connection.end(reason)
-                return True
-        return False
+            if peer and connection.peer != peer:
+                continue
+            if connection.is_idle:
+                if connection.touched_at <= youngest_at:
+                    connection.end(reason)
+                    return True
+                idle = idle or connection
+            elif connection.begun_at is not None and connection.begun_at <= begun_at:
+                slowest, begun_at = connection, connection.begun_at
+        if slowest is not None:
+            slowest.end("slow_in_a_crowd")
+        elif idle is not None:
+            idle.end(reason)
+        return slowest is not None or idle is not None
 
     def _pause(self, sock: socket.socket, error: OSError) -> None:
         """The listening socket stays readable: without a pause the loop would spin."""

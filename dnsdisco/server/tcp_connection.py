@@ -43,6 +43,10 @@ class Connection(Channel):
     def is_idle(self) -> bool:
         return not (self._in_flight or self._unsent) and self._frames.is_between_messages
 
+    @property
+    def begun_at(self) -> float | None:
+        return None if self._in_flight or self._unsent else self._message_at
+
     def send(self, reply: bytes) -> None:
         """The responder's way back: one reply, at once or later."""
         if self._has_ended:

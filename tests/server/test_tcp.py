@@ -477,3 +477,71 @@ def test_five_hundred_dripping_and_idle_clients_do_not_keep_a_new_one_out():
         assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
 
     run(work, connections=200)
+
+
+def test_at_the_bound_one_that_does_not_get_on_goes_before_one_that_has_only_just_come():
+    async def work(server, address):
+        drips = [await asyncio.open_connection(*address) for _ in range(3)]
+        for _, writer in drips:
+            writer.write(b"\0")
+        await asyncio.sleep(0.2)
+        fresh = [await asyncio.open_connection(*address) for _ in range(3)]
+        await asyncio.sleep(0.02)
+        for number, (reader, writer) in enumerate(fresh):  # they have come at once, and are not sent away by each other
+            writer.write(frame(question(number)))
+            assert (await read_reply(reader))[:2] == number.to_bytes(2, "big")
+        for reader, _ in drips:
+            assert await is_closed_within(reader, 1.0)
+        assert server.counters["slow_in_a_crowd"] == 3
+        for _, writer in drips + fresh:
+            writer.close()
+
+    run(work, connections=3)
+
+
+def test_the_time_for_a_message_shrinks_with_the_idle_time():
+    async def work(server, address):
+        clients = [await asyncio.open_connection(*address) for _ in range(10)]
+        clients[0][1].write(b"\0")
+        assert await is_closed_within(clients[0][0], 2.0)
+        assert server.counters["slow"] == 1
+        for _, writer in clients:
+            writer.close()
+
+    run(work, connections=10, idle_s=60.0, idle_min_s=0.3, message_s=60.0)
+
+
+def test_the_kernel_holds_little_for_a_client_that_does_not_read():
+    async def work(server, address):
+        client = socket.socket()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(address)
+        client.setblocking(False)
+        with suppress(BlockingIOError):
+            while True:
+                client.send(frame(question(1, b"b")) * 50)
+                await asyncio.sleep(0)
+        await asyncio.sleep(0.1)
+        assert server.responder.asked * 8000 < 1 << 20  # without a bound of its own the kernel takes four times as much
+        client.close()
+
+    run(work)
+
+
+def test_many_busy_connections_leave_the_loop_to_others_and_each_has_its_turn():
+    async def work(server, address):
+        clients = [await asyncio.open_connection(*address) for _ in range(20)]
+        for _, writer in clients:
+            writer.write(frame(question(1)) * 50)
+        got = [await asyncio.gather(*(read_reply(reader, 10.0) for reader, _ in clients)) for _ in range(50)]
+        assert len(got) == 50
+        assert server.counters["waited"] > 0
+        for _, writer in clients:
+            writer.close()
+        half = await asyncio.open_connection(*address)
+        half[1].write(frame(question(2, b"s")))
+        half[1].write_eof()
+        assert (await read_reply(half[0]))[:2] == b"\0\2"
+        half[1].close()
+
+    run(work, turn_s=0.0)
