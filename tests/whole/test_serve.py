@@ -117,7 +117,7 @@ def test_no_known_name_goes_unanswered_when_a_process_is_killed(folder, workers)
         children = server.children()
         assert (len(children["server"]), len(children["control"])) == (workers, 1)
         (folder / "services.yaml").write_text(WEB.replace("10.0.0.1", "10.0.0.9"))
-        server.until("web.svc.local", {"10.0.0.9"}, 2.0)
+        server.until("web.svc.local", {"10.0.0.9"}, 10.0)
 
 
 def test_a_port_that_is_taken_ends_the_start_and_hurts_nobody(folder):
