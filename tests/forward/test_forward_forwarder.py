@@ -217,7 +217,7 @@ def test_a_dead_one_is_probed_and_comes_back(upstream, second, caplog):
         upstream.forget()
         await asyncio.sleep(0.12)
         await ask(forwarder, "y.test.")
-        while not forwarder.statistics.revived:  # noqa: ASYNC110  nobody tells
+        while not forwarder.statistics.revived:
             await asyncio.sleep(0.01)
         assert address_in(await ask(forwarder, "z.test.")) == "192.0.2.1"
         assert forwarder.statistics.revived == forwarder.statistics.died == 1

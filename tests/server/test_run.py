@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import dns.exception
 import dns.flags
@@ -330,7 +331,7 @@ def test_ten_thousand_services_are_taken_between_two_queries():
 
         times = asyncio.run(main())
         assert len(times) > 20
-        assert sorted(times)[len(times) * 95 // 100] < 0.02
+        assert sorted(times)[len(times) * 95 // 100] < 0.2  # 0.01 on an idle machine; all at once would take a second
         assert addresses(made.ask("s9999.svc.local")) == ["10.1.39.15"]
 
 
@@ -339,8 +340,10 @@ def test_it_starts_quickly_and_stays_small():
     for _ in range(3):
         with process() as made:
             made.feed(entry("web"))
-            best = min(best, made.wait_ready())
-    assert best < 0.6  # 0.15 on an idle machine; the rest is for others who use it too
+            made.wait_ready()
+            ran_ns = int(Path(f"/proc/{made.process.pid}/schedstat").read_text().split()[0])
+            best = min(best, ran_ns / 1e9)
+    assert best < 0.3  # seconds of a processor: 0.12 in fact
     loaded = subprocess.run(
         [sys.executable, "-c", "import sys, dnsdisco.server.run; print(*sys.modules)"], check=True, capture_output=True, text=True
     ).stdout.split()
