@@ -6,6 +6,7 @@ from enum import auto, Enum
 
 from dnsdisco.wire.constants import AD, CD, FORMERR, NOTIMP, PADDING, rcode_to_text, RD, REFUSED, SERVFAIL
 from dnsdisco.wire.edns import opt_record, option
+from dnsdisco.wire.name import NAME_OCTETS_MAX
 from dnsdisco.wire.name_reader import STEPS_MAX
 from dnsdisco.wire.query import HEADER_OCTETS
 
@@ -103,30 +104,28 @@ def end_of_records(message: bytes, at: int) -> int:
     Names are stepped over, not read, so no pointer can cost more than its two octets; a pointer that does not go backwards is a fault,
     and so are more labels than anybody needs.
     """
-    size, labels = len(message), 0
+    labels = 0
     count = (message[6] << 8 | message[7]) + (message[8] << 8 | message[9]) + (message[10] << 8 | message[11])
-    for _ in range(count):
-        begin = at
-        while True:
-            if at >= size:
-                return 0
-            length = message[at]
-            if length == 0:
-                at += 1
-                break
-            if length >= 0xC0:
-                if at + 1 >= size or (length & 0x3F) << 8 | message[at + 1] >= begin:
+    try:
+        for _ in range(count):
+            begin = at
+            while 0 < (length := message[at]) < 0x40:
+                at += 1 + length
+                labels += 1
+                if at - begin > NAME_OCTETS_MAX - 1:
                     return 0
+            if not length:
+                at += 1
+            elif length >= 0xC0 and (length & 0x3F) << 8 | message[at + 1] < begin:
                 at += 2
-                break
-            labels += 1
-            if length > 63 or at - begin > 254 or labels > STEPS_MAX:
+            else:
                 return 0
-            at += 1 + length
-        if at + 10 > size:
-            return 0
-        at += 10 + (message[at + 8] << 8 | message[at + 9])
-    return at if at <= size else 0
+            at += 10 + (message[at + 8] << 8 | message[at + 9])
+            if labels > STEPS_MAX:
+                return 0
+    except IndexError:  # the message ends before its records do
+        return 0
+    return at if at <= len(message) else 0
 
 
 def rcode_text(reply: bytes) -> str:

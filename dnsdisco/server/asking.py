@@ -226,7 +226,8 @@ class Asker:
             stale = cache.fail(key, now, reasons) if resolver.is_to_be_remembered(result) else cache.stale(key, now)
         else:
             is_ours = partial(resolver.is_answered_here, settings=self._settings)
-            is_partial = resolver.is_in_forward_zone(labels_of(question.qname), self._settings)
+            settings = self._settings
+            is_partial = bool(settings.overrides) and resolver.is_in_forward_zone(labels_of(question.qname), settings)
             try:
                 item, left_out = believe(result, question, is_ours, is_partial=is_partial)
             except WireError as error:

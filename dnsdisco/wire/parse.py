@@ -56,29 +56,32 @@ def places(message: bytes, at: int = 0, most: int = RECORDS_MAX) -> list[Place]:
     found: list[Place] = []
     size = len(message)
     labels = 0
-    for section in (1, 2, 3):
-        count = message[4 + 2 * section] << 8 | message[5 + 2 * section]
-        if len(found) + count > most:
-            raise WireError(f"more than {most} records")
-        for _ in range(count):
-            start = at
-            while at < size and 0 < message[at] <= name.LABEL_OCTETS_MAX:
-                at += 1 + message[at]
-                labels += 1
-            if at >= size or 0 < message[at] < 0xC0:
-                raise WireError("a name that is cut short or of an unknown label type")
-            if labels > STEPS_MAX:
-                raise WireError("names that would cost too much to read")
-            at += 2 if message[at] else 1
-            data = at + 10
-            if data > size:
-                raise WireError("a record is cut short")
-            rtype, rclass, length = _FIELDS(message, at)
-            end = data + length
-            if end > size:
-                raise WireError("a record runs past the message")
-            found.append(_place((section, start, rtype, rclass, at + 4, data, end)))
-            at = end
+    try:
+        for section in (1, 2, 3):
+            count = message[4 + 2 * section] << 8 | message[5 + 2 * section]
+            if len(found) + count > most:
+                raise WireError(f"more than {most} records")
+            for _ in range(count):
+                start = at
+                while 0 < (length := message[at]) <= name.LABEL_OCTETS_MAX:
+                    at += 1 + length
+                    labels += 1
+                if length >= 0xC0:
+                    at += 2
+                elif not length:
+                    at += 1
+                else:
+                    raise WireError("a name of an unknown label type")
+                if labels > STEPS_MAX:
+                    raise WireError("names that would cost too much to read")
+                rtype, rclass, octets = _FIELDS(message, at)
+                end = at + 10 + octets
+                found.append(_place((section, start, rtype, rclass, at + 4, at + 10, end)))
+                at = end
+    except (IndexError, struct.error):
+        raise WireError("a record is cut short") from None
+    if at > size:
+        raise WireError("a record runs past the message")
     return found
 
 
