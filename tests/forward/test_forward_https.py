@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import shutil
+import socket
 import ssl
 import subprocess
 import sys
 import time
 
+import dns.message
+import dns.rcode
 import pytest
 
 from dnsdisco.errors import UpstreamError
@@ -263,6 +268,56 @@ def test_a_host_that_nobody_can_resolve_says_what_to_do(upstream, monkeypatch):
     error = failure(by_name(upstream))
     assert "dns.example cannot be resolved" in error.reason
     assert "https://ADDRESS/PATH#NAME" in error.reason
+
+
+# a server that others wrote
+
+
+@pytest.mark.servers
+@pytest.mark.skipif(shutil.which("unbound") is None, reason="unbound is not installed")
+def test_unbound_over_https(certificate, upstream, tmp_path):  # noqa: F811
+    if "nghttp2" not in subprocess.run(["unbound", "-V"], capture_output=True, text=True, check=False).stdout:
+        pytest.skip("this unbound has no HTTPS")
+    port = free_port()
+    (tmp_path / "unbound.conf").write_text(f"""
+server:
+  interface: 127.0.0.1@{port}
+  https-port: {port}
+  tls-service-key: {certificate}/key.pem
+  tls-service-pem: {certificate}/cert.pem
+  do-daemonize: no
+  username: ""
+  chroot: ""
+  directory: "{tmp_path}"
+  pidfile: "{tmp_path}/unbound.pid"
+  use-syslog: no
+  logfile: "{tmp_path}/unbound.log"
+  num-threads: 1
+  module-config: "iterator"
+  local-zone: "example.test." static
+  local-data: "www.example.test. 60 A 192.0.2.1"
+remote-control:
+  control-enable: no
+""")
+    process = subprocess.Popen(["unbound", "-d", "-c", str(tmp_path / "unbound.conf")])
+    try:
+        for _ in range(200):
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            time.sleep(0.05)
+
+        async def work(forwarder):
+            replies = await asyncio.gather(*(ask(forwarder, "www.example.test.", qtype) for qtype in (1, 16, 28, 15)))
+            assert [dns.message.from_wire(each).rcode() for each in replies] == [dns.rcode.NOERROR] * 4
+            assert b"\xc0\x00\x02\x01" in replies[0]
+            denied = dns.message.from_wire(await ask(forwarder, "none.example.test."))
+            assert denied.rcode() == dns.rcode.NXDOMAIN
+
+        run(work, f"https://127.0.0.1:{port}/dns-query#dns.example")
+    finally:
+        process.terminate()
+        process.wait(10)
 
 
 # without the extra
