@@ -2,7 +2,7 @@
 
 Enters: a question as the client spelled it, the RD, AD and CD bits, DO. Leaves: a reply whose question is proven to be that one, or
 UpstreamError. Nothing is decoded and nothing is kept: the records pass as octets, and what may be sent to a client is decided in
-`answer`. The room does I/O (sockets, timers of the running event loop); `message`, `address`, `health` and `routes` do not.
+`answer`. The room does I/O (sockets, timers and tasks of the running event loop); `message`, `mark`, `address`, `health` and `routes` do not.
 
 The rules (docs/forwarding.md says them for users):
 - Every question goes out from a fresh connected UDP socket with an id from the system's CSPRNG. What comes back and does not match is
@@ -11,7 +11,9 @@ The rules (docs/forwarding.md says them for users):
 - Upstreams are asked in the order they were written, those that are known to be dead last. One that does not answer in time is not
   waited for: the next is asked as well, and the first good reply wins.
 - Every question ends within `ForwardLimits.deadline_s`, and at most `pending` questions are on their way.
-- Nobody waits on a loop: equal questions share one exchange, so a question that comes back to us asks nothing anew.
+- Nobody waits on a loop: equal questions share one exchange, so a question that comes back to us asks nothing anew; and an upstream that
+  leads back to us is found by asking it for a name that only we can know, and left out (`loops.py`).
+- Our own names are answered between two turns: questions begin a few in each (`line.py`).
 
 Read first: `forwarder.py`, then `exchange.py`.
 """
