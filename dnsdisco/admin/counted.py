@@ -54,6 +54,7 @@ CACHE = {
     "failures": "SERVFAIL without asking, because asking had just failed (RFC 9520).",
     "prefetches": "Busy names asked for anew before their end.",
     "kept": "Replies that went into the cache.",
+    "unusable": "Replies that could not be used: malformed, or beyond what one may hold.",
     "distrusted": "Records left out of replies: not of the question's own chain.",
     "withheld": "Answers with private addresses of public names that were not given (rebind protection).",
     "shed": "Questions answered with SERVFAIL because too many of them waited.",
@@ -62,6 +63,7 @@ CACHE = {
 }
 SERVER = {
     "internal_errors": "Faults of dnsdisco itself in a worker; each is in the log.",
+    "udp.cut": "Replies over UDP that were cut to what the client can take (TC).",
     "udp.unsent": "Replies that the kernel would not take.",
     "certificate.changes": "Certificates taken into use by encrypted listeners: one for each worker at its start, then the renewed ones.",
     "certificate.refused": "Certificates that could not be used; the log says why.",
@@ -77,6 +79,11 @@ LEVELS = {
 }
 KINDS = {
     "faults": ("server_faults", "reason", "Queries that were dropped or failed, by reason."),
+    "forgotten": (
+        "server_forgotten",
+        "table",
+        "Times a full table made room: a compiled answer, or all of the denials, cookies, clients or networks at once.",
+    ),
     "rate_limit": (
         "server_rate_limited",
         "outcome",

@@ -47,6 +47,7 @@ class Admission:
         )
         self.buckets = Buckets(rate, (*(_LOOPBACK if trusts_loopback else ()), *_networks(rate.exempt), *_networks(own)))
         self.known: dict[str, Known] = {}
+        self.clients_forgotten = self.networks_forgotten = 0  # times that all of them made room
         # For the datagram loop, by the octets of their addresses: who may ask as much as he likes, and who else may ask, with the
         # tokens of his network by kind of answer.
         self.admitted: set[bytes] = set()
@@ -61,11 +62,13 @@ class Admission:
                 self.buckets.clear()
                 self.known.clear()
                 self.credits.clear()
+                self.networks_forgotten += 1
             is_admitted = any(address in network for network in self._networks)
             is_local = any(address in network for network in _LOOPBACK)
             known = Known(is_admitted, is_local, self.buckets.of(address, now))
             if len(self.known) >= KNOWN_MAX:
                 self.known.clear()
+                self.clients_forgotten += 1
             self.known[peer] = known
         return known
 

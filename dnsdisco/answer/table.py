@@ -38,6 +38,7 @@ class Table:
         self.exact: dict[bytes, Exact] = {}
         self.denials: dict[bytes, Exact] = {}
         self.evictions = 0
+        self.denials_forgotten = 0  # times that all of them made room
         self._entries_max = entries_max
         self._octets_max = octets_max
         self._octets = 0
@@ -104,6 +105,7 @@ class Table:
         head, opt = made
         if len(self.denials) >= DENIALS_MAX:
             self.denials.clear()
+            self.denials_forgotten += 1
         lower = message[2:].lower()
         tails = self._negative_tails(soa, query.qname, opt)
         self.denials[lower[:11] + lower[10 + first :]] = (head, end, tails, 0, self.cell(query.qtype, prepared.reply.rcode))

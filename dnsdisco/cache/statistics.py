@@ -12,6 +12,7 @@ class Statistics:
     prefetches: int = 0  # busy names asked for anew before their end
     kept: int = 0  # replies that went in
     distrusted: int = 0  # records that were left out of replies: not of the question's own chain
+    unusable: int = 0  # replies that could not be used: malformed, or beyond what one may hold
     withheld: int = 0  # answers with private addresses of public names (rebind protection)
     shed: int = 0  # questions answered with SERVFAIL because too many of them waited
     shed_of_client: int = 0  # … because too many of one client did

@@ -21,6 +21,7 @@ SHOWN = (  # counter, what it says
     ("kept", "replies that went in"),
     ("evictions", "answers that made room for others"),
     ("distrusted", "records left out of replies"),
+    ("unusable", "replies that could not be used"),
     ("withheld", "answers with private addresses that were not given"),
     ("shed", "questions refused because too many waited"),
     ("failures_kept", "failed questions that are remembered"),

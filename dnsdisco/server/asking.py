@@ -231,6 +231,7 @@ class Asker:
             try:
                 item, left_out = believe(result, question, is_ours, is_partial=is_partial)
             except WireError as error:
+                cache.statistics.unusable += 1
                 reasons = ((EDE_NETWORK_ERROR, f"malformed reply from upstream: {error}"),)
             else:
                 cache.statistics.distrusted += left_out

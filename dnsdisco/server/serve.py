@@ -76,11 +76,13 @@ class Responder:
         self._fleeting = Fleeting(self.table.exact, self._given)
         self._asker = Asker(upstreams, now=clock.monotonic, faults=self.faults)
         self._resolver = Resolver(self._asker, now=clock.monotonic, decide=self._decide, reply=self._reply, count=self._count)
+        self.admission, self._forgotten = policy.admission, dict[str, int]()  # of the admissions before this one
         self.configure(policy)
 
     def configure(self, policy: Policy) -> None:
         """A new configuration, between two queries."""
         self._fleeting.drop()
+        self._forgotten = self.forgotten
         self._asker.limits = policy.asking
         self._asker.configure(policy.answers, policy.cache, trust_ad=policy.trust_ad, origin=policy.origin)
         self.policy = policy
@@ -270,6 +272,18 @@ class Responder:
         """
         self._fleeting.drop()
         return self._asker.cache.flush(None if name is None else from_text(name).lower(), is_tree=is_tree)
+
+    @property
+    def forgotten(self) -> dict[str, int]:
+        """How often a table that was full made room: an answer at a time, else all of it at once."""
+        admission = self.admission
+        return {
+            "answers": self.table.evictions,
+            "denials": self.table.denials_forgotten,
+            "cookies": self._cookies.forgotten,
+            "clients": self._forgotten.get("clients", 0) + admission.clients_forgotten,
+            "networks": self._forgotten.get("networks", 0) + admission.networks_forgotten,
+        }
 
     @property
     def statistics(self) -> dict[str, int]:

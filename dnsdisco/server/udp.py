@@ -57,6 +57,7 @@ class UdpListener:
     ) -> None:
         self.address = address
         self.unsent = 0  # replies that the kernel would not take
+        self.cut = 0  # replies with TC
         self._socket = sock
         self._responder = responder
         self._loop = loop
@@ -196,6 +197,7 @@ class UdpListener:
         self._latency.add(perf_counter() - began)
 
     def _send(self, peer: Any, reply: bytes) -> None:
+        self.cut += reply[2] >> 1 & 1
         try:
             self._socket.sendto(reply, peer)
         except OSError:
@@ -214,6 +216,7 @@ class UdpListener:
             self._responder.respond(data, peer[0], is_tcp=False, send=send)
 
     def _send_from(self, source: Source, peer: Any, reply: bytes) -> None:
+        self.cut += reply[2] >> 1 & 1
         try:
             self._socket.sendmsg([reply], source, 0, peer)
         except OSError:

@@ -128,11 +128,13 @@ class Worker:
         counts |= {f"forward.{name}": count for name, count in self.forwarder.statistics.as_dict().items()}
         counts |= {f"cache.{name}": count for name, count in self.responder.statistics.items()}
         counts |= {f"rate_limit.{name}": count for name, count in self.responder.limited.items()}
+        counts |= {f"forgotten.{name}": count for name, count in self.responder.forgotten.items()}
         counts["rate_limit.networks"] = len(self.responder.admission.buckets)
         counts |= self._latency.counters()
         counts["in_flight"] = self.responder.in_flight
         counts["forward.pending"] = self.forwarder.pending
         counts["internal_errors"] = self._internal_errors
+        counts["udp.cut"] = sum(listener.cut for listener in self._udp)
         counts["udp.unsent"] = sum(listener.unsent for listener in self._udp)
         if self._tcp is not None:
             counts |= {f"tcp.{name}": count for name, count in self._tcp.counters.items()}

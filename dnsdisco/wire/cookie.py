@@ -15,6 +15,7 @@ class Cookies:
 
     def __init__(self, secret: bytes) -> None:
         self._key = int.from_bytes(secret[:8], "little"), int.from_bytes(secret[8:16], "little")
+        self.forgotten = 0  # times that all that was at hand made room
         self._known: dict[tuple[bytes, str], tuple[int, bytes]] = {}
 
     def reply(self, cookie: bytes, peer: str, now: int) -> bytes:
@@ -27,6 +28,7 @@ class Cookies:
         server = head + self._hash(client + head + ipaddress.ip_address(peer).packed)
         if len(self._known) >= CACHE_ENTRIES_MAX:
             self._known.clear()
+            self.forgotten += 1
         self._known[client, peer] = (now, server)
         return client + server
 

@@ -59,6 +59,7 @@ def full() -> Figures:
             "tcp.accepted": 1,
             "link.messages": 1,
             "rate_limit.dropped": 1,
+            "forgotten.answers": 1,
             "latency.us.50": 1,
             "latency.us.inf": 1,
             "latency.sum_us": 9,

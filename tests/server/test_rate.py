@@ -162,3 +162,20 @@ def test_over_a_socket_the_table_s_answers_count_too(host, in_batches) -> None:
     assert outcomes["TC"] == limited["slipped"]
     assert limited["slipped"] + limited["dropped"] == 500
     assert abs(limited["slipped"] - limited["dropped"]) <= 1
+
+
+def test_what_made_room_is_counted_and_a_reload_forgets_no_count(monkeypatch) -> None:
+    monkeypatch.setattr("dnsdisco.answer.admit.KNOWN_MAX", 10)
+    monkeypatch.setattr("dnsdisco.answer.rate.PREFIXES_MAX", 25)
+    answers = made()
+    query = dns.message.make_query("web.svc.local.", "A").to_wire()
+    for number in range(60):
+        answers.send(query, f"203.0.{number}.1")
+    before = answers.responder.forgotten
+    assert before["clients"] > 0
+    assert before["networks"] > 0
+    answers.responder.configure(answers.policy._replace(admission=Admission(["127.0.0.0/8"])))
+    assert answers.responder.forgotten == before
+    for number in range(60):
+        answers.send(query, f"203.1.{number}.1")
+    assert answers.responder.forgotten["networks"] > before["networks"]

@@ -119,6 +119,22 @@ def test_many_at_once_each_get_their_own(served):
                 }
 
 
+@pytest.mark.parametrize("served", WAYS, indirect=True)
+def test_what_is_cut_is_counted(served):
+    answers, listener, target, port = served
+    answers.responder.catalog.set_records(
+        ZoneRecords(parse("big 60 TXT " + " ".join(["x" * 200] * 4), "test.zone", ("svc.local",)))
+    )
+    answers.responder.table.clear()
+    with client(target, port) as sock:
+        for number in range(3):
+            sock.send(dns.message.make_query("big.svc.local.", "TXT", use_edns=False).to_wire())
+            assert sock.recv(4096)[2] & 2
+            sock.send(dns.message.make_query("big.svc.local.", "TXT", payload=1232).to_wire())
+            assert not sock.recv(4096)[2] & 2
+            assert listener.cut == number + 1
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
 def test_who_may_not_ask_is_refused_in_batches_too(host):
     if not batch.is_available():
