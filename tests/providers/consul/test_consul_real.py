@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import time
 from urllib.parse import quote
 
-import dns.message
-import dns.query
-import dns.rdatatype
 import pytest
 
 from dnsdisco.errors import ProviderError
@@ -142,29 +138,6 @@ def test_odd_names_are_asked_for_as_they_are(consul):
     assert {name: [each["id"] for each in services[name]["instances"]] for name in ODD} == {
         name: [f"odd-{at}"] for at, name in enumerate(ODD)
     }
-
-
-def test_the_addresses_are_those_of_consul_s_own_dns(consul):
-    """Critical instances apart, which are our policy's business; a host name is a CNAME there."""
-    consul.register("one", "o1", Address="10.1.0.1", Check={"TTL": "1h", "Status": "passing"})
-    consul.register("one", "o2", Address="10.1.0.2", Check={"TTL": "1h", "Status": "warning"})
-    consul.register("one", "o3", Address="10.1.0.3", Check={"TTL": "1h", "Status": "critical"})
-    consul.register("one", "o4", Address="")
-    consul.register("six", "s1", Address="2001:db8::1", Weights={"Passing": 10, "Warning": 1})
-    consul.register("noport", "n1", Port=0)
-    names = ["one", "six", "noport", "consul"]
-    until(lambda: set(names) <= set(consul.get("/v1/catalog/services")))
-    services = provider_of(consul).get_services()
-    for name in names:
-        healthy = [each for each in services[name]["instances"] if each["health"] != "critical"]
-        assert {each["address"] for each in healthy} == ask(consul, name, "A") | ask(consul, name, "AAAA")
-        srv = {f"1 {each.get('weight', 1)} {each['port'] or 0}" for each in healthy}
-        assert {re.sub(r" \S+$", "", record) for record in ask(consul, name, "SRV")} == srv
-
-
-def ask(consul: RealConsul, name: str, rtype: str) -> set[str]:
-    reply = dns.query.udp(dns.message.make_query(f"{name}.service.consul", rtype), "127.0.0.1", port=consul.dns, timeout=5)
-    return {rdata.to_text() for rrset in reply.answer for rdata in rrset if rrset.rdtype == dns.rdatatype.from_text(rtype)}
 
 
 def test_one_id_on_two_nodes_and_a_node_of_the_outside(consul):
