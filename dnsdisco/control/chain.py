@@ -97,11 +97,12 @@ class Chain:
                 )
             return
         had_synced = member.contact.has_synced
-        if member.contact.heard(now):
+        is_news = member.contact.heard(now)
+        if is_news:
             news = "provider back" if had_synced else "provider synced"
             self._log.info(news, provider=member.name, services=len(event.view.services))
         member.rejected = event.rejected
-        self._take_view(member, event, now)
+        self._take_view(member, event, now, is_return=is_news and had_synced)
 
     def merge_pending(self) -> Change:
         """Merge what has come in since the last time. O(what changed) for each provider that said something."""
@@ -170,7 +171,7 @@ class Chain:
         """Whole, to be merged from scratch."""
         return self._checks.overlay(member.name, replace(view, changed=None), member.is_wanted)
 
-    def _take_view(self, member: Member, event: Seen, now: float) -> None:
+    def _take_view(self, member: Member, event: Seen, now: float, *, is_return: bool) -> None:
         tell_faults(self._log, member.told, "left out", event.faults, provider=member.name)
         has_it = member.view is not None or member.pending is not None
         if event.is_repeated and has_it and member.guard.held_since is None:
@@ -178,7 +179,7 @@ class Chain:
         was_held = member.guard.held_since is not None
         view = replace(event.view, changed=None) if member.has_gap else event.view
         member.has_gap = False
-        admitted = member.guard.admit(view, now)
+        admitted = member.guard.admit(view, now, is_return=is_return)
         if member.guard.held_since is not None and not was_held:
             self._log.warning(
                 "mass disappearance held back", provider=member.name, held=member.guard.held, of=len(admitted.services)

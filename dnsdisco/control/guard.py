@@ -10,7 +10,8 @@ from dnsdisco.model.diff import Key
 from dnsdisco.model.service import Service, Snapshot
 
 WINDOW_S = 5.0  # removals this close together count as one event
-CONFIRM_AFTER_S = 2.0  # an agent that restarts has its services back by then, or fails
+CONFIRM_AFTER_S = 2.0  # a backend that answers with a part, or with nothing, by mistake has mended that by then, or fails
+RETURNED_AFTER_S = 5.0  # the same for one that has just come back: what was registered with it is being registered anew
 REMOVED_MIN = 10  # fewer can be a person's own doing
 REMOVED_SHARE = 0.5  # of what was there before the window
 
@@ -20,13 +21,16 @@ class RemovalGuard:
 
     def __init__(self) -> None:
         self.held_since: float | None = None
+        self.confirm_after_s = CONFIRM_AFTER_S  # of what is held
         self.held = 0  # services that are kept though the last view lacks them
+        self._kept: frozenset[Key] = frozenset()  # of what is held, or was last
         self._admitted = Snapshot()
         self._removals: deque[tuple[float, int]] = deque()
         self._young: dict[Key, float] = {}  # services that have come within the window, and when; the oldest first
 
-    def admit(self, view: Snapshot, now: float) -> Snapshot:
-        """What may be published: *view*, or with the services that it lacks. A view CONFIRM_AFTER_S after the first is believed.
+    def admit(self, view: Snapshot, now: float, *, is_return: bool = False) -> Snapshot:
+        """What may be published: *view*, or with the services that it lacks. A view `confirm_after_s` after the first is believed.
+        *is_return*: it is the first one after a loss.
 
         O(changed services) where the view says what it changed.
         """
@@ -38,9 +42,13 @@ class RemovalGuard:
             missing = [] if before.keys() <= view.services.keys() else [key for key in before if key not in view.services]
         self._forget_what_was(now)
         lost = self._lost(missing)
-        if self._is_mass(lost, len(before) - len(self._young), now):
-            self.held_since = now if self.held_since is None else self.held_since
-            if now - self.held_since < CONFIRM_AFTER_S:
+        # What is held stays so until it is back or the time is over: it comes back one by one, and half of it is no reason to drop the rest.
+        is_held = was_holding and not self._kept.isdisjoint(missing)
+        if is_held or self._is_mass(lost, len(before) - len(self._young), now):
+            if self.held_since is None:
+                self._kept = frozenset(missing)
+                self.held_since, self.confirm_after_s = now, RETURNED_AFTER_S if is_return else CONFIRM_AFTER_S
+            if now - self.held_since < self.confirm_after_s:
                 self.held = len(missing)
                 self._admitted = Snapshot({**view.services, **{key: before[key] for key in missing}})
                 return self._admitted

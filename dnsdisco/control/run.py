@@ -21,7 +21,6 @@ from dnsdisco.control.chain import Chain, Member, members_of
 from dnsdisco.control.checks import Checks
 from dnsdisco.control.console import Console
 from dnsdisco.control.counters import Counters, Totals
-from dnsdisco.control.guard import CONFIRM_AFTER_S
 from dnsdisco.control.log import Logger, logger, time_of_day
 from dnsdisco.control.memory import Memory
 from dnsdisco.control.parameters import Parameters
@@ -190,7 +189,7 @@ class Control:
         self.chain.take_event(member, event, self._loop.time())
         held_since = member.guard.held_since
         if held_since is not None and held_since != held_before:
-            self._loop.call_at(held_since + CONFIRM_AFTER_S, self._confirm, watcher, held_since)
+            self._loop.call_at(held_since + member.guard.confirm_after_s, self._confirm, watcher, held_since)
         if member.pending is not None:
             self._publish_soon()
         else:

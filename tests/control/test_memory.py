@@ -26,7 +26,6 @@ VIEW = snapshot(svc("web", "10.0.0.1"), svc("db", "10.0.0.2"))
 @pytest.fixture(autouse=True)
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(control_run, "TICK_S", 0.05)
-    monkeypatch.setattr(control_run, "CONFIRM_AFTER_S", 0.3)
     monkeypatch.setattr(guard, "CONFIRM_AFTER_S", 0.3)
     monkeypatch.setattr(memory, "TOUCH_S", 0.05)
 

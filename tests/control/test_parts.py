@@ -36,11 +36,23 @@ def test_plainly_down_waits_from_a_quarter_to_two_seconds() -> None:
 @given(st.lists(st.tuples(st.booleans(), st.none() | st.floats(0, 1e9)), max_size=40), st.integers())
 def test_no_wait_is_ever_short_or_without_end(failures: list[tuple[bool, float | None]], seed: int) -> None:
     waits = Backoff(random.Random(seed).uniform)
+    soon = 0
     for is_denied, retry_after_s in failures:
         wait_s = waits.after(is_denied=is_denied, retry_after_s=retry_after_s)
-        low, high = (5, 10) if is_denied else (0.25, 2)
+        low, high = (0.25, 2) if not is_denied else (0.5, 1) if soon else (5, 10)
+        soon = max(0, soon - 1) if is_denied else backoff.SOON_TRIES
         asked = min(retry_after_s or 0, backoff.RETRY_AFTER_MAX_S)
         assert max(low, asked) <= wait_s <= max(high, asked)
+
+
+def test_a_refusal_right_after_a_loss_is_tried_again_soon_and_then_slowly() -> None:
+    waits = Backoff(lambda low, _: low)
+    assert waits.after(is_denied=True) == 5
+    assert waits.after() == 0.5
+    assert [waits.after(is_denied=True) for _ in range(6)] == [0.5, 0.5, 0.5, 0.5, 5, 5]
+    assert waits.after() == 1
+    waits.reset()
+    assert waits.after(is_denied=True) == 5
 
 
 # ------------------------------------------------------------------------------------------------------------ contact
@@ -134,6 +146,25 @@ def test_removals_in_small_steps_within_the_window_count_together() -> None:
     slow.admit(view, 0)
     for step in range(1, 10):
         assert len(slow.admit(without(view, step * 10), step * guard.WINDOW_S * 1.1).services) == 100 - step * 10
+
+
+def test_what_comes_back_without_most_is_given_time_to_fill_again() -> None:
+    warden, before = RemovalGuard(), numbered(30)
+    warden.admit(before, 0)
+    assert len(warden.admit(numbered(1), 10, is_return=True).services) == 30
+    assert len(warden.admit(numbered(1), 10 + guard.RETURNED_AFTER_S - 0.01).services) == 30
+    assert len(warden.admit(numbered(1), 10 + guard.RETURNED_AFTER_S).services) == 1
+    assert len(warden.admit(Snapshot(), 20).services) == 0  # one service is no mass
+
+
+def test_what_is_held_comes_back_one_by_one_and_nothing_is_dropped_meanwhile() -> None:
+    warden, before = RemovalGuard(), numbered(30)
+    warden.admit(before, 0)
+    for back in range(30):
+        assert len(warden.admit(numbered(back), 10 + back / 20).services) == 30
+        assert warden.held == 30 - back
+    assert warden.admit(before, 12).services == before.services
+    assert warden.held_since is None
 
 
 def test_services_that_come_and_go_are_no_disappearance() -> None:

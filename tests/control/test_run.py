@@ -25,7 +25,6 @@ DOWN = ProviderError("p", "connection refused")
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes seconds takes less here; the constants themselves are tested where they are."""
     monkeypatch.setattr(control_run, "TICK_S", 0.05)
-    monkeypatch.setattr(control_run, "CONFIRM_AFTER_S", 0.5)
     monkeypatch.setattr(guard, "CONFIRM_AFTER_S", 0.5)
 
 

@@ -27,10 +27,13 @@ def binary() -> str:
 
 
 class RealConsul:
-    """A server of its own without data on disk. kill() and start() lose everything, as with a new cluster."""
+    """A server of its own without data on disk: kill() and begin() lose everything, as with a new cluster. *keeps_data*: on disk."""
 
-    def __init__(self, folder: pathlib.Path, *, hcl: str = "", https: bool = False, token: str | None = None) -> None:
+    def __init__(
+        self, folder: pathlib.Path, *, hcl: str = "", https: bool = False, token: str | None = None, keeps_data: bool = False
+    ) -> None:
         self.folder, self.token = folder, token
+        self._keeps_data = keeps_data
         self.http, self.https, self.dns, self._server, self._serf = _free_ports(5)
         self._hcl, self._has_https = hcl, https
         self._binary = binary()
@@ -52,7 +55,7 @@ class RealConsul:
         """Does not wait for it."""
         # fmt: off
         command = [
-            self._binary, "agent", "-dev", "-bind", "127.0.0.1", "-client", "127.0.0.1", "-node", "here",
+            self._binary, "agent", *(["-server", "-bootstrap-expect", "1", "-data-dir", "data"] if self._keeps_data else ["-dev"]), "-bind", "127.0.0.1", "-client", "127.0.0.1", "-node", "here",
             "-http-port", str(self.http), "-dns-port", str(self.dns), "-grpc-port", "-1", "-grpc-tls-port", "-1",
             "-https-port", str(self.https) if self._has_https else "-1",
             "-server-port", str(self._server), "-serf-lan-port", str(self._serf), "-serf-wan-port", "-1", "-log-level", "warn",
@@ -82,6 +85,10 @@ class RealConsul:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def tell(self, number: int) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
 
     def get(self, path: str) -> Any:
         return self._ask("GET", path, None)
