@@ -1,27 +1,45 @@
-"""Answers of the cache that are wanted again and again, in the table that the datagram loop reads, for a moment.
+"""Answers of the cache that are wanted again and again, in the table that the datagram loop reads.
 
-Their TTLs go down, so what is compiled is right for about a second. Kept for a quarter of one, it spares a busy name nearly all of the
-longer way; the moment over, the next one who asks takes that way again, where the cache counts, ages and renews.
+Their TTLs go down, so each is right for a moment. When it is over, those that were given in it are made anew where they stand, if the
+cache would give them still; the others are dropped, and the next one who asks takes the longer way again, where the cache counts and
+renews what it holds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from dnsdisco.answer.table import Exact, is_exact
 from dnsdisco.cache.entry import Entry
 from dnsdisco.wire.query import HEADER_OCTETS, Query
 
-MOMENT_S = 0.25  # between two calls of drop(); entries with less to live are not taken
-ENTRIES_MAX = 2048  # dropped at once, in less than a millisecond
+MOMENT_S = 0.25  # between two calls of renew(); entries with less to live are not taken
+ENTRIES_MAX = 2048
+RENEWED_MAX = 1024  # at once, in about a millisecond; with more than that, the others take the longer way once
+
+
+class _Kept(NamedTuple):
+    exact_key: bytes
+    exact: Exact
+    entry: Entry
+    cache_key: bytes
+    qtype: int
+    opt: bytes
 
 
 class Fleeting:
-    """*exact*: the table's. *learn*: told at the end how often an entry was given: entry, qtype, hits."""
+    """*exact*: the table's. *learn*: told how often an entry was given: entry, qtype, hits. *holds*: whether the cache would give that
+    entry for that key, and go on doing so for a moment."""
 
-    def __init__(self, exact: dict[bytes, Exact], learn: Callable[[Entry, int, int], None]) -> None:
-        self._exact, self._learn = exact, learn
-        self._kept: list[tuple[bytes, Exact, Entry, int]] = []
+    def __init__(
+        self,
+        exact: dict[bytes, Exact],
+        learn: Callable[[Entry, int, int], None],
+        holds: Callable[[bytes, Entry, float], bool],
+    ) -> None:
+        self._exact, self._learn, self._holds = exact, learn, holds
+        self._kept: list[_Kept] = []
 
     def takes(self, message: bytes, query: Query, entry: Entry, now: float) -> bool:
         """Whether it is worth while, and safe: only the name in *message* may have letters (see Table.keep_exact).
@@ -37,19 +55,38 @@ class Fleeting:
             and is_exact(message, HEADER_OCTETS + len(query.question))
         )
 
-    def keep(self, message: bytes, query: Query, entry: Entry, reply: bytes) -> None:
+    def keep(self, message: bytes, query: Query, entry: Entry, cache_key: bytes, reply: bytes, now: float) -> None:
         """Give *reply*, with another id and the name as it is spelled, to all whose query is *message*."""
         key, end = message[2:].lower(), HEADER_OCTETS + len(query.question)
         exact: Exact = (reply[2:HEADER_OCTETS], end, [reply[end:]], 0, [0])
         self._exact[key] = exact
-        self._kept.append((key, exact, entry, query.qtype))
+        self._kept.append(_Kept(key, exact, entry, cache_key, query.qtype, reply[end + len(entry.body(now)) :]))
+
+    def renew(self, now: float) -> None:
+        """The moment is over. O(entries)."""
+        kept, self._kept = self._kept, []
+        for each in kept:
+            _, _, tails, _, cell = each.exact
+            if self._exact.get(each.exact_key) is not each.exact:
+                self._tell(each)
+            elif cell[0] and len(self._kept) < RENEWED_MAX and self._holds(each.cache_key, each.entry, now):
+                self._tell(each)
+                tails[0] = each.entry.body(now) + each.opt
+                self._kept.append(each)
+            else:
+                del self._exact[each.exact_key]
+                self._tell(each)
 
     def drop(self) -> None:
-        """The moment is over, or what was kept is wrong. O(entries)."""
+        """What is kept is wrong. O(entries)."""
         kept, self._kept = self._kept, []
-        for key, exact, entry, qtype in kept:
-            if self._exact.get(key) is exact:
-                del self._exact[key]
-            hits = exact[-1][0]
-            if hits:
-                self._learn(entry, qtype, hits)
+        for each in kept:
+            if self._exact.get(each.exact_key) is each.exact:
+                del self._exact[each.exact_key]
+            self._tell(each)
+
+    def _tell(self, kept: _Kept) -> None:
+        cell = kept.exact[-1]
+        if cell[0]:
+            self._learn(kept.entry, kept.qtype, cell[0])
+            cell[0] = 0

@@ -63,11 +63,7 @@ class Cache:
             entry = self._store.get(key_of_name(key)) or entry  # a denial of the name is younger, else keep() had removed it
         if entry is not None and now < entry.expires_at:
             self.given(entry, 1)
-            if (
-                entry.hits > self.limits.prefetch_hits
-                and not entry.has_been_refreshed
-                and entry.expires_at - now <= (entry.expires_at - entry.stored_at) * self.limits.prefetch_share
-            ):
+            if entry.hits > self.limits.prefetch_hits and not entry.has_been_refreshed and self._is_near_end(entry, now):
                 entry.has_been_refreshed = True
                 statistics.prefetches += 1
                 return State.BUSY, entry
@@ -81,6 +77,16 @@ class Cache:
             return State.FAILED, None
         statistics.misses += 1
         return (State.MISSING, None) if entry is None else (State.EXPIRED, entry)
+
+    def holds(self, key: bytes, entry: Entry, now: float) -> bool:
+        """look() would give *entry* now, and would not have it asked for anew. Counts nothing."""
+        found = self._store.get(key)
+        if found is None or now >= found.expires_at:
+            found = self._store.get(key_of_name(key)) or found
+        return found is entry and now < entry.expires_at and not self._is_near_end(entry, now)
+
+    def _is_near_end(self, entry: Entry, now: float) -> bool:
+        return entry.expires_at - now <= (entry.expires_at - entry.stored_at) * self.limits.prefetch_share
 
     def given(self, entry: Entry, hits: int) -> None:
         """It has been given so many times, while it was fresh."""

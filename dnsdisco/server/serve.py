@@ -13,6 +13,7 @@ from dnsdisco.answer.decision import Decision, Forward, Gather
 from dnsdisco.answer.fleeting import Fleeting
 from dnsdisco.answer.prepared import encode, Prepared
 from dnsdisco.answer.rate import Bucket, ERROR, KINDS, Verdict
+from dnsdisco.answer.resolver import key_of
 from dnsdisco.answer.settings import AnswerSettings
 from dnsdisco.answer.table import Table
 from dnsdisco.cache.entry import Entry
@@ -73,8 +74,8 @@ class Responder:
         self._cookies = cookies
         self._clock = clock
         self._draw = draw
-        self._fleeting = Fleeting(self.table.exact, self._given)
         self._asker = Asker(upstreams, now=clock.monotonic, faults=self.faults)
+        self._fleeting = Fleeting(self.table.exact, self._given, self._asker.cache.holds)
         self._resolver = Resolver(self._asker, now=clock.monotonic, decide=self._decide, reply=self._reply, count=self._count)
         self.admission, self._forgotten = policy.admission, dict[str, int]()  # of the admissions before this one
         self.configure(policy)
@@ -183,13 +184,13 @@ class Responder:
         self.table.keep_denial(message, query, prepared, recursion=self._recursion, limit=limit)
 
     def _keep_for_a_moment(self, message: bytes, client: Client, entry: Entry) -> None:
-        """Let the datagram loop give this answer of the cache by itself, too, until the next tick()."""
-        plain = message if not client.options else without_cookie(message)
-        if plain is None or not self._fleeting.takes(plain, client.query, entry, self._clock.monotonic()):
+        """Let the datagram loop give this answer of the cache by itself, too, for as long as it is wanted and the cache would give it."""
+        plain, now = message if not client.options else without_cookie(message), self._clock.monotonic()
+        if plain is None or not self._fleeting.takes(plain, client.query, entry, now):
             return
         reply = self._resolver.reply_from(entry, client._replace(options=b""))
         if len(reply) <= EXACT_OCTETS_MAX and not reply[2] & 2:
-            self._fleeting.keep(plain, client.query, entry, reply)
+            self._fleeting.keep(plain, client.query, entry, key_of(client.query), reply, now)
 
     def _given(self, entry: Entry, qtype: int, hits: int) -> None:
         """The datagram loop gave *entry* so often."""
@@ -198,9 +199,10 @@ class Responder:
 
     def tick(self) -> None:
         """What comes with time alone; to be called every fleeting.MOMENT_S."""
-        self._fleeting.drop()
+        now = self._clock.monotonic()
+        self._fleeting.renew(now)
         self.cookies_at_hand.clear()
-        self.table.redraw(self._clock.monotonic())
+        self.table.redraw(now)
 
     def _reply(self, client: Client, reply: Reply, *, recursion: bool = True) -> None:
         query = client.query

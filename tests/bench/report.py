@@ -29,6 +29,7 @@ FIGURES = {
     "control_ms": ("control CPU ms", "{:.2f}"),
     "worker_ms": ("worker CPU ms", "{:.2f}"),
     "ready_s": ("ready after s", "{:.2f}"),
+    "ready_cpu_s": ("CPU s until then", "{:.2f}"),
     "worker_mib": ("worker MiB", "{:.0f}"),
     "control_mib": ("control MiB", "{:.0f}"),
     "worker_kib_an_instance": ("worker KiB an instance", "{:.2f}"),

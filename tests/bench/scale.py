@@ -60,9 +60,10 @@ def start(rounds: int) -> dict[str, Row]:
                 began = time.monotonic()
                 with server:
                     ready_s = time.monotonic() - began
+                    cpu_s = server.cpu_ns() / 1e9
                     time.sleep(1.0)
                     rss = {name: _rss_kib(pid) / 1024 for name, pid in _parts(server).items()}
-            each.append({"ready_s": ready_s, "worker_mib": rss["worker"], "control_mib": rss["control"]})
+            each.append({"ready_s": ready_s, "ready_cpu_s": cpu_s, "worker_mib": rss["worker"], "control_mib": rss["control"]})
             _say(f"start {number}/{rounds}: {services:,} services, {ready_s:.2f} s, worker {rss['worker']:.0f} MiB")
     rows = {services: {key: statistics.median(row[key] for row in each) for key in each[0]} for services, each in seen.items()}
     more_kib = (rows[SERVICES]["worker_mib"] - rows[1]["worker_mib"]) * 1024
