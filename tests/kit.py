@@ -25,7 +25,7 @@ from dnsdisco.model.entry import ExtraRecord, ProviderState
 from dnsdisco.model.merge import merge
 from dnsdisco.model.service import Service, Snapshot
 from dnsdisco.server.serve import Clock, Policy, Responder
-from dnsdisco.wire import rdata
+from dnsdisco.wire import presentation
 from dnsdisco.wire.constants import type_from_text
 from dnsdisco.wire.cookie import Cookies
 from dnsdisco.zone.catalog import Catalog
@@ -238,7 +238,7 @@ def _compiled(service: Service) -> tuple[ExtraRecord, ...]:
     for record in service.records:
         owner = () if record.name in ("", "@") else tuple(record.name.lower().split("."))
         rtype = type_from_text(record.type)
-        made.append(ExtraRecord(owner, rtype, record.ttl, rdata.from_text(rtype, record.value)))
+        made.append(ExtraRecord(owner, rtype, record.ttl, presentation.from_text(rtype, record.value)))
     return tuple(made)
 
 

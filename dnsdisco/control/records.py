@@ -6,7 +6,7 @@ from dnsdisco.errors import WireError
 from dnsdisco.model.entry import ExtraRecord, Path
 from dnsdisco.model.service import Record, Service
 from dnsdisco.wire.constants import CNAME, NS, OPT, SOA, TTL_MAX, type_from_text, type_to_text
-from dnsdisco.wire.rdata import from_text
+from dnsdisco.wire.presentation import from_text
 
 META_TYPES = range(128, 256)  # TKEY, TSIG, IXFR, AXFR, ANY: questions and signatures, no data (RFC 6895 §3.1)
 DNAME = 39  # RFC 6672

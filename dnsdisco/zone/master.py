@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from dnsdisco.errors import Problem, WireError, ZoneFileError
 from dnsdisco.model.entry import ExtraRecord
-from dnsdisco.wire import rdata
+from dnsdisco.wire import presentation, rdata
 from dnsdisco.wire.constants import CNAME, DNAME, NS, SOA, TTL_MAX, type_from_text, type_to_text, TYPES
 from dnsdisco.wire.name import from_text, label_to_text, labels_of
 from dnsdisco.wire.tokens import LineError, lines, Token
@@ -178,14 +178,14 @@ def _data(state: _State, rtype: int, words: list[Token]) -> bytes:
     if not words:
         raise WireError(f"{kind} without data")
     if words[0].text == "\\#":
-        return rdata.from_text(rtype, " ".join(word.text for word in words))
+        return presentation.from_text(rtype, " ".join(word.text for word in words))
     if kind in {"TXT", "SPF"}:
         return rdata.txt([_unescape(word.text) for word in words])
     fields = [word.text for word in words]
     for at in _NAME_FIELDS.get(kind, ()):
         if at < len(fields):
             fields[at] = _text(_absolute(state, fields[at], fold=False))
-    return rdata.from_text(
+    return presentation.from_text(
         rtype, " ".join(f'"{word}"' if token.is_quoted else word for word, token in zip(fields, words, strict=True))
     )
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsdisco.errors import WireError
-from dnsdisco.wire import rdata
+from dnsdisco.wire import presentation
 from dnsdisco.wire.constants import type_from_text, type_to_text
 
 GOOD = [
@@ -37,7 +37,7 @@ GOOD = [
 @pytest.mark.parametrize(("kind", "text"), GOOD)
 def test_an_independent_codec_reads_it(kind, text):
     rtype = type_from_text(kind)
-    wire = rdata.from_text(rtype, text)
+    wire = presentation.from_text(rtype, text)
     parsed = dns.rdata.from_wire("IN", rtype, wire, 0, len(wire))
     assert parsed.to_digestable() == wire or kind == "SOA" or parsed.to_wire() == wire
 
@@ -53,19 +53,19 @@ BAD = [
 @pytest.mark.parametrize(("kind", "text"), BAD)
 def test_what_is_not_its_data(kind, text):
     with pytest.raises(WireError):
-        rdata.from_text(type_from_text(kind), text)
+        presentation.from_text(type_from_text(kind), text)
 
 
 def test_txt_is_taken_as_it_is():
-    assert rdata.from_text(16, "v=1") == b"\x03v=1"
-    assert rdata.from_text(16, 'a "b" \\ c') == b'\x09a "b" \\ c'
-    assert rdata.from_text(16, ("a", "")) == b"\x01a\x00"
-    assert rdata.from_text(16, "") == b"\x00"
-    assert rdata.from_text(16, "x" * 300) == b"\xff" + b"x" * 255 + b"\x2d" + b"x" * 45
+    assert presentation.from_text(16, "v=1") == b"\x03v=1"
+    assert presentation.from_text(16, 'a "b" \\ c') == b'\x09a "b" \\ c'
+    assert presentation.from_text(16, ("a", "")) == b"\x01a\x00"
+    assert presentation.from_text(16, "") == b"\x00"
+    assert presentation.from_text(16, "x" * 300) == b"\xff" + b"x" * 255 + b"\x2d" + b"x" * 45
     with pytest.raises(WireError):
-        rdata.from_text(15, ("a", "b"))
+        presentation.from_text(15, ("a", "b"))
     with pytest.raises(WireError):
-        rdata.from_text(16, "x" * 70000)
+        presentation.from_text(16, "x" * 70000)
 
 
 @given(
@@ -74,7 +74,7 @@ def test_txt_is_taken_as_it_is():
 )
 def test_any_text_is_data_or_an_error(kind, text):
     try:
-        rdata.from_text(type_from_text(kind), text)
+        presentation.from_text(type_from_text(kind), text)
     except WireError:
         return
 
