@@ -28,7 +28,7 @@ from dnsdisco.forward.upstream import Upstream
 from dnsdisco.wire import name
 from dnsdisco.wire.constants import RD
 
-log = logging.getLogger("dnsdisco.forward")
+log = logging.getLogger("dnsdisco.forward.circles")  # every worker finds the same ones, and the first alone tells (server/log.py)
 
 CHECK_S = 60.0
 SUSPECT_S = 1.0  # a loop shows itself by silence; so does a dead upstream, which a datagram a second does not hurt

@@ -19,6 +19,7 @@ from dnsdisco.forward.upstream import Upstream
 from dnsdisco.wire import name
 
 log = logging.getLogger("dnsdisco.forward")
+circles = logging.getLogger("dnsdisco.forward.circles")
 
 ROOT = b"\0"
 RESOLV_CONF = "/etc/resolv.conf"  # asked where an https upstream is, when no other upstream is written by its address
@@ -127,9 +128,9 @@ class Sources:
             upstream.own_reason = "we listen there"
             self._context.statistics.own += 1
             if file:
-                log.info("%s names %s, where we listen: not an upstream", file, upstream)
+                circles.info("%s names %s, where we listen: not an upstream", file, upstream)
             else:
-                log.warning("upstream %s is ourselves: disabled", upstream)
+                circles.warning("upstream %s is ourselves: disabled; name another resolver in its place", upstream)
         return True
 
     def _made(self, address: UpstreamAddress) -> Upstream:

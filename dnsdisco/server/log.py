@@ -44,4 +44,6 @@ def configure(worker: int, stream: TextIO | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
+    if worker:  # all workers find the same circles of forwarders; a person need hear of each but once
+        logging.getLogger("dnsdisco.forward.circles").setLevel(logging.ERROR)
     logging.raiseExceptions = False  # a full disk behind stderr is no reason for a traceback
