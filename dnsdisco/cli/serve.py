@@ -21,7 +21,7 @@ from dnsdisco.config.workers import for_workers
     "--listen",
     multiple=True,
     type=options.LISTENER,
-    help="Answer here, over UDP and TCP; tls://ADDR:PORT: over TLS. Several times for several addresses. "
+    help="Answer here, over UDP and TCP; tls://ADDR:PORT: over TLS, https://ADDR:PORT/PATH: over HTTPS. Several times for several addresses. "
     "Default: 127.0.0.1:53 and [::1]:53.",
 )
 @click.option(

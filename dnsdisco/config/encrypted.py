@@ -8,6 +8,7 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from dnsdisco.config import listen
@@ -17,9 +18,10 @@ from dnsdisco.errors import Problem
 from dnsdisco.model.certificate import explain, no_passphrase, validity
 
 PEM_OCTETS_MAX = 1024 * 1024  # a long chain has some kilobytes
+DOH_PACKAGES = ("h2", "h11")
 MAKE_ONE = (
     "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 365 -subj /CN=localhost "
-    "-addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout key.pem -out cert.pem"
+    "-addext subjectAltName=DNS:localhost,IP:127.0.0.1 -addext keyUsage=digitalSignature,keyCertSign -keyout key.pem -out cert.pem"
 )
 
 
@@ -61,9 +63,10 @@ def _placed(fault: Fault, flags: Mapping[str, Any], document: Document) -> Probl
 def _faults(settings: Settings, now: float) -> Iterator[Fault]:
     encrypted = [(at, entry) for at, entry in enumerate(settings.listen) if listen.split(entry).scheme]
     https = next(((at, entry) for at, entry in encrypted if listen.split(entry).scheme == "https"), None)
-    if https is not None:
+    missing = [package for package in DOH_PACKAGES if find_spec(package) is None]
+    if https is not None and missing:
         at, entry = https
-        yield Fault(("listen", at), f"{entry}: this version does not serve DNS over HTTPS; take tls://")
+        yield Fault(("listen", at), f"{entry} needs the package {missing[0]}: pip install 'dnsdisco[doh]'")
     certificate, key = settings.tls.certificate, settings.tls.key
     if certificate is not None:
         yield from _pair_faults(certificate, key or certificate, now)

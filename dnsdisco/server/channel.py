@@ -19,6 +19,7 @@ from dnsdisco.server.tls import Tls
 from dnsdisco.server.turns import Turns
 
 READ_OCTETS = 4096  # in one turn of the loop: about a hundred questions, a millisecond, and then the datagrams have their turn
+HANDSHAKE_MIN_S = 1.0  # however few places are left: so long the line of those who shake hands may be
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: throw away what is unsent, which the client does not read
 
 
@@ -124,7 +125,7 @@ class Channel:
         if self._unsent and now - self._wrote_at > limits.unread_s:
             self.end("unread", is_reset=True)
         elif self._tls is not None and not self._tls.is_established:
-            if now - self._opened_at > min(limits.handshake_s, idle_limit_s):
+            if now - self._opened_at > min(limits.handshake_s, max(idle_limit_s, HANDSHAKE_MIN_S)):
                 self.end("handshake_slow")
         elif self._is_slow(now) or (self.begun_at is not None and now - self.begun_at > idle_limit_s):
             self.end("slow")
@@ -145,6 +146,8 @@ class Channel:
                 self._sock.send(farewell)
         self._sock.close()
         self._unsent.clear()
+        if self._tls is not None:
+            self._tls.release()
         self._server.ended(self, reason)
 
     def _touch(self) -> None:
@@ -187,7 +190,9 @@ class Channel:
         else:
             tls.is_cut = True
         if tls.is_established:
-            self._unseal()
+            if not self._server.turns.try_now(self._unseal):  # many clients at once: one of them a turn
+                self._read(is_wanted=False)
+                self._server.turns.take(self._unseal_now)
         elif octets:  # a key operation takes milliseconds: one a turn, whoever else wants one
             self._read(is_wanted=False)
             self._server.turns.take(self._shake)
@@ -235,6 +240,11 @@ class Channel:
             self.stop_reading()
         elif tls.has_more:
             self._unseal_later()
+
+    def _unseal_now(self) -> None:
+        if not (self._has_ended or self._is_half_closed):
+            self._read(is_wanted=True)
+            self._unseal()
 
     def _unseal_later(self) -> None:
         if self._is_reading and not self._is_in_turn:

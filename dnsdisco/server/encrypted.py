@@ -38,12 +38,40 @@ class TlsServer(TcpServer):
         return Connection(sock, peer, self, is_remote=is_remote, tls=Tls(context))
 
 
+class HttpsServer(TcpServer):
+    """DNS over HTTPS (RFC 8484), by the same rules."""
+
+    def __init__(
+        self,
+        sockets: Sequence[tuple[socket.socket, str]],
+        responder: Responder,
+        loop: asyncio.AbstractEventLoop,
+        certificates: Certificates,
+        turns: Turns,
+    ) -> None:
+        """*sockets* with the path where each is asked; all of them answer at all paths."""
+        from dnsdisco.server.https_connection import HttpsConnection  # noqa: PLC0415  what HTTP takes is loaded where it is spoken
+
+        super().__init__([sock for sock, _ in sockets], responder, loop, turns=turns)
+        self._certificates = certificates
+        self._connection = HttpsConnection
+        self._paths = frozenset(path.encode() for _, path in sockets)
+
+    def _open(self, sock: socket.socket, peer: str, *, is_remote: bool) -> Channel | None:
+        context = self._certificates.https
+        if context is None:
+            self._refuse(sock, NO_CERTIFICATE)
+            return None
+        return self._connection(sock, peer, self, is_remote=is_remote, tls=Tls(context), paths=self._paths)
+
+
 class Encrypted:
     """All of them. They share the turns in which they do what is costly, and the certificate."""
 
     def __init__(
         self,
         tls: Sequence[socket.socket],
+        https: Sequence[tuple[socket.socket, str]],
         responder: Responder,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
@@ -52,6 +80,8 @@ class Encrypted:
         self._servers: dict[str, TcpServer] = {}
         if tls:
             self._servers["tls"] = TlsServer(tls, responder, loop, self.certificates, turns)
+        if https:
+            self._servers["https"] = HttpsServer(https, responder, loop, self.certificates, turns)
 
     def apply(self, tls: tuple[str, str | None] | None) -> None:
         """The files of certificate and key, also when they are those of before: they may have changed."""

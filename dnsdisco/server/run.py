@@ -43,6 +43,11 @@ def main(arguments: Sequence[str]) -> int:
         udp=[(socket.socket(fileno=each["fd"]), each["address"]) for each in plain["sockets"] if each["transport"] == "udp"],
         tcp=[socket.socket(fileno=each["fd"]) for each in plain["sockets"] if each["transport"] == "tcp"],
         tls=[socket.socket(fileno=each["fd"]) for each in plain["sockets"] if each["transport"] == "tls"],
+        https=[
+            (socket.socket(fileno=each["fd"]), "/" + each["address"].split("/", 3)[3])
+            for each in plain["sockets"]
+            if each["transport"] == "https"
+        ],
         link=socket.socket(fileno=plain["link_fd"]),
         settings=plain["settings"],
         say=lambda event: _say(status_fd, event),

@@ -6,15 +6,20 @@ A TLS handshake costs as much as a hundred answers. Done as they come, those of 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
+
+REST_S = 0.0005  # since the last piece: by then the loop has turned, if it had anything else to do
 
 
 class Turns:
     """First come, first served. Whoever takes a turn waits for it before it takes another, which bounds the queue."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, now: Callable[[], float] = time.monotonic) -> None:
         self._loop = loop
+        self._now = now
+        self._worked_at = float("-inf")
         self._waiting: deque[Callable[[], None]] = deque()
 
     def __len__(self) -> int:
@@ -26,11 +31,20 @@ class Turns:
         if len(self._waiting) == 1:
             self._loop.call_soon(self._run)
 
+    def try_now(self, work: Callable[[], None]) -> bool:
+        """Call *work* at once if nobody waits and nothing was done a moment ago: a lone client need not wait for a turn. False: not called."""
+        if self._waiting or self._now() - self._worked_at < REST_S:
+            return False
+        work()
+        self._worked_at = self._now()
+        return True
+
     def _run(self) -> None:
         work = self._waiting[0]
         try:
             work()
         finally:
+            self._worked_at = self._now()
             self._waiting.popleft()  # not before: what it takes anew goes behind the others, in a later turn
             if self._waiting:
                 self._loop.call_soon(self._run)

@@ -51,6 +51,7 @@ class Parameters(NamedTuple):
     say: Callable[[str], None]
     cookie_secret: bytes  # 16 octets; equal in all workers, so that each knows the cookies of the others
     tls: Sequence[socket.socket] = ()
+    https: Sequence[tuple[socket.socket, str]] = ()  # with the path where it is asked
 
 
 class Worker:
@@ -59,7 +60,7 @@ class Worker:
     def __init__(self, parameters: Parameters) -> None:
         """Raises WireError, ValueError or TypeError for settings that cannot be used. Does no I/O."""
         self._parameters = parameters
-        sockets = [*(sock for sock, _ in parameters.udp), *parameters.tcp, *parameters.tls]
+        sockets = [*(sock for sock, _ in parameters.udp), *parameters.tcp, *parameters.tls, *(sock for sock, _ in parameters.https)]
         self._own = [(name[0], name[1]) for name in (sock.getsockname() for sock in sockets)]
         self._settings = self._settings_from(parameters.settings)
         self.catalog = Catalog()
@@ -184,11 +185,11 @@ class Worker:
 
     def _open_encrypted(self, loop: asyncio.AbstractEventLoop) -> Encrypted | None:
         parameters = self._parameters
-        if not parameters.tls:
+        if not (parameters.tls or parameters.https):
             return None
         from dnsdisco.server.encrypted import Encrypted  # noqa: PLC0415  most have none, and start the sooner
 
-        encrypted = Encrypted(parameters.tls, self.responder, loop)
+        encrypted = Encrypted(parameters.tls, parameters.https, self.responder, loop)
         encrypted.apply(self._settings.tls)
         return encrypted
 

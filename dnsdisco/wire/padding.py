@@ -18,11 +18,13 @@ def padded(reply: bytes, block_octets: int = BLOCK_OCTETS) -> bytes:
     Unchanged when it does not end in an OPT record, which alone can carry the option: after a TSIG error.
     """
     room = MESSAGE_OCTETS_MAX - len(reply)
+    if room < OPTION_HEAD_OCTETS or len(reply) < HEADER_OCTETS:
+        return reply
     try:
         found = places(reply, 0 if reply[4:6] != b"\0\0" else HEADER_OCTETS)
     except WireError:  # not ours, then
         return reply
-    if not found or found[-1].rtype != OPT or room < OPTION_HEAD_OCTETS:
+    if not found or found[-1].rtype != OPT:
         return reply
     octets = min(-(len(reply) + OPTION_HEAD_OCTETS) % block_octets, room - OPTION_HEAD_OCTETS)
     length_at = found[-1].data - 2

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsdisco.config import load
+from dnsdisco.config import encrypted, load
 from dnsdisco.config.glance import glance
 from dnsdisco.config.listen import listener, split
 from dnsdisco.config.schema import Settings
@@ -148,6 +148,7 @@ def test_only_who_serves_needs_to_read_the_key(folder):
     ("text", "path", "told"),
     [
         ("listen: [127.0.0.1:53, tls://127.0.0.1:53]", "listen[1]", "tls://127.0.0.1:53 and 127.0.0.1:53 want the same TCP port"),
+        ("listen: [https://127.0.0.1:443/a, https://127.0.0.1:443/b]", "listen[1]", "want the same TCP port"),
         ("listen: [tls://127.0.0.1:8053]", "http", "127.0.0.1:8053 is listened on for DNS already"),
     ],
 )
@@ -155,6 +156,16 @@ def test_one_port_for_two(folder, text, path, told):
     make(folder)
     found = faults(f"{text}\nhttp: 127.0.0.1:8053\ntls: {{certificate: one.pem, key: one.key}}\n")
     assert (found[0][2], told in found[0][3]) == (path, True), found
+
+
+def test_the_package_for_https_is_named(folder, monkeypatch):
+    make(folder)
+    monkeypatch.setattr(encrypted, "find_spec", lambda name: None)
+    tail = "tls: {certificate: one.pem, key: one.key}\n"
+    assert faults(f"listen: [tls://127.0.0.1]\n{tail}") == []
+    ((line, _, path, message),) = faults(f"listen: [https://127.0.0.1]\n{tail}")
+    assert (line, path) == (1, "listen[0]")
+    assert message.endswith("needs the package h2: pip install 'dnsdisco[doh]'")
 
 
 def test_a_client_asks_the_first_plain_one(folder):

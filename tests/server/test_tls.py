@@ -21,6 +21,7 @@ from dnsdisco.server.tcp_limits import TcpLimits
 from dnsdisco.server.turns import Turns
 from dnsdisco.wire.tcp_frame import frame
 from tests.certificates import make
+from tests.server import leftovers
 
 
 class Scripted:
@@ -71,7 +72,7 @@ def run(work, pair, **limits):
             finally:
                 server.close()
                 assert not server.connections
-        await asyncio.sleep(0)
+        await leftovers.cut()
         assert not [context for context in faults if "exception" in context], faults
 
     asyncio.run(main())

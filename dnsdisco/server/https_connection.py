@@ -1,0 +1,267 @@
+"""One client's connection for DNS over HTTPS: requests in, responses out in whatever order they come (RFC 8484)."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Collection
+from contextlib import suppress
+from functools import partial
+from typing import Protocol
+
+from dnsdisco.server.channel import Channel, Owner
+from dnsdisco.server.doh import message_of, reason_of, refusal_response, Refused, reply_response, Request, Response
+from dnsdisco.server.http1 import Http1
+from dnsdisco.server.http2 import Http2
+from dnsdisco.server.tls import Tls
+
+TURN_S = 0.001  # of digesting requests before the datagrams have their turn; one takes a third of it
+STUCK_OCTETS_MAX = 64 * 1024  # of responses that a client's windows hold back, and it gets no more; late ones may come on top
+UNREAD_OCTETS_MAX = 512 * 1024  # unsent and held back together, with the answers that come late; beyond it the client is dropped
+LINGER_S = 1.0  # for a client to read why it is sent away, before the rest of what it sends resets the connection
+
+
+class Http(Protocol):
+    """A version of HTTP (`http1.py`, `http2.py`)."""
+
+    is_over: bool
+    is_dead: bool
+    fault: str
+
+    @property
+    def has_more(self) -> bool: ...
+    @property
+    def is_between_requests(self) -> bool: ...
+    @property
+    def begun_at(self) -> float | None: ...
+    @property
+    def stuck_octets(self) -> int: ...
+
+    def receive(self, octets: bytes, now: float) -> None: ...
+    def digest(self) -> Request | None: ...
+    def answer(self, stream: int, response: Response) -> None: ...
+    def overdue(self, now: float, seconds: float) -> Request | None: ...
+    def end_of_input(self) -> None: ...
+    def outgoing(self) -> bytes: ...
+    def goodbye(self) -> bytes: ...
+
+
+class _Asked:
+    """A question that has been handed to the responder. It counts until it is answered, also when the client gave it up."""
+
+    __slots__ = ("asked_at", "stream")
+
+    def __init__(self, stream: int, asked_at: float) -> None:
+        self.stream, self.asked_at = stream, asked_at
+
+
+class HttpsConnection(Channel):
+    """Bounded as a connection of TCP is, and in what HTTP adds; what costs more than an answer takes turns."""
+
+    __slots__ = ("_http", "_is_collecting", "_is_digesting", "_lingers_until", "_paths", "_stuck_at", "_stuck_octets", "_waiting")
+
+    def __init__(
+        self, sock: socket.socket, peer: str, server: Owner, *, is_remote: bool, tls: Tls, paths: Collection[bytes]
+    ) -> None:
+        super().__init__(sock, peer, server, is_remote=is_remote, tls=tls)
+        self._http: Http | None = None
+        self._paths = paths
+        self._waiting: dict[_Asked, None] = {}
+        self._stuck_at = 0.0  # when the client's windows last let something through, or began to hold back
+        self._stuck_octets = 0
+        self._is_collecting = self._is_digesting = False
+        self._lingers_until: float | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        is_between = self._http is None or self._http.is_between_requests
+        return is_between and not (self._waiting or self._unsent or self._is_digesting)
+
+    @property
+    def begun_at(self) -> float | None:
+        is_ours = self._http is None or self._waiting or self._unsent or self._is_digesting
+        return None if is_ours or self._http is None else self._http.begun_at
+
+    def look(self, now: float, idle_limit_s: float) -> None:
+        """Has it overstayed? Called by the server every now and then."""
+        http, limits = self._http, self._server.limits
+        if self._lingers_until is not None and now > self._lingers_until:
+            self._end_of_lingering()
+        elif http is not None and self._stuck_octets and now - self._stuck_at > limits.unread_s:
+            self.end("unread", is_reset=True)
+        elif http is not None and self._lingers_until is None:
+            for asked in [asked for asked in self._waiting if now - asked.asked_at > limits.answer_s]:
+                del self._waiting[asked]
+                self._refuse(http, asked.stream, 504, reason_of(504))
+            while (request := http.overdue(now, limits.message_s)) is not None:
+                self._server.counters["slow"] += 1
+                self._refuse(http, request.stream, request.status, reason_of(request.status))
+            self._pour()
+            if http.is_over:
+                self._go_on()
+        if not self._has_ended:
+            super().look(now, idle_limit_s)
+
+    def end(self, reason: str, *, is_reset: bool = False) -> None:
+        if not (self._has_ended or is_reset or self._unsent) and self._http is not None and self._lingers_until is None:
+            self._put(self._http.goodbye())
+            self._flush()
+        super().end(reason, is_reset=is_reset)
+        self._http = None
+
+    def stop_reading(self) -> None:
+        if self._lingers_until is not None:
+            self._end_of_lingering()
+        elif self._http is None:
+            super().stop_reading()
+        else:
+            self._is_half_closed = True
+            self._read(is_wanted=False)
+            self._go_on()
+
+    def _is_slow(self, now: float) -> bool:
+        return False  # each request has its own time
+
+    # requests
+
+    def _established(self) -> None:
+        is_2 = self._tls is not None and self._tls.protocol == "h2"
+        self._server.counters["http2" if is_2 else "http1"] += 1
+        self._http = Http2() if is_2 else Http1()
+        self._put(self._http.outgoing())
+        self._flush()
+
+    def _received(self, octets: bytes) -> None:
+        if self._http is not None and self._lingers_until is None:
+            self._http.receive(octets, self.touched_at)
+            self._digest_later()
+
+    def _digest_later(self) -> None:
+        if not self._is_digesting:
+            self._is_digesting = True
+            self._read(is_wanted=False)
+            self._server.turns.take(self._digest)
+
+    def _digest(self) -> None:
+        """What has been received, for a moment; the rest in another turn."""
+        self._is_digesting = False
+        http, server = self._http, self._server
+        if self._has_ended or http is None:
+            return
+        until = server.now() + TURN_S
+        self._is_collecting = True
+        while http.has_more and not self._has_ended and not self._is_full:
+            request = http.digest()
+            if request is not None:
+                self._ask(http, request)
+            if server.now() > until:
+                break
+        self._is_collecting = False
+        self._pour()
+        self._go_on()
+
+    def _ask(self, http: Http, request: Request) -> None:
+        server = self._server
+        server.counters["requests"] += 1
+        try:
+            message = message_of(request, self._paths)
+        except Refused as refused:
+            self._refuse(http, request.stream, refused.status, str(refused))
+            return
+        if len(self._waiting) >= server.limits.in_flight or http.stuck_octets >= STUCK_OCTETS_MAX:
+            self._refuse(http, request.stream, 503, reason_of(503))
+            return
+        server.counters["questions"] += 1
+        asked = _Asked(request.stream, server.now())
+        self._waiting[asked] = None
+        server.responder.respond(message, self.peer, is_tcp=True, is_encrypted=True, send=partial(self._answered, asked))
+
+    def _answered(self, asked: _Asked, reply: bytes) -> None:
+        """The responder's way back: at once or later."""
+        http = self._http
+        if self._has_ended or http is None or asked not in self._waiting:
+            return
+        del self._waiting[asked]
+        self._touch()
+        self._server.counters["status_200"] += 1
+        http.answer(asked.stream, reply_response(reply))
+        if not self._is_collecting:
+            self._pour()
+            self._go_on()
+
+    def _refuse(self, http: Http, stream: int, status: int, reason: str) -> None:
+        self._server.counters[f"status_{status}"] += 1
+        http.answer(stream, refusal_response(status, reason))
+
+    # responses
+
+    @property
+    def _is_full(self) -> bool:
+        """Read no more: the client does not, either. What its windows hold back is another matter, for it would say there that they open."""
+        return len(self._unsent) >= self._server.limits.pause_octets
+
+    def _pour(self) -> None:
+        """What HTTP has to say, to the client."""
+        http = self._http
+        if self._has_ended or http is None:
+            return
+        octets = http.outgoing()
+        if octets:
+            if not self._unsent:
+                self._wrote_at = self._server.now()
+            self._put(octets)
+        stuck = http.stuck_octets
+        if len(self._unsent) + stuck > UNREAD_OCTETS_MAX:
+            self.end("unread", is_reset=True)
+            return
+        if not self._stuck_octets or stuck < self._stuck_octets:
+            self._stuck_at = self._server.now()
+        self._stuck_octets = stuck
+        self._flush()
+
+    def _go_on(self) -> None:
+        """Room has been made, or something was answered: digest what was left lying, then read on, or end."""
+        http = self._http
+        if self._has_ended or http is None or self._lingers_until is not None:
+            return
+        if self._is_digesting:
+            return
+        if http.has_more:
+            if not self._is_full:
+                self._digest_later()
+        elif http.is_over:  # its own decision: there may be more to come in
+            self._read(is_wanted=False)
+            if http.is_dead or not (self._waiting or http.stuck_octets):
+                self._linger(http)
+        elif self._is_half_closed:
+            self._end_if_done()
+        else:
+            self._read(is_wanted=not self._is_full)
+
+    def _end_if_done(self) -> None:
+        http = self._http
+        if http is None:
+            self.end("closed")
+            return
+        if not (self._waiting or http.stuck_octets):
+            http.end_of_input()
+            self._pour()
+            if not (self._has_ended or self._unsent):
+                self.end("closed")
+
+    def _linger(self, http: Http) -> None:
+        """All is said. Hang up on our side, and read what the client still sends, so that it gets to read what we said."""
+        if self._unsent:
+            return  # it goes on when that has been sent
+        self._put(http.goodbye())
+        if self._tls is not None:
+            self._unsent += self._tls.close()
+        self._flush()
+        if self._has_ended:
+            return
+        self._lingers_until = self._server.now() + LINGER_S
+        with suppress(OSError):
+            self._sock.shutdown(socket.SHUT_WR)
+        self._read(is_wanted=True)
+
+    def _end_of_lingering(self) -> None:
+        self.end((self._http.fault if self._http is not None else "") or "closed")
