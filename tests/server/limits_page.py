@@ -111,6 +111,7 @@ GROUPS: dict[str, tuple[Bound, ...]] = {
         _of("the longest TTL", f"{CACHE}max_ttl", "s", "as Unbound; `cache.max_ttl`", "", "this TTL"),
         _of("the longest TTL of a denial", f"{CACHE}negative_max_ttl", "s", "what is missing today is often there soon; Unbound 3600; `cache.negative_max_ttl`", "dnsdisco_cache_negatives_total", "this TTL"),
         _of("busy answers in the datagram loop", "answer.fleeting:ENTRIES_MAX", "", "dropped four times a second, in less than 1 ms", "", "nothing; the longer way"),
+        _of("… that are made anew there at once", "answer.fleeting:RENEWED_MAX", "", "about a millisecond", "", "nothing; the longer way once"),
     ),
     "HTTP of the control process": (
         _of("connections", "admin.connection:CONNECTIONS_MAX", "", "probes and scrapers of one machine", "dnsdisco_admin_requests_total", "the longest idle one is closed"),
@@ -141,7 +142,7 @@ NOT_LISTED = {
     "wire.name_reader:STEPS_MAX",
     "wire.parse:ERRORS_MAX",
     "wire.parse:RECORDS_MAX",
-    "wire.rdata:RDATA_OCTETS_MAX",
+    "wire.presentation:RDATA_OCTETS_MAX",
     "wire.rdata:STRING_OCTETS_MAX",
     "wire.relay:BODY_OCTETS_MAX",
     "wire.reply:TCP_OCTETS_MAX",
