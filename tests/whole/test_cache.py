@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import re
 import signal
 import stat
-import subprocess
-import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from dnsdisco.cli import console, main
 from tests.forward.upstream import a_record, reply, ScriptedUpstream
-from tests.whole.server import EXAMPLE, ROOT, Server
+from tests.whole.server import EXAMPLE, Server
 
 NAMES = ("example.test", "www.example.test", "other.test")
 
 
-def dnsdisco(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(folder)}
-    command = [sys.executable, "-m", "dnsdisco.cli", "cache", *arguments]
-    return subprocess.run(command, check=False, cwd=folder, env=environ, capture_output=True, text=True, timeout=30)
+class Done(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
 
 
-def figures(folder: Path, *arguments: str) -> dict[str, int]:
-    shown = dnsdisco(folder, "--json", *arguments)
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command runs in the test's process, in the place and with the home of the server."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+
+
+def dnsdisco(*arguments: str) -> Done:
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+        code = main(["cache", *arguments])
+    return Done(code, out.getvalue(), err.getvalue())
+
+
+def figures(*arguments: str) -> dict[str, int]:
+    shown = dnsdisco("--json", *arguments)
     assert shown.returncode == 0, shown.stderr
     return json.loads(shown.stdout)
 
@@ -60,15 +75,13 @@ def test_every_worker_forgets_a_name_a_tree_or_everything(tmp_path: Path, upstre
     ) as server:
         assert ask_both_workers(server, upstream) == 6  # each name once for each worker
         assert ask_both_workers(server, upstream) == 0
-        assert dnsdisco(tmp_path, "flush", "WWW.example.test.").stdout == (
-            "flushed WWW.example.test.: 2 answers dropped in 2 workers\n"
-        )
-        shown = figures(tmp_path)  # the workers have told of it already
+        assert dnsdisco("flush", "WWW.example.test.").stdout == ("flushed WWW.example.test.: 2 answers dropped in 2 workers\n")
+        shown = figures()  # the workers have told of it already
         assert (shown["version"], shown["workers"], shown["entries"], shown["kept"]) == (1, 2, 4, 6)
         assert ask_both_workers(server, upstream) == 2
         assert flush("example.test") == [1, 1]
         assert ask_both_workers(server, upstream) == 2
-        assert json.loads(dnsdisco(tmp_path, "flush", "example.test", "--tree", "--json").stdout) == {
+        assert json.loads(dnsdisco("flush", "example.test", "--tree", "--json").stdout) == {
             "version": 1,
             "dropped": 4,
             "workers": [2, 2],
@@ -77,10 +90,10 @@ def test_every_worker_forgets_a_name_a_tree_or_everything(tmp_path: Path, upstre
         assert flush() == [3, 3]
         assert ask_both_workers(server, upstream) == 6
         assert flush("nosuch.test") == [0, 0]
-        text = dnsdisco(tmp_path).stdout
+        text = dnsdisco().stdout
         assert re.search(r"^ *6  answers that are kept$", text, re.MULTILINE)
         assert text.endswith("of the questions were answered from the cache\n")
-        wrong = dnsdisco(tmp_path, "flush", "a..b")
+        wrong = dnsdisco("flush", "a..b")
         assert wrong.returncode == 1
         assert "'a..b' is not a domain name" in wrong.stderr
 
@@ -95,7 +108,7 @@ def test_every_worker_forgets_a_name_a_tree_or_everything(tmp_path: Path, upstre
             second.wait_for("no control socket.*another server listens there")
         assert flush() == [0, 0]
         assert server.stop() == 0
-    gone = dnsdisco(tmp_path, "flush")
+    gone = dnsdisco("flush")
     assert gone.returncode == 1
     assert "no server listens at" in gone.stderr
     assert "--control" in gone.stderr
@@ -110,12 +123,12 @@ def test_without_a_state_folder_and_where_it_is_told_to_be(tmp_path: Path) -> No
         server.wait_for("control socket")
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-        assert figures(tmp_path, "--control", str(path))["entries"] == 0
+        assert figures("--control", str(path))["entries"] == 0
         server.stop()
     env = {"XDG_RUNTIME_DIR": str(tmp_path)}
     with Server("--upstream", "none", "--http", "off", "--state-dir", "off", cwd=tmp_path, env=env) as server:
         server.wait_for("control socket")
-        assert figures(tmp_path, "--control", f"{tmp_path}/dnsdisco/control.sock")["workers"] == 1
+        assert figures("--control", f"{tmp_path}/dnsdisco/control.sock")["workers"] == 1
 
 
 def test_a_server_that_cannot_have_its_socket_serves_all_the_same(tmp_path: Path) -> None:
@@ -125,7 +138,7 @@ def test_a_server_that_cannot_have_its_socket_serves_all_the_same(tmp_path: Path
         assert server.ask("nosuch.svc.local").rcode() == 3
     assert (tmp_path / "file").read_text() == "kept"
     (tmp_path / "off.yaml").write_text("control: off\n")
-    off = dnsdisco(tmp_path, "--config", "off.yaml")
+    off = dnsdisco("--config", "off.yaml")
     assert off.returncode == 1
     assert "control: off" in off.stderr
 

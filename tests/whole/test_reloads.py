@@ -43,7 +43,7 @@ def test_what_is_lost_or_wrong_would_be_seen(monkeypatch):
 
 
 def test_a_connection_that_is_closed_in_the_middle_loses_what_was_on_it(monkeypatch):
-    monkeypatch.setattr(reloads, "ANSWER_S", 0.3)
+    monkeypatch.setattr(reloads, "ANSWER_S", 0.1)
     with ScriptedUpstream() as upstream:
         upstream.on(lambda _: True, lambda _: None)
         host, _, port = upstream.address.rpartition(":")
