@@ -10,10 +10,12 @@ import signal
 import ssl
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import dns.message
+import dns.query
 import dns.rcode
 import httpx
 import pytest
@@ -126,6 +128,40 @@ def test_clients_over_reloads_a_renewal_and_a_killed_worker(tmp_path: Path) -> N
             assert server.stop() == 0
         assert "Traceback" not in server.stderr
         assert "internal error" not in server.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "rtype"),
+    [("web.svc.local.", "SRV"), ("auth.svc.local.", "A"), ("all.web.svc.local.", "ANY"), ("nosuch.svc.local.", "A"), ("web.svc.local.", "MX"),
+     ("svc.local.", "SOA"), ("www.example.com.", "A"), ("version.bind.", "TXT"), ("localhost.", "AAAA")],
+)  # fmt: skip
+def test_the_same_is_said_over_every_transport(everywhere: tuple[Server, Made, str], name: str, rtype: str) -> None:
+    server, made, url = everywhere
+    tls_port = int(server.wait_for(r"tls://127\.0\.0\.1:(\d+)")[1])
+    rclass = "CH" if name == "version.bind." else "IN"
+    query = dns.message.make_query(name, rtype, rclass, use_edns=0)
+    told = [
+        dns.query.tcp(query, "127.0.0.1", 5, server.port),
+        dns.query.tls(query, "127.0.0.1", 5, tls_port, server_hostname="localhost", ssl_context=made.client(("dot",))),
+    ]
+    for version in ("HTTP/1.1", "HTTP/2"):
+        with httpx.Client(verify=made.client(), http2=version == "HTTP/2") as client:
+            reply = client.post(url, content=query.to_wire(), headers={"content-type": "application/dns-message"})
+            assert reply.http_version == version
+            told.append(dns.message.from_wire(reply.content))
+    for reply in told[1:]:
+        assert reply == told[0]  # header, rcode and sections, whatever their order
+        assert reply.ednsflags == told[0].ednsflags
+        assert [option.to_text() for option in reply.options] == [option.to_text() for option in told[0].options]
+
+
+@pytest.fixture(scope="module")
+def everywhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Made, str]]:
+    folder = tmp_path_factory.mktemp("everywhere")
+    made = make(folder)
+    configured(folder, made)
+    with Server(cwd=folder, listen=None) as server:
+        yield server, made, url_of(server)
 
 
 def test_what_http_takes_is_loaded_only_where_it_is_spoken() -> None:
