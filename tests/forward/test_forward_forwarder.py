@@ -192,17 +192,13 @@ def test_the_dead_one_is_noticed_and_then_not_felt(second, caplog):
     with BlackHole() as hole, caplog.at_level(logging.INFO, logger="dnsdisco.forward"):
 
         async def work(forwarder):
-            times = []
             for n in range(40):
-                began = time.monotonic()
                 assert address_in(await ask(forwarder, f"n{n}.test.")) == "192.0.2.2"
-                times.append(time.monotonic() - began)
-            return times
+            # The second was asked because the first was late as often as it took to notice; a busy machine may be late a few times more.
+            assert ForwardLimits().failures <= forwarder.statistics.hedged < 20
+            assert forwarder.statistics.died == 1
 
-        times = run(work, hole.address, second.address)
-    slow = [took_s for took_s in times if took_s > 0.05]
-    assert len(slow) == ForwardLimits().failures
-    assert sum(slow) < 2.0
+        run(work, hole.address, second.address)
     assert [record.message for record in caplog.records if hole.address in record.message and "does not answer" in record.message]
 
 
