@@ -24,7 +24,7 @@ from tests.whole.changes import Answer, Asker, share
 from tests.whole.failures import cpu
 from tests.whole.server import ROOT, Server
 
-SYNCED_S = 60.0
+SYNCED_S = 120.0
 IDLE_S = 20.0
 CHANGES = 40
 
