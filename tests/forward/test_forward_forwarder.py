@@ -192,13 +192,18 @@ def test_the_dead_one_is_noticed_and_then_not_felt(second, caplog):
     with BlackHole() as hole, caplog.at_level(logging.INFO, logger="dnsdisco.forward"):
 
         async def work(forwarder):
+            times = []
             for n in range(40):
+                began = time.monotonic()
                 assert address_in(await ask(forwarder, f"n{n}.test.")) == "192.0.2.2"
-            # The second was asked because the first was late as often as it took to notice; a busy machine may be late a few times more.
-            assert ForwardLimits().failures <= forwarder.statistics.hedged < 20
+                times.append(time.monotonic() - began)
             assert forwarder.statistics.died == 1
+            return times
 
-        run(work, hole.address, second.address)
+        times = run(work, hole.address, second.address)
+    slow = [took_s for took_s in times if took_s > 0.05]
+    assert len(slow) == ForwardLimits().failures
+    assert sum(slow) < 2.0
     assert [record.message for record in caplog.records if hole.address in record.message and "does not answer" in record.message]
 
 
@@ -217,7 +222,7 @@ def test_a_dead_one_is_probed_and_comes_back(upstream, second, caplog):
             await asyncio.sleep(0.01)
         assert address_in(await ask(forwarder, "z.test.")) == "192.0.2.1"
         assert forwarder.statistics.revived == forwarder.statistics.died == 1
-        assert [asked.qname for asked in upstream.queries if asked.qname != "y.test."] == [".", "z.test."]
+        assert [asked.qname for asked in upstream.queries] == [".", "z.test."]
 
     with caplog.at_level(logging.INFO, logger="dnsdisco.forward"):
         run(work, upstream.address, second.address, limits=limits)

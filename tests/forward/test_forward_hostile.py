@@ -68,7 +68,7 @@ def test_lies_on_the_same_socket_are_waited_past():
     assert (wrong, failed) == ([], 0)
     assert statistics.wrong_replies >= rounds * len(PASSED_OVER) * 0.99  # a few may come behind the truth
     assert statistics.sent_stream == 0
-    assert slowest < 1.8  # seconds, on a busy machine; a lie that ended the wait would cost the whole deadline
+    assert slowest < 0.4
 
 
 def test_any_lie_first_and_then_the_truth():
@@ -84,7 +84,7 @@ def test_any_lie_first_and_then_the_truth():
     assert (wrong, failed) == ([], 0)
     assert statistics.near_misses > 0
     assert statistics.doubtful > 0
-    assert slowest < 1.8  # seconds, on a busy machine; a lie that ended the wait would cost the whole deadline
+    assert slowest < 0.4
 
 
 @pytest.mark.parametrize("copies", [1, 400])

@@ -55,14 +55,14 @@ def test_an_upstream_that_goes_silent_is_not_felt():
         time.sleep(1.1)
         began = time.monotonic()
         stale = made.ask("www.test", within_s=3)
-        assert 1.7 < time.monotonic() - began < 2.8  # 1.8, and what a busy machine takes
+        assert 1.7 < time.monotonic() - began < 2.0
         assert (stale.answer[0].ttl, set(errors(stale))) == (30, {3})
         began = time.monotonic()
         assert set(errors(made.ask("www.test"))) == {3}
-        assert time.monotonic() - began < 1.0
+        assert time.monotonic() - began < 0.1
         began = time.monotonic()
         never = made.ask("never.test", within_s=3)
-        assert time.monotonic() - began < 2.8
+        assert time.monotonic() - began < 2.0
         assert (never.rcode(), set(errors(never))) == (dns.rcode.SERVFAIL, {22})
         assert set(errors(made.ask("never.test", within_s=0.5))) == {22, 13}
 

@@ -271,7 +271,7 @@ def test_a_black_holed_upstream_under_a_flood_costs_local_names_nothing():
         query = bytearray(dns.message.make_query("n00000.flood.test", "A").to_wire())
         times, number = [], 0
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-            client.settimeout(10)
+            client.settimeout(1)
             client.connect(("127.0.0.1", made.port))
             local = dns.message.make_query("web.svc.local", "A").to_wire()
             while number < 3000:  # more than may wait, in less time than they may wait
@@ -296,7 +296,7 @@ def test_a_black_holed_upstream_under_a_flood_costs_local_names_nothing():
             pass  # said before the flood had filled what may wait
         times.sort()
         assert rcodes == {2}
-        assert times[len(times) // 2] < 0.05, times[-10:]  # the figures are those of `python -m tests.forward.blackhole`
+        assert times[len(times) * 99 // 100] < 0.05, times[-10:]
 
 
 def test_ten_thousand_services_are_taken_between_two_queries():
@@ -331,7 +331,7 @@ def test_ten_thousand_services_are_taken_between_two_queries():
 
         times = asyncio.run(main())
         assert len(times) > 20
-        assert sorted(times)[len(times) * 95 // 100] < 0.2  # 0.01 on an idle machine; all at once would take a second
+        assert sorted(times)[len(times) * 95 // 100] < 0.02
         assert addresses(made.ask("s9999.svc.local")) == ["10.1.39.15"]
 
 
@@ -340,10 +340,10 @@ def test_it_starts_quickly_and_stays_small():
     for _ in range(3):
         with process() as made:
             made.feed(entry("web"))
-            made.wait_ready()
-            ran_ns = int(Path(f"/proc/{made.process.pid}/schedstat").read_text().split()[0])
-            best = min(best, ran_ns / 1e9)
-    assert best < 0.3  # seconds of a processor: 0.12 in fact
+            best = min(best, made.wait_ready())
+            ran_s = int(Path(f"/proc/{made.process.pid}/schedstat").read_text().split()[0]) / 1e9
+    assert best < 0.6  # 0.15 on an idle machine; the rest is for others who use it too
+    assert ran_s < 0.3  # of a processor, whoever else uses it
     loaded = subprocess.run(
         [sys.executable, "-c", "import sys, dnsdisco.server.run; print(*sys.modules)"], check=True, capture_output=True, text=True
     ).stdout.split()

@@ -133,17 +133,9 @@ class Traffic:
     """Asks one name over and over from its own thread, on a new socket each time, and keeps what came back."""
 
     def __init__(
-        self,
-        server: Server,
-        name: str = "web.svc.local",
-        rtype: str = "A",
-        *,
-        tcp: bool = False,
-        pause: float = 0.001,
-        tries: int = 1,
+        self, server: Server, name: str = "web.svc.local", rtype: str = "A", *, tcp: bool = False, pause: float = 0.001
     ) -> None:
-        self.server, self.name, self.rtype, self.tcp, self.pause, self.tries = server, name, rtype, tcp, pause, tries
-        self.asked_again = 0  # after silence, as every client does
+        self.server, self.name, self.rtype, self.tcp, self.pause = server, name, rtype, tcp, pause
         self.replies: list[tuple[float, str]] = []  # seconds taken, rcode or the error
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -151,18 +143,11 @@ class Traffic:
     def _run(self) -> None:
         while not self._stop.is_set():
             start = time.monotonic()
-            for left in reversed(range(self.tries)):
-                try:
-                    reply = self.server.ask(self.name, self.rtype, tcp=self.tcp, timeout=4.0)
-                    rcode = dns.rcode.to_text(reply.rcode())
-                    outcome = rcode if reply.answer else f"{rcode} without answer"
-                    break
-                except dns.exception.Timeout as error:
-                    outcome = type(error).__name__
-                    self.asked_again += left > 0
-                except (OSError, dns.exception.DNSException) as error:
-                    outcome = type(error).__name__
-                    break
+            try:
+                reply = self.server.ask(self.name, self.rtype, tcp=self.tcp, timeout=4.0)
+                outcome = dns.rcode.to_text(reply.rcode()) if reply.answer else f"{dns.rcode.to_text(reply.rcode())} without answer"
+            except (OSError, dns.exception.DNSException) as error:
+                outcome = type(error).__name__
             self.replies.append((time.monotonic() - start, outcome))
             self._stop.wait(self.pause)
 

@@ -104,7 +104,7 @@ def test_a_named_file_that_cannot_be_used_ends_the_start(tmp_path, content, word
 @pytest.mark.parametrize("workers", [1, 2])
 def test_no_known_name_goes_unanswered_when_a_process_is_killed(folder, workers):
     arguments = ("--services", "services.yaml", "--upstream", "none", "--workers", str(workers))
-    with Server(*arguments, cwd=folder) as server, Traffic(server, tries=2) as first, Traffic(server, tries=2) as second:
+    with Server(*arguments, cwd=folder) as server, Traffic(server) as first, Traffic(server) as second:
         time.sleep(0.3)
         for number in range(
             3
@@ -116,12 +116,11 @@ def test_no_known_name_goes_unanswered_when_a_process_is_killed(folder, workers)
             server.wait_for(rf"(?s)(provider synced\S* provider=static.*){{{number + 2}}}")
             time.sleep(1.2)
         assert set(first.outcomes) == set(second.outcomes) == {"NOERROR"}
-        assert first.asked_again + second.asked_again <= 3  # a query that a worker has in its hands when it is killed goes with it
         assert len(first.replies) > 500
         children = server.children()
         assert (len(children["server"]), len(children["control"])) == (workers, 1)
         (folder / "services.yaml").write_text(WEB.replace("10.0.0.1", "10.0.0.9"))
-        server.until("web.svc.local", {"10.0.0.9"}, 10.0)
+        server.until("web.svc.local", {"10.0.0.9"}, 2.0)
 
 
 def test_a_port_that_is_taken_ends_the_start_and_hurts_nobody(folder):
