@@ -130,7 +130,7 @@ class Server:
 
     async def _serve(self) -> None:
         with ExitStack() as sockets:
-            udp, tcp = (sockets.enter_context(sock) for sock in _one_port(self.address))
+            udp, tcp = (sockets.enter_context(sock) for sock in one_port(self.address))
             self.port = tcp.getsockname()[1]
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             sockets.enter_context(ours)
@@ -166,10 +166,13 @@ class Server:
             self._control.stop()
 
 
-def _one_port(address: str) -> tuple[socket.socket, socket.socket]:
-    """A UDP and a TCP socket on one port. What is free for TCP may be somebody's for UDP."""
+def one_port(address: str = "127.0.0.1") -> tuple[socket.socket, socket.socket]:
+    """A UDP and a listening TCP socket on one port, the caller's to close. What is free for TCP may be somebody's for UDP.
+
+    *address*: IPv4. Raises OSError when PORTS_TRIED of them in a row are.
+    """
     for _ in range(PORTS_TRIED):
-        tcp = socket.create_server((address, 0), backlog=128)
+        tcp = socket.create_server((address, 0), backlog=512)
         udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
             udp.bind(tcp.getsockname())

@@ -24,7 +24,8 @@ from dnsdisco.model.data import service_from_data
 from dnsdisco.model.entry import ExtraRecord, ProviderState
 from dnsdisco.model.merge import merge
 from dnsdisco.model.service import Service, Snapshot
-from dnsdisco.server.serve import Clock, Policy, Responder
+from dnsdisco.server.policy import Clock, Policy
+from dnsdisco.server.serve import Responder
 from dnsdisco.wire import presentation
 from dnsdisco.wire.constants import type_from_text
 from dnsdisco.wire.cookie import Cookies

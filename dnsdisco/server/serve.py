@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from functools import partial
-from typing import assert_never, NamedTuple
+from typing import assert_never
 
-from dnsdisco.answer.admit import Admission
 from dnsdisco.answer.decide import decide
 from dnsdisco.answer.decision import Decision, Forward, Gather
 from dnsdisco.answer.fleeting import Fleeting
 from dnsdisco.answer.prepared import encode, Prepared
 from dnsdisco.answer.rate import Bucket, ERROR, KINDS, Verdict
 from dnsdisco.answer.resolver import key_of
-from dnsdisco.answer.settings import AnswerSettings
 from dnsdisco.answer.table import Table
 from dnsdisco.cache.entry import Entry
-from dnsdisco.cache.limits import CacheLimits
 from dnsdisco.errors import WireError
-from dnsdisco.server.asking import Asker, AskLimits, Client, Upstreams
+from dnsdisco.server.asking import Asker, Client, Upstreams
+from dnsdisco.server.policy import Clock, Policy
 from dnsdisco.server.resolve import Resolver
 from dnsdisco.wire.constants import COOKIE, EDE_PROHIBITED, KEEPALIVE, NOERROR, NSID, NXDOMAIN, REFUSED, SERVFAIL, TXT
 from dnsdisco.wire.cookie import Cookies
@@ -27,7 +25,7 @@ from dnsdisco.wire.edns import option, without_cookie
 from dnsdisco.wire.name import from_text
 from dnsdisco.wire.padding import padded
 from dnsdisco.wire.query import Query, slice_query
-from dnsdisco.wire.reply import cut_reply, Ede, fault_reply, Limits, Reply, RR, size_limit, WITHOUT_EDNS
+from dnsdisco.wire.reply import cut_reply, Ede, fault_reply, Reply, RR, size_limit, WITHOUT_EDNS
 from dnsdisco.zone.catalog import Catalog
 from dnsdisco.zone.order import Draw
 from dnsdisco.zone.soa import soa
@@ -39,24 +37,6 @@ TCP_IDLE_TENTHS = 100  # what edns-tcp-keepalive tells: ten seconds, in 100 ms (
 
 
 _COOKIE_HEAD = b"\x1c" + COOKIE.to_bytes(2, "big") + b"\0\x18"  # RDLEN 28; 24 octets of cookie
-
-
-class Clock(NamedTuple):
-    monotonic: Callable[[], float]
-    unix: Callable[[], float]
-
-
-class Policy(NamedTuple):
-    """All that the configuration says of answering."""
-
-    answers: AnswerSettings
-    admission: Admission
-    recursion: bool  # forwarding is on: RA
-    trust_ad: bool = False
-    limits: Limits = Limits()
-    cache: CacheLimits = CacheLimits()
-    asking: AskLimits = AskLimits()
-    origin: Hashable = None  # where answers of others come from; a change of it makes what is kept of them old
 
 
 class Responder:

@@ -10,7 +10,7 @@ from dnsdisco.answer.rate import RateLimits
 from dnsdisco.answer.settings import AnswerSettings
 from dnsdisco.cache.limits import CacheLimits
 from dnsdisco.forward import ForwardSettings
-from dnsdisco.server.serve import Policy
+from dnsdisco.server.policy import Policy
 from dnsdisco.zone.settings import zone_labels, ZoneSettings
 
 _CACHE_KEYS = {"size": "entries"}  # where the configuration's word is not the cache's

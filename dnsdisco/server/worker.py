@@ -15,8 +15,9 @@ from dnsdisco.answer.fleeting import MOMENT_S
 from dnsdisco.forward import Forwarder
 from dnsdisco.server.latency import Latency
 from dnsdisco.server.link import Link
+from dnsdisco.server.policy import Clock
 from dnsdisco.server.replica import Replica
-from dnsdisco.server.serve import Clock, Responder
+from dnsdisco.server.serve import Responder
 from dnsdisco.server.settings import WorkerSettings
 from dnsdisco.server.tcp import TcpServer
 from dnsdisco.server.udp import UdpListener

@@ -8,7 +8,7 @@ import threading
 
 import dns.message
 
-from tests.ports import one_port
+from dnsdisco.testing import one_port
 
 Reply = bytes
 

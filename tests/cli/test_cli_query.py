@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from dnsdisco.cli import main, stub
 from dnsdisco.cli.answer import decode, EDE_WORDS
 from dnsdisco.errors import WireError
+from dnsdisco.testing import one_port
 from dnsdisco.wire import name as wire_name
 from tests.cli.fake_server import FakeServer, reply
-from tests.ports import one_port
 
 WEB = "web.svc.local. 10 A 10.0.0.11\nweb.svc.local. 10 A 10.0.0.12"
 

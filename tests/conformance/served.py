@@ -8,9 +8,9 @@ from typing import Self
 
 from dnsdisco.server.tcp import TcpServer
 from dnsdisco.server.udp import UdpListener
+from dnsdisco.testing import one_port
 from tests.conformance.exchange import Target
 from tests.kit import Answers
-from tests.ports import one_port
 
 
 class Served:

@@ -24,9 +24,9 @@ import pytest
 from dnsdisco.model import delta
 from dnsdisco.model.entry import Entry, ProviderState
 from dnsdisco.model.service import Instance, Port, Service
+from dnsdisco.testing import one_port
 from dnsdisco.wire.tcp_frame import frame
 from tests.forward.upstream import answer, BlackHole, Say, ScriptedUpstream
-from tests.ports import one_port
 
 STATES = (ProviderState("static", has_synced=True),)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.ports import one_port
+from dnsdisco.testing import one_port
 from tests.supervisor.harness import ask, ask_tcp, is_alive, RUN, Running, STANDIN, until
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import dns.rcode
 import pytest
 
+from dnsdisco.testing import one_port
 from tests.conformance.probes import PROBES
 from tests.kit import errors, section
-from tests.ports import one_port
 from tests.whole.server import EXAMPLE, Server, Traffic
 
 WEB = """
