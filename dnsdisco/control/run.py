@@ -21,6 +21,7 @@ from dnsdisco.control.chain import Chain, Member, members_of
 from dnsdisco.control.checks import Checks
 from dnsdisco.control.console import Console
 from dnsdisco.control.counters import Counters, Totals
+from dnsdisco.control.kept import Kept
 from dnsdisco.control.log import Logger, logger, time_of_day
 from dnsdisco.control.memory import Memory
 from dnsdisco.control.parameters import Parameters
@@ -49,13 +50,8 @@ class Control:
         self._settings = parameters.settings
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[int] = self._loop.create_future()
-        self._synced_before = frozenset(parameters.kept.get("synced") or ())
-        self._kept: dict[str, Any] = {
-            "serial_floor": int(parameters.kept.get("serial_floor") or 0),
-            "synced": sorted(self._synced_before),
-            "counted": parameters.kept.get("counted") or {},
-        }
-        self.counters = Counters(len(parameters.links), self._kept["counted"], lambda counted: self._keep(counted=counted))
+        self._kept = Kept(parameters.kept, parameters.say)
+        self.counters = Counters(len(parameters.links), self._kept.counted, self._kept.keep_counted)
         self._started, self._is_ready = time.time(), False
         self._is_patient = True  # startup_timeout has not passed
         self._ready_serial: int | None = None
@@ -64,7 +60,7 @@ class Control:
         self.checks = Checks(self._call, self._publish_soon, self._log)
         self.chain = Chain(self._log, time_of_day, self.checks)
         self._memory = self._open_memory()
-        floor = max(self._kept["serial_floor"], read_floor(self._settings.get("state_dir")))
+        floor = max(self._kept.serial_floor, read_floor(self._settings.get("state_dir")))
         self._console = Console(lambda: self.publisher, self.totals, self._log)
         self.publisher = Publisher(
             parameters.links,
@@ -232,7 +228,7 @@ class Control:
 
     def _publish_states(self) -> None:
         now = self._loop.time()
-        self.publisher.publish_states(self.chain.states(now), self.chain.inherited_states(now, self._synced_before))
+        self.publisher.publish_states(self.chain.states(now), self.chain.inherited_states(now, self._kept.synced_before))
 
     def _tick(self) -> None:
         self._loop.call_later(TICK_S, self._tick)
@@ -249,12 +245,15 @@ class Control:
         """After anything that can make us ready, or let a successor replace what its predecessor published."""
         members = self.chain.members
         synced = sorted(member.name for member in members if member.contact.has_synced)
-        if self.publisher.is_successor and all(self._is_known(member) for member in members if member.name in self._synced_before):
+        if self.publisher.is_successor and all(
+            self._is_known(member) for member in members if member.name in self._kept.synced_before
+        ):
             self._publish_now()
             self.publisher.feed_all()
-        held = synced if not self.publisher.is_successor else sorted(self._synced_before.union(synced))  # what the workers hold
-        if held != self._kept["synced"]:
-            self._keep(synced=held)
+        held = (
+            synced if not self.publisher.is_successor else sorted(self._kept.synced_before.union(synced))
+        )  # what the workers hold
+        self._kept.keep_synced(held)
         if self._is_ready or (self._is_patient and len(synced) < len(members)):
             return
         if self._ready_serial is None:
@@ -289,17 +288,13 @@ class Control:
 
     def _reserve(self, bound: int) -> None:
         """No serial below *bound* is used by whoever comes after this process."""
-        self._keep(serial_floor=bound)
+        self._kept.keep_floor(bound)
         folder = self._settings.get("state_dir")
         if folder is not None:
             try:
                 write_floor(folder, bound)
             except OSError as error:
                 self._log.warning("the serial is not kept", state_dir=folder, reason=error.strerror or str(error))
-
-    def _keep(self, **what: Any) -> None:
-        self._kept.update(what)
-        self._parameters.say("keep", kept=self._kept)
 
     def _say_fatal(self, message: str) -> None:
         self._parameters.say("fatal", message=message)

@@ -12,10 +12,11 @@ import socket
 import pytest
 
 from dnsdisco.errors import UpstreamError
-from dnsdisco.forward import Forwarder, ForwardLimits, ForwardSettings
+from dnsdisco.forward import ForwardLimits
 from dnsdisco.forward.line import BEGINS_A_TURN, Line
 from dnsdisco.wire.constants import RD
 from tests.forward.blackhole import query
+from tests.forward.forwarding import run
 from tests.forward.upstream import address_in, BlackHole, question, ScriptedUpstream, silence
 from tests.server.test_run import entry, worker
 
@@ -54,18 +55,6 @@ def test_our_own_names_lose_nothing_and_what_waits_is_bounded():
             assert counters["forward.pending"] <= 1024
             counters = made.heard("counters")["counters"]
         assert counters["forward.shed"] + counters["forward.jostled"] > 0
-
-
-def run(work, *addresses, limits):
-    async def main():
-        forwarder = Forwarder(ForwardSettings(upstreams=addresses), limits=limits)
-        await forwarder.start()
-        try:
-            return await work(forwarder)
-        finally:
-            await forwarder.close()
-
-    return asyncio.run(main())
 
 
 def test_when_all_are_dead_a_few_wait_and_notice_that_one_is_back():

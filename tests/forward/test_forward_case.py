@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsdisco.forward import Forwarder, ForwardSettings
+from dnsdisco.forward import ForwardSettings
 from dnsdisco.forward.message import is_same_question, mixed_case
 from dnsdisco.forward.upstream import FOLDED_STREAK
 from dnsdisco.wire import name
 from dnsdisco.wire.constants import RD
 from tests.forward import upstream as lies
+from tests.forward.forwarding import ask, run
 from tests.forward.upstream import a_record, address_in, answer, question, reply, Say, ScriptedUpstream
 
 
@@ -29,23 +29,6 @@ def folding(asked):
     return reply(asked, question=asked.question[:-4].lower() + asked.question[-4:], records=(a_record("192.0.2.3"),))
 
 
-def run(work, upstream, *, case_randomisation=True):
-    async def main():
-        settings = ForwardSettings.from_plain({"upstreams": [upstream.address], "case_randomisation": case_randomisation})
-        forwarder = Forwarder(settings)
-        await forwarder.start()
-        try:
-            return await work(forwarder)
-        finally:
-            await forwarder.close()
-
-    return asyncio.run(main())
-
-
-def ask(forwarder, qname):
-    return forwarder.exchange(question(qname), flags=RD, dnssec_ok=False)
-
-
 def test_each_question_is_spelled_by_chance_and_the_client_sees_its_own(upstream):
     async def work(forwarder):
         for n in range(20):
@@ -54,7 +37,7 @@ def test_each_question_is_spelled_by_chance_and_the_client_sees_its_own(upstream
             assert got[12 : 12 + len(asked)] == asked
             assert address_in(got) == "192.0.2.1"
 
-    run(work, upstream)
+    run(work, upstream.address, case_randomisation=True)
     spelled = [asked.qname for asked in upstream.queries]
     assert [each.lower() for each in spelled] == [f"www.example{n}.test." for n in range(20)]
     assert len({each[:11] for each in spelled}) > 10  # ten letters: a thousand spellings
@@ -66,7 +49,7 @@ def test_it_is_off_unless_it_is_asked_for(upstream):
         for n in range(5):
             await ask(forwarder, f"wwW.example{n}.test.")
 
-    run(work, upstream, case_randomisation=False)
+    run(work, upstream.address)
     assert [asked.qname for asked in upstream.queries] == [f"wwW.example{n}.test." for n in range(5)]
     assert ForwardSettings().case_randomisation is False
 
@@ -79,7 +62,7 @@ def test_a_reply_in_another_case_is_not_believed(upstream):
         assert address_in(await ask(forwarder, "www.example.test.")) == "192.0.2.1"
         assert forwarder.statistics.other_case == 1
 
-    run(work, upstream)
+    run(work, upstream.address, case_randomisation=True)
     assert upstream.count("tcp") == 1
 
 
@@ -91,7 +74,7 @@ def test_an_upstream_that_folds_the_case_is_noticed_and_then_asked_as_it_likes(u
             assert address_in(await ask(forwarder, f"www.a-rather-long-name{n}.example.test.")) in ("192.0.2.1", "192.0.2.3")
 
     with caplog.at_level(logging.INFO, logger="dnsdisco.forward"):
-        run(work, upstream)
+        run(work, upstream.address, case_randomisation=True)
     assert upstream.count("tcp") == FOLDED_STREAK
     assert [asked.qname.islower() for asked in upstream.queries if asked.transport == "udp"][-5:] == [True] * 5
     assert sum("does not keep the case" in record.message for record in caplog.records) == 1

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from contextlib import ExitStack
 
 import pytest
 
 from dnsdisco.errors import UpstreamError
-from dnsdisco.forward import Forwarder, ForwardLimits, ForwardSettings
+from dnsdisco.forward import ForwardLimits
 from dnsdisco.wire.constants import CD, RD
+from tests.forward.forwarding import run
 from tests.forward.upstream import (
     a_record,
     address_in,
@@ -45,21 +45,6 @@ def second():
     with ScriptedUpstream() as scripted:
         scripted.on("*", answer("192.0.2.2"))
         yield scripted
-
-
-def run(work, *addresses, limits=None, **settings):
-    """Run *work* (a coroutine function of a started forwarder); returns its result and the forwarder."""
-
-    async def main():
-        forwarder = Forwarder(ForwardSettings(upstreams=addresses, **settings), limits=limits)
-        await forwarder.start()
-        try:
-            return await work(forwarder)
-        finally:
-            await forwarder.close()
-            assert not forwarder._pending
-
-    return asyncio.run(main())
 
 
 def ask_once(*addresses, asked=QUESTION, flags=RD, dnssec_ok=False, limits=None):

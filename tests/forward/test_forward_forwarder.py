@@ -14,6 +14,7 @@ import pytest
 from dnsdisco.errors import UpstreamError
 from dnsdisco.forward import Forwarder, ForwardLimits, ForwardSettings
 from dnsdisco.wire.constants import AAAA, CD, RD
+from tests.forward.forwarding import ask, run
 from tests.forward.upstream import address_in, answer, BlackHole, free_port, question, rcode, Say, ScriptedUpstream, silence
 
 
@@ -28,22 +29,6 @@ def second():
     with ScriptedUpstream() as scripted:
         scripted.on("*", answer("192.0.2.2"))
         yield scripted
-
-
-def run(work, *addresses, zones=(), own=(), limits=None):
-    async def main():
-        forwarder = Forwarder(ForwardSettings(upstreams=addresses, zones=zones), own=own, limits=limits)
-        await forwarder.start()
-        try:
-            return await work(forwarder)
-        finally:
-            await forwarder.close()
-
-    return asyncio.run(main())
-
-
-def ask(forwarder, name, qtype=1, flags=RD, dnssec_ok=False):
-    return forwarder.exchange(question(name, qtype), flags=flags, dnssec_ok=dnssec_ok)
 
 
 def open_files():

@@ -15,10 +15,11 @@ import dns.rcode
 import pytest
 
 from dnsdisco.errors import UpstreamError
-from dnsdisco.forward import Forwarder, ForwardSettings
+from dnsdisco.forward import ForwardSettings
 from dnsdisco.forward.mark import Marks, VALID_S, ZONE_OCTETS_MAX
 from dnsdisco.wire import name
 from dnsdisco.wire.constants import RD
+from tests.forward.forwarding import run
 from tests.forward.upstream import address_in, answer, question, rcode, reply, ScriptedUpstream, silence
 from tests.kit import errors
 from tests.server.test_run import entry as service
@@ -215,18 +216,6 @@ def test_workers_know_each_others_questions(tmp_path):
 # who tries to make us believe it
 
 
-def run(work, *addresses, **settings):
-    async def main():
-        forwarder = Forwarder(ForwardSettings(upstreams=addresses, **settings), secret=os.urandom(16))
-        await forwarder.start()
-        try:
-            return await work(forwarder)
-        finally:
-            await forwarder.close()
-
-    return asyncio.run(main())
-
-
 async def probed(forwarder, upstream, count=1):
     while len(upstream.probes) < count:
         await asyncio.sleep(0.01)
@@ -245,7 +234,7 @@ def test_an_answer_without_the_proof_does_not_disable():
             assert forwarder.statistics.loops == 0
             assert address_in(await forwarder.exchange(question("www.test."), flags=RD, dnssec_ok=False)) == "192.0.2.1"
 
-        run(work, upstream.address)
+        run(work, upstream.address, secret=os.urandom(16))
 
 
 @pytest.mark.parametrize("says", [rcode(2), rcode(5), silence, answer("192.0.2.9")])
@@ -258,7 +247,7 @@ def test_other_answers_and_none_disable_nobody(says):
             assert address_in(await forwarder.exchange(question("www.test."), flags=RD, dnssec_ok=False)) == "192.0.2.1"
             assert forwarder.statistics.loops == forwarder.statistics.died == 0
 
-        run(work, upstream.address)
+        run(work, upstream.address, secret=os.urandom(16))
 
 
 def test_an_error_does_not_bring_one_back():
@@ -278,7 +267,7 @@ def test_an_error_does_not_bring_one_back():
             assert address_in(await forwarder.exchange(question("www.test."), flags=RD, dnssec_ok=False)) == "192.0.2.1"
             assert forwarder.statistics.loops == 1
 
-        run(work, upstream.address)
+        run(work, upstream.address, secret=os.urandom(16))
 
 
 def test_a_reload_without_the_upstream_forgets_that_it_led_back():
@@ -293,7 +282,7 @@ def test_a_reload_without_the_upstream_forgets_that_it_led_back():
             forwarder.apply(ForwardSettings(upstreams=(upstream.address,), zones=zones))
             assert address_in(await forwarder.exchange(question("x.test."), flags=RD, dnssec_ok=False)) == "192.0.2.1"
 
-        run(work, upstream.address)
+        run(work, upstream.address, secret=os.urandom(16))
 
 
 def test_a_thousand_zones_are_looked_at_without_a_burst():
@@ -306,4 +295,4 @@ def test_a_thousand_zones_are_looked_at_without_a_burst():
             assert first <= 32
             assert first < len(upstream.probes) <= 4 * 32
 
-        run(work, zones=tuple((f"z{n}.test", (upstream.address,)) for n in range(1000)))
+        run(work, secret=os.urandom(16), zones=tuple((f"z{n}.test", (upstream.address,)) for n in range(1000)))

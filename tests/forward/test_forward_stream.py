@@ -9,14 +9,13 @@ import subprocess
 import pytest
 
 from dnsdisco.errors import UpstreamError
-from dnsdisco.forward import Forwarder, ForwardLimits, ForwardSettings
-from dnsdisco.wire.constants import RD
+from dnsdisco.forward import ForwardLimits
+from tests.forward.forwarding import ask, run
 from tests.forward.upstream import (
     address_in,
     answer,
     free_port,
     garbage,
-    question,
     rcode,
     Say,
     ScriptedUpstream,
@@ -32,22 +31,6 @@ def upstream():
     with ScriptedUpstream() as scripted:
         scripted.on("*", truncated, transport="udp")
         yield scripted
-
-
-def run(work, *addresses, limits=None):
-    async def main():
-        forwarder = Forwarder(ForwardSettings(upstreams=addresses), limits=limits)
-        await forwarder.start()
-        try:
-            return await work(forwarder)
-        finally:
-            await forwarder.close()
-
-    return asyncio.run(main())
-
-
-def ask(forwarder, name):
-    return forwarder.exchange(question(name), flags=RD, dnssec_ok=False)
 
 
 def test_one_connection_serves_many_questions(upstream):
