@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import socket
 from contextlib import suppress
 
 import h2.config
@@ -19,37 +18,9 @@ from dnsdisco.server.encrypted import HttpsServer
 from dnsdisco.server.tcp_limits import TcpLimits
 from dnsdisco.server.turns import Turns
 from tests.certificates import make
-from tests.server import leftovers
+from tests.server.streams import question, Scripted, serve, until
 
 DNS = "application/dns-message"
-
-
-class Scripted:
-    """Answers with the message itself, QR set. The first octet of the question says how: s(low), d(rop), b(ig), h(eld)."""
-
-    def __init__(self, loop):
-        self.loop = loop
-        self.held = []
-        self.asked = 0
-
-    def respond(self, message, peer, *, is_tcp, send, is_encrypted=False):
-        assert is_tcp
-        assert is_encrypted
-        self.asked += 1
-        reply = message[:2] + b"\x80" + message[3:]
-        how = message[12:13]
-        if how == b"s":
-            self.loop.call_later(0.2, send, reply)
-        elif how == b"b":
-            send(reply + b"x" * 30000)
-        elif how == b"h":
-            self.held.append((send, reply))
-        elif how != b"d":
-            send(reply)
-
-
-def question(number, how=b"q"):
-    return number.to_bytes(2, "big") + b"\1\0\0\1\0\0\0\0\0\0" + how + b"uestion"
 
 
 def path(number, how=b"q"):
@@ -62,34 +33,17 @@ def pair(tmp_path_factory):
 
 
 def run(work, pair, **limits):
-    """*work* with a started server and its address. A fault in a callback fails the test."""
+    """*work* with a started server and its address."""
+    certificates = Certificates()
+    certificates.apply(Pair(str(pair.certificate), str(pair.key)))
 
-    async def main():
-        loop = asyncio.get_running_loop()
-        faults = []
-        loop.set_exception_handler(lambda _, context: faults.append(context))
-        certificates = Certificates()
-        certificates.apply(Pair(str(pair.certificate), str(pair.key)))
-        with socket.create_server(("127.0.0.1", 0), backlog=1024) as listening:
-            server = HttpsServer([(listening, "/dns-query")], Scripted(loop), loop, certificates, Turns(loop))
-            server.limits = TcpLimits()._replace(**limits)
-            server.start()
-            try:
-                async with asyncio.timeout(20):
-                    await work(server, listening.getsockname())
-            finally:
-                server.close()
-                assert not server.connections
-        await leftovers.cut()
-        assert not [context for context in faults if "exception" in context], faults
+    def make_server(loop, sock):
+        responder = Scripted(loop, is_encrypted=True, big_octets=30000)
+        server = HttpsServer([(sock, "/dns-query")], responder, loop, certificates, Turns(loop))
+        server.limits = TcpLimits()._replace(**limits)
+        return server
 
-    asyncio.run(main())
-
-
-async def until(condition, within_s=3.0):
-    async with asyncio.timeout(within_s):
-        while not condition():
-            await asyncio.sleep(0.01)
+    serve(work, make_server, within_s=20)
 
 
 class One:

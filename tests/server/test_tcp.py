@@ -15,66 +15,14 @@ import pytest
 from dnsdisco.server.tcp import TcpServer
 from dnsdisco.server.tcp_limits import TcpLimits
 from dnsdisco.wire.tcp_frame import frame
+from tests.server.streams import is_closed_within, question, read_reply, Scripted, serve
 
 LIMITS = TcpLimits()
 
 
-class Scripted:
-    """Answers with the message itself, QR set. The first octet of the question says how: s(low), d(rop), b(ig)."""
-
-    def __init__(self, loop, slow_s=0.2):
-        self.loop, self.slow_s = loop, slow_s
-        self.asked = 0
-
-    def respond(self, message, peer, *, is_tcp, send):
-        assert is_tcp
-        self.asked += 1
-        reply = message[:2] + b"\x80" + message[3:]
-        how = message[12:13]
-        if how == b"s":
-            self.loop.call_later(self.slow_s, send, reply)
-        elif how == b"b":
-            send(reply + b"x" * 8000)
-        elif how != b"d":
-            send(reply)
-
-
-def question(number, how=b"q"):
-    return number.to_bytes(2, "big") + b"\1\0\0\1\0\0\0\0\0\0" + how + b"uestion"
-
-
 def run(work, **limits):
     """*work* with a started server and the address to connect to."""
-
-    async def main():
-        loop = asyncio.get_running_loop()
-        with socket.create_server(("127.0.0.1", 0), backlog=1024) as listening:
-            responder = Scripted(loop)
-            server = TcpServer([listening], responder, loop, limits=LIMITS._replace(**limits))
-            server.start()
-            try:
-                await work(server, listening.getsockname())
-            finally:
-                server.close()
-                assert not server.connections
-
-    asyncio.run(main())
-
-
-async def read_reply(reader, within_s=2.0):
-    async with asyncio.timeout(within_s):
-        return await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
-
-
-async def is_closed_within(reader, within_s):
-    """End of file or reset, and nothing before it."""
-    try:
-        async with asyncio.timeout(within_s):
-            return await reader.read(1) == b""
-    except ConnectionError:
-        return True
-    except TimeoutError:
-        return False
+    serve(work, lambda loop, sock: TcpServer([sock], Scripted(loop), loop, limits=LIMITS._replace(**limits)))
 
 
 def test_a_hundred_in_one_segment_are_answered_each_once():

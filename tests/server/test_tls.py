@@ -21,30 +21,7 @@ from dnsdisco.server.tcp_limits import TcpLimits
 from dnsdisco.server.turns import Turns
 from dnsdisco.wire.tcp_frame import frame
 from tests.certificates import make
-from tests.server import leftovers
-
-
-class Scripted:
-    """Answers with the message itself, QR set. The first octet of the question says how: s(low), d(rop), b(ig)."""
-
-    def __init__(self, loop):
-        self.loop = loop
-
-    def respond(self, message, peer, *, is_tcp, send, is_encrypted=False):
-        assert is_tcp
-        assert is_encrypted
-        reply = message[:2] + b"\x80" + message[3:]
-        how = message[12:13]
-        if how == b"s":
-            self.loop.call_later(0.2, send, reply)
-        elif how == b"b":
-            send(reply + b"x" * 8000)
-        elif how != b"d":
-            send(reply)
-
-
-def question(number, how=b"q"):
-    return number.to_bytes(2, "big") + b"\1\0\0\1\0\0\0\0\0\0" + how + b"uestion"
+from tests.server.streams import is_closed_within, question, read_reply, Scripted, serve, until
 
 
 @pytest.fixture(scope="module")
@@ -53,54 +30,22 @@ def pair(tmp_path_factory):
 
 
 def run(work, pair, **limits):
-    """*work* with a started server and its address. A fault in a callback fails the test."""
+    """*work* with a started server and its address; *pair* None: it has no certificate."""
+    certificates = Certificates()
+    if pair is not None:
+        certificates.apply(Pair(str(pair.certificate), str(pair.key)))
 
-    async def main():
-        loop = asyncio.get_running_loop()
-        faults = []
-        loop.set_exception_handler(lambda _, context: faults.append(context))
-        certificates = Certificates()
-        if pair is not None:
-            certificates.apply(Pair(str(pair.certificate), str(pair.key)))
-        with socket.create_server(("127.0.0.1", 0), backlog=1024) as listening:
-            server = TlsServer([listening], Scripted(loop), loop, certificates, Turns(loop))
-            server.limits = TcpLimits()._replace(**limits)
-            server.certificates = certificates
-            server.start()
-            try:
-                await work(server, listening.getsockname())
-            finally:
-                server.close()
-                assert not server.connections
-        await leftovers.cut()
-        assert not [context for context in faults if "exception" in context], faults
+    def make_server(loop, sock):
+        server = TlsServer([sock], Scripted(loop, is_encrypted=True), loop, certificates, Turns(loop))
+        server.limits = TcpLimits()._replace(**limits)
+        server.certificates = certificates
+        return server
 
-    asyncio.run(main())
+    serve(work, make_server)
 
 
 async def connect(address, pair, protocols=("dot",)):
     return await asyncio.open_connection(*address, ssl=pair.client(protocols), server_hostname="localhost")
-
-
-async def read_reply(reader, within_s=3.0):
-    async with asyncio.timeout(within_s):
-        return await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
-
-
-async def is_closed_within(reader, within_s):
-    try:
-        async with asyncio.timeout(within_s):
-            return await reader.read(1) == b""
-    except (ConnectionError, ssl.SSLError):
-        return True
-    except TimeoutError:
-        return False
-
-
-async def until(condition, within_s=3.0):
-    async with asyncio.timeout(within_s):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 def test_questions_in_one_record_are_answered_each_once_and_in_any_order(pair):
