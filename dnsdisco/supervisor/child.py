@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
+from dnsdisco.supervisor.priority import Priority, Setter
+
 SOON_S = 10.0  # a child that lived this long had started well; its next death is a new matter
 BACKOFF_MIN_S, BACKOFF_MAX_S = 0.25, 5.0  # between starts of a child that dies soon; the first one goes at once
 LINE_OCTETS_MAX = 1024 * 1024  # of a status line: settings of any size that a person writes
@@ -23,7 +25,7 @@ Parameters = Callable[[], tuple[dict[str, Any], list[int]]]
 class Child:
     """A place for one process after another. `restarts` counts those after the first."""
 
-    def __init__(self, name: str, command: Sequence[str], parameters: Parameters, *, niceness: int = 0) -> None:
+    def __init__(self, name: str, command: Sequence[str], parameters: Parameters, priority: Priority) -> None:
         """*parameters* gives, for every start, the JSON document and the descriptors it speaks of. `status_fd` is added here."""
         self.name = name
         self.pid = 0  # 0: there is none now
@@ -33,7 +35,7 @@ class Child:
         self.has_started = False  # it has said so: signals are safe
         self.status_fd = -1  # to read from
         self.is_mute = False  # it has closed its end: nothing more will come
-        self._command, self._parameters, self._niceness = list(command), parameters, niceness
+        self._command, self._parameters, self._priority = list(command), parameters, priority
         self._started_at = 0.0
         self._popen: subprocess.Popen[bytes] | None = None
         self._unread = b""
@@ -50,7 +52,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 pass_fds=[*fds, writer, document],
                 process_group=0,  # Ctrl-C at a terminal reaches the supervisor alone, which tells the others in its own order
-                preexec_fn=_Birth(os.getpid(), self._niceness),  # noqa: PLW1509  there are no threads in this process
+                preexec_fn=_Birth(os.getpid(), self._priority),  # noqa: PLW1509  there are no threads in this process
             )
         except OSError:
             os.close(reader)
@@ -113,8 +115,8 @@ def told_status(status: int) -> str:
 class _Birth:
     """Runs in the child before its program does."""
 
-    def __init__(self, parent: int, niceness: int) -> None:
-        self._parent, self._niceness = parent, niceness
+    def __init__(self, parent: int, priority: Priority) -> None:
+        self._parent, self._set_priority = parent, Setter(priority)
         try:
             self._prctl: Any = ctypes.CDLL(None).prctl
         except (OSError, AttributeError):  # not Linux: there it ends when nobody reads its status any more
@@ -125,8 +127,7 @@ class _Birth:
             self._prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             if os.getppid() != self._parent:  # it died before we could say that
                 os._exit(1)
-        if self._niceness:
-            os.nice(self._niceness)
+        self._set_priority()
 
 
 def _document(plain: dict[str, Any]) -> int:

@@ -25,12 +25,12 @@ from typing import Any
 from dnsdisco.supervisor import say
 from dnsdisco.supervisor.child import Child, told_status
 from dnsdisco.supervisor.notify import Notifier
+from dnsdisco.supervisor.priority import CONTROL, WORKER
 from dnsdisco.supervisor.sockets import Listening, Parts
 
 STOP_S = 4.5  # a worker has 2 s for what is in flight, and we promise to be gone in 5
 START_DEATHS_MAX = 5  # of one child before it was ever ready, some 4 s: then it will not start at all, and a person should hear it
 EX_CONFIG = 78  # sysexits.h: a child's way to say that starting it again would not help
-CONTROL_NICENESS = 5  # parsing megabytes must not take the core from an answer
 LINK_OCTETS = 1024 * 1024  # of socket buffer on a link: a thousand changed services
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
@@ -68,9 +68,10 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._links = [_link() for _ in range(self._settings["workers"])]
         self._ready_line: dict[str, Any] = {}
-        self.control = Child("control", commands.control, self._control_parameters, niceness=CONTROL_NICENESS)
+        self.control = Child("control", commands.control, self._control_parameters, CONTROL)
         self.workers = [
-            Child(f"worker {number}", commands.worker, self._worker_parameters(number)) for number in range(len(self._links))
+            Child(f"worker {number}", commands.worker, self._worker_parameters(number), WORKER)
+            for number in range(len(self._links))
         ]
 
     def run(self) -> int:

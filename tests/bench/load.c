@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -90,6 +91,7 @@ int main(int argc, char **argv) {
     out_messages[i].msg_hdr.msg_iovlen = 2;
   }
 
+  prctl(PR_SET_TIMERSLACK, 1ul); /* a pause ends when it should, not 50 us later */
   uint64_t sent = 0, got = 0, lost = 0, octets = 0, rcodes[16] = {0};
   uint64_t start = now_ns(), end = start + (uint64_t)(seconds * 1e9), t;
   size_t next = 0;
@@ -141,7 +143,9 @@ int main(int argc, char **argv) {
     if (!progress) {
       struct pollfd waiting[FLOWS_MAX];
       for (unsigned f = 0; f < flow_count; f++) waiting[f] = (struct pollfd){flows[f].fd, POLLIN, 0};
-      poll(waiting, flow_count, rate > 0 ? 0 : 1);
+      double wait_s = rate > 0 ? ((double)sent + 1) / rate - (double)(now_ns() - start) / 1e9 : 0.001; /* until the next is due */
+      if (wait_s > 0.001) wait_s = 0.001;
+      if (wait_s > 0) ppoll(waiting, flow_count, &(struct timespec){0, (long)(wait_s * 1e9)}, NULL);
     }
   }
   double took = (double)(now_ns() - start) / 1e9;

@@ -1,0 +1,74 @@
+"""Who goes first where our processes share a processor, as the system tells it of living ones."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import struct
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dnsdisco.supervisor.priority import CONTROL, NICENESS_MAX, Priority, Setter, WORKER
+from tests.supervisor.harness import ask, Running
+
+SCHED_GETATTR = {"x86_64": 315, "aarch64": 275, "riscv64": 275}
+ATTRIBUTES = struct.Struct("=IIQiIQQQ")
+
+
+@pytest.fixture
+def running() -> Iterator[Running]:
+    run = Running()
+    run.ready()
+    yield run
+    run.close()
+
+
+def slice_ns(pid: int) -> int:
+    """Of the turns of a process; 0 where the system does not tell it (Linux before 6.12)."""
+    room = ctypes.create_string_buffer(ATTRIBUTES.size)
+    number = SCHED_GETATTR.get(platform.machine())
+    if sys.platform != "linux" or number is None or ctypes.CDLL(None).syscall(number, pid, room, len(room), 0):
+        return 0
+    return int(ATTRIBUTES.unpack(room.raw)[5])
+
+
+def test_control_steps_back_and_a_worker_does_not(running: Running) -> None:
+    worker = ask(running.ready())["pid"]
+    family = running.popen.pid
+    children = map(int, Path(f"/proc/{family}/task/{family}/children").read_text().split())
+    control = next(pid for pid in children if pid != worker)
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+    assert os.getpriority(os.PRIO_PROCESS, worker) == ours
+    assert os.getpriority(os.PRIO_PROCESS, control) == NICENESS_MAX
+    assert os.getpriority(os.PRIO_PROCESS, running.popen.pid) == ours
+    if not slice_ns(0):
+        pytest.skip("this system does not let a process choose the length of its turns")
+    assert (slice_ns(worker), slice_ns(control)) == (WORKER.slice_ns, CONTROL.slice_ns)
+
+
+def test_a_policy_that_a_person_chose_stays() -> None:
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+            Setter(Priority(3, 100_000))()
+            code = 0 if os.sched_getscheduler(0) == os.SCHED_BATCH else 2
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "an unknown one"])
+def test_no_system_call_no_harm(machine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    monkeypatch.setattr(ctypes, "CDLL", _without_functions)
+    Setter(Priority(0, 100_000))()
+
+
+def _without_functions(_name: object) -> object:
+    return object()
