@@ -21,6 +21,7 @@ from dnsdisco.model.service import Service, Snapshot
 from dnsdisco.providers.services_places import Place, places
 from dnsdisco.providers.services_text import FILE_OCTETS_MAX, parse, text_of, Unreadable
 
+_NOTHING = object()  # equal to no data
 READ_TRIES = 5  # of a file that is written while it is read; each try takes as long as reading it
 
 
@@ -87,22 +88,27 @@ def content_of(text: str, file: str, state: State, last: Content | None = None) 
     """As read(), of a text at hand."""
     data = parse(text, file)
     old = last or Content()
+    old_data, old_services = old.data, old.snapshot.services
     services: dict[tuple[str, str], Service] = {}
     faults: dict[str, list[Fault]] = {}
+    changed: set[tuple[str, str]] = set()
     for name, each in data.items():
         if name.startswith("."):
             continue  # anchors live there: `.defaults: &defaults {port: 8080}`
-        service = old.snapshot.services.get(("", name))
-        if name in old.data and old.data[name] == each:
-            its_faults = old.faults.get(name, [])
+        key = "", name
+        service = old_services.get(key)
+        if old_data.get(name, _NOTHING) == each:
+            its_faults = old.faults.get(name)
         else:
             fresh, its_faults = service_from_data(name, each)
-            service = service if service == fresh else fresh
+            if service != fresh:
+                service = fresh
+                changed.add(key)
         if its_faults:
             faults[name] = its_faults
         if service is not None:
-            services[service.key] = service
-    return Content(state, data, _snapshot(services, last), faults, text if faults else "")
+            services[key] = service
+    return Content(state, data, _snapshot(services, changed, last), faults, text if faults else "")
 
 
 def collisions(content: Content, text: str, file: str) -> list[Problem]:
@@ -117,13 +123,13 @@ def collisions(content: Content, text: str, file: str) -> list[Problem]:
     return problems
 
 
-def _snapshot(services: dict[tuple[str, str], Service], last: Content | None) -> Snapshot:
-    """The last one itself, where nothing changed."""
+def _snapshot(services: dict[tuple[str, str], Service], changed: set[tuple[str, str]], last: Content | None) -> Snapshot:
+    """The last one itself, where nothing changed. *changed*: what is new or another one than before."""
     if last is None:
         return Snapshot(services)
     old = last.snapshot.services
-    changed = frozenset(key for key in services.keys() | old.keys() if services.get(key) is not old.get(key))
-    return last.snapshot if not changed and list(services) == list(old) else Snapshot(services, changed)
+    changed.update(old.keys() - services.keys())
+    return last.snapshot if not changed and list(services) == list(old) else Snapshot(services, frozenset(changed))
 
 
 def _pieces(descriptor: int) -> Iterator[bytes]:

