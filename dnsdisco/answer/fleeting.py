@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from dnsdisco.answer.table import Exact, is_exact
+from dnsdisco.answer.table import Exact, is_exact, NAME_AT
 from dnsdisco.cache.entry import Entry
 from dnsdisco.wire.query import HEADER_OCTETS, Query
 
@@ -21,7 +21,7 @@ RENEWED_MAX = 1024  # at once, in about a millisecond; with more than that, the 
 
 class _Kept(NamedTuple):
     exact_key: bytes
-    exact: Exact
+    exact: Exact  # with a cell of its own
     entry: Entry
     cache_key: bytes
     qtype: int
@@ -58,7 +58,7 @@ class Fleeting:
     def keep(self, message: bytes, query: Query, entry: Entry, cache_key: bytes, reply: bytes, now: float) -> None:
         """Give *reply*, with another id and the name as it is spelled, to all whose query is *message*."""
         key, end = message[2:].lower(), HEADER_OCTETS + len(query.question)
-        exact: Exact = (reply[2:HEADER_OCTETS], end, [reply[end:]], 0, [0])
+        exact = (0, [0], end - 2, reply[2:HEADER_OCTETS] + key[NAME_AT : end - 2] + reply[end:])
         self._exact[key] = exact
         self._kept.append(_Kept(key, exact, entry, cache_key, query.qtype, reply[end + len(entry.body(now)) :]))
 
@@ -66,13 +66,14 @@ class Fleeting:
         """The moment is over. O(entries)."""
         kept, self._kept = self._kept, []
         for each in kept:
-            _, _, tails, _, cell = each.exact
+            mask, cell, end, reply = each.exact
             if self._exact.get(each.exact_key) is not each.exact:
                 self._tell(each)
             elif cell[0] and len(self._kept) < RENEWED_MAX and self._holds(each.cache_key, each.entry, now):
                 self._tell(each)
-                tails[0] = each.entry.body(now) + each.opt
-                self._kept.append(each)
+                exact = (mask, cell, end, reply[:end] + each.entry.body(now) + each.opt)
+                self._exact[each.exact_key] = exact
+                self._kept.append(each._replace(exact=exact))
             else:
                 del self._exact[each.exact_key]
                 self._tell(each)
@@ -86,7 +87,7 @@ class Fleeting:
             self._tell(each)
 
     def _tell(self, kept: _Kept) -> None:
-        cell = kept.exact[-1]
+        cell = kept.exact[1]
         if cell[0]:
             self._learn(kept.entry, kept.qtype, cell[0])
             cell[0] = 0

@@ -87,9 +87,9 @@ class Prepared:
         return flags.to_bytes(2, "big") + b"\0\1" + counts, opt
 
 
-def with_tail(bodies: list[bytes], tail: bytes) -> list[bytes]:
-    """Each of *bodies* with *tail* behind; what is one object stays one."""
-    made = {id(body): body + tail for body in bodies}
+def between(head: bytes, bodies: list[bytes], tail: bytes) -> list[bytes]:
+    """Each of *bodies* with *head* before it and *tail* behind; what is one object stays one."""
+    made = {id(body): head + body + tail for body in bodies}
     return [made[id(body)] for body in bodies]
 
 

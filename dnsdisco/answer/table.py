@@ -1,27 +1,37 @@
 """The compiled answers: what was said once is said again by looking up the octets of the question.
 
-Two levels, and denials. `prepared`: question → reply without header and OPT, for any flags and EDNS options. `exact`: the octets of a whole query
-behind its id, in lower case → everything there is to send. `denials`: the same octets without the first label → the NXDOMAIN for
-every name of that shape whose label is not one of the catalog's. A change of the catalog drops exactly what was made from it.
+`prepared`: question → reply without header and OPT, for any flags and EDNS options. `exact`: the octets of a whole query behind its
+id, in lower case → everything there is to send. Negative answers of ours change with every serial, so they share their SOA, and are put
+together when they are asked for: `absent` has them by the octets of a query, and `denials` by the same octets without the first label:
+the NXDOMAIN for every name of that shape whose label is not one of the catalog's. A change of the catalog drops exactly what was made
+from it.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from itertools import islice
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from dnsdisco.answer.prepared import Prepared, with_tail
+from dnsdisco.answer.prepared import between, Prepared
 from dnsdisco.wire.constants import TYPES
 from dnsdisco.wire.query import HEADER_OCTETS, Query
 from dnsdisco.wire.reply import encode_record, RR
 
-# head: octets 2..12 of the reply; end: of the question; tails: what may follow it, one of them to be picked by any number & mask;
-# cell: its one element counts hits
-Exact: TypeAlias = tuple[bytes, int, list[bytes], int, list[int]]
+NAME_AT = HEADER_OCTETS - 2  # everything here is counted from behind the id: there the question begins
 
-# All queries of one shape are of one length, so the end of the question is the same for them too.
+# A mask for any number, a cell whose one element counts hits, the end of the question, and replies, one of which is to be picked.
+# It is flat, and its replies are whole, since what the processor waits for is memory, and each object more is a line of its cache.
+Exact: TypeAlias = tuple[Any, ...]
+FIRST = 3  # where the replies begin
+
+# The header, the end of the question, what follows it as the one element of a list, and a cell. Where it stands for all queries of one
+# shape, they are of one length, so the end of the question is the same for them too.
+Negative: TypeAlias = tuple[bytes, int, list[bytes], list[int]]
+
+Found: TypeAlias = tuple[list[int], bytes | None]  # a cell, and a reply
+UNKNOWN: Found = ([0], None)
 
 DENIALS_MAX = 4096  # shapes: lengths of a label times types, flags and OPT records; when full, all are forgotten
 ENTRIES_MAX = 50_000  # each level: services times the types that clients ask for, with room; 2 to 3 KB each
@@ -32,11 +42,12 @@ REDRAW_S = 20.0  # seconds until the orders of an answer are drawn anew, for ins
 
 
 class Table:
-    """`exact` is read by the datagram loop for every query; all else here is for the queries that it does not hold."""
+    """`exact` is read by the datagram loop for every query, then find(); all else is for the queries that these do not know."""
 
     def __init__(self, entries_max: int = ENTRIES_MAX, octets_max: int = OCTETS_MAX) -> None:
         self.exact: dict[bytes, Exact] = {}
-        self.denials: dict[bytes, Exact] = {}
+        self.absent: dict[bytes, Negative] = {}
+        self.denials: dict[bytes, Negative] = {}
         self.evictions = 0
         self.denials_forgotten = 0  # times that all of them made room
         self._entries_max = entries_max
@@ -51,6 +62,27 @@ class Table:
 
     def __len__(self) -> int:
         return len(self._prepared)
+
+    def find(self, key: bytes, pick: int, top: Container[bytes]) -> Found:
+        """The reply to a query that `exact` does not hold as it was sent: a negative one of ours, or to a name in another case.
+
+        *key*: the query behind its id. *top*: the labels, each with its length before it, that may not be denied.
+        """
+        lower = key.lower()
+        negative = self.absent.get(lower)
+        if negative is None:
+            hit = self.exact.get(lower)
+            if hit is not None:
+                end, reply = hit[2], hit[(pick & hit[0]) + FIRST]
+                return hit[1], reply[:NAME_AT] + key[NAME_AT:end] + reply[end:]
+            if len(key) <= NAME_AT:
+                return UNKNOWN
+            rest = NAME_AT + 1 + key[NAME_AT]  # behind the first label
+            negative = self.denials.get(lower[: NAME_AT + 1] + lower[rest:])
+            if negative is None or lower[NAME_AT:rest] in top:
+                return UNKNOWN
+        head, end, tails, cell = negative
+        return cell, head + key[NAME_AT:end] + tails[0]
 
     def get(self, question: bytes) -> Prepared | None:
         """The prepared reply to *question* (QNAME in lower case, QTYPE, QCLASS)."""
@@ -77,19 +109,20 @@ class Table:
         stand for another one, so such queries take the longer way.
         """
         end = HEADER_OCTETS + len(query.question)
-        if not is_exact(message, end) or len(self.exact) >= self._entries_max:
+        if not is_exact(message, end) or len(self.exact) + len(self.absent) >= self._entries_max:
             return
         made = prepared.exact(query, recursion=recursion, limit=limit)
         if made is None:
             return
-        head, opt = self._heads.setdefault(made[0], made[0]), made[1]
+        head, opt = made
+        key, cell = message[2:].lower(), self.cell(query.qtype, prepared.reply.rcode)
         if prepared.is_negative:
-            tails = self._negative_tails(prepared.reply.authority[0], query.qname, opt)
+            head = self._heads.setdefault(head, head)
+            self.absent[key] = (head, end - 2, self._negative_tails(prepared.reply.authority[0], query.qname, opt), cell)
         else:
-            tails = with_tail(prepared.bodies, opt) if opt else prepared.bodies
-            self._octets += _octets_in(tails) if opt else 0
-        key = message[2:].lower()
-        self.exact[key] = (head, end, tails, len(tails) - 1, self.cell(query.qtype, prepared.reply.rcode))
+            replies = between(head + key[NAME_AT : end - 2], prepared.bodies, opt)
+            self._octets += _octets_in(replies)
+            self.exact[key] = (len(replies) - 1, cell, end - 2, *replies)
         prepared.exact_keys.append(key)
 
     def keep_denial(self, message: bytes, query: Query, prepared: Prepared, *, recursion: bool, limit: int) -> None:
@@ -108,7 +141,12 @@ class Table:
             self.denials_forgotten += 1
         lower = message[2:].lower()
         tails = self._negative_tails(soa, query.qname, opt)
-        self.denials[lower[:11] + lower[10 + first :]] = (head, end, tails, 0, self.cell(query.qtype, prepared.reply.rcode))
+        self.denials[lower[: NAME_AT + 1] + lower[NAME_AT + first :]] = (
+            head,
+            end - 2,
+            tails,
+            self.cell(query.qtype, prepared.reply.rcode),
+        )
 
     def cell(self, qtype: int, rcode: int) -> list[int]:
         """A counter of answers: one list that every hit adds to. Types without a mnemonic share one, with 0 as their number."""
@@ -145,6 +183,7 @@ class Table:
 
     def clear(self) -> None:
         self.exact.clear()
+        self.absent.clear()
         self.denials.clear()
         self._prepared.clear()
         self._dependents.clear()
@@ -166,9 +205,10 @@ class Table:
             return
         self._octets -= _octets_of(prepared)
         for key in prepared.exact_keys:
+            self.absent.pop(key, None)
             exact = self.exact.pop(key, None)
-            if exact is not None and exact[2] is not prepared.bodies and not prepared.is_negative:
-                self._octets -= _octets_in(exact[2])
+            if exact is not None:
+                self._octets -= _octets_in(exact[FIRST:])
         for token in prepared.reply.depends_on or ():
             dependents = self._dependents.get(token)
             if dependents is not None:
@@ -198,5 +238,5 @@ def _octets_of(prepared: Prepared) -> int:
     return _octets_in(prepared.bodies)
 
 
-def _octets_in(tails: list[bytes]) -> int:
-    return sum(map(len, {id(tail): tail for tail in tails}.values()))
+def _octets_in(parts: Iterable[bytes]) -> int:
+    return sum(map(len, {id(part): part for part in parts}.values()))

@@ -17,14 +17,13 @@ from time import perf_counter
 from typing import Any
 
 from dnsdisco.answer.rate import KINDS, OCTETS_A_TOKEN
-from dnsdisco.answer.table import Exact
+from dnsdisco.answer.table import Found, UNKNOWN
 from dnsdisco.server import batch as batching
 from dnsdisco.server.batch import Batch, SLOTS, Source, SOURCE_KINDS, STRIDE
 from dnsdisco.server.latency import Latency, SAMPLE
 from dnsdisco.server.serve import EXACT_OCTETS_MAX, Responder
 from dnsdisco.wire.cookie import CLIENT_OCTETS
 from dnsdisco.wire.edns import COOKIE_ALONE
-from dnsdisco.wire.query import HEADER_OCTETS
 from dnsdisco.wire.reply import WITHOUT_EDNS
 
 BATCH = 128  # datagrams per wake-up: the loop's other work waits for at most this many answers, about half a millisecond
@@ -39,7 +38,6 @@ _PARTS = [Struct(f"{size}s") for size in range(PART_OCTETS_MAX + 1)]
 _READ = [_PARTS[max(length - 2, 0)].unpack_from for length in range(PART_OCTETS_MAX + 1)]
 _READ += [_PARTS[0].unpack_from] * (QUERY_OCTETS_MAX - PART_OCTETS_MAX)
 _WRITE = [part.pack_into for part in _PARTS]
-_WRITE_HEAD = _WRITE[HEADER_OCTETS - 2]
 
 
 class UdpListener:
@@ -83,7 +81,7 @@ class UdpListener:
     def _drain_batch(self) -> None:
         batch, responder = self._batch, self._responder
         assert batch is not None
-        exact, denials, top = responder.table.exact.get, responder.table.denials.get, responder.catalog.top
+        exact, find, top = responder.table.exact.get, responder.table.find, responder.catalog.top
         octets, sizes, address = batch.octets, batch.sizes, batch.address
         # On a loopback address only this host can ask; elsewhere each client is looked at.
         is_open = self._is_loopback and responder.admission.admits_loopback
@@ -93,31 +91,25 @@ class UdpListener:
             self._turns += 1
             began = perf_counter() if not self._turns % SAMPLE else 0.0
             turn = self._pick()
-            at = first = handed = 0
+            first = handed = 0
+            at = 2  # behind the id
             for index, length in enumerate(lengths):
-                key = _READ[length](octets, at + 2)[0].lower()
+                key = _READ[length](octets, at)[0]
                 hit = exact(key)
-                if hit is None and len(key) > 10:
-                    if key[-14:-8] == COOKIE_ALONE and (size := self._with_cookie(key, at, index)):
-                        sizes[index] = size
-                        at += STRIDE
-                        continue
-                    rest = 11 + key[10]  # behind the first label
-                    hit = denials(key[:11] + key[rest:])
-                    if hit is not None and key[10:rest] in top:
-                        hit = None
-                if hit is not None and (is_open or address(index) in admitted or may_have(index, hit)):
-                    head, end, tails, mask, cell = hit
+                if hit is not None:
+                    cell, reply = hit[1], hit[(index + turn & hit[0]) + 3]
+                else:
+                    cell, reply = self._with_cookie(key, index) if key[-14:-8] == COOKIE_ALONE else find(key, turn, top)
+                if reply is not None and (is_open or address(index) in admitted or may_have(index, reply)):
                     cell[0] += 1
-                    tail = tails[index + turn & mask]
-                    _WRITE_HEAD(octets, at + 2, head)
-                    _WRITE[len(tail)](octets, at + end, tail)
-                    sizes[index] = end + len(tail)
+                    size = len(reply)
+                    _WRITE[size](octets, at, reply)
+                    sizes[index] = size + 2
                 else:
                     self.unsent += batch.send(first, index)
                     first = index + 1
                     handed += 1
-                    self._hand_on(bytes(octets[at : at + length]), index)
+                    self._hand_on(bytes(octets[at - 2 : at - 2 + length]), index)
                 at += STRIDE
             self.unsent += batch.send(first, len(lengths))
             if began and handed < len(lengths):
@@ -135,39 +127,35 @@ class UdpListener:
         send = partial(self._send_from, source, peer) if source else partial(self._send, peer)
         responder.respond(message, peer[0], is_tcp=False, send=self._sampled(send))
 
-    def _with_cookie(self, key: bytes, at: int, index: int) -> int:
-        """Write the reply to a known query that has a client cookie and no other option over it; its size, 0: not that simple.
+    def _with_cookie(self, key: bytes, index: int) -> Found:
+        """The reply to a known query that has a client cookie and no other option; UNKNOWN: not that simple.
 
         Programs keep their cookie for a server, so all but the first of their queries end here.
         """
         batch, responder = self._batch, self._responder
         assert batch is not None
-        hit = responder.table.exact.get(key[:-14] + b"\0\0")
-        if hit is None:
-            return 0
-        octets, last = batch.octets, at + len(key) + 2
-        client = _READ[CLIENT_OCTETS + 2](octets, last - CLIENT_OCTETS)[0]
+        plain, pick = key[:-14] + b"\0\0", self._pick()
+        hit = responder.table.exact.get(plain)
+        if hit is not None:
+            cell, reply = hit[1], hit[(pick & hit[0]) + 3]
+        else:
+            cell, reply = responder.table.find(plain, pick, responder.catalog.top)
+            if reply is None:
+                return UNKNOWN
+        client = key[-CLIENT_OCTETS:]
         who = batch.address(index) + client
         cookie = responder.cookies_at_hand.get(who)
         if cookie is None:
             cookie = responder.cookie_at_hand(client, batch.peer(index)[0], who)
-        head, end, tails, mask, cell = hit
-        tail = tails[self._pick() & mask]
-        size = end + len(tail) + COOKIE_OPTION_OCTETS
-        is_free = batch.address(index) in responder.admission.admitted or (
-            self._is_loopback and responder.admission.admits_loopback
-        )
-        if cookie is None or tail[-2:] != b"\0\0" or size > WITHOUT_EDNS or not (is_free or self._may_have(index, hit)):
-            return 0
-        cell[0] += 1
-        _WRITE_HEAD(octets, at + 2, head)
-        _WRITE[size - end](octets, at + end, tail[:-1] + cookie)
-        return size
+        if cookie is None or reply[-2:] != b"\0\0" or len(reply) + 2 + COOKIE_OPTION_OCTETS > WITHOUT_EDNS:
+            return UNKNOWN
+        return cell, reply[:-1] + cookie
 
     def _drain(self) -> None:
         receive, send, pick = self._socket.recvfrom, self._socket.sendto, self._pick
         responder = self._responder
-        exact, known = responder.table.exact.get, responder.admission.known.get
+        exact, find, top = responder.table.exact.get, responder.table.find, responder.catalog.top
+        known = responder.admission.known.get
         for _ in range(BATCH):
             try:
                 data, peer = receive(QUERY_OCTETS_MAX)
@@ -175,13 +163,16 @@ class UdpListener:
                 return
             except OSError:
                 continue  # an ICMP error of an earlier reply, told here; it was read by this call
-            hit = exact(data[2:].lower())
-            if hit is not None and (client := known(peer[0])) is not None and client.is_free:
-                head, end, tails, mask, cell = hit
+            key = data[2:]
+            hit = exact(key)
+            if hit is not None:
+                cell, reply = hit[1], hit[(pick() & hit[0]) + 3]
+            else:
+                cell, reply = find(key, pick(), top)
+            if reply is not None and (client := known(peer[0])) is not None and client.is_free:
                 cell[0] += 1
-                tail = tails[pick() & mask]
                 try:
-                    send(data[:2] + head + data[12:end] + tail, peer)
+                    send(data[:2] + reply, peer)
                 except OSError:
                     self.unsent += 1
                 continue
@@ -223,21 +214,21 @@ class UdpListener:
             self.unsent += 1
 
 
-def _guard(batch: Batch, responder: Responder) -> Callable[[int, Exact], bool]:
+def _guard(batch: Batch, responder: Responder) -> Callable[[int, bytes], bool]:
     """Whether the client of a datagram is known to the loop as one that is limited, and its network may be told more; what becomes
     of the others is for the responder to say."""
 
-    def may_have(index: int, hit: Exact) -> bool:
+    def may_have(index: int, reply: bytes) -> bool:
         credit = responder.admission.credits.get(batch.address(index))
-        if credit is None or credit[kind := KINDS[hit[0][1] & 15]] <= 0:
+        if credit is None or credit[kind := KINDS[reply[1] & 15]] <= 0:
             return False
-        credit[kind] -= 1 + (hit[1] + len(hit[2][0])) // OCTETS_A_TOKEN
+        credit[kind] -= 1 + len(reply) // OCTETS_A_TOKEN
         return True
 
     return may_have
 
 
-def _nothing(_index: int, _hit: Exact) -> bool:
+def _nothing(_index: int, _reply: bytes) -> bool:
     return False
 
 

@@ -51,8 +51,8 @@ def test_a_listener_samples_what_it_hands_on_and_what_the_table_answers(in_batch
             listener = UdpListener(server, "", answers.responder, loop, in_batches=in_batches, latency=latency)
             listener.start()
             for number in range(20):
-                # the first of a name is handed on; later ones are answered from the table
-                name = "web.svc.local." if number % 2 else f"n{number}.svc.local."
+                # the first of a name is handed on, and so is each of those below it; later ones are answered from the table
+                name = "web.svc.local." if number % 2 else f"n{number}.web.svc.local."
                 await loop.sock_sendall(client, dns.message.make_query(name, "A").to_wire())
                 await asyncio.wait_for(loop.sock_recv(client, 4096), 1)
             listener.close()

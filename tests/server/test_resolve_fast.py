@@ -212,7 +212,7 @@ def test_so_many_and_no_more():
         for _ in range(4):
             answers.send(query)
     assert len(kept) == ENTRIES_MAX == len(answers.responder.table.exact)
-    for *_, cell in answers.responder.table.exact.values():
+    for _, cell, *_ in answers.responder.table.exact.values():
         cell[0] += 1
     answers.responder.tick()
     assert len(answers.responder.table.exact) == RENEWED_MAX
