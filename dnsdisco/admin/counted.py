@@ -63,6 +63,7 @@ CACHE = {
 }
 SERVER = {
     "internal_errors": "Faults of dnsdisco itself in a worker; each is in the log.",
+    "udp.dropped": "Queries over UDP that were dropped, for so many waited that the table of compiled answers does not hold.",
     "udp.cut": "Replies over UDP that were cut to what the client can take (TC).",
     "udp.unsent": "Replies that the kernel would not take.",
     "certificate.changes": "Certificates taken into use by encrypted listeners: one for each worker at its start, then the renewed ones.",

@@ -19,6 +19,7 @@ from typing import Any
 from dnsdisco.answer.rate import KINDS, OCTETS_A_TOKEN
 from dnsdisco.answer.table import Found, UNKNOWN
 from dnsdisco.server import batch as batching
+from dnsdisco.server.backlog import Backlog, Waiting
 from dnsdisco.server.batch import Batch, SLOTS, Source, SOURCE_KINDS, STRIDE
 from dnsdisco.server.latency import Latency, SAMPLE
 from dnsdisco.server.serve import EXACT_OCTETS_MAX, Responder
@@ -68,6 +69,7 @@ class UdpListener:
         self._may_have = _guard(self._batch, responder) if self._batch is not None else _nothing
         self._latency = latency or Latency()
         self._turns = self._handed = 0  # batches; queries that the table does not hold
+        self._backlog = Backlog(responder, loop)
 
     def start(self) -> None:
         self._socket.setblocking(False)
@@ -77,6 +79,12 @@ class UdpListener:
 
     def close(self) -> None:
         self._loop.remove_reader(self._socket.fileno())
+        self._backlog.finish()
+
+    @property
+    def dropped(self) -> int:
+        """Queries for which too many others waited."""
+        return self._backlog.dropped
 
     def _drain_batch(self) -> None:
         batch, responder = self._batch, self._responder
@@ -109,23 +117,23 @@ class UdpListener:
                     self.unsent += batch.send(first, index)
                     first = index + 1
                     handed += 1
-                    self._hand_on(bytes(octets[at - 2 : at - 2 + length]), index)
+                    self._put_back(bytes(octets[at - 2 : at - 2 + length]), index)
                 at += STRIDE
             self.unsent += batch.send(first, len(lengths))
             if began and handed < len(lengths):
                 self._latency.add(perf_counter() - began, len(lengths) - handed)
+            if handed:
+                self._backlog.begin()
             if len(lengths) < SLOTS:
                 return
 
-    def _hand_on(self, message: bytes, index: int) -> None:
+    def _put_back(self, message: bytes, index: int) -> None:
         """A query of a batch that the table does not hold, or whose client is not known yet."""
-        batch, responder = self._batch, self._responder
+        batch = self._batch
         assert batch is not None
-        peer = batch.peer(index)
-        responder.meet(peer[0], batch.address(index))
-        source = batch.source(index)
+        peer, source = batch.peer(index), batch.source(index)
         send = partial(self._send_from, source, peer) if source else partial(self._send, peer)
-        responder.respond(message, peer[0], is_tcp=False, send=self._sampled(send))
+        self._backlog.put(Waiting(message, peer[0], batch.address(index), self._sampled(send)))
 
     def _with_cookie(self, key: bytes, index: int) -> Found:
         """The reply to a known query that has a client cookie and no other option; UNKNOWN: not that simple.

@@ -137,6 +137,7 @@ class Worker:
         counts["forward.pending"] = self.forwarder.pending
         counts["internal_errors"] = self._internal_errors
         counts["udp.cut"] = sum(listener.cut for listener in self._udp)
+        counts["udp.dropped"] = sum(listener.dropped for listener in self._udp)
         counts["udp.unsent"] = sum(listener.unsent for listener in self._udp)
         if self._tcp is not None:
             counts |= {f"tcp.{name}": count for name, count in self._tcp.counters.items()}

@@ -129,12 +129,22 @@ class Way:
 
 
 class _Caught:
-    """The part of a loop that a listener uses."""
+    """The part of a loop that a listener uses; what is to be called soon is called right after the drain."""
 
-    drain: Callable[[], None]
+    def __init__(self) -> None:
+        self._read: Callable[[], None] = lambda: None
+        self._soon: list[Callable[[], None]] = []
 
     def add_reader(self, _fd: int, drain: Callable[[], None]) -> None:
-        self.drain = drain
+        self._read = drain
+
+    def call_soon(self, call: Callable[[], None]) -> None:
+        self._soon.append(call)
+
+    def drain(self) -> None:
+        self._read()
+        while self._soon:
+            self._soon.pop()()
 
 
 def listener(answers: Answers, host: str = "127.0.0.1", **options: Any) -> Way:
