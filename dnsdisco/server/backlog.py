@@ -51,13 +51,14 @@ class Backlog:
             self._answer(self._waiting.popleft())
 
     def _work(self) -> None:
+        self._has_turn = False  # first: a fault of ours must not be the last turn of all
         until = self._clock() + TURN_S
         while self._waiting:
             self._answer(self._waiting.popleft())
             if self._clock() >= until:
                 break
-        self._has_turn = bool(self._waiting)
-        if self._has_turn:
+        if self._waiting:
+            self._has_turn = True
             self._loop.call_soon(self._work)
 
     def _answer(self, waiting: Waiting) -> None:

@@ -87,6 +87,18 @@ def test_what_comes_when_the_house_is_full_is_dropped_and_counted():
     assert responder.answered[-1] == b"late"
 
 
+def test_a_fault_of_ours_costs_one_answer_and_not_those_that_come_after():
+    waiting, responder, loop = filled(4, backlog.TURN_S)
+    waiting.begin()
+    respond, responder.respond = responder.respond, None
+    with pytest.raises(TypeError):
+        loop.soon.pop()()
+    responder.respond = respond
+    waiting.begin()
+    loop.soon.pop()()
+    assert responder.answered == [b"0", b"2", b"3"]
+
+
 @needs_batches
 def test_known_names_are_answered_before_those_that_came_before_them(monkeypatch):
     """60 names that take a millisecond each, then 20 of a known one, all there when the loop looks."""
