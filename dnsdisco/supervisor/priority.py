@@ -29,7 +29,7 @@ class Priority(NamedTuple):
     slice_ns: int
 
 
-WORKER = Priority(0, 100_000)
+WORKER = Priority(-5, 100_000)  # only root, or who has CAP_SYS_NICE, may ask for less than there was
 CONTROL = Priority(NICENESS_MAX, 100_000_000)
 
 
@@ -45,7 +45,10 @@ class Setter:
                 self._syscall = ctypes.CDLL(None).syscall
 
     def __call__(self) -> None:
-        niceness = os.nice(self._priority.niceness)
+        try:
+            niceness = os.nice(self._priority.niceness)
+        except OSError:
+            niceness = os.nice(0)
         if self._syscall is not None and os.sched_getscheduler(0) == _SCHED_OTHER:  # a person who chose another one knows better
             attributes = _SCHED_ATTR.pack(_SCHED_ATTR.size, _SCHED_OTHER, 0, niceness, 0, self._priority.slice_ns, 0, 0)
             self._syscall(self._number, 0, ctypes.c_char_p(attributes), 0)
