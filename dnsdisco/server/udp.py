@@ -17,7 +17,7 @@ from time import perf_counter
 from typing import Any
 
 from dnsdisco.answer.rate import KINDS, OCTETS_A_TOKEN
-from dnsdisco.answer.table import Found, UNKNOWN
+from dnsdisco.answer.table import FIRST, Found, UNKNOWN
 from dnsdisco.server import batch as batching
 from dnsdisco.server.backlog import Backlog, Waiting
 from dnsdisco.server.batch import Batch, SLOTS, Source, SOURCE_KINDS, STRIDE
@@ -105,7 +105,7 @@ class UdpListener:
                 key = _READ[length](octets, at)[0]
                 hit = exact(key)
                 if hit is not None:
-                    cell, reply = hit[1], hit[(index + turn & hit[0]) + 3]
+                    cell, reply = hit[1], hit[(index + turn & hit[0]) + FIRST]
                 else:
                     cell, reply = self._with_cookie(key, index) if key[-14:-8] == COOKIE_ALONE else find(key, turn, top)
                 if reply is not None and (is_open or address(index) in admitted or may_have(index, reply)):
@@ -145,7 +145,7 @@ class UdpListener:
         plain, pick = key[:-14] + b"\0\0", self._pick()
         hit = responder.table.exact.get(plain)
         if hit is not None:
-            cell, reply = hit[1], hit[(pick & hit[0]) + 3]
+            cell, reply = hit[1], hit[(pick & hit[0]) + FIRST]
         else:
             cell, reply = responder.table.find(plain, pick, responder.catalog.top)
             if reply is None:
@@ -174,7 +174,7 @@ class UdpListener:
             key = data[2:]
             hit = exact(key)
             if hit is not None:
-                cell, reply = hit[1], hit[(pick() & hit[0]) + 3]
+                cell, reply = hit[1], hit[(pick() & hit[0]) + FIRST]
             else:
                 cell, reply = find(key, pick(), top)
             if reply is not None and (client := known(peer[0])) is not None and client.is_free:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
 from collections.abc import Callable
 
@@ -12,8 +11,8 @@ import pytest
 
 from dnsdisco.server import backlog, batch
 from dnsdisco.server.backlog import Backlog, Waiting, WAITING_MAX
-from dnsdisco.server.udp import UdpListener
 from tests.kit import Answers
+from tests.server.listening import listening
 
 needs_batches = pytest.mark.skipif(not batch.is_available(), reason="no recvmmsg here")
 
@@ -106,13 +105,8 @@ def test_known_names_are_answered_before_those_that_came_before_them(monkeypatch
 
     async def work() -> None:
         loop = asyncio.get_running_loop()
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-            server.bind(("127.0.0.1", 0))
-            client.setblocking(False)
-            client.connect(server.getsockname())
-            answers = Answers("web: {address: 10.0.0.1, port: 80}")
-            listener = UdpListener(server, "127.0.0.1", answers.responder, loop)
-            listener.start()
+        answers = Answers("web: {address: 10.0.0.1, port: 80}")
+        with listening(answers) as (listener, client):
 
             async def ask(name: str) -> None:
                 await loop.sock_sendall(client, dns.message.make_query(name, "A").to_wire())
@@ -135,7 +129,6 @@ def test_known_names_are_answered_before_those_that_came_before_them(monkeypatch
                 reply = dns.message.from_wire(await asyncio.wait_for(loop.sock_recv(client, 4096), 2))
                 order.append("known" if reply.answer else "other")
             assert listener.dropped == 0
-            listener.close()
 
     asyncio.run(work())
     assert order.count("known") == 20
@@ -145,14 +138,7 @@ def test_known_names_are_answered_before_those_that_came_before_them(monkeypatch
 @needs_batches
 def test_whoever_waits_at_the_end_is_answered():
     async def work() -> list[bytes]:
-        loop = asyncio.get_running_loop()
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-            server.bind(("127.0.0.1", 0))
-            client.connect(server.getsockname())
-            client.settimeout(2)
-            answers = Answers("web: {address: 10.0.0.1, port: 80}")
-            listener = UdpListener(server, "127.0.0.1", answers.responder, loop)
-            listener.start()
+        with listening(Answers("web: {address: 10.0.0.1, port: 80}")) as (listener, client):
             for number in range(64):
                 client.send(dns.message.make_query(f"n{number}.web.svc.local.", "A").to_wire())
             await asyncio.sleep(0)

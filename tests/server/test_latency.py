@@ -13,6 +13,7 @@ from dnsdisco.server.batch import is_available
 from dnsdisco.server.latency import BOUNDS_US, Latency
 from dnsdisco.server.udp import UdpListener
 from tests.kit import Answers
+from tests.server.listening import listening
 
 
 def filled(latency: Latency) -> dict[str, int]:
@@ -43,19 +44,13 @@ def test_a_listener_samples_what_it_hands_on_and_what_the_table_answers(in_batch
 
     async def work() -> None:
         loop = asyncio.get_running_loop()
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-            server.bind(("127.0.0.1", 0))
-            client.setblocking(False)
-            client.connect(server.getsockname())
-            answers = Answers("web: {address: 10.0.0.1, port: 80}")
-            listener = UdpListener(server, "", answers.responder, loop, in_batches=in_batches, latency=latency)
-            listener.start()
+        answers = Answers("web: {address: 10.0.0.1, port: 80}")
+        with listening(answers, in_batches=in_batches, latency=latency) as (_, client):
             for number in range(20):
                 # the first of a name is handed on, and so is each of those below it; later ones are answered from the table
                 name = "web.svc.local." if number % 2 else f"n{number}.web.svc.local."
                 await loop.sock_sendall(client, dns.message.make_query(name, "A").to_wire())
                 await asyncio.wait_for(loop.sock_recv(client, 4096), 1)
-            listener.close()
 
     asyncio.run(work())
     told = sum(count for name, count in filled(latency).items() if name != "sum_us")
