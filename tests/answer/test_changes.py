@@ -84,7 +84,7 @@ QUESTIONS = (
 )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(STATES, min_size=1, max_size=3))
 def test_after_any_changes_the_answers_are_those_of_a_fresh_server(states):
     answers = Answers("{}", snapshots={"static": {}})

@@ -6,7 +6,7 @@ import ipaddress
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsdisco.answer import admit, rate
@@ -47,7 +47,6 @@ def test_large_answers_cost_more() -> None:
     assert taken(Bucket(RateLimits(1), 0.0), 3, 0.0, octets=1232)[SEND] == 1  # not: never
 
 
-@settings(deadline=None)
 @given(
     limit=st.integers(1, 500),
     steps=st.lists(st.tuples(st.floats(0, 3), st.integers(1, 50), st.integers(12, 1232)), max_size=60),

@@ -131,5 +131,5 @@ class AgainstDictionaries(RuleBasedStateMachine):
             assert len(self.cache) == len(self.answers) + len(self.denials)
 
 
-AgainstDictionaries.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+AgainstDictionaries.TestCase.settings = settings(max_examples=150, stateful_step_count=40)
 TestAgainstDictionaries = AgainstDictionaries.TestCase

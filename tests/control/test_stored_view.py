@@ -375,7 +375,7 @@ def test_a_view_that_is_too_large_is_not_kept_and_not_read(tmp_path: Path, monke
     assert stored_view.read(str(tmp_path), OURS, NOW).view.services == {FULL.key: FULL}  # type: ignore[union-attr]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(SERVICES, max_size=5))
 def test_any_view_comes_back_from_the_disk(services: list[Service]) -> None:
     import tempfile

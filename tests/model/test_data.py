@@ -516,7 +516,7 @@ services = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(names, services)
 def test_the_library_s_dict_reads_back_as_an_equal_service(name, data):
     service, _ = service_from_data(name, data)
@@ -553,7 +553,7 @@ KEYS = [
 hostile = st.dictionaries(st.sampled_from([*KEYS, "service", "when_all_unhealthy", "priority", "node"]), junk, max_size=6)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.one_of(st.text(max_size=5), junk),
     st.one_of(hostile, junk, st.fixed_dictionaries({"instances": st.lists(hostile, max_size=3)})),

@@ -293,7 +293,7 @@ def reference(policy: Policy, views: list[list[Service]]) -> dict[tuple[str, ...
     return result
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from([FIRST, MERGE]), UPDATES, st.booleans())
 def test_the_increments_add_up_to_a_merge_from_scratch(
     policy: Policy, updates: list[tuple[int, list[Service] | None]], says_changed: bool

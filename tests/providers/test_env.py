@@ -158,7 +158,7 @@ keys = st.builds("SERVICE_{}_{}".format, st.text("AZ_09", max_size=6), st.sample
 values = st.one_of(st.text(max_size=10), st.sampled_from(["80", "h", "http://h", "tcp://h:1", "tcp://:1", "10.0.0.1"]))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.dictionaries(st.one_of(keys, st.text(max_size=5)), values, max_size=6))
 def test_nothing_in_the_environment_is_a_crash(environ):
     found, warnings = services_from(environ)

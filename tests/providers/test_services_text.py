@@ -189,7 +189,7 @@ simple = st.recursive(
 documents = st.dictionaries(st.text("abc-_.é", min_size=1, max_size=4), simple, max_size=4)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(documents, st.sampled_from([True, False, None]))
 def test_what_yaml_and_json_write_is_read(document, flow):
     text = yaml.dump(document, Dumper=yaml.CSafeDumper, default_flow_style=flow, allow_unicode=True)
@@ -198,7 +198,7 @@ def test_what_yaml_and_json_write_is_read(document, flow):
     assert set(places(text, set(document))) >= set(document)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text("a:- {}[],&*!|>'\"%@#?\n\t<\\", max_size=40), st.sampled_from(["x.yaml", "x.json"]))
 def test_any_text_is_read_or_refused_with_a_place(text, file):
     try:

@@ -551,7 +551,7 @@ changes = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(files, changes, st.sampled_from([True, False, None]), st.booleans())
 def test_any_run_of_changes_is_what_it_would_be_on_plain_data(file, steps, flow, is_json):
     """And every line that says nothing of the service in question is the same before and after."""

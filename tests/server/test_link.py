@@ -290,7 +290,7 @@ def test_settings_that_cannot_be_used_change_nothing_else():
     run(work)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.lists(
         st.binary(min_size=1, max_size=60)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsdisco.model.data import service_from_data
@@ -355,7 +355,6 @@ def with_junk(item, path, junk):
     return item
 
 
-@settings(deadline=None)  # a machine that others use, too
 @given(st.sampled_from(PATHS), JSON, st.booleans())
 def test_no_junk_raises_anything_but_value_error(path, junk, is_inside):
     faults = Faults()
@@ -374,7 +373,6 @@ def test_no_junk_raises_anything_but_value_error(path, junk, is_inside):
             assert service_from_data("web", service_to_dict(result))[0] is not None
 
 
-@settings(deadline=None)  # a machine that others use, too
 @given(JSON)
 def test_no_junk_is_an_object(junk):
     for resource in (SERVICES, SLICES):
@@ -384,7 +382,6 @@ def test_no_junk_is_an_object(junk):
             continue
 
 
-@settings(deadline=None)  # a machine that others use, too
 @given(JSON)
 def test_no_junk_in_endpoints_raises_anything_but_value_error(junk):
     for item in (
