@@ -19,8 +19,8 @@ from dnsdisco.errors import WireError
 from dnsdisco.server.asking import Asker, Client, Upstreams
 from dnsdisco.server.policy import Clock, Policy
 from dnsdisco.server.resolve import Resolver
-from dnsdisco.wire.constants import COOKIE, EDE_PROHIBITED, KEEPALIVE, NOERROR, NSID, NXDOMAIN, REFUSED, SERVFAIL, TXT
-from dnsdisco.wire.cookie import Cookies
+from dnsdisco.wire.constants import BADCOOKIE, COOKIE, EDE_PROHIBITED, KEEPALIVE, NOERROR, NSID, NXDOMAIN, REFUSED, SERVFAIL, TXT
+from dnsdisco.wire.cookie import CLIENT_OCTETS, Cookies
 from dnsdisco.wire.edns import option, without_cookie
 from dnsdisco.wire.name import from_text
 from dnsdisco.wire.padding import padded
@@ -106,8 +106,9 @@ class Responder:
             send(fault_reply(query, limit, options=options, recursion=self._recursion and is_admitted))
         elif not is_admitted:
             self._reply(client, Reply(REFUSED, ede=(Ede(EDE_PROHIBITED, "this address may not ask here"),)), recursion=False)
-        elif not query.question:  # a cookie asked for by itself (RFC 7873 §5.4)
-            self._reply(client, Reply(NOERROR))
+        elif not query.question:  # a server cookie is asked for by itself, or whether an old one is still good (RFC 7873 §5.4)
+            is_good = len(_cookie(query)) == CLIENT_OCTETS or self._is_verified(query, peer)
+            self._reply(client, Reply(NOERROR if is_good else BADCOOKIE))
         else:
             self._answer(message, client, is_tcp=is_tcp)
 
@@ -204,7 +205,7 @@ class Responder:
 
     def _is_verified(self, query: Query, peer: str) -> bool:
         """It has shown a cookie that it got from us: it is where it says it is (RFC 7873 §5.2.4)."""
-        cookie = query.edns.cookie if query.edns is not None else b""
+        cookie = _cookie(query)
         return bool(cookie) and self._cookies.is_ours(cookie, peer.partition("%")[0], int(self._clock.unix()))
 
     def _send_limited(self, query: Query, options: bytes, bucket: Bucket, send: Send, octets: bytes) -> None:
@@ -276,6 +277,10 @@ class Responder:
     def in_flight(self) -> int:
         """Queries that wait for an upstream."""
         return self._asker.waiting
+
+
+def _cookie(query: Query) -> bytes:
+    return query.edns.cookie if query.edns is not None else b""
 
 
 def _send_padded(send: Send, reply: bytes) -> None:

@@ -11,6 +11,7 @@ from dnsdisco.wire import name
 from dnsdisco.wire.constants import (
     BADVERS,
     FORMERR,
+    IXFR,
     NOTAUTH,
     NOTIFY,
     NOTIMP,
@@ -19,6 +20,7 @@ from dnsdisco.wire.constants import (
     QR,
     QUERY,
     REFUSED,
+    SOA,
     TKEY,
     TSIG,
     UPDATE,
@@ -82,7 +84,9 @@ def _read_sections(query: Query, message: bytes) -> None:
         at = HEADER_OCTETS
     else:
         raise WireError("more than one question")  # RFC 9619 §4
-    if counts[2:6] != b"\0\0\0\0":
+    if counts[2:6] == b"\0\0\0\1" and query.qtype == IXFR:
+        at = _own_soa(message, at)
+    elif counts[2:6] != b"\0\0\0\0":
         raise WireError("records in the answer or authority section of a query")
     at = _additional(query, message, at, counts[6] << 8 | counts[7])
     if at != len(message):
@@ -119,35 +123,48 @@ def _question(query: Query, message: bytes) -> int:
     return end
 
 
+def _own_soa(message: bytes, at: int) -> int:
+    """The version of the zone that who asks for a transfer has (RFC 1995 §3) is passed over: where it ends."""
+    rtype, _, end = _record(message, at)
+    if rtype != SOA:
+        raise WireError("a record other than SOA in the authority section of IXFR")
+    return end
+
+
+def _record(message: bytes, at: int) -> tuple[int, int, int]:
+    """The type of the record at *at*, where its class stands behind it, and where it ends; its owner is not decoded."""
+    size, start = len(message), at
+    while True:
+        if at >= size:
+            raise WireError("a record is cut short")
+        length = message[at]
+        at += 1
+        if not length:
+            break
+        if length >= 0xC0:
+            at += 1
+            break
+        at += length
+        if length > LABEL_OCTETS_MAX or at - start >= NAME_OCTETS_MAX:
+            raise WireError("an unknown label type, or a name that is too long")
+    if at + 10 > size:
+        raise WireError("a record is cut short")
+    end = at + 10 + (message[at + 8] << 8 | message[at + 9])
+    if end > size:
+        raise WireError("a record runs past the message")
+    return message[at] << 8 | message[at + 1], at + 2, end
+
+
 ADDITIONAL_MAX = 2  # an OPT and a TSIG; nothing else has a meaning in a query
 
 
 def _additional(query: Query, message: bytes, at: int, count: int) -> int:
     if count > ADDITIONAL_MAX:
         raise WireError("too many additional records")
-    size = len(message)
     for index in range(count):
         start = at
-        while True:  # the owner, whose octets matter only for TSIG
-            if at >= size:
-                raise WireError("a record is cut short")
-            length = message[at]
-            at += 1
-            if not length:
-                break
-            if length >= 0xC0:
-                at += 1
-                break
-            at += length
-            if length > LABEL_OCTETS_MAX or at - start >= NAME_OCTETS_MAX:
-                raise WireError("an unknown label type, or a name that is too long")
-        if at + 10 > size:
-            raise WireError("a record is cut short")
-        rtype = message[at] << 8 | message[at + 1]
-        length = message[at + 8] << 8 | message[at + 9]
-        data = at + 10
-        if data + length > size:
-            raise WireError("a record runs past the message")
+        rtype, at, end = _record(message, start)
+        data = at + 8
         if rtype == OPT:
             if query.edns is not None:
                 raise WireError("two OPT records")  # RFC 6891 §6.1.1
@@ -155,22 +172,22 @@ def _additional(query: Query, message: bytes, at: int, count: int) -> int:
             if message[start]:
                 raise WireError("an OPT record that is not at the root")
             query.edns = edns_room.read_options(
-                message[data : data + length],
-                message[at + 2] << 8 | message[at + 3],
-                int.from_bytes(message[at + 4 : at + 8], "big"),
+                message[data:end],
+                message[at] << 8 | message[at + 1],
+                int.from_bytes(message[at + 2 : at + 6], "big"),
             )
         elif rtype == TSIG:
             if index != count - 1:
                 raise WireError("a TSIG record that is not the last")  # RFC 8945 §5.1
-            query.tsig = _tsig(message, start, data, length)
-        at = data + length
+            query.tsig = _tsig(message, start, data, end)
+        at = end
     return at
 
 
-def _tsig(message: bytes, start: int, data: int, length: int) -> tuple[bytes, bytes]:
+def _tsig(message: bytes, start: int, data: int, end: int) -> tuple[bytes, bytes]:
     """The key name, and the RDATA up to the MAC (RFC 8945 §4.2), which the error in the reply repeats."""
     key, _ = name.read(message, start)
     algorithm, at = name.read(message, data)
-    if at + 10 > data + length:
+    if at + 10 > end:
         raise WireError("a TSIG record that is cut short")
     return key, algorithm + message[at : at + 8]

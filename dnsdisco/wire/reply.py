@@ -126,19 +126,17 @@ def assemble(
 ) -> bytes:
     """The message that fits in *limit* octets. *sections* are encoded records: answer, authority, additional.
 
-    What does not fit goes in this order: the EDE texts, additional records from the end (which alone sets no TC), then, with TC,
-    authority and answer records from the end, whole ones (RFC 2181 §9). The question and the OPT record always stay.
+    What does not fit goes in this order: the EDE texts, additional records from the end (which alone sets no TC), the EDE codes, then,
+    with TC, authority and answer records from the end, whole ones (RFC 2181 §9). The question and the OPT record always stay.
     """
     answer, authority, additional = sections
     question = query.question
     room = limit - HEADER_OCTETS - len(question)
     opt = b""
     if query.edns is not None:
-        ede_options = b"".join(edns_room.ede_option(*error) for error in ede)
-        needed = sum(map(len, answer)) + sum(map(len, authority))
-        if needed + edns_room.OPT_OCTETS + len(options) + len(ede_options) > room:
-            ede_options = b""
-        opt = edns_room.opt_record(options + ede_options, dnssec_ok=query.edns.dnssec_ok, extended_rcode=rcode >> 4)
+        left = room - edns_room.OPT_OCTETS - len(options) - sum(map(len, answer)) - sum(map(len, authority))
+        opt_options = options + _ede_options(ede, left, sum(map(len, additional)))
+        opt = edns_room.opt_record(opt_options, dnssec_ok=query.edns.dnssec_ok, extended_rcode=rcode >> 4)
         room -= len(opt)
     kept_answer, room, is_cut = _fit(answer, room)
     kept_authority: list[bytes] = []
@@ -164,6 +162,16 @@ def assemble(
             opt,
         )
     )
+
+
+def _ede_options(ede: tuple[Ede, ...], left: int, additional: int) -> bytes:
+    """What fits in *left* octets: with the texts where *additional* octets fit too, else the codes alone, else none."""
+    if not ede:
+        return b""
+    told = b"".join(edns_room.ede_option(*error) for error in ede)
+    if len(told) + additional > left:
+        told = b"".join(edns_room.ede_option(error.code, "") for error in ede)
+    return told if len(told) <= left else b""
 
 
 def _fit(records: list[bytes], room: int) -> tuple[list[bytes], int, bool]:

@@ -7,7 +7,7 @@ import struct
 
 from tests.answer.test_rows import ROWS
 from tests.conformance.edns_compliance import TYPES
-from tests.conformance.probes import header, name, opt, option, PROBES
+from tests.conformance.probes import header, name, opt, option, PROBES, soa
 
 _NAMES = sorted({row[0] for row in ROWS} | {"version.bind", "id.server", "www.example.com", "svc.internal", "all.down.svc.local"})
 _QTYPES = [*TYPES.values(), 64, 65, 255, 65280, 65535]
@@ -71,6 +71,10 @@ class Grammar:
         questions = [self._question() for _ in range(1 if source.random() < 0.95 else source.randrange(3))]
         records = [self._record() for _ in range(source.choices((0, 1, 2, 3), (25, 60, 12, 3))[0])]
         counts = [len(questions), 0, 0, len(records)]
+        if source.random() < 0.03:  # as IXFR has its client's SOA
+            questions = [self._qname() + struct.pack("!HH", source.choice((251, 251, 251, 252, 1)), 1)]
+            counts = [1, 0, 1, len(records)]
+            records.insert(0, soa(source.choice((6, 6, 6, 1))))
         if source.random() < 0.06:
             counts[source.randrange(4)] = source.choice((0, 1, 2, 255, 65535))
         tail = source.randbytes(source.randrange(1, 20)) if source.random() < 0.03 else b""

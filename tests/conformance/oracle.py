@@ -15,7 +15,7 @@ import dns.rdatatype
 from tests.answer.test_rows import ROWS
 from tests.conformance.decoded import AA, AD, CD, decode, Decoded, DO, Malformed, name_at, RA, RD, SOA, TC, Z
 
-NOERROR, FORMERR, NXDOMAIN, NOTIMP, REFUSED, NOTAUTH, BADVERS = 0, 1, 3, 4, 5, 9, 16
+NOERROR, FORMERR, NXDOMAIN, NOTIMP, REFUSED, NOTAUTH, BADVERS, BADCOOKIE = 0, 1, 3, 4, 5, 9, 16, 23
 OPT, TKEY, TSIG, IXFR, AXFR, ANY, TXT = 41, 249, 250, 251, 252, 255, 16
 NSID, COOKIE, KEEPALIVE, EDE = 3, 10, 11, 15
 ZONES = ((b"svc", b"local"), (b"svc", b"internal"))
@@ -66,8 +66,8 @@ def read(message: bytes) -> Asked:
         asked.rcode = BADVERS
     elif asked.has_tsig:
         asked.rcode = NOTAUTH
-    elif not asked.question:
-        asked.rcode = NOERROR
+    elif not asked.question:  # none of what a fuzzer makes up for a server cookie is ours
+        asked.rcode = NOERROR if len(asked.cookie) == 8 else BADCOOKIE
     elif asked.qclass == 3:
         asked.rcode = NOERROR if asked.labels in CHAOS and asked.qtype in (TXT, ANY) else REFUSED
     elif asked.qclass != 1 or asked.qtype in (AXFR, IXFR):
@@ -88,8 +88,12 @@ def _sections(message: bytes, asked: Asked) -> None:
         asked.qtype, asked.qclass = int.from_bytes(message[at : at + 2], "big"), int.from_bytes(message[at + 2 : at + 4], "big")
         at += 4
         asked.question = message[12:at]
-    if answers or authorities or additionals > 2:
+    if answers or authorities > (asked.qtype == IXFR) or additionals > 2:
         raise _Fault
+    if authorities:
+        rtype, _, at = _record(message, at)
+        if rtype != SOA:
+            raise _Fault
     for number in range(additionals):
         at = _additional(message, at, asked, is_last=number == additionals - 1)
     if at != len(message) or (not questions and not asked.cookie) or (questions and asked.qtype in (0, OPT, TKEY, TSIG)):
@@ -110,7 +114,8 @@ def _plain_name(message: bytes, at: int) -> tuple[list[bytes], int]:
     return labels, at + 1
 
 
-def _additional(message: bytes, at: int, asked: Asked, *, is_last: bool) -> int:
+def _record(message: bytes, at: int) -> tuple[int, int, int]:
+    """The type of the record at *at*, where its class stands, and where it ends."""
     start = at
     while at < len(message) and message[at] and message[at] < 0xC0:
         if message[at] > 63:
@@ -123,10 +128,16 @@ def _additional(message: bytes, at: int, asked: Asked, *, is_last: bool) -> int:
     at += 1 if not message[at] else 2
     if at + 10 > len(message):
         raise _Fault
-    rtype, length = int.from_bytes(message[at : at + 2], "big"), int.from_bytes(message[at + 8 : at + 10], "big")
-    data, end = at + 10, at + 10 + length
+    end = at + 10 + int.from_bytes(message[at + 8 : at + 10], "big")
     if end > len(message):
         raise _Fault
+    return int.from_bytes(message[at : at + 2], "big"), at + 2, end
+
+
+def _additional(message: bytes, at: int, asked: Asked, *, is_last: bool) -> int:
+    start = at
+    rtype, at, end = _record(message, start)
+    data = at + 8
     if rtype == OPT:
         if asked.has_opt:
             raise _Fault
@@ -134,8 +145,8 @@ def _additional(message: bytes, at: int, asked: Asked, *, is_last: bool) -> int:
         if message[start]:
             raise _Fault
         _options(message[data:end], asked)
-        asked.size = int.from_bytes(message[at + 2 : at + 4], "big")
-        asked.version, asked.dnssec_ok = message[at + 5], bool(message[at + 6] & 0x80)
+        asked.size = int.from_bytes(message[at : at + 2], "big")
+        asked.version, asked.dnssec_ok = message[at + 3], bool(message[at + 4] & 0x80)
     elif rtype == TSIG:
         if not is_last:
             raise _Fault

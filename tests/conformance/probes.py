@@ -40,6 +40,11 @@ def option(code: int, octets: bytes = b"", length: int | None = None) -> bytes:
     return struct.pack("!HH", code, len(octets) if length is None else length) + octets
 
 
+def soa(rtype: int = 6) -> bytes:
+    """Of the question's name."""
+    return b"\xc0\x0c" + struct.pack("!HHIH", rtype, 1, 0, 24) + b"\xc0\x0c\xc0\x0c" + struct.pack("!5I", 1, 2, 3, 4, 5)
+
+
 def tsig(key: str = "key.example") -> bytes:
     algorithm = name("hmac-sha256")
     rdata = algorithm + bytes(6) + struct.pack("!HH", 300, 32) + bytes(32) + struct.pack("!HHH", 0x1234, 0, 0)
@@ -111,6 +116,20 @@ def probes(zone: str = ZONE) -> list[Probe]:
             "NOERROR",
             "RFC 7873 §5.4",
             _cookie,
+        ),
+        *(
+            Probe(
+                f"QDCOUNT=0 with {title}",
+                header(counts=(0, 0, 0, 1)) + opt(option(10, b"12345678" + server)),
+                "BADCOOKIE",
+                "RFC 7873 §5.4",
+                _cookie,
+            )
+            for title, server in (
+                ("a server cookie of another make", b"another!"),
+                ("a server cookie of nobody's", b"\1\0\0\0" + bytes(12)),
+                ("a server cookie of 32 octets", bytes(32)),
+            )
         ),
         Probe("QDCOUNT=0 with an OPT without cookie", header(counts=(0, 0, 0, 1)) + opt(), "FORMERR", "RFC 9619 §4", _has_opt),
         Probe("QDCOUNT=1, no question", header(), "FORMERR", "RFC 1035 §4.1.2", _no_question),
@@ -200,7 +219,15 @@ def probes(zone: str = ZONE) -> list[Probe]:
             for opcode in (1, 2, 3, 6, 7, 15)
         ),
         Probe("NOTIFY", header(4 << 11 | 0x0400) + ask(name(zone), 6), "REFUSED", "RFC 1996 §3", _bare),
+        Probe(
+            "NOTIFY with its SOA",
+            header(4 << 11 | 0x0400, (1, 1, 0, 0)) + ask(name(zone), 6) + soa(),
+            "REFUSED",
+            "RFC 1996 §3.7",
+            _bare,
+        ),
         Probe("UPDATE", header(5 << 11) + ask(name(zone), 6), "REFUSED", "RFC 2136 §3", _bare),
+        Probe("UPDATE with a change", header(5 << 11, (1, 0, 1, 0)) + ask(name(zone), 6) + soa(), "REFUSED", "RFC 2136 §3", _bare),
         # classes and types
         Probe("class CH, another name", header() + ask(name("authors.bind"), 16, 3), "REFUSED", "RFC 4892 §2"),
         Probe("class ANY", header() + ask(qclass=255), "REFUSED", "RFC 6895 §3.2"),
@@ -215,6 +242,19 @@ def probes(zone: str = ZONE) -> list[Probe]:
         Probe("qtype ANY", header() + ask(qtype=255), "NOERROR", "RFC 8482 §4.2", _answers(1)),
         Probe("AXFR over UDP", header() + ask(name(zone), 252), "REFUSED", "RFC 5936 §4.2"),
         Probe("IXFR", header() + ask(name(zone), 251), "REFUSED", "RFC 1995 §4"),
+        Probe("IXFR with the client's SOA", header(counts=(1, 0, 1, 0)) + ask(name(zone), 251) + soa(), "REFUSED", "RFC 1995 §3"),
+        Probe(
+            "IXFR with the client's SOA and OPT",
+            header(counts=(1, 0, 1, 1)) + ask(name(zone), 251) + soa() + opt(),
+            "REFUSED",
+            "RFC 1995 §3",
+            _has_opt,
+        ),
+        Probe("IXFR with two SOA", header(counts=(1, 0, 2, 0)) + ask(name(zone), 251) + 2 * soa(), "FORMERR", "RFC 1995 §3"),
+        Probe("IXFR with an A", header(counts=(1, 0, 1, 0)) + ask(name(zone), 251) + soa(rtype=1), "FORMERR", "RFC 1995 §3"),
+        Probe("IXFR, its SOA cut short", header(counts=(1, 0, 1, 0)) + ask(name(zone), 251) + soa()[:-1], "FORMERR", "RFC 1995 §3"),
+        Probe("AXFR with an SOA", header(counts=(1, 0, 1, 0)) + ask(name(zone), 252) + soa(), "FORMERR", "RFC 5936 §2.1"),
+        Probe("A with an SOA", header(counts=(1, 0, 1, 0)) + ask() + soa(), "FORMERR", "RFC 1035 §4.1.1"),
         Probe("RRSIG", header() + ask(qtype=46), "NOERROR", "RFC 4035 §3.1", _answers(0)),
         Probe("type 65535", header() + ask(qtype=65535), "NOERROR", "RFC 3597 §3", _answers(0)),
         Probe(
