@@ -1,4 +1,4 @@
-"""From a query to a decision: whose name is it, what stands there, what is said (RFC 1034 §4.3.2; DESIGN §4's table, row by row)."""
+"""From a query to a decision: whose name is it, what stands there, what is said (RFC 1034 §4.3.2; docs/design.md's table, row by row)."""
 
 from __future__ import annotations
 

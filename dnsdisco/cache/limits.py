@@ -1,4 +1,4 @@
-"""The bounds of the cache (`cache:` in the configuration, DESIGN §4.1)."""
+"""The bounds of the cache (`cache:` in the configuration, docs/cache.md)."""
 
 from __future__ import annotations
 

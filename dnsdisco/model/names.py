@@ -1,4 +1,4 @@
-"""Raw names become DNS labels here, and nowhere else (RFC 952, RFC 1123 §2.1 for host labels; DESIGN "Instance labels").
+"""Raw names become DNS labels here, and nowhere else (RFC 952, RFC 1123 §2.1 for host labels; docs/services.md, instance labels).
 
 Every rule is a function of the thing itself, not of its place in a list, so that a name stays with its service and its instance when
 others come, go or change their order.

@@ -1,4 +1,4 @@
-"""The configuration as a worker uses it, made from the plain form that the supervisor and control send (DESIGN §2.2 for the keys)."""
+"""The configuration as a worker uses it, made from the plain form that the supervisor and control send (docs/configuration.md for the keys)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a name of ours stands for (DESIGN §4's table, RFC 1034 §4.3.2): labels in, a value of a closed union out.
+"""What a name of ours stands for (the table of docs/design.md, RFC 1034 §4.3.2): labels in, a value of a closed union out.
 
 The order in which `X.Y.Z` is read: `all`, an instance, a tag of service Y; then service X in namespace Y.
 """

@@ -1,4 +1,4 @@
-"""DESIGN §4's table of answers, row by row, for static data: (name, type) → rcode, answer, additional."""
+"""docs/design.md's table of answers, row by row, for static data: (name, type) → rcode, answer, additional."""
 
 from __future__ import annotations
 

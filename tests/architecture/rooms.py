@@ -1,4 +1,4 @@
-"""Who may import whom (DESIGN §5), and what a pure room may not touch. A row here is a decision; the ADRs say why."""
+"""Who may import whom (docs/design.md), and what a pure room may not touch. A row here is a decision; the ADRs say why."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ IMPURE_MODULES = frozenset(
         "structlog",
     ]
 )
-# What a worker must start without (DESIGN §3), and the supervisor too.
+# What a worker must start without (docs/design.md), and the supervisor too.
 HEAVY = frozenset(
     [
         "pydantic",

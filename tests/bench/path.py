@@ -33,7 +33,7 @@ class Steps(NamedTuple):
 
 
 class Prototype:
-    """The loop that DESIGN section 8 measured: a dictionary of prepared answers, and nothing of what a server needs beside it."""
+    """The loop of the prototype (docs/performance.md): a dictionary of prepared answers, and nothing of what a server needs beside it."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.socket = sock

@@ -1,4 +1,4 @@
-"""What a message is to be answered with, read off its octets by rules of this file's own (docs/odd-input.md, DESIGN §4), and the judge of the reply.
+"""What a message is to be answered with, read off its octets by rules of this file's own (docs/odd-input.md, docs/design.md), and the judge of the reply.
 
 It knows the services of tests/kit.py, which have no upstream: by the rows of tests/answer/test_rows.py.
 """

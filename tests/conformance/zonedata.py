@@ -1,6 +1,6 @@
 """One zone in two forms: services and a zone file for dnsdisco, a whole master file for the servers that others wrote.
 
-The second is made here, from DESIGN §4's table, by rules of its own: what the program renders is judged by it.
+The second is made here, from the table of docs/design.md, by rules of its own: what the program renders is judged by it.
 """
 
 from __future__ import annotations
