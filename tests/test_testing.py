@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 
 import dns.message
 import dns.query
 import dns.rcode
 import pytest
 
+from dnsdisco.errors import ConfigError, UpstreamError
 from dnsdisco.providers.base import ServiceDiscovery
 from dnsdisco.testing import Server
 from tests.kit import errors
+from tests.library.test_adding_a_provider import pytest_in
+from tests.library.test_docs import blocks, python
+
+ROOT = Path(__file__).parents[1]
 
 
 def ask(server: Server, name: str, rtype: str = "A", *, tcp: bool = False) -> dns.message.Message:
@@ -71,6 +77,56 @@ def test_two_at_once_and_nothing_is_left_behind():
     assert threading.active_count() <= before
 
 
-def test_settings_that_cannot_be_used_are_told():
-    with pytest.raises(Exception, match="ttl"):
-        Server({}, ttl=-1)
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"ttl": -1}, "ttl: expected a duration from 0 to 3600 seconds, found -1"),
+        ({"ttl": "x"}, "ttl: expected a duration such as 10s"),
+        ({"zones": "svc.local"}, "zones: expected a list"),
+        ({"forward": {"upstreams": ["nowhere"]}}, "forward.upstreams[0]: "),
+        ({"cache": None}, "cache: expected a mapping"),
+        ({"tls": 1}, "tls: expected a mapping"),
+        ({"ttls": 1}, "ttls: unknown key; did you mean ttl?"),
+        ({"providers": ["env"]}, "providers: this server has one provider"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_a_configuration_error(settings, told):
+    with pytest.raises(ConfigError) as caught:
+        Server({}, **settings)
+    assert told in str(caught.value)
+    assert [problem.path for problem in caught.value.problems] == [told.partition(":")[0]]
+
+
+def test_every_fault_of_the_settings_is_told_at_once():
+    with pytest.raises(ConfigError) as caught:
+        Server({}, ttl="x", negative_ttl="y", chain="third")
+    assert {problem.path for problem in caught.value.problems} == {"ttl", "negative_ttl", "chain"}
+
+
+def test_addresses_is_no_answer_where_there_is_none():
+    with Server({"web": {"instances": [{"address": "10.0.0.2"}, {"address": "2001:db8::1"}]}}) as server:
+        assert server.addresses("web.svc.local") == ["10.0.0.2", "2001:db8::1"]
+        assert server.addresses("nobody.svc.local") == []
+        with pytest.raises(UpstreamError, match="REFUSED"):
+            server.addresses("example.com")
+
+
+def test_the_page_runs_as_it_stands(tmp_path):
+    conftest, *tests = blocks((ROOT / "docs" / "testing.md").read_text(), "python")
+    (tmp_path / "conftest.py").write_text(conftest)
+    for at, text in enumerate(tests):
+        (tmp_path / f"test_page_{at}.py").write_text(text)
+    ran = pytest_in(tmp_path, tmp_path)
+    assert ran.returncode == 0, ran.stdout
+    assert "3 passed" in ran.stdout
+
+
+def test_a_project_without_pytest_has_the_server():
+    code = """
+import sys
+sys.modules["pytest"] = None    # any import of it fails
+from dnsdisco.testing import Server
+with Server({"web": {"address": "10.0.0.1"}}) as server:
+    print(server.addresses("web.svc.local"))
+"""
+    assert python(code, ROOT).stdout.splitlines()[-1] == "['10.0.0.1']"

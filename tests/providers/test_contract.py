@@ -9,7 +9,7 @@ from dnsdisco.providers.base import ServiceDiscovery
 from dnsdisco.providers.chain import ChainServiceDiscovery
 from dnsdisco.providers.env import EnvServiceDiscovery
 from dnsdisco.providers.static import StaticServiceDiscovery
-from tests.providers.contract import ProviderContract
+from dnsdisco.testing import ProviderContract
 
 
 class TestEnv(ProviderContract):

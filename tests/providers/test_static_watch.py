@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from dnsdisco.errors import ProviderError
 from dnsdisco.providers import static
 from dnsdisco.providers.static import StaticServiceDiscovery
-from tests.providers.contract import Watch
+from dnsdisco.testing import Watch
 
 SEEN_WITHIN_S = 0.2  # of the write; tests give it more, for machines that are busy
 PATIENCE_S = 3.0

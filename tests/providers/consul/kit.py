@@ -8,8 +8,8 @@ from typing import Any
 
 from dnsdisco.model.service import Snapshot
 from dnsdisco.providers.consul import ConsulServiceDiscovery
+from dnsdisco.testing import Watch
 from tests.providers.consul.fake import FakeConsul
-from tests.providers.contract import Watch
 
 
 def provider_of(consul: FakeConsul, **options: Any) -> ConsulServiceDiscovery:

@@ -21,9 +21,9 @@ from dnsdisco.providers.consul import ConsulServiceDiscovery
 from dnsdisco.providers.consul.agent import Agent
 from dnsdisco.providers.consul.credentials import Credentials
 from dnsdisco.providers.consul.options import Options
+from dnsdisco.testing import Watch
 from tests.providers.consul.kit import ids, until
 from tests.providers.consul.real import RealConsul
-from tests.providers.contract import Watch
 
 ROUNDS = 60  # of five changes each
 ROOT = pathlib.Path(__file__).parents[3]

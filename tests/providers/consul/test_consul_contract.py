@@ -9,10 +9,10 @@ import consul as package
 import pytest
 
 from dnsdisco.errors import ProviderError
+from dnsdisco.testing import ProviderContract
 from tests.providers.consul.fake import FakeConsul
 from tests.providers.consul.fake_catalog import FakeCatalog
 from tests.providers.consul.kit import provider_of
-from tests.providers.contract import ProviderContract
 
 
 class TestConsul(ProviderContract):

@@ -10,10 +10,10 @@ import pytest
 from dnsdisco.errors import ProviderError
 from dnsdisco.providers.consul import agent as agents
 from dnsdisco.providers.consul import askers, pace
+from dnsdisco.testing import Watch
 from tests.providers.consul import fake
 from tests.providers.consul.fake import FakeConsul
 from tests.providers.consul.kit import ids, provider_of, sees, until
-from tests.providers.contract import Watch
 
 SECRET = "5ec4e7-f00d"
 

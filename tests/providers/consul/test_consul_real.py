@@ -13,9 +13,9 @@ from dnsdisco.providers.consul import askers, ConsulServiceDiscovery
 from dnsdisco.providers.consul.catalog import Catalog
 from dnsdisco.providers.consul.credentials import Credentials
 from dnsdisco.providers.consul.options import Options
+from dnsdisco.testing import Watch
 from tests.providers.consul.kit import ids, sees, until
 from tests.providers.consul.real import RealConsul
-from tests.providers.contract import Watch
 
 pytestmark = pytest.mark.servers
 

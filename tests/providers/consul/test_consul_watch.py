@@ -11,9 +11,9 @@ import pytest
 from dnsdisco.providers.consul import askers, crew, pace
 from dnsdisco.providers.consul import watch as watching
 from dnsdisco.providers.consul.pace import Pace
+from dnsdisco.testing import Watch
 from tests.providers.consul.fake import FakeConsul
 from tests.providers.consul.kit import ids, provider_of, sees, until
-from tests.providers.contract import Watch
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.providers.contract import ProviderContract
+from dnsdisco.testing import ProviderContract
 from tests.providers.kubernetes.objects import headless, slice_of
 
 

@@ -1,12 +1,4 @@
-"""A server inside the test process: real sockets on a port that the kernel chooses, services that the test sets.
-
-    def test_my_client():
-        with dnsdisco.testing.Server({"web": {"address": "10.0.0.1", "port": 80}}) as server:
-            my_client(dns=(server.address, server.port))
-            server.set({"web": {"address": "10.0.0.2", "port": 80}})   # returns when it is answered
-
-The same control and worker objects that `dnsdisco serve` runs as processes, in one event loop of a thread of its own.
-"""
+"""A server in a thread of the test: the same control and worker objects that `dnsdisco serve` runs as processes, in one event loop."""
 
 from __future__ import annotations
 
@@ -19,14 +11,22 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any, Self
 
+from pydantic import ValidationError
+
+from dnsdisco.cli.answer import decode
+from dnsdisco.cli.stub import exchange, question
+from dnsdisco.config.faults import faults
+from dnsdisco.config.load import dotted
 from dnsdisco.config.schema import Settings
 from dnsdisco.config.workers import for_workers
 from dnsdisco.control.parameters import Parameters as ControlParameters
 from dnsdisco.control.run import Control
-from dnsdisco.errors import ProviderError
+from dnsdisco.errors import ConfigError, Problem, ProviderError, UpstreamError
 from dnsdisco.providers.base import ServiceDiscovery
 from dnsdisco.server.worker import Parameters as WorkerParameters
 from dnsdisco.server.worker import Worker
+from dnsdisco.wire.constants import A, AAAA
+from dnsdisco.wire.name import from_text as name_from_text
 
 PORTS_TRIED = 50  # each is free with a chance of one half at the very least
 WAIT_S = 10.0  # for the start, and for a change to be answered: far more than either takes
@@ -71,7 +71,10 @@ class MemoryServiceDiscovery(ServiceDiscovery):
 
 
 class Server:
-    """Context manager. Other *settings* are those of the configuration file (docs/configuration.md), such as `ttl=1`."""
+    """Context manager. Other *settings* are those of the configuration file (docs/configuration.md), such as `ttl=1`.
+
+    Raises ConfigError with every fault of them.
+    """
 
     def __init__(
         self, services: Mapping[str, Mapping[str, Any]] | None = None, *, provider: ServiceDiscovery | None = None, **settings: Any
@@ -79,9 +82,7 @@ class Server:
         """*provider* instead of *services*: one of your own, to be tested. Nothing is forwarded unless `forward` says so."""
         self.provider = provider or MemoryServiceDiscovery(services or {})
         self.address, self.port = "127.0.0.1", 0
-        plain = {"forward": {"upstreams": []}, "http": None, "state_dir": None, **settings}
-        self._settings: dict[str, Any] = Settings.from_plain({**Settings().plain(), **plain, "providers": []}).plain()
-        self._settings["providers"] = [{"type": self.provider.type}]
+        self._settings = _plain(settings) | {"providers": [{"type": self.provider.type}]}
         self._thread = threading.Thread(target=self._run, name="dnsdisco.testing", daemon=True)
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
@@ -118,6 +119,17 @@ class Server:
         """The backend of the services looks down from now on. Only without a provider of your own."""
         assert isinstance(self.provider, MemoryServiceDiscovery)
         self.provider.fail(reason)
+
+    def addresses(self, name: str) -> list[str]:
+        """The A and AAAA records of *name*, sorted; []: none. Raises UpstreamError for SERVFAIL, REFUSED and their like."""
+        found: list[str] = []
+        for rtype in (A, AAAA):
+            got = exchange((self.address, self.port), question(name_from_text(name), rtype))
+            answer = decode(got.reply)
+            if answer.rcode not in ("NOERROR", "NXDOMAIN"):
+                raise UpstreamError(f"{self.address}:{self.port}", "rcode", answer.rcode, reply=got.reply)
+            found += [record.data for record in answer.answer if record.type in ("A", "AAAA")]
+        return sorted(found)
 
     def _run(self) -> None:
         try:
@@ -164,6 +176,18 @@ class Server:
             self._worker.stop()
         if self._control is not None:
             self._control.stop()
+
+
+def _plain(given: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a test, whole and canonical. `providers` is not among those that may be *given*: see Server's *provider*."""
+    if "providers" in given:
+        raise ConfigError((Problem("", 0, 0, "providers", "this server has one provider: give it as provider=…"),))
+    written = {"forward": {"upstreams": []}, "http": "off", "state_dir": "off", **given}
+    try:
+        return Settings.model_validate(written).plain()
+    except ValidationError as error:
+        found = [Problem("", 0, 0, dotted(fault.path), fault.message) for fault in faults(error, written)]
+        raise ConfigError(tuple(found)) from None
 
 
 def one_port(address: str = "127.0.0.1") -> tuple[socket.socket, socket.socket]:
