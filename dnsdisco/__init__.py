@@ -8,6 +8,7 @@ of process: the supervisor starts the others and holds the sockets; one control 
 
 The rooms, from the inside out; what each may import is checked by tests/architecture:
   errors      every error that crosses a room, in one page
+  written     what people write and how it is read: durations, names, addresses, listeners, upstreams                pure
   model       the nouns: service, instance, snapshot; names; service data; merging the views of several providers      pure
   wire        octets: slicing questions, putting replies together, EDNS, framing                                       pure
   zone        what a name stands for, and the records it has                                                           pure

@@ -16,8 +16,8 @@ from typing import Any
 import click
 
 from dnsdisco.cli import report
-from dnsdisco.config.units import did_you_mean
 from dnsdisco.errors import DnsdiscoError
+from dnsdisco.written.units import did_you_mean
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
 BROKEN = 70  # EX_SOFTWARE: our fault, not the user's

@@ -7,7 +7,7 @@ from typing import Any, TYPE_CHECKING, TypeVar
 
 import click
 
-from dnsdisco.config import listen, units
+from dnsdisco.written import addresses, endpoints, names, units
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -44,11 +44,11 @@ def _interval(value: str) -> str:
 def _host_and_port(value: str) -> str:
     """The target of a TCP check: an address or a host name, with a port."""
     host, _, port = value.rpartition(":")
-    units.port(port)
+    addresses.port(port)
     try:
-        return units.address(value)
+        return addresses.address(value)
     except ValueError:
-        return f"{units.dns_name(host)}:{port}"
+        return f"{names.dns_name(host)}:{port}"
 
 
 def none_or_some(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
@@ -60,10 +60,10 @@ def none_or_some(ctx: click.Context, param: click.Parameter, given: tuple[str, .
 
 
 _NO_UPSTREAM = frozenset(("none", "off"))
-LISTENER = Checked("ADDR:PORT", listen.listener)
-ADDRESS_OR_OFF = Checked("ADDR:PORT|off", _or(("off", "none"), lambda value: units.address(value, lowest_port=0)))
-UPSTREAM = Checked("ADDR[:PORT]", _or(tuple(_NO_UPSTREAM), units.upstream))
-ZONE = Checked("NAME", units.zone)
+LISTENER = Checked("ADDR:PORT", lambda value: str(endpoints.listener(value)))
+ADDRESS_OR_OFF = Checked("ADDR:PORT|off", _or(("off", "none"), lambda value: addresses.address(value, lowest_port=0)))
+UPSTREAM = Checked("ADDR[:PORT]", _or(tuple(_NO_UPSTREAM), endpoints.upstream_or_path))
+ZONE = Checked("NAME", names.zone)
 CHECKED = Checked("A:P", _host_and_port)
 INTERVAL = Checked("DURATION", _interval)
 

@@ -13,11 +13,15 @@ import click
 from dnsdisco.cli import options, report
 from dnsdisco.cli.answer import Answer, decode, EDE_WORDS, Record
 from dnsdisco.cli.stub import Exchange, exchange, NoReply, question, Server
-from dnsdisco.config import units
 from dnsdisco.config.glance import Glance, glance
 from dnsdisco.errors import WireError
 from dnsdisco.wire import name as wire_name
 from dnsdisco.wire.constants import type_from_text, type_to_text, TYPES
+from dnsdisco.written.addresses import address, join_port, split_address
+from dnsdisco.written.addresses import port as port_from
+from dnsdisco.written.endpoints import DNS_PORT
+from dnsdisco.written.names import dns_name
+from dnsdisco.written.units import did_you_mean
 
 NEGATIVE = 1  # NXDOMAIN, NODATA, or an error: somebody answered
 SILENT = 2  # nobody did
@@ -50,7 +54,7 @@ def command(name: str, rtype: str, server: str | None, config: str | None, *, tc
         report.complain(str(error))
         return SILENT
     except WireError as error:
-        report.complain(f"the reply of {units.join_port(*where)} cannot be read: {error}")
+        report.complain(f"the reply of {join_port(*where)} cannot be read: {error}")
         return SILENT
     asked = (wire_name.to_text(owner), type_to_text(number))
     click.echo(json.dumps(_plain(answer, asked, got, where), indent=2) if is_json else _text(answer, asked, got, where))
@@ -66,7 +70,7 @@ def _question(written: str, rtype: str, zone: str) -> tuple[bytes, int]:
     try:
         number = type_from_text(rtype) if rtype else TYPES["PTR" if reverse else "A"]
     except WireError:
-        raise click.UsageError(f"{rtype!r} is not a record type{units.did_you_mean(rtype.upper(), TYPES)}") from None
+        raise click.UsageError(f"{rtype!r} is not a record type{did_you_mean(rtype.upper(), TYPES)}") from None
     try:
         text = reverse or (written if "." in written else f"{written}.{zone}")
         return wire_name.from_text(text if text.isascii() else _to_ascii(text)), number
@@ -81,12 +85,12 @@ def _to_ascii(text: str) -> str:
 def _server(written: str) -> Server:
     """Where to ask: an address, or a host name that the system resolves. Raises UsageError."""
     try:
-        return units.split_address(units.address(written, units.DNS_PORT))
+        return split_address(address(written, DNS_PORT))
     except ValueError as error:
         host, _, port = written.partition(":")
         try:
-            number = units.port(port or units.DNS_PORT)
-            found = socket.getaddrinfo(host, number, type=socket.SOCK_DGRAM) if units.dns_name(host) else []
+            number = port_from(port or DNS_PORT)
+            found = socket.getaddrinfo(host, number, type=socket.SOCK_DGRAM) if dns_name(host) else []
         except (OSError, ValueError):
             raise click.UsageError(f"--server: {error}") from None
         return str(found[0][4][0]), number
@@ -94,8 +98,8 @@ def _server(written: str) -> Server:
 
 def _reachable(listen: str) -> str:
     """An address of this machine, where the server listens on all of them."""
-    host, port = units.split_address(listen)
-    return units.join_port({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port)  # noqa: S104  looked up, not bound
+    host, port = split_address(listen)
+    return join_port({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port)  # noqa: S104  looked up, not bound
 
 
 def _plain(answer: Answer, asked: tuple[str, str], got: Exchange, where: Server) -> dict[str, Any]:
@@ -108,7 +112,7 @@ def _plain(answer: Answer, asked: tuple[str, str], got: Exchange, where: Server)
         "authority": [record.plain() for record in answer.authority],
         "additional": [record.plain() for record in answer.additional],
         "ede": [{"code": code, "text": text} for code, text in answer.ede],
-        "server": units.join_port(*where),
+        "server": join_port(*where),
         "transport": got.transport,
         "time_ms": round(got.time_ms, 3),
     }
@@ -137,7 +141,7 @@ def _text(answer: Answer, asked: tuple[str, str], got: Exchange, where: Server) 
     for code, text in answer.ede:
         lines.append(style(f";; EDE {code} ({EDE_WORDS.get(code, 'unknown')}){': ' + text if text else ''}", fg="yellow"))
     how = f"over {got.transport.upper()}{', after a truncated reply over UDP' if got.is_retried else ''}"
-    lines.append(style(f";; {got.time_ms:.1f} ms from {units.join_port(*where)} {how}, {len(got.reply)} octets", dim=True))
+    lines.append(style(f";; {got.time_ms:.1f} ms from {join_port(*where)} {how}, {len(got.reply)} octets", dim=True))
     return "\n".join(lines)
 
 

@@ -7,7 +7,7 @@ import contextlib
 import click
 
 from dnsdisco.cli import options, report
-from dnsdisco.config.units import did_you_mean
+from dnsdisco.written.units import did_you_mean
 
 
 @click.command("url", short_help="Print the URL of a service.")

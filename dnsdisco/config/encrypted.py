@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
-from dnsdisco.config import listen
 from dnsdisco.config.load import Document, KeyPath
 from dnsdisco.config.schema import Settings
 from dnsdisco.errors import Problem
 from dnsdisco.model.certificate import explain, no_passphrase, validity
+from dnsdisco.written.endpoints import listener
 
 PEM_OCTETS_MAX = 1024 * 1024  # a long chain has some kilobytes
 DOH_PACKAGES = ("h2", "h11")
@@ -36,7 +36,7 @@ def clashes(settings: Settings, flags: Mapping[str, Any], document: Document) ->
     found = []
     taken: dict[str, str] = {}
     for at, entry in enumerate(settings.listen):
-        address = listen.split(entry).address
+        address = listener(entry).address
         if address in taken and not address.endswith(":0"):  # the system chooses another port each time
             fault = Fault(("listen", at), f"{entry} and {taken[address]} want the same TCP port")
             found.append(_placed(fault, flags, document))
@@ -61,8 +61,8 @@ def _placed(fault: Fault, flags: Mapping[str, Any], document: Document) -> Probl
 
 
 def _faults(settings: Settings, now: float) -> Iterator[Fault]:
-    encrypted = [(at, entry) for at, entry in enumerate(settings.listen) if listen.split(entry).scheme]
-    https = next(((at, entry) for at, entry in encrypted if listen.split(entry).scheme == "https"), None)
+    encrypted = [(at, entry) for at, entry in enumerate(settings.listen) if listener(entry).scheme]
+    https = next(((at, entry) for at, entry in encrypted if listener(entry).scheme == "https"), None)
     missing = [package for package in DOH_PACKAGES if find_spec(package) is None]
     if https is not None and missing:
         at, entry = https

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from dnsdisco.config import schema
 from dnsdisco.config.load import KeyPath
-from dnsdisco.config.units import did_you_mean, shown
+from dnsdisco.written.units import did_you_mean, shown
 
 
 class Fault(NamedTuple):

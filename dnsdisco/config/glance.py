@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 from typing import NamedTuple
 
-from dnsdisco.config import listen, units
 from dnsdisco.config.load import find, read
+from dnsdisco.written import addresses, endpoints, names
 
 
 class Glance(NamedTuple):
-    server: str = "127.0.0.1:53"  # the first address that the server listens on for plain DNS, as units.address() writes it
+    server: str = "127.0.0.1:53"  # the first address that the server listens on for plain DNS, as addresses.address() writes it
     zone: str = "svc.local"  # the first zone
 
 
@@ -20,8 +20,8 @@ def glance(config: str | None = None) -> Glance:
     values = read(path).values if path else {}
     server, zone = Glance()
     with contextlib.suppress(KeyError, StopIteration, TypeError, ValueError):
-        plain = (each for each in map(listen.split, values["listen"]) if not each.scheme)
-        server = units.address(next(plain).address)
+        plain = (each for each in map(endpoints.listener, values["listen"]) if not each.scheme)
+        server = addresses.address(next(plain).address)
     with contextlib.suppress(KeyError, IndexError, TypeError, ValueError):
-        zone = units.zone(values["zones"][0])
+        zone = names.zone(values["zones"][0])
     return Glance(server, zone)

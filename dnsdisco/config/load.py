@@ -16,8 +16,8 @@ import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from dnsdisco.config.nodes import compose, DEPTH_MAX, explain, NODES_MAX
-from dnsdisco.config.units import shown
 from dnsdisco.errors import Problem
+from dnsdisco.written.units import shown
 
 SEARCHED = ("dnsdisco.yaml", "/etc/dnsdisco/dnsdisco.yaml")  # the working directory first
 CONFIG_OCTETS_MAX = 1024 * 1024  # thousands of forward zones; a file beyond is the wrong file

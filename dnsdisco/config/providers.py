@@ -13,8 +13,8 @@ from pydantic import TypeAdapter
 
 from dnsdisco.config import values
 from dnsdisco.config.schema import AnyProvider, Provider, Settings
-from dnsdisco.config.units import did_you_mean, shown
 from dnsdisco.errors import Problem
+from dnsdisco.written.units import did_you_mean, shown
 
 PROVIDER_VARIABLE = "SERVICE_DISCOVERY_PROVIDER"
 

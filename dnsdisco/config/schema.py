@@ -21,8 +21,9 @@ from pydantic import (
     ValidationInfo,
 )
 
-from dnsdisco.config import units
 from dnsdisco.config import values as v
+from dnsdisco.written import units
+from dnsdisco.written.addresses import PRIVATE_NETWORKS
 
 TTL_S_MAX = 3600  # an address that may change any second is not to be kept longer than an hour
 KEPT_S_MAX = 7 * 86400  # RFC 8767 §4: longer TTLs are capped at a week
@@ -166,7 +167,7 @@ class Cache(_Section):
 
 
 class Acl(_Section):
-    allow: v.Networks = ("127.0.0.0/8", "::1/128", *units.PRIVATE_NETWORKS)
+    allow: v.Networks = ("127.0.0.0/8", "::1/128", *PRIVATE_NETWORKS)
 
 
 class RateLimit(_Section):
@@ -174,7 +175,7 @@ class RateLimit(_Section):
     slip: Annotated[int, v.whole(0, 10)] = 2
     ipv4_prefix: Annotated[int, v.whole(8, 32)] = 24
     ipv6_prefix: Annotated[int, v.whole(16, 128)] = 56
-    exempt: v.Networks = units.PRIVATE_NETWORKS
+    exempt: v.Networks = PRIVATE_NETWORKS
 
 
 class Identity(_Section):

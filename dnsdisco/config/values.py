@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, PlainValidator, ValidationInfo
 
-from dnsdisco.config import listen, units
+from dnsdisco.written import addresses, endpoints, names, units
 
 TEXT_OCTETS_MAX = 255  # one character-string of a TXT record (RFC 1035 §3.3.14)
 PATH_OCTETS_MAX = 4096  # PATH_MAX
@@ -62,7 +62,7 @@ def secret(value: object) -> str:
 
 
 def label(value: object) -> str:
-    name = units.dns_name(value)
+    name = names.dns_name(value)
     if "." in name:
         raise ValueError(f"expected one name without dots, found {units.shown(value)}")
     return name
@@ -93,15 +93,15 @@ def absolute(written: str, folder: str, environ: Mapping[str, str]) -> str:
 
 
 def upstream(value: object, info: ValidationInfo) -> str:
-    canonical = units.upstream(value)
+    canonical = endpoints.upstream_or_path(value)
     if canonical.startswith("https:") and not all(map(find_spec, ("httpx", "h2"))):
         raise ValueError(f"{units.shown(value)} needs HTTP/2; pip install 'dnsdisco[doh]'")
-    return path(canonical, info) if units.is_path(canonical) else canonical
+    return path(canonical, info) if endpoints.is_path(canonical) else canonical
 
 
 def network(value: object) -> str:
     """A network, or the word `private` still as a word."""
-    first, *more = units.networks(value)
+    first, *more = addresses.networks(value)
     return "private" if more else first
 
 
@@ -166,7 +166,7 @@ def _at_least_one(values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _expanded(allow: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(network for written in allow for network in units.networks(written)))
+    return tuple(dict.fromkeys(network for written in allow for network in addresses.networks(written)))
 
 
 Text = Annotated[str, PlainValidator(text)]
@@ -176,12 +176,12 @@ Truth = Annotated[bool, PlainValidator(truth)]
 Path = Annotated[str, PlainValidator(path)]
 PathOrNull = Annotated[str | None, PlainValidator(lambda value, info: None if value is None else path(value, info))]
 PathOrOff = Annotated[str | None, or_off(path)]
-AddressOrOff = Annotated[str | None, or_off(lambda value, _: units.address(value, lowest_port=0))]
-Domain = Annotated[str, PlainValidator(units.dns_name)]
-Zone = Annotated[str, PlainValidator(units.zone)]
+AddressOrOff = Annotated[str | None, or_off(lambda value, _: addresses.address(value, lowest_port=0))]
+Domain = Annotated[str, PlainValidator(names.dns_name)]
+Zone = Annotated[str, PlainValidator(names.zone)]
 Zones = Annotated[tuple[Zone, ...], AfterValidator(_each_once), AfterValidator(_at_least_one)]
 Listen = Annotated[
-    tuple[Annotated[str, PlainValidator(listen.listener)], ...],
+    tuple[Annotated[str, PlainValidator(lambda value: str(endpoints.listener(value)))], ...],
     AfterValidator(_each_once),
     AfterValidator(_at_least_one),
 ]

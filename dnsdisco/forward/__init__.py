@@ -2,7 +2,7 @@
 
 Enters: a question as the client spelled it, the RD, AD and CD bits, DO. Leaves: a reply whose question is proven to be that one, or
 UpstreamError. Nothing is decoded and nothing is kept: the records pass as octets, and what may be sent to a client is decided in
-`answer`. The room does I/O (sockets, timers and tasks of the running event loop); `message`, `mark`, `address`, `health` and `routes` do not.
+`answer`. The room does I/O (sockets, timers and tasks of the running event loop); `message`, `mark`, `health` and `routes` do not.
 
 The rules (docs/forwarding.md says them for users):
 - Every question goes out from a fresh connected UDP socket with an id from the system's CSPRNG. What comes back and does not match is

@@ -15,9 +15,10 @@ from importlib.util import find_spec
 from typing import Protocol, TYPE_CHECKING
 
 from dnsdisco.errors import UpstreamError
-from dnsdisco.forward.address import HTTPS_PORT, is_address, UpstreamAddress
 from dnsdisco.forward.context import Context
 from dnsdisco.wire.query import HEADER_OCTETS
+from dnsdisco.written.addresses import is_ip
+from dnsdisco.written.endpoints import HTTPS_PORT, UpstreamAddress
 
 if TYPE_CHECKING:
     import httpx
@@ -129,7 +130,7 @@ class HttpsPool:
         port = "" if address.port == HTTPS_PORT else f":{address.port}"
         timeout = {"connect": limits.connect_s, "read": limits.deadline_s, "write": limits.deadline_s, "pool": limits.deadline_s}
         extensions: dict[str, object] = {"timeout": timeout}
-        if not is_address(name):
+        if not is_ip(name):
             extensions["sni_hostname"] = name
         request = httpx.Request(
             "POST",
@@ -161,7 +162,7 @@ class HttpsPool:
     async def _addresses(self) -> list[str]:
         """Where to connect to. Raises HttpsFault."""
         host = self.address.host
-        if is_address(host):
+        if is_ip(host):
             return [host]
         async with self._resolving:  # one asks, for all
             now = self.context.now()

@@ -6,7 +6,7 @@ import errno
 import socket
 from collections.abc import Iterable
 
-from dnsdisco.forward.address import is_address
+from dnsdisco.written.addresses import is_ip
 
 WILDCARDS = frozenset(("0.0.0.0", "::"))  # noqa: S104  # compared with, not bound
 
@@ -18,7 +18,7 @@ def is_own(host: str, port: int, own: Own) -> bool:
 
     An unspecified address (0.0.0.0) as destination means this host.
     """
-    if not is_address(host):
+    if not is_ip(host):
         return False  # a name: who is there is only known when it is asked
     listens = [address for address, own_port in own if own_port == port]
     if not listens:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 
-from dnsdisco.forward.address import parse_resolv_conf, UpstreamAddress
+from dnsdisco.written.addresses import ip
+from dnsdisco.written.endpoints import DNS_PORT, UpstreamAddress
 
 log = logging.getLogger("dnsdisco.forward")
 
@@ -41,3 +42,20 @@ class ResolvConf:
         has_changed = addresses != self.addresses
         self.addresses = addresses
         return has_changed
+
+
+def parse_resolv_conf(text: str) -> tuple[UpstreamAddress, ...]:
+    """The `nameserver` lines of a resolv.conf, in order, each once. What is not an address is passed over, as the C library does."""
+    found: list[UpstreamAddress] = []
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) < 2 or words[0] != "nameserver":
+            continue
+        try:
+            host = ip(words[1])
+        except ValueError:
+            continue
+        address = UpstreamAddress("udp", host, DNS_PORT)
+        if address not in found:
+            found.append(address)
+    return tuple(found)

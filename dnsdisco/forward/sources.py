@@ -7,7 +7,6 @@ import ssl
 from collections.abc import Iterable, Sequence
 
 from dnsdisco.errors import WireError
-from dnsdisco.forward.address import is_path, parse_address, UpstreamAddress
 from dnsdisco.forward.bootstrap import Bootstrap
 from dnsdisco.forward.context import Context
 from dnsdisco.forward.https import HttpsPool, INSTALL, is_installed
@@ -17,6 +16,8 @@ from dnsdisco.forward.routes import Route, Routes
 from dnsdisco.forward.settings import ForwardSettings
 from dnsdisco.forward.upstream import Upstream
 from dnsdisco.wire import name
+from dnsdisco.written.endpoints import is_path, UpstreamAddress
+from dnsdisco.written.endpoints import upstream as upstream_from
 
 log = logging.getLogger("dnsdisco.forward")
 circles = logging.getLogger("dnsdisco.forward.circles")
@@ -111,7 +112,7 @@ class Sources:
 
     def _parsed(self, text: str) -> tuple[UpstreamAddress, ...]:
         try:
-            address = parse_address(text)
+            address = upstream_from(text)
         except ValueError as error:
             self._tell(f"forward: {error}: this upstream is left out")
             return ()

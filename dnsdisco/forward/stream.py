@@ -7,9 +7,9 @@ import ssl
 from typing import Protocol
 
 from dnsdisco.errors import WireError
-from dnsdisco.forward.address import UpstreamAddress
 from dnsdisco.forward.context import Context
 from dnsdisco.wire.tcp_frame import frame, FrameReader
+from dnsdisco.written.endpoints import UpstreamAddress
 
 
 class Asker(Protocol):

@@ -6,11 +6,11 @@ import logging
 import socket
 import ssl
 
-from dnsdisco.forward.address import UpstreamAddress
 from dnsdisco.forward.context import Context
 from dnsdisco.forward.health import Health
 from dnsdisco.forward.https import HttpsPool
 from dnsdisco.forward.stream import StreamPool
+from dnsdisco.written.endpoints import UpstreamAddress
 
 log = logging.getLogger("dnsdisco.forward")
 

@@ -10,9 +10,10 @@ import re
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-HOST_OCTETS_MAX = 253  # as text without the last dot: 255 octets on the wire (RFC 1035 §2.3.4)
+from dnsdisco.written.names import NAME_OCTETS_MAX
+from dnsdisco.written.units import shown, unexpected
+
 URL_CHARACTERS_MAX = 2048  # what browsers and proxies agree on; more is no address of a service
-SHOWN_CHARACTERS_MAX = 60  # of a wrong value in a message
 
 # Where a URL leaves the port out (IANA's registry). Other schemes have no port that everybody would choose.
 DEFAULT_PORTS = {
@@ -48,21 +49,6 @@ class Url(NamedTuple):
     port: int | None  # 1..65535; the scheme's own where the URL has none; None: not known
 
 
-def shown(value: object) -> str:
-    """A wrong value as a message shows it: one line, printable, short."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, int) and value.bit_length() > 256:
-        return "a number of many digits"  # repr() refuses it beyond 4300, and takes long before
-    text = repr(value) if isinstance(value, (str, int)) else f"{type(value).__name__} {value!r}"
-    return text if len(text) <= SHOWN_CHARACTERS_MAX else f"{text[: SHOWN_CHARACTERS_MAX - 1]}…"
-
-
-def unexpected(expected: str, value: object) -> ValueError:
-    """The error to raise where *value* stands in place of what was *expected*."""
-    return ValueError(f"expected {expected}, found {shown(value)}")
-
-
 def canonical_address(value: Any) -> str:
     """An IPv4 or IPv6 address in its RFC 5952 text, or a host name in lower case without the last dot.
 
@@ -83,22 +69,13 @@ def host_name(text: str) -> str:
     name = text.lower().removesuffix(".")
     if not name.isascii():
         raise ValueError(f"expected a host name in ASCII, found {shown(text)}; write it in its xn-- form (RFC 5890)")
-    if len(name) > HOST_OCTETS_MAX:
-        raise ValueError(f"expected a host name of at most {HOST_OCTETS_MAX} octets, found {len(name)}")
+    if len(name) > NAME_OCTETS_MAX:
+        raise ValueError(f"expected a host name of at most {NAME_OCTETS_MAX} octets, found {len(name)}")
     if not _HOST.fullmatch(name):
         raise unexpected("an IP address or a host name", text)
     if name.rpartition(".")[2].isdigit():
         raise ValueError(f"expected an IP address or a host name, found {shown(text)}, which is neither")
     return name
-
-
-def number_from(value: Any, low: int, high: int) -> int:
-    """A whole number from *low* to *high*, also from its decimal text. A boolean is not a number."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 10:
-        value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise unexpected(f"a whole number from {low} to {high}", value)
-    return value
 
 
 def scheme_from(value: Any) -> str:

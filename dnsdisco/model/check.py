@@ -11,8 +11,9 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from dnsdisco.model.address import canonical_address, DEFAULT_PORTS, number_from, shown
+from dnsdisco.model.address import canonical_address, DEFAULT_PORTS
 from dnsdisco.model.service import Check, Health, Instance
+from dnsdisco.written.units import number_from, shown
 
 PATH_CHARACTERS_MAX = 2048  # what servers accept as a request line
 SHOWN_INSTANCES = 3  # named in one message

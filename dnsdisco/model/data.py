@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dnsdisco.model import check
-from dnsdisco.model.address import build_url, parse_url, shown
+from dnsdisco.model.address import build_url, parse_url
 from dnsdisco.model.fields import check_from, meta_from, record_from, tags_from, ttl_from, unknown_in_check
 from dnsdisco.model.instances import (
     derived_id,
@@ -28,6 +28,7 @@ from dnsdisco.model.names import service_label
 from dnsdisco.model.service import Instance, Record, Service
 from dnsdisco.model.view import service_to_dict
 from dnsdisco.model.within import every_fault
+from dnsdisco.written.units import shown
 
 __all__ = ["Fault", "derived_id", "service_from_data", "service_to_dict"]
 

@@ -9,9 +9,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dnsdisco.model.address import number_from, TRANSPORTS, unexpected
+from dnsdisco.model.address import TRANSPORTS
 from dnsdisco.model.check import template
 from dnsdisco.model.service import Check, Health, Port, Record
+from dnsdisco.written.units import duration_s, number_from, unexpected, whole_seconds
 
 TTL_S_MAX = 3600  # of a service: an answer that lives longer hides every change
 RECORD_TTL_S_MAX = 2**31 - 1  # RFC 2181 §8
@@ -28,8 +29,6 @@ _HEALTH = {
     "unhealthy": Health.CRITICAL,
     "down": Health.CRITICAL,
 }
-_UNITS_S = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _PORT_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,60}[a-z0-9])?")  # with the `_` before it, one label of 63 octets
 _RECORD_TYPE = re.compile(r"[A-Z][A-Z0-9-]{0,31}")
 _CHECK_KEYS = frozenset({"http", "tcp", "interval", "timeout", "rise", "fall", "initial", "verify"})
@@ -86,30 +85,11 @@ def health_from(value: Any) -> Health:
     return health
 
 
-def duration_s(value: Any, low: float, high: float) -> float:
-    """Seconds, from a number or from a text such as `10s`, `500ms`, `1m30s`."""
-    seconds = -1.0
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        seconds = float(value) if abs(value) < 1e12 else 1e12
-    elif isinstance(value, str) and value.isascii() and 0 < len(value) <= 32:
-        text = value.strip().lower()
-        if re.fullmatch(r"\d+(\.\d+)?", text):
-            seconds = float(text)
-        elif text and not _DURATION_PART.sub("", text):
-            seconds = sum(float(count) * _UNITS_S[unit] for count, unit in _DURATION_PART.findall(text))
-    if not low <= seconds <= high:  # also NaN
-        raise unexpected(f"a duration from {low:g} to {high:g} seconds such as 10s or 500ms", value)
-    return seconds
-
-
 def ttl_from(value: Any, maximum: int = TTL_S_MAX) -> int | None:
     """Whole seconds; None: not told."""
     if value is None:
         return None
-    seconds = duration_s(value, 0, maximum)
-    if seconds != int(seconds):
-        raise unexpected("whole seconds", value)
-    return int(seconds)
+    return whole_seconds(value, 0, maximum)
 
 
 def port_of_scheme(number: int, scheme: str) -> Port:

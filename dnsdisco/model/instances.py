@@ -9,10 +9,11 @@ import difflib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from dnsdisco.model.address import canonical_address, number_from, parse_url, scheme_from, shown
+from dnsdisco.model.address import canonical_address, parse_url, scheme_from
 from dnsdisco.model.fields import health_from, meta_from, port_of_scheme, ports_from, tags_from, text_from
 from dnsdisco.model.service import Health, Instance, Port
 from dnsdisco.model.within import every_fault
+from dnsdisco.written.units import number_from, shown
 
 Fault = tuple[str, str, bool]  # key path relative to the service ("": the service itself), message, whether it is only a warning
 Value = TypeVar("Value")

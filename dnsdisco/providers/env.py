@@ -22,10 +22,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple, Self
 
 from dnsdisco.errors import NotSupported
-from dnsdisco.model.address import number_from, parse_url, TRANSPORTS
+from dnsdisco.model.address import parse_url, TRANSPORTS
 from dnsdisco.model.data import service_from_data, service_to_dict
 from dnsdisco.providers.base import ServiceDiscovery, Services
 from dnsdisco.providers.log import logger
+from dnsdisco.written.units import number_from
 
 _OURS = re.compile(r"SERVICE_(?P<name>.+?)(?:_(?P<number>[0-9]{1,9}))?_(?P<kind>URL|HOST|PORT)", re.DOTALL)
 _LINK = re.compile(r".+_PORT_[0-9]+_(?:TCP|UDP|SCTP)_PORT", re.DOTALL)  # Docker's and Kubernetes' X_PORT_80_TCP_PORT

@@ -12,10 +12,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
 
-from dnsdisco.config.units import did_you_mean
 from dnsdisco.errors import ConfigError, Problem
 from dnsdisco.providers.base import ServiceDiscovery
 from dnsdisco.providers.log import logger
+from dnsdisco.written.units import did_you_mean
 
 GROUP = "dnsdisco.providers"
 COMMON_OPTIONS = frozenset({"type", "optional", "include", "exclude", "max_stale", "when_all_unhealthy", "poll_interval"})

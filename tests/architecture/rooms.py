@@ -9,24 +9,25 @@ PACKAGE = Path(__file__).parents[2] / "dnsdisco"
 
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "errors": frozenset(),
-    "model": frozenset({"errors"}),
+    "written": frozenset(),
+    "model": frozenset({"errors", "written"}),
     "wire": frozenset({"errors"}),
     "cache": frozenset({"errors"}),
     "zone": frozenset({"errors", "model", "wire"}),
     "answer": frozenset({"errors", "model", "zone", "wire", "cache"}),
-    "providers": frozenset({"errors", "model", "config.units"}),
-    "config": frozenset({"errors", "model"}),
-    "control": frozenset({"errors", "model", "providers", "config", "zone", "wire"}),  # ADR 0004
-    "forward": frozenset({"errors", "wire", "answer"}),
-    "server": frozenset({"errors", "wire", "model", "zone", "answer", "cache", "forward"}),
-    "admin": frozenset({"errors", "model", "control"}),
+    "providers": frozenset({"errors", "written", "model"}),
+    "config": frozenset({"errors", "written", "model"}),
+    "control": frozenset({"errors", "written", "model", "providers", "config", "zone", "wire"}),  # ADR 0004
+    "forward": frozenset({"errors", "written", "wire", "answer"}),
+    "server": frozenset({"errors", "written", "wire", "model", "zone", "answer", "cache", "forward"}),
+    "admin": frozenset({"errors", "written", "model", "control"}),
 }
 # An entry point that hands one room to another, which does not know it.
 ENTRY_POINTS = {"dnsdisco.control.__main__": frozenset({"admin"})}  # ADR 0013
 # Composition roots wire the rooms together and may see all of them.
 ROOTS = frozenset({"supervisor", "cli", "discovery", "testing", "__init__", "__main__", "env", "static", "consul", "kubernetes"})
 
-PURE = frozenset({"errors", "model", "zone", "wire", "answer", "cache"})
+PURE = frozenset({"errors", "written", "model", "zone", "wire", "answer", "cache"})
 IMPURE_MODULES = frozenset(
     [
         "socket",

@@ -61,8 +61,8 @@ def test_a_planted_violation_is_caught(module, source):
 
 
 ALLOWED = [
-    ("dnsdisco.providers.x", "from dnsdisco.config.units import seconds"),
-    ("dnsdisco.providers.x", "from dnsdisco.config import units"),
+    ("dnsdisco.providers.x", "from dnsdisco.written.units import duration_s"),
+    ("dnsdisco.forward.x", "from dnsdisco.written import endpoints"),
     ("dnsdisco.control.x", "from dnsdisco.zone import master"),
     ("dnsdisco.control.__main__", "from dnsdisco.admin.listener import Listener"),
     ("dnsdisco.server.x", "import asyncio, socket"),

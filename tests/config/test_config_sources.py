@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsdisco.config import load, sources, units
+from dnsdisco.config import load, sources
 from dnsdisco.config.glance import Glance, glance
 from dnsdisco.config.schema import COMMON_OPTIONS, Settings
 from dnsdisco.config.sources import inspect, resolve, Source
 from dnsdisco.errors import ConfigError
+from dnsdisco.written import addresses
 
 HOME = {"HOME": "/home/someone"}
 
@@ -49,9 +50,9 @@ def test_the_defaults(folder):
         "zone_files": [],
         "forward": {"upstreams": ["/etc/resolv.conf"], "zones": {}, "trust_ad": False, "rebind_protection": False, "rebind_allowed": [], "case_randomisation": False},
         "cache": {"size": 10000, "min_ttl": 0, "max_ttl": 86400, "negative_max_ttl": 300, "serve_stale": 86400},
-        "acl": {"allow": ["127.0.0.0/8", "::1/128", *units.PRIVATE_NETWORKS]},
+        "acl": {"allow": ["127.0.0.0/8", "::1/128", *addresses.PRIVATE_NETWORKS]},
         "rate_limit": {
-            "responses_per_second": 200, "slip": 2, "ipv4_prefix": 24, "ipv6_prefix": 56, "exempt": [*units.PRIVATE_NETWORKS],
+            "responses_per_second": 200, "slip": 2, "ipv4_prefix": 24, "ipv6_prefix": 56, "exempt": [*addresses.PRIVATE_NETWORKS],
         },
         "identity": {"version": "", "server_id": ""},
         "tls": {"certificate": None, "key": None},
@@ -166,7 +167,7 @@ def test_everything_in_the_file_normalised(folder):
             "case_randomisation": True,
         },
         "cache": {"size": 0, "min_ttl": 5, "max_ttl": 3600, "negative_max_ttl": 60, "serve_stale": 0},
-        "acl": {"allow": ["127.0.0.1/32", *units.PRIVATE_NETWORKS]},
+        "acl": {"allow": ["127.0.0.1/32", *addresses.PRIVATE_NETWORKS]},
         "rate_limit": {
             "responses_per_second": 0, "slip": 1, "ipv4_prefix": 32, "ipv6_prefix": 64, "exempt": ["192.0.2.7/32"],
         },

@@ -8,8 +8,9 @@ from pathlib import Path
 import yaml
 
 from dnsdisco.forward import ForwardLimits, ForwardSettings
-from dnsdisco.forward.address import is_path, parse_address
 from dnsdisco.forward.statistics import Statistics
+from dnsdisco.written.endpoints import is_path
+from dnsdisco.written.endpoints import upstream as upstream_from
 
 PAGE = (Path(__file__).parents[2] / "docs" / "forwarding.md").read_text(encoding="utf-8")
 
@@ -32,4 +33,4 @@ def test_the_example_and_every_form_can_be_read():
     assert len(forms) >= 7
     for text in [*settings.upstreams, *(text for _, texts in settings.zones for text in texts), *forms]:
         if text not in ("[]", "--upstream none"):
-            assert is_path(text) or parse_address(text)
+            assert is_path(text) or upstream_from(text)

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from dnsdisco.model.address import parse_url, scheme_from, shown
+from dnsdisco.model.address import parse_url, scheme_from
 from dnsdisco.model.fields import ports_from, TEXT_CHARACTERS_MAX
 from dnsdisco.model.instances import Fault, instance_from, INSTANCES_MAX, Shared
 from dnsdisco.model.names import service_label
 from dnsdisco.model.service import Health, Instance, Port, Service
+from dnsdisco.written.units import shown
 
 # A check's status. What a later Consul may add is taken for the worst: nobody is sent where it is not known to be well.
 _HEALTH = {"passing": Health.PASSING, "warning": Health.WARNING, "critical": Health.CRITICAL}

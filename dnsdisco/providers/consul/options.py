@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from dnsdisco.config.units import did_you_mean, duration_s, number, port, shown
 from dnsdisco.providers.consul.transport import Endpoint
+from dnsdisco.written.addresses import port
+from dnsdisco.written.units import did_you_mean, duration_s, number, shown
 
 DEFAULT_PORT = 8500
 WAIT_S_MAX = 60.0  # a query whose index has become too high, for the agent lost its data, is blind for so long

@@ -7,16 +7,15 @@ import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from dnsdisco.config.units import did_you_mean
 from dnsdisco.errors import NotSupported
-from dnsdisco.model.address import number_from, unexpected
 from dnsdisco.model.data import service_from_data
-from dnsdisco.model.fields import duration_s, health_from, INTERVAL_S_MAX, text_from, VALUE_CHARACTERS_MAX
+from dnsdisco.model.fields import health_from, INTERVAL_S_MAX, text_from, VALUE_CHARACTERS_MAX
 from dnsdisco.model.service import Health, Instance, Service
 from dnsdisco.providers.consul.agent import Agent, AgentError
 from dnsdisco.providers.consul.entries import SCHEME_KEY, URL_KEY
 from dnsdisco.providers.consul.options import Options
 from dnsdisco.providers.log import logger
+from dnsdisco.written.units import did_you_mean, duration_s, number_from, unexpected
 
 VISIBLE_S = 5.0  # an agent tells the servers at once, in some milliseconds; until then others do not see what it was told
 GONE_AFTER_S_MIN = 60.0  # the least that Consul takes for deregister_critical_after

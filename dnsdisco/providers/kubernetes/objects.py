@@ -11,12 +11,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dnsdisco.model.address import canonical_address, host_name, shown, unexpected
+from dnsdisco.model.address import canonical_address, host_name
 from dnsdisco.model.data import service_from_data
 from dnsdisco.model.diff import Key
 from dnsdisco.model.fields import ports_from
 from dnsdisco.model.service import Port, Service
 from dnsdisco.providers.kubernetes.faults import Faults
+from dnsdisco.written.units import shown, unexpected
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 OURS = "dnsdisco"

@@ -1,4 +1,4 @@
-"""One written value in, one canonical value out (dnsdisco/config/units.py)."""
+"""One written value in, one canonical value out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsdisco.config import units
+from dnsdisco.written import addresses, endpoints, names, units
 
 
 @pytest.mark.parametrize(
@@ -63,8 +63,8 @@ def test_what_is_no_ttl(written):
     ],
 )
 def test_an_address(written, default_port, canonical):
-    assert units.address(written, default_port) == canonical
-    assert units.address(canonical) == canonical
+    assert addresses.address(written, default_port) == canonical
+    assert addresses.address(canonical) == canonical
 
 
 @pytest.mark.parametrize(
@@ -93,13 +93,13 @@ def test_an_address(written, default_port, canonical):
 )
 def test_what_is_no_address(written, reason):
     with pytest.raises(ValueError, match=reason):
-        units.address(written)
+        addresses.address(written)
 
 
 def test_an_address_comes_apart_again():
-    assert units.split_address("[2001:db8::1]:5300") == ("2001:db8::1", 5300)
-    assert units.split_address("127.0.0.1:53") == ("127.0.0.1", 53)
-    assert units.join_port("::1", 53) == "[::1]:53"
+    assert addresses.split_address("[2001:db8::1]:5300") == ("2001:db8::1", 5300)
+    assert addresses.split_address("127.0.0.1:53") == ("127.0.0.1", 53)
+    assert addresses.join_port("::1", 53) == "[::1]:53"
 
 
 @pytest.mark.parametrize(
@@ -109,11 +109,11 @@ def test_an_address_comes_apart_again():
         ("192.0.2.1", ("192.0.2.1/32",)),
         ("::1", ("::1/128",)),
         ("2001:DB8::/32", ("2001:db8::/32",)),
-        ("Private", units.PRIVATE_NETWORKS),
+        ("Private", addresses.PRIVATE_NETWORKS),
     ],
 )
 def test_networks(written, canonical):
-    assert units.networks(written) == canonical
+    assert addresses.networks(written) == canonical
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_networks(written, canonical):
 )
 def test_what_is_no_network(written, reason):
     with pytest.raises(ValueError, match=reason):
-        units.networks(written)
+        addresses.networks(written)
 
 
 @pytest.mark.parametrize(
@@ -152,8 +152,8 @@ def test_what_is_no_network(written, reason):
     ],
 )
 def test_an_upstream(written, canonical):
-    assert units.upstream(written) == canonical
-    assert units.upstream(canonical) == canonical
+    assert endpoints.upstream_or_path(written) == canonical
+    assert endpoints.upstream_or_path(canonical) == canonical
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_an_upstream(written, canonical):
 )
 def test_what_is_no_upstream(written, reason):
     with pytest.raises(ValueError, match=reason) as caught:
-        units.upstream(written)
+        endpoints.upstream_or_path(written)
     assert str(caught.value).startswith("expected an upstream such as 192.0.2.1")
 
 
@@ -188,7 +188,7 @@ def test_what_is_no_upstream(written, reason):
     [("svc.local", "svc.local"), ("SVC.Local.", "svc.local"), ("internal", "internal"), ("_x.a-b.c1", "_x.a-b.c1"), ("xn--bcher-kva.example", "xn--bcher-kva.example")],
 )  # fmt: skip
 def test_a_name(written, canonical):
-    assert units.dns_name(written) == canonical
+    assert names.dns_name(written) == canonical
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_what_is_no_name(written, reason):
     if written == "a\n":
         written = "a\nb"  # an outer line end is only white space
     with pytest.raises(ValueError, match=reason):
-        units.dns_name(written)
+        names.dns_name(written)
 
 
 def test_a_wrong_value_is_shown_on_one_short_printable_line():
@@ -231,13 +231,23 @@ def test_a_wrong_value_is_shown_on_one_short_printable_line():
 
 def test_a_zone_leaves_room_for_an_instance_of_a_service():
     longest = f"{'a' * 61}.{'b' * 63}"
-    assert units.zone(longest.upper()) == longest
+    assert names.zone(longest.upper()) == longest
     assert len(f"{'i' * 63}.{'s' * 63}.{longest}") == 253
     with pytest.raises(ValueError, match="a zone of at most 125 characters, found 126: names below it would be too long"):
-        units.zone(f"a{longest}")
+        names.zone(f"a{longest}")
 
 
-READERS = [units.duration_s, units.address, units.networks, units.upstream, units.dns_name, units.zone, units.port]
+READERS = [
+    lambda value: str(endpoints.listener(value)),
+    lambda value: str(endpoints.upstream(value)),
+    units.duration_s,
+    addresses.address,
+    addresses.networks,
+    endpoints.upstream_or_path,
+    names.dns_name,
+    names.zone,
+    addresses.port,
+]
 anything = st.one_of(
     st.text(),
     st.from_regex(r"[\[\]:.%#/0-9a-fhlnopstx-]{0,40}", fullmatch=True),
@@ -254,7 +264,7 @@ def test_whatever_is_written_is_read_again_unchanged_or_refused_in_one_line(writ
     for read in READERS:
         canonical, reason = _outcome(read, written)
         assert "\n" not in reason
-        if not reason and read is not units.networks:
+        if not reason and read is not addresses.networks:
             assert read(canonical) == canonical
 
 
