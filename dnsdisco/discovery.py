@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import random
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -21,6 +20,7 @@ from dnsdisco.providers.asked import all_services, asked
 from dnsdisco.providers.base import ServiceDiscovery
 from dnsdisco.providers.cached import Cache
 from dnsdisco.providers.chain import ChainServiceDiscovery
+from dnsdisco.providers.forked import Lock
 from dnsdisco.providers.log import logger
 
 Changed = TypeVar("Changed")
@@ -90,11 +90,11 @@ def by_weight(instances: Sequence[Instance]) -> Instance:
 
 
 class Discovery:
-    """A provider and what is cached of it. Safe for threads."""
+    """A provider and what is cached of it. Safe for threads; a forked child goes on with both."""
 
     def __init__(self) -> None:
         self.cache = Cache()
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._provider: ServiceDiscovery | None = None
         self._is_ours = False  # detected, so it is ours to close
 
@@ -194,15 +194,3 @@ def _built(names: Sequence[str]) -> ServiceDiscovery:
 
 
 _current = Discovery()
-
-
-def _forget_locks() -> None:
-    """In a forked child: a lock that another thread of the parent held would never be given back."""
-    global _current  # noqa: PLW0603
-    provider, is_ours = _current._provider, _current._is_ours  # noqa: SLF001
-    _current = Discovery()
-    if provider is not None and not is_ours:
-        _current.set(provider)
-
-
-os.register_at_fork(after_in_child=_forget_locks)

@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Self
 from dnsdisco.errors import NotSupported
 from dnsdisco.model.data import service_from_data, service_to_dict
 from dnsdisco.model.service import Snapshot
+from dnsdisco.providers.forked import in_child, renew
 
 Services = Mapping[str, Mapping[str, Any]]
 
@@ -38,6 +39,11 @@ class ServiceDiscovery(ABC):
         super().__init_subclass__(**options)
         if not hasattr(cls, "type"):
             cls.type = cls.__name__.removesuffix("ServiceDiscovery").lower() or cls.__name__.lower()
+
+    def __new__(cls, *_: Any, **__: Any) -> Self:
+        made = super().__new__(cls)
+        in_child(made.forked)
+        return made
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any], environ: Mapping[str, str]) -> Self:
@@ -88,6 +94,14 @@ class ServiceDiscovery(ABC):
         while not stop.is_set():
             yield self.get_services()
             stop.wait(self.poll_interval)
+
+    def forked(self) -> None:
+        """Called in a forked child, before anything else there: what the parent uses, and what another thread held, is made anew.
+
+        Must not wait, and must not speak over a connection that the parent has. This one frees the locks and lets go of the connections
+        (http.client, requests, urllib3, httpx) that are found below the provider's attributes; what else there is, a class does itself.
+        """
+        renew(self)
 
     def close(self) -> None:
         """Let go of connections and files. Called once, after watch() has ended."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from dnsdisco.errors import ProviderError
+from dnsdisco.providers.forked import in_child, Lock
 from dnsdisco.providers.log import logger
 
 TTL_S = 5.0  # DNS clients of the same services see a change as late
@@ -25,9 +26,10 @@ class Cache:
 
     def __init__(self, ttl_s: float = TTL_S, entries_max: int = ENTRIES_MAX, now: Callable[[], float] = time.monotonic) -> None:
         self._ttl_s, self._entries_max, self._now = ttl_s, entries_max, now
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._answers: OrderedDict[Hashable, _Answer] = OrderedDict()
         self._questions: dict[Hashable, _Question] = {}
+        in_child(self._forget_questions)
 
     def fresh(self, key: Hashable) -> Any:
         """The answer, if it is there and fresh; else None."""
@@ -67,6 +69,10 @@ class Cache:
         with self._lock:
             self._answers.clear()
             self._questions = {}
+
+    def _forget_questions(self) -> None:
+        """The threads that asked are the parent's."""
+        self._questions = {}
 
     def _settle(self, key: Hashable, question: _Question, ask: Callable[[], Any]) -> None:
         try:

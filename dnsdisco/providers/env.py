@@ -25,6 +25,7 @@ from dnsdisco.errors import NotSupported
 from dnsdisco.model.address import parse_url, TRANSPORTS
 from dnsdisco.model.data import service_from_data, service_to_dict
 from dnsdisco.providers.base import ServiceDiscovery, Services
+from dnsdisco.providers.forked import Lock
 from dnsdisco.providers.log import logger
 from dnsdisco.written.units import number_from
 
@@ -50,7 +51,7 @@ class EnvServiceDiscovery(ServiceDiscovery):
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
         self._environ = os.environ if environ is None else environ
         self._warned: set[Warn] = set()
-        self._lock = threading.Lock()  # around _warned
+        self._lock = Lock()  # around _warned
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any], environ: Mapping[str, str]) -> Self:

@@ -21,6 +21,7 @@ from dnsdisco.model.data import service_from_data, service_to_dict
 from dnsdisco.model.service import Health, Service, Snapshot
 from dnsdisco.providers.atomic_file import Busy, exclusive, replace
 from dnsdisco.providers.base import ServiceDiscovery
+from dnsdisco.providers.forked import Lock
 from dnsdisco.providers.log import logger
 from dnsdisco.providers.services_change import Change, put, remove
 from dnsdisco.providers.services_edit import edit, Unchangeable
@@ -52,7 +53,7 @@ class StaticServiceDiscovery(ServiceDiscovery):
             PATH_VARIABLE, ""
         )  # as the user named it
         self._paths = tuple(Path(each).expanduser().absolute() for each in ([self.file] if self.file else DEFAULT_PATHS))
-        self._lock = threading.Lock()  # around _content
+        self._lock = Lock()  # around _content
         self._content: Content | None = None
         self._reported: set[tuple[str, str, str, bool]] = set()
 

@@ -388,8 +388,8 @@ import os, threading, time
 import dnsdisco, dnsdisco.discovery
 from dnsdisco.providers.env import EnvServiceDiscovery
 dnsdisco.set_discovery_provider(EnvServiceDiscovery({"SERVICE_A_URL": "http://a:1"}))
-dnsdisco.discovery._current._lock.acquire()
-dnsdisco.discovery._current.cache._lock.acquire()
+dnsdisco.discovery._current._lock.__enter__()
+dnsdisco.discovery._current.cache._lock.__enter__()
 child = os.fork()
 if not child:
     os._exit(0 if dnsdisco.get_service_url("a") == "http://a:1" else 1)

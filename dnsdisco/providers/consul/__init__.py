@@ -24,6 +24,7 @@ from dnsdisco.providers.consul.entries import Reading
 from dnsdisco.providers.consul.options import Options, settings_over_environment
 from dnsdisco.providers.consul.registration import deregister, register, registration_of
 from dnsdisco.providers.consul.watch import FETCHERS, Watch
+from dnsdisco.providers.forked import Lock
 from dnsdisco.providers.log import logger
 
 __all__ = ["ConsulServiceDiscovery"]
@@ -46,7 +47,7 @@ class ConsulServiceDiscovery(ServiceDiscovery):
         self._options = Options(host=host, port=port, token=token, scheme=scheme, **options)
         self._catalog = Catalog(self._options, Credentials(self._options))
         self._idle: list[Agent] = []
-        self._lock = threading.Lock()  # around _idle
+        self._lock = Lock()  # around _idle
         self._last = Snapshot()  # what the last watch knew
         self._is_new = True
 

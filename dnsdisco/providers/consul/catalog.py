@@ -15,6 +15,7 @@ from dnsdisco.providers.consul.agent import Agent, AgentError, is_askable, Reply
 from dnsdisco.providers.consul.credentials import Credentials
 from dnsdisco.providers.consul.entries import fingerprint, read_entries, Reading, refused_name, Wanted
 from dnsdisco.providers.consul.options import Options
+from dnsdisco.providers.forked import Lock
 from dnsdisco.providers.log import logger
 
 CONSUL = "consul"
@@ -48,7 +49,7 @@ class Catalog:
         self._had_consul = False
         self._usable: set[str] = set()  # names of the last list that can be services for us
         self._told: set[tuple[str, str, str]] = set()
-        self._lock = threading.Lock()  # around _told
+        self._lock = Lock()  # around _told
 
     def connect(self) -> Agent:
         """Does no I/O; the first question connects."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import ssl
-import threading
 
 from dnsdisco.errors import ProviderError
 from dnsdisco.providers.consul.options import Options, usable_token
+from dnsdisco.providers.forked import in_child, Lock
 
 _State = tuple[int, ...] | None  # what a file's stat() says; None: it cannot be asked
 
@@ -17,10 +17,11 @@ class Credentials:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._token_state: _State = None
         self._token: str | None = options.token
         self._context: tuple[tuple[_State, ...], ssl.SSLContext] | None = None
+        in_child(self._forget_context)
 
     def token(self) -> str | None:
         """None: none was given. Raises ProviderError for a token file that cannot be used, and never could in this process."""
@@ -56,6 +57,10 @@ class Credentials:
             if self._context is None or self._context[0] != states:
                 self._context = states, self._new_context()
             return self._context[1]
+
+    def _forget_context(self) -> None:
+        """OpenSSL has locks of its own in it."""
+        self._context = None
 
     def _new_context(self) -> ssl.SSLContext:
         options = self._options

@@ -12,12 +12,13 @@ import io
 import os
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.message import Message
 from typing import Any, NamedTuple
+
+from dnsdisco.providers.forked import in_child, Lock
 
 CONNECT_S = 3.0  # an agent is near; what takes longer is down, or behind a filter that drops
 BODY_OCTETS_MAX = 64 * 1024 * 1024  # one service with 50,000 instances, at some 1.3 kB each
@@ -88,11 +89,12 @@ class Connection:
         self._endpoint, self._context = endpoint, context
         self._server_name = server_name or endpoint.host
         self._body_octets_max = body_octets_max
-        self._lock = threading.Lock()  # around _sock and _is_aborted
+        self._lock = Lock()  # around _sock and _is_aborted
         self._sock: socket.socket | None = None
         self._is_aborted = False
         self._http: http.client.HTTPConnection | None = None
         self._due_at = 0.0
+        in_child(self.close)  # without a word: the parent goes on with it
 
     def get(self, uri: str, **_: object) -> Answer:
         """The whole answer, whatever its status. Raises NoAnswer."""

@@ -10,12 +10,14 @@ whom to fetch anew. Nothing is yielded before every service has been read, and w
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from dnsdisco.errors import ProviderError
 from dnsdisco.model.service import Service, Snapshot
 from dnsdisco.providers.consul.askers import (
     Asker,
@@ -29,9 +31,10 @@ from dnsdisco.providers.consul.askers import (
     Seen,
     Swept,
 )
-from dnsdisco.providers.consul.catalog import Catalog, Failing, Names
+from dnsdisco.providers.consul.catalog import Catalog, CONSUL, Failing, Names
 from dnsdisco.providers.consul.crew import Crew
 from dnsdisco.providers.consul.entries import Reading
+from dnsdisco.providers.forked import LEFT_BEHIND
 
 TICK_S = 0.25  # how soon a stop is noticed
 FETCHERS = 2  # one reads JSON while another asks; more only wait for each other
@@ -74,9 +77,12 @@ class Watch:
 
     def snapshots(self, stop: threading.Event) -> Iterator[Snapshot]:
         """Until *stop* is set. Raises ProviderError when the agent is lost; every connection is closed by then."""
+        began_in = os.getpid()
         try:
             self._crew.start(NamesAsker(self._catalog, self._events.put, frozenset(name for _, name in self._last)))
             while not stop.is_set():
+                if os.getpid() != began_in:
+                    raise ProviderError(CONSUL, LEFT_BEHIND)
                 for event in self._hear():
                     self._apply(event)
                 self._keep_house(time.monotonic())
@@ -84,9 +90,10 @@ class Watch:
                 if snapshot is not None:
                     yield snapshot
         finally:
-            self._crew.abort()
-            for _ in range(FETCHERS):
-                self._fetches.put(None)
+            if os.getpid() == began_in:
+                self._crew.abort()
+                for _ in range(FETCHERS):
+                    self._fetches.put(None)
 
     def _hear(self) -> Iterator[Event]:
         try:

@@ -8,13 +8,13 @@ import os
 import random
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 from dnsdisco.errors import ProviderError
+from dnsdisco.providers.forked import in_child, Lock, renew
 from dnsdisco.providers.kubernetes.credentials import Credentials, one_line, TYPE
 from dnsdisco.providers.kubernetes.options import Options
 
@@ -50,9 +50,10 @@ class Connection:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._lock = threading.Lock()  # around _credentials
+        self._lock = Lock()  # around _credentials
         self._credentials: Credentials | None = None
         self._secrets: tuple[str, ...] = ()  # of the last request
+        in_child(self._begin_anew)
 
     def redacted(self, text: str) -> str:
         """*text* of a server without our secrets, should it, or a proxy before it, have put them there."""
@@ -98,6 +99,12 @@ class Connection:
             credentials, self._credentials = self._credentials, None
         if credentials is not None:
             credentials.close()
+
+    def _begin_anew(self) -> None:
+        """The child loads its own, with connections, TLS, and a token that nobody else renews."""
+        credentials, self._credentials = self._credentials, None
+        if credentials is not None:
+            renew(credentials.pool)
 
     def _current(self) -> Credentials:
         with self._lock:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-
 from dnsdisco.model.diff import Key
+from dnsdisco.providers.forked import Lock
 from dnsdisco.providers.kubernetes.credentials import TYPE
 from dnsdisco.providers.log import logger
 
@@ -17,7 +16,7 @@ class Faults:
 
     def __init__(self) -> None:
         self.count = 0  # objects, or parts of them, left out since the start, repetitions included
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._told: set[tuple[str, Key | None, str]] = set()
         self._lines = 0
 

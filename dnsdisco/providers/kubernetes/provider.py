@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 from dnsdisco.model.service import Service, Snapshot
 from dnsdisco.model.view import service_to_dict
 from dnsdisco.providers.base import ServiceDiscovery
+from dnsdisco.providers.forked import Lock
 from dnsdisco.providers.kubernetes.compose import Rules
 from dnsdisco.providers.kubernetes.connection import Connection
 from dnsdisco.providers.kubernetes.credentials import is_inside, TYPE
@@ -90,7 +91,7 @@ class KubernetesServiceDiscovery(ServiceDiscovery):
         self.when_all_unhealthy = when_all_unhealthy  # read at each use: the registry may set it
         self.faults = Faults()
         self._connection = Connection(self.options)
-        self._lock = threading.Lock()  # around _plan and _known
+        self._lock = Lock()  # around _plan and _known
         self._plan: Plan | None = None
         self._known: Known | None = None  # of a watch that was lost; whoever watches next takes it
 

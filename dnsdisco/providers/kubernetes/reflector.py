@@ -20,6 +20,7 @@ from typing import Any
 
 from dnsdisco.errors import ProviderError
 from dnsdisco.model.diff import Key
+from dnsdisco.providers.forked import in_child
 from dnsdisco.providers.kubernetes.connection import api_error, ApiError, Connection, read_piece, socket_of
 from dnsdisco.providers.kubernetes.credentials import TYPE
 from dnsdisco.providers.kubernetes.faults import Faults
@@ -96,6 +97,7 @@ class Reflector:
         self._socket: socket.socket | None = None
         self._relist_at = time.monotonic() + _spread(min(options.relist_s, RESUMED_RELIST_S))  # a list moves it on
         self._was_forgotten = False  # since the last event
+        in_child(self._forget_socket)
 
     def run(self) -> None:
         """Never raises."""
@@ -117,6 +119,10 @@ class Reflector:
             with suppress(OSError):
                 # Not SSLSocket.shutdown(), which takes the TLS state from under the thread that reads.
                 socket.socket.shutdown(waiting, socket.SHUT_RDWR)
+
+    def _forget_socket(self) -> None:
+        """The thread that reads from it is the parent's, and is not to be woken up by a child."""
+        self._socket = None
 
     def _follow(self) -> None:
         short_watches = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 import time
@@ -11,7 +12,9 @@ from typing import TypeVar
 
 from dnsdisco.errors import ProviderError
 from dnsdisco.model.service import Snapshot
+from dnsdisco.providers.forked import LEFT_BEHIND
 from dnsdisco.providers.kubernetes.connection import Connection
+from dnsdisco.providers.kubernetes.credentials import TYPE
 from dnsdisco.providers.kubernetes.faults import Faults
 from dnsdisco.providers.kubernetes.options import Options
 from dnsdisco.providers.kubernetes.plan import Plan, Source
@@ -71,6 +74,7 @@ class Session:
         self.known = known
         self._events: queue.Queue[tuple[Source | None, Event]] = queue.Queue(QUEUED_MAX)
         self._stopped = threading.Event()
+        self._process = os.getpid()
         self.index = ""  # the version that was told last, by whichever source
         self._heard_at = time.monotonic()
         versions = known.versions if known.is_worth_resuming else {}
@@ -90,6 +94,8 @@ class Session:
         yielded: Snapshot | None = None
         seen: Snapshot | None = None
         while not stop.is_set():
+            if os.getpid() != self._process:
+                raise ProviderError(TYPE, LEFT_BEHIND)
             was_heard, error = self._take_events()
             if not self._silent and (was_heard or yielded is None):
                 snapshot = self.known.view.snapshot()
@@ -104,6 +110,8 @@ class Session:
 
     def close(self) -> None:
         """Threads end soon after; nobody waits for them. What they have told is taken in, so that *known* is consistent."""
+        if os.getpid() != self._process:
+            return
         self._stopped.set()
         for reflector in self._reflectors:
             reflector.stop()
