@@ -35,6 +35,7 @@ class Member:
     pending: Snapshot | None = None  # newer, not merged yet
     has_gap: bool = False  # a view was not used: what the next one says it changed is told against that one
     has_spoken: bool = False  # `view` is its own word in this process, not the disk's or that of another backend before a reload
+    has_asked_memory: bool = False  # whether there is a view of an earlier process
     told: Told = field(default_factory=Told)
     rejected: int = 0  # objects left out of its last view by us
 

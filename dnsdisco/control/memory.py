@@ -13,8 +13,8 @@ from dnsdisco.model.service import Snapshot
 
 TOUCH_S = 10.0  # how often a file is told that its provider is still there: `max_stale` is seldom less than a minute
 
-# Their source is here with us. The environment cannot be lost. A services file that cannot be read ends a start, as it should:
-# its kept view helps only after a crash, when the workers have its names, and where the file is optional.
+# Their source is here with us. The environment cannot be lost. A services file is read at once, so its kept view is asked for only when that
+# has failed, and at once after a crash, when the workers have its names.
 NEVER_KEPT = frozenset({"env"})
 SOURCE_IS_HERE = frozenset({"static"})
 
@@ -32,9 +32,20 @@ class Memory:
 
     def restore(self, members: Iterable[Member], now: float) -> None:
         """Give those that have no view the one of an earlier process. What cannot be used is passed over with a line in the log."""
+        self._restore([member for member in members if self._is_wanted(member)], now)
+
+    def restore_unreadable(self, member: Member, now: float) -> bool:
+        """The same for one whose source is here and has failed before it said anything. True: it has a view now."""
+        if self._type(member) not in SOURCE_IS_HERE or member.has_asked_memory or member.view is not None:
+            return False
+        self._restore([member], now)
+        return member.view is not None
+
+    def _restore(self, members: Iterable[Member], now: float) -> None:
         for member in members:
-            if self._keeper is None or member.view is not None or not self._is_wanted(member):
+            if self._keeper is None or member.view is not None:
                 continue
+            member.has_asked_memory = True
             try:
                 stored = self._keeper.read(self._label(member))
             except Unusable as error:
@@ -86,7 +97,7 @@ class Memory:
     def _label(self, member: Member) -> Label:
         made = self._labels.get(member.name)
         if made is None or made[0] is not member.entry:
-            made = member.entry, label(member.name, self._type(member), member.own_options, self._environ)
+            made = member.entry, label(member.name, self._type(member), member.own_options, self._environ, _origin(member))
             self._labels[member.name] = made
         return made[1]
 
@@ -99,3 +110,8 @@ class Memory:
             self._log.warning("views are not kept", state_dir=self.folder, reason=reason)
         else:
             self._log.info("views are kept again", state_dir=self.folder)
+
+
+def _origin(member: Member) -> str:
+    origin = member.watcher.provider.origin
+    return origin if isinstance(origin, str) else ""  # a plug-in can set anything

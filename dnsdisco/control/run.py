@@ -37,7 +37,9 @@ BATCH_S = 0.01  # between two published changes: a storm costs a worker a hundre
 TICK_S = 0.5  # for what comes with time alone: stale, given up, hung
 FATAL = 78  # EX_CONFIG: the supervisor ends the start, exit 1
 NEEDS_RESTART = ("listen", "workers")  # the supervisor has bound and started them
-UNUSABLE_AT_START = frozenset({"static"})  # a file that was named is there, and can be read, or nothing starts
+UNUSABLE_AT_START = frozenset(
+    {"static"}
+)  # a file that was named can be read, or an earlier process has kept its view, or nothing starts
 
 T = TypeVar("T")
 
@@ -178,9 +180,13 @@ class Control:
         member = self.chain.member_of(watcher)
         if member is None:
             return
-        if isinstance(event, Failed) and self._is_fatal(member):
-            self._say_fatal(f"{member.name}: {event.reason}")
-            return
+        if isinstance(event, Failed):
+            if not member.contact.has_synced and self._memory.restore_unreadable(member, self._loop.time()):
+                self._publish_now()
+                self._publish(self.chain.rebuild(self.chain.members, self._settings))
+            if self._is_fatal(member):
+                self._say_fatal(f"{member.name}: {event.reason}")
+                return
         held_before = member.guard.held_since
         self.chain.take_event(member, event, self._loop.time())
         held_since = member.guard.held_since
@@ -194,7 +200,12 @@ class Control:
 
     def _is_fatal(self, member: Member) -> bool:
         is_start = not (self._is_ready or self._parameters.restarts or member.contact.has_synced)
-        return is_start and member.entry.get("type") in UNUSABLE_AT_START and not member.entry.get("optional")
+        return (
+            is_start
+            and member.contact.restored_at is None
+            and member.entry.get("type") in UNUSABLE_AT_START
+            and not member.entry.get("optional")
+        )
 
     def _confirm(self, watcher: Watcher, held_since: float) -> None:
         """Services are missing still: ask the backend anew instead of waiting for its next word."""

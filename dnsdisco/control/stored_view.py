@@ -65,14 +65,15 @@ class Stored:
     contact_at: float  # unix time; never later than now
 
 
-def label(name: str, kind: str, options: Mapping[str, Any], environ: Mapping[str, str]) -> Label:
-    """The label of the provider that is called *name*: its type and own options, and the variables that fill what they leave open.
+def label(name: str, kind: str, options: Mapping[str, Any], environ: Mapping[str, str], origin: str = "") -> Label:
+    """The label of the provider that is called *name*: its type and own options, the variables that fill what they leave open, and
+    its own word for where it reads (`ServiceDiscovery.origin`).
 
     Secrets have no part in it: who has a new token asks the same backend.
     """
     prefix = re.sub(r"[^A-Z0-9]", "_", kind.upper()) + "_"
     variables = {key: value for key, value in environ.items() if key.startswith(prefix) or key in _ELSEWHERE.get(kind, ())}
-    told = [kind, _without_secrets(options), _without_secrets(variables)]
+    told = [kind, _without_secrets(options), _without_secrets(variables), *([origin] if origin else [])]
     text = json.dumps(told, sort_keys=True, default=repr)
     return Label(name, blake2b(text.encode(), digest_size=DIGEST_OCTETS).hexdigest())
 

@@ -33,6 +33,9 @@ class ServiceDiscovery(ABC):
         ""  # what a provider with a rule of its own says for its services; an entry of `providers:` replaces it
     )
     index: str = ""  # what the backend calls the state that was last read (an index, a resourceVersion), if it does; for people
+    origin: str = (
+        ""  # where its services come from, if neither its options nor its variables say it: a path below the working directory
+    )
     rejected: int = 0  # objects in it that could not be used; each has been told to the log. For people
 
     def __init_subclass__(cls, **options: Any) -> None:

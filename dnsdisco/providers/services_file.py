@@ -72,10 +72,10 @@ def octets_of(path: Path) -> tuple[State, bytes]:
                 raise Unreadable(Problem(str(path), 0, 0, "", "a file is expected, and this is none"))
             octets = b"".join(_pieces(descriptor))
             if _state(os.fstat(descriptor)) == _state(before):
-                break
+                return _state(before), octets
         finally:
             os.close(descriptor)
-    return _state(before), octets
+    raise Unreadable(Problem(str(path), 0, 0, "", "it is written all the time; write it beside its place, and rename it into that"))
 
 
 def read(path: Path, file: str, last: Content | None = None) -> Content:

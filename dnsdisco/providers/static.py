@@ -34,6 +34,8 @@ DEFAULT_PATHS = ("services.yaml", "services.json", "zones/services.yaml")  # bel
 POLL_S = 0.04  # a change is read after one to two of these, so it is seen within 0.1 s
 UNSETTLED_S = 0.5  # a file is read once two polls find it in the same state, or after it has been changing for so long
 HEARTBEAT_S = 5.0  # how often the watch says that the file is still there
+EMPTY_S = 2.0  # a file that had services and is empty now is believed after so long: some writers empty it, think, and write
+RETRY_S = 5.0  # a file that could not be read is read again when its state is another one, and at the latest after so long (a disk's fault)
 LOGGED_MAX = 20  # faults of one version of the file; check_file() tells them all
 
 _BOM = b"\xef\xbb\xbf"
@@ -55,7 +57,10 @@ class StaticServiceDiscovery(ServiceDiscovery):
         self._paths = tuple(Path(each).expanduser().absolute() for each in ([self.file] if self.file else DEFAULT_PATHS))
         self._lock = Lock()  # around _content
         self._content: Content | None = None
+        self._watched: Content | None = None  # what watch() read last
+        self._refused: _Changes | None = None  # since when watch() cannot read the file; None: it can
         self._reported: set[tuple[str, str, str, bool]] = set()
+        self.origin = " ".join(map(str, self._paths))
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any], environ: Mapping[str, str]) -> Self:
@@ -95,30 +100,43 @@ class StaticServiceDiscovery(ServiceDiscovery):
         return self._change(service_name, remove(service_name, instance_id))
 
     def watch(self, stop: threading.Event) -> Iterator[Snapshot]:
-        """The content now, and after every change. Raises ProviderError only before the first one.
+        """The content now, and after every change. Raises ProviderError, with the place, when the file is broken or gone.
 
-        Later, a file that is broken or gone is told to the log, with the place, and the last good content stays, without heartbeats.
+        Called anew after that, it waits until the file is another one: the same fault is not found again and again.
         """
-        content = self._read(None)
-        self._report(content)
+        if not self._is_worth_reading(stop):
+            return
+        content = self._watch_read()
         yield content.snapshot
         changes = _Changes(content.state)
-        yielded_at, is_well = time.monotonic(), True
+        yielded_at = time.monotonic()
         while not stop.wait(POLL_S):
             now = time.monotonic()
-            if changes.is_due(self._state(), now):
-                try:
-                    content = self._read(content)
-                except ProviderError as error:
-                    logger().error(f"{error.reason}; the last good data stay", provider=self.type)
-                    is_well = False
-                    continue
-                self._report(content)
-                is_well = True
-            elif not is_well or now - yielded_at < HEARTBEAT_S:
+            if changes.is_due(self._state(), now, EMPTY_S if content.data else UNSETTLED_S):
+                content = self._watch_read()
+            elif now - yielded_at < HEARTBEAT_S:
                 continue
             yielded_at = now
             yield content.snapshot
+
+    def _is_worth_reading(self, stop: threading.Event) -> bool:
+        """Wait, after a read that failed, until the file is another one, or RETRY_S have passed. False: *stop* was set meanwhile."""
+        refused, retry_at = self._refused, time.monotonic() + RETRY_S
+        while refused is not None and not refused.is_due(self._state(), now := time.monotonic()) and now < retry_at:
+            if stop.wait(POLL_S):
+                return False
+        return not stop.is_set()
+
+    def _watch_read(self) -> Content:
+        state = self._state()
+        try:
+            content = self._read(self._watched)
+        except ProviderError:
+            self._refused = _Changes(state)
+            raise
+        self._watched, self._refused = content, None
+        self._report(content)
+        return content
 
     def _path(self) -> Path:
         """The first one that exists, else the first one."""
@@ -233,15 +251,17 @@ class _Changes:
         self._pending: State | None = state
         self._since = 0.0
 
-    def is_due(self, state: State | None, now: float) -> bool:
+    def is_due(self, state: State | None, now: float, empty_s: float = UNSETTLED_S) -> bool:
+        """*empty_s*: how long a file without an octet counts as one that is being written."""
         if state == self._seen:
             self._pending = state
             return False
         if self._pending == self._seen:
             self._since = now
-        is_at_rest = state == self._pending
+        is_empty = state is not None and state.octets == 0
+        is_at_rest = state == self._pending and not is_empty
         self._pending = state
-        if not is_at_rest and now - self._since < UNSETTLED_S:
+        if not is_at_rest and now - self._since < (empty_s if is_empty else UNSETTLED_S):
             return False
         self._seen = state
         return True

@@ -1,19 +1,35 @@
 """The watched file, changed in every way in which files are changed."""
 
+import errno
 import os
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
 
 from dnsdisco.errors import ProviderError
-from dnsdisco.providers import static
+from dnsdisco.providers import services_file, static
 from dnsdisco.providers.static import StaticServiceDiscovery
 from dnsdisco.testing import Watch
 
 SEEN_WITHIN_S = 0.2  # of the write; tests give it more, for machines that are busy
 PATIENCE_S = 3.0
+
+
+class Again(Watch):
+    """Watches anew after an error, as the server does."""
+
+    errors = 0
+
+    def _run(self):
+        while not self.stop.is_set():
+            before, self.error = self.error, None
+            super()._run()
+            self.errors += self.error is not None
+            self.error = self.error or before
+            self.stop.wait(0.02)
 
 
 def service(*names):
@@ -29,7 +45,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def watch(path):
-    with Watch(StaticServiceDiscovery(path)) as watch:
+    with Again(StaticServiceDiscovery(path)) as watch:
         assert watch.wait_for({"a"}, PATIENCE_S)
         yield watch
 
@@ -83,7 +99,7 @@ def test_the_folder_is_replaced(tmp_path):
     folder = tmp_path / "conf"
     folder.mkdir()
     (folder / "services.yaml").write_text(service("a"))
-    with Watch(StaticServiceDiscovery(folder / "services.yaml")) as watch:
+    with Again(StaticServiceDiscovery(folder / "services.yaml")) as watch:
         assert watch.wait_for({"a"}, PATIENCE_S)
         folder.rename(tmp_path / "old")
         time.sleep(0.2)
@@ -123,28 +139,104 @@ def test_a_file_that_never_rests_is_read_all_the_same(watch, path, monkeypatch):
         thread.join()
 
 
-def test_a_broken_file_keeps_the_old_data_and_says_where(watch, path):
-    with capture_logs() as logs:
-        path.write_text("a: [\n")
-        assert wait_until(lambda: logs)
-        time.sleep(0.3)
-    assert [log["log_level"] for log in logs] == ["error"]  # once
-    assert f"{path}:1:5: this is not YAML" in logs[0]["event"]
-    assert "the last good data stay" in logs[0]["event"]
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda path: path.write_text("a: {{\n"), ":1:5: "),
+        (lambda path: path.write_text("a: [\n"), ":1:5: this is not YAML"),
+        (lambda path: path.write_text("- a\n"), ":1:1: expected a mapping of service names"),
+        (lambda path: path.write_bytes(b"a: {address: \xff}\n"), ":1:14: this is not UTF-8: octet 0xff"),
+        (lambda path: path.write_text("a: &a [x, x]\n" + "".join(f"b{n}: &b{n} [{', '.join([f'*b{n - 1}' if n else '*a'] * 40)}]\n" for n in range(9))), "more than 5000000 values"),
+        (lambda path: path.unlink(), "no such file"),
+        (lambda path: (path.unlink(), path.mkdir()), "a file is expected, and this is none"),
+        (lambda path: (path.unlink(), os.mkfifo(path)), "a file is expected, and this is none"),
+        (lambda path: (path.unlink(), path.symlink_to(path)), "too many levels of symbolic links"),
+        (lambda path: os.truncate(path, 40_000_000), "the file is larger than 33554432 octets"),
+    ],
+    ids=["unclosed", "unclosed list", "a list", "no UTF-8", "alias bomb", "removed", "folder", "pipe", "link to itself", "huge"],
+)  # fmt: skip
+def test_a_file_that_cannot_be_read_is_a_loss_told_once_and_mended_by_the_next_good_one(watch, path, spoil, reason):
+    spoil(path)
+    assert watch.wait(lambda: watch.error, PATIENCE_S)
+    assert isinstance(watch.error, ProviderError)
+    assert str(path) in str(watch.error)
+    assert reason in str(watch.error)
+    time.sleep(0.3)
+    assert watch.errors == 1  # watched again, and silent while nothing changes
     assert watch.names() == {"a"}
-    path.write_text(service("b"))
+    new = path.with_suffix(".new")
+    new.write_text(service("b"))
+    if path.is_dir():
+        path.rmdir()
+    new.replace(path)
     assert watch.wait_for({"b"}, PATIENCE_S)
 
 
-def test_a_file_that_is_removed_keeps_the_old_data_and_says_so(watch, path):
-    with capture_logs() as logs:
-        path.unlink()
-        assert wait_until(lambda: logs)
-    assert "no such file; the last good data stay" in logs[0]["event"]
-    assert watch.thread.is_alive()
-    assert watch.names() == {"a"}
+def test_a_file_that_may_not_be_read_any_more():
+    """By an ordinary user: root may read everything."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "services.yaml"
+        path.write_text(service("a"))
+        Path(folder).chmod(0o777)
+        path.chmod(0o666)
+        user = os.geteuid()
+        if user == 0:
+            os.seteuid(65534)
+        try:
+            with Again(StaticServiceDiscovery(path)) as watch:
+                assert watch.wait_for({"a"}, PATIENCE_S)
+                os.seteuid(user)
+                path.chmod(0)
+                if user == 0:
+                    os.seteuid(65534)
+                assert watch.wait(lambda: watch.error, PATIENCE_S)
+                assert "permission denied" in str(watch.error)
+                os.seteuid(user)
+                path.chmod(0o666)
+                path.write_text(service("b"))
+                assert watch.wait_for({"b"}, PATIENCE_S)
+        finally:
+            os.seteuid(user)
+
+
+def test_a_fault_without_a_trace_in_the_state_is_tried_again(watch, path, monkeypatch):
+    """A disk or a server of files that fails for a while."""
+    monkeypatch.setattr(static, "RETRY_S", 0.2)
+    read = static.read
+    monkeypatch.setattr(static, "read", lambda *_: (_ for _ in ()).throw(OSError(errno.EIO, "Input/output error")))
     path.write_text(service("b"))
+    assert watch.wait(lambda: watch.errors >= 2, PATIENCE_S)
+    monkeypatch.setattr(static, "read", read)
     assert watch.wait_for({"b"}, PATIENCE_S)
+
+
+def test_a_file_that_is_emptied_for_a_moment_keeps_its_services_and_then_is_believed(watch, path, monkeypatch):
+    path.write_text("")
+    time.sleep(static.UNSETTLED_S + 0.3)
+    path.write_text(service("a", "b"))
+    assert watch.wait_for({"a", "b"}, PATIENCE_S)
+    assert all(each.services for each in watch.yielded)
+    path.write_text("")
+    assert watch.wait_for(set(), static.EMPTY_S + PATIENCE_S)
+
+
+def test_a_file_that_grows_while_it_is_read_is_never_read_in_part(watch, path, monkeypatch):
+    fstat, grows = os.fstat, [True]
+
+    def growing(descriptor):
+        if grows[0]:
+            with path.open("a") as file:
+                file.write("c: {address: 10.0.0.3}\n")
+        return fstat(descriptor)
+
+    monkeypatch.setattr(services_file.os, "fstat", growing)
+    path.write_text(service("a", "b"))
+    assert watch.wait(lambda: watch.error, PATIENCE_S)
+    assert "written all the time" in str(watch.error)
+    assert watch.names() == {"a"}
+    grows[0] = False
+    path.write_text(service("a", "b"))
+    assert watch.wait_for({"a", "b"}, PATIENCE_S)
 
 
 def test_one_bad_service_does_not_keep_the_others(watch, path):
@@ -154,12 +246,11 @@ def test_one_bad_service_does_not_keep_the_others(watch, path):
 
 def test_an_idle_file_gives_heartbeats_and_a_broken_one_none(path, monkeypatch):
     monkeypatch.setattr(static, "HEARTBEAT_S", 0.05)
-    with Watch(StaticServiceDiscovery(path)) as watch:
+    with Again(StaticServiceDiscovery(path)) as watch:
         assert watch.wait(lambda: len(watch.yielded) >= 4, PATIENCE_S)
         assert all(each is watch.yielded[0] for each in watch.yielded)
-        with capture_logs() as logs:
-            path.write_text("[")
-            assert wait_until(lambda: logs)
+        path.write_text("[")
+        assert watch.wait(lambda: watch.error, PATIENCE_S)
         yielded = len(watch.yielded)
         time.sleep(0.3)
         assert len(watch.yielded) == yielded
@@ -190,10 +281,3 @@ def test_what_is_registered_is_seen(watch, path):
     assert watch.wait_for({"a", "b"}, PATIENCE_S)
     provider.deregister_service("a")
     assert watch.wait_for({"b"}, PATIENCE_S)
-
-
-def wait_until(is_so, within_s=PATIENCE_S):
-    deadline = time.monotonic() + within_s
-    while not is_so() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return bool(is_so())
