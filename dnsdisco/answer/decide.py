@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from dnsdisco.answer import local, special
 from dnsdisco.answer.decision import Decision, Forward, Gather
-from dnsdisco.answer.resolver import question_of
+from dnsdisco.answer.resolver import NOBODY_TO_ASK, question_of
 from dnsdisco.answer.settings import AnswerSettings
 from dnsdisco.wire import rdata
 from dnsdisco.wire.constants import (
@@ -16,7 +16,6 @@ from dnsdisco.wire.constants import (
     ANY,
     AXFR,
     CH,
-    EDE_NOT_AUTHORITATIVE,
     IN,
     IXFR,
     NXDOMAIN,
@@ -26,7 +25,7 @@ from dnsdisco.wire.constants import (
 )
 from dnsdisco.wire.name import wire_of
 from dnsdisco.wire.query import Query
-from dnsdisco.wire.reply import Ede, Reply, RR
+from dnsdisco.wire.reply import Reply, RR
 from dnsdisco.zone import reverse
 from dnsdisco.zone.catalog import Catalog
 from dnsdisco.zone.settings import ZoneSettings
@@ -39,8 +38,11 @@ LOCALHOST = wire_of((b"localhost",))
 _LOOPBACK = {A: rdata.address("127.0.0.1"), AAAA: rdata.address("::1")}
 
 
-def decide(query: Query, catalog: Catalog, settings: AnswerSettings, can_forward: Callable[[bytes], bool]) -> Decision:
-    """What becomes of *query*, which has no fault and comes from a client that may ask. O(labels), and O(instances) of one service."""
+def decide(query: Query, catalog: Catalog, settings: AnswerSettings, can_answer: Callable[[bytes], bool]) -> Decision:
+    """What becomes of *query*, which has no fault and comes from a client that may ask. O(labels), and O(instances) of one service.
+
+    *can_answer*: somebody may be asked for that question, or what somebody said of it is kept.
+    """
     if query.qclass != IN:
         return _chaos(query, settings) if query.qclass == CH else Reply(REFUSED)
     if query.qtype in (AXFR, IXFR):
@@ -49,7 +51,7 @@ def decide(query: Query, catalog: Catalog, settings: AnswerSettings, can_forward
     zone = settings.zone.zone_of(labels)
     if zone is not None:
         return _as_far_as_it_goes(
-            local.answer(local.Question(query.qname, labels, query.qtype), zone, catalog, settings), can_forward
+            local.answer(local.Question(query.qname, labels, query.qtype), zone, catalog, settings), can_answer
         )
     address = reverse.address_of(labels)
     if address is not None and not _is_loopback(labels):
@@ -59,19 +61,16 @@ def decide(query: Query, catalog: Catalog, settings: AnswerSettings, can_forward
     rule = special.rule_for(labels)
     if rule is not None and not special.is_overridden(labels, rule[0], settings.overrides):
         return _special(query, *rule, settings.zone, address)
-    if can_forward(query.question):
+    if can_answer(query.question):
         return Forward()
-    return Reply(REFUSED, ede=(_NOBODY_TO_ASK,))
+    return NOBODY_TO_ASK
 
 
-_NOBODY_TO_ASK = Ede(EDE_NOT_AUTHORITATIVE, "not a name of ours, and no upstream is configured for it")
-
-
-def _as_far_as_it_goes(decision: Decision, can_forward: Callable[[bytes], bool]) -> Decision:
+def _as_far_as_it_goes(decision: Decision, can_answer: Callable[[bytes], bool]) -> Decision:
     """The alias alone, where nobody is to be asked for its target: as a server without recursion has it (RFC 1034 §4.3.2 step 3a)."""
-    if not isinstance(decision, Gather) or all(not part.is_chain or can_forward(question_of(part.want)) for part in decision.parts):
+    if not isinstance(decision, Gather) or all(not part.is_chain or can_answer(question_of(part.want)) for part in decision.parts):
         return decision
-    return replace(decision.draft, ede=(*decision.draft.ede, _NOBODY_TO_ASK))
+    return replace(decision.draft, ede=(*decision.draft.ede, *NOBODY_TO_ASK.ede))
 
 
 def _chaos(query: Query, settings: AnswerSettings) -> Reply:

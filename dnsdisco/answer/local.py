@@ -7,6 +7,7 @@ from typing import assert_never, NamedTuple
 
 from dnsdisco.answer import flatten, special
 from dnsdisco.answer.additional import addresses_beside
+from dnsdisco.answer.aliases import ALIASES_MAX, TOO_MANY
 from dnsdisco.answer.decision import Decision, Forward, Gather, Part, Want
 from dnsdisco.answer.settings import AnswerSettings
 from dnsdisco.model.entry import Entry, ProviderState
@@ -42,7 +43,6 @@ from dnsdisco.zone.settings import ZoneSettings
 
 Labels = tuple[bytes, ...]
 STALE_TOLD_MAX = 2  # providers of one service that are told to be away: each reason takes up to 200 octets from the answer
-CHAIN_MAX = 8  # CNAMEs in one answer; what was collected is answered then (RFC 1034 §3.6.2)
 _BESIDE_ALIAS = frozenset((CNAME, ANY, SIG, KEY, NXT, RRSIG, NSEC))  # asked of the alias itself (RFC 2181 §10.1, RFC 4035 §2.5)
 
 
@@ -201,8 +201,10 @@ def _chase(context: _Context, found: Found, cname: RR, ttl: int) -> Decision:
             return replace(head, answer=(cname, *(RR(target, question.qtype, ttl, octets) for octets in known)))
         part = Part(Want(target, question.qtype), target, 1, ttl, is_chain=True)
         return Gather(head, (part,), context.negative)
-    if target in aliases or len(aliases) > CHAIN_MAX:
+    if target in aliases:
         return head
+    if len(aliases) > ALIASES_MAX:
+        return Reply(SERVFAIL, ede=(Ede(EDE_OTHER, TOO_MANY),))
     rest = answer(Question(target, labels, question.qtype), zone, context.catalog, context.settings, aliases)
     match rest:
         case Reply():

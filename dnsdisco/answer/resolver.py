@@ -33,6 +33,8 @@ from dnsdisco.wire.reply import Ede, Reply, RR
 Labels = tuple[bytes, ...]
 
 NOT_DESIRED = Reply(REFUSED, ede=(Ede(EDE_NOT_AUTHORITATIVE, "not ours, not in the cache, and recursion is not desired"),))
+NOBODY_TO_ASK = Reply(REFUSED, ede=(Ede(EDE_NOT_AUTHORITATIVE, "not a name of ours, and no upstream is configured for it"),))
+STALE = Ede(EDE_STALE, "no upstream answers; this is what was known")
 # What an upstream's failure says of the upstreams, not of the name: nothing to be remembered for it.
 _OF_OUR_OWN = frozenset(("shed", "disabled", "closed"))
 
@@ -45,9 +47,18 @@ def is_answered_here(labels: Labels, settings: AnswerSettings) -> bool:
     return rule is not None and not special.is_overridden(labels, rule[0], settings.overrides)
 
 
-def is_in_forward_zone(labels: Labels, settings: AnswerSettings) -> bool:
-    """A zone of `forward.zones` holds it: whoever is asked may know that zone alone."""
-    return any(labels[at:] in settings.overrides for at in range(len(labels) + 1)) if settings.overrides else False
+def forward_zone_of(labels: Labels, settings: AnswerSettings) -> Labels | None:
+    """The zone of `forward.zones` that holds it: whoever is asked for it may know that zone alone, and no other upstream is believed of
+    it. None: the general ones are asked (by `.` in `forward.zones`, too)."""
+    if not settings.overrides:
+        return None
+    return next((labels[at:] for at in range(len(labels)) if labels[at:] in settings.overrides), None)
+
+
+def is_for_others(labels: Labels, zone: Labels | None, settings: AnswerSettings) -> bool:
+    """A name that the upstreams of *zone* (None: the general ones) are not believed of: answered here, or in another zone of
+    `forward.zones`."""
+    return is_answered_here(labels, settings) or forward_zone_of(labels, settings) not in (None, zone)
 
 
 def key_of(query: Query) -> bytes:
@@ -69,17 +80,15 @@ def is_checking_disabled(key: bytes) -> bool:
     return bool(key[-1] & CHECKING_DISABLED)
 
 
-def key_of_want(want: Want) -> bytes:
-    return make_key(want.name, question_of(want)[-4:], dnssec_ok=False, checking_disabled=False)
-
-
 def question_of(want: Want) -> bytes:
     return want.name + want.qtype.to_bytes(2, "big") + IN.to_bytes(2, "big")
 
 
-def query_of(want: Want) -> Query:
-    """*want* as if a client had asked it, for `decide`."""
+def query_of(want: Want, of: Query | None = None) -> Query:
+    """*want* as if a client had asked it; with the DO and CD of *of*."""
     query = Query(0, RD)
+    if of is not None:
+        query.flags, query.edns = of.flags, of.edns
     query.question = question_of(want)
     query.qname, query.labels = want.name, labels_of(want.name)
     query.qtype, query.qclass = want.qtype, IN
@@ -112,11 +121,11 @@ def stale_reply(entry: Entry, query: Query, ttl: int, *, limit: int, options: by
 
 def stale_reason(entry: Entry) -> Ede:
     """RFC 8914 §4.4, §4.20."""
-    return Ede(EDE_STALE_NXDOMAIN if entry.kind is Kind.NXDOMAIN else EDE_STALE, "no upstream answers; this is what was known")
+    return STALE._replace(code=EDE_STALE_NXDOMAIN) if entry.kind is Kind.NXDOMAIN else STALE
 
 
-def records(entry: Entry, want: Want, body: bytes) -> list[RR]:
-    """The entry's answer section; *body* is one of its bodies."""
+def records(entry: Entry, want: Want, body: bytes) -> tuple[list[RR], list[RR]]:
+    """The entry's answer and authority sections; *body* is one of its bodies."""
     return records_of(question_of(want), entry.counts, body)
 
 

@@ -1,8 +1,8 @@
 """What of an upstream's reply is believed: the question's own chain of aliases and its end, and nothing else that came along.
 
 A forwarder trusts its upstream with the name that it asked for, never with another one: what stands in a reply beside the chain is left
-out before anybody sees it (RFC 2181 §5.4.1). Where the chain enters a name that is answered here, our own data goes on. With DO,
-signatures and proofs go along, for those who check them (RFC 4035 §3.2.1).
+out before anybody sees it (RFC 2181 §5.4.1). Where the chain enters a name that others are asked for, or that is answered here, they go
+on. With DO, signatures and proofs go along, for those who check them (RFC 4035 §3.2.1).
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from dnsdisco.cache.entry import Item, Kind
+from dnsdisco.answer.aliases import ALIASES_MAX, TOO_MANY
+from dnsdisco.cache.entry import Entry, Item, Kind
 from dnsdisco.errors import WireError
 from dnsdisco.wire import parse
 from dnsdisco.wire.constants import (
@@ -27,6 +28,8 @@ from dnsdisco.wire.constants import (
     NSEC,
     NSEC3,
     NXDOMAIN,
+    QR,
+    RA,
     RRSIG,
     SOA,
     TC,
@@ -38,10 +41,8 @@ from dnsdisco.wire.query import HEADER_OCTETS
 from dnsdisco.wire.relay import body_of
 
 Labels = tuple[bytes, ...]
-IsOurs = Callable[[Labels], bool]
+Leaves = Callable[[Labels], bool]
 
-CHAIN_MAX = 8  # aliases followed; Unbound follows 11, dnsmasq 10, and names in use need three or four
-RECORDS_MAX = 2048  # in one reply, so that none costs five milliseconds; BIND stops at 100 of a type, PowerDNS at 256
 PROOFS_MAX = 64  # records beside the SOA that prove a denial: three NSEC3 and their signatures, by several keys, are a dozen
 _SEVERAL = frozenset((MAILB, MAILA, ANY))  # stand for several types (RFC 1035 §3.2.3)
 _SOA_NUMBERS_OCTETS = 20
@@ -67,15 +68,16 @@ class _Chain(NamedTuple):
     last: bytes
     has_end: bool
     is_loop: bool
-    enters_ours: bool
+    leaves: bool
 
 
-def believe(message: bytes, question: Question, is_ours: IsOurs, *, is_partial: bool = False) -> Believed:
+def believe(message: bytes, question: Question, leaves: Leaves, *, is_partial: bool = False) -> Believed:
     """*message* is a reply to *question*. Raises WireError for what cannot be used, also for what would cost
     too much to read (NameReader). Linear in its octets.
 
-    *is_ours*: a name (lower-case labels) that is answered here, whatever an upstream says of it. *is_partial*: the upstream may know one
-    zone alone, so that an alias out of it without an end is no NODATA: then `target` is where to ask on.
+    *leaves*: whatever this upstream says of that name (lower-case labels), it is not believed: it is answered here, or others are asked
+    for it. *is_partial*: the upstream may know one zone alone, so that an alias out of it without an end is no NODATA. Either way, the
+    item's `target` is where to go on.
     """
     end_of_name = HEADER_OCTETS + len(question.qname)
     end = end_of_name + 4
@@ -85,29 +87,30 @@ def believe(message: bytes, question: Question, is_ours: IsOurs, *, is_partial: 
     flags = message[2] << 8 | message[3]
     if flags & TC:
         raise WireError("a reply that was cut short")
-    found = parse.places(message, end, RECORDS_MAX)
+    found = parse.places(message, end)
     rcode = parse.rcode(message, found)
     if rcode not in (NOERROR, NXDOMAIN):
         return Believed(Item(Kind.OTHER, rcode), 0)
     answer = [place for place in found if place.section == 1]
     authority = [place for place in found if place.section == 2 and place.rclass == IN]
     reader = NameReader(message)
-    chain = _follow(reader, message, answer, question, is_ours, is_denied=rcode == NXDOMAIN)
+    chain = _follow(reader, message, answer, question, leaves, is_denied=rcode == NXDOMAIN)
     kept = [place for _, places in chain.steps for place in places]
-    soa, soa_ttl = (None, 0) if chain.has_end or chain.enters_ours else _soa(reader, message, authority, chain.last)
-    goes_on = chain.enters_ours or (
+    soa, soa_ttl = (None, 0) if chain.has_end or chain.leaves else _soa(reader, message, authority, chain.last)
+    goes_on = chain.leaves or (
         is_partial and bool(kept) and rcode == NOERROR and not (chain.has_end or chain.is_loop or soa is not None)
     )
     if chain.has_end or goes_on:
         kind = Kind.POSITIVE
     else:
         kind = Kind.NXDOMAIN if rcode == NXDOMAIN else Kind.NODATA
-        if kind is Kind.NODATA and soa is None and not flags & AA and any(place.rtype == NS for place in authority):
-            raise WireError("a referral to other servers, not an answer")  # RFC 2308 §2.2
+        if kind is Kind.NODATA and soa is None and not flags & (AA | RA) and any(place.rtype == NS for place in authority):
+            # RFC 2308 §2.2. A resolver (RA) has followed referrals: from it, this is NODATA (type 3 there).
+            raise WireError("a referral to other servers, not an answer")
     ttls = [ttl for _, places in chain.steps for ttl in _rrset_ttls(message, places)]
     beside = [] if soa is None else [(soa, soa_ttl)]
-    if question.dnssec_ok and not goes_on:
-        for place in _proofs(reader, message, authority, is_ours, has_soa=soa is not None):
+    if question.dnssec_ok:
+        for place in _proofs(reader, message, authority, leaves, has_soa=soa is not None):
             ttl = parse.ttl(message, place)
             beside.append((place, ttl if soa is None else min(ttl, soa_ttl)))
         beside.sort()  # as they came, so that their octets may stay as they are
@@ -127,8 +130,20 @@ def believe(message: bytes, question: Question, is_ours: IsOurs, *, is_partial: 
     return Believed(item, len(answer) - len(kept))
 
 
+def unsigned(entry: Entry, question: Question) -> Entry:
+    """*entry*, which was asked for with DO, for who asks without: what believe() would have made of it then. As stale, with any TTL."""
+    body = entry.stale_body(0)
+    message = bytes((0, 0, QR >> 8, entry.rcode, 0, 1)) + entry.counts + b"\0\0" + question.qname
+    message += question.qtype.to_bytes(2, "big") + IN.to_bytes(2, "big") + body
+    target = labels_of(entry.target) if entry.target else None
+    item = believe(message, question, lambda labels: labels == target).item
+    made = Entry(item, item.ttls, entry.stored_at)
+    made.expires_at, made.is_private = entry.expires_at, entry.is_private
+    return made
+
+
 def _follow(
-    reader: NameReader, message: bytes, answer: list[Place], question: Question, is_ours: IsOurs, *, is_denied: bool
+    reader: NameReader, message: bytes, answer: list[Place], question: Question, leaves: Leaves, *, is_denied: bool
 ) -> _Chain:
     """Walk from the question's name along the aliases to the records asked for (RFC 1034 §3.6.2)."""
     here: list[Place] = []
@@ -144,30 +159,28 @@ def _follow(
     steps: list[tuple[bytes, list[Place]]] = []
     while True:
         here = by_owner.get(at, [])
+        alias = next((place for place in here if place.rtype == CNAME), None)
         if not is_denied:
             end = _of_type(message, here, question.qtype, dnssec_ok=question.dnssec_ok)
             if any(place.rtype == question.qtype for place in end) or (end and question.qtype in _SEVERAL):
-                return _Chain([*steps, (at, end)], at, has_end=True, is_loop=False, enters_ours=False)
-        alias = next((place for place in here if place.rtype == CNAME), None)
+                if alias is not None and alias in end:
+                    end = [*_dname(reader, message, by_owner, at, alias, dnssec_ok=question.dnssec_ok), *end]
+                return _Chain([*steps, (at, end)], at, has_end=True, is_loop=False, leaves=False)
         if alias is None:
-            return _Chain(steps, at, has_end=False, is_loop=False, enters_ours=False)
-        if len(steps) == CHAIN_MAX:
-            raise WireError(f"more than {CHAIN_MAX} aliases in a row")
-        target, end_of_name = reader.read(alias.data)
-        if end_of_name != alias.end:
-            raise WireError("an alias that is no name")
-        target = target.lower()
+            return _Chain(steps, at, has_end=False, is_loop=False, leaves=False)
+        if len(steps) == ALIASES_MAX:
+            raise WireError(TOO_MANY)
+        target = reader.read(alias.data)[0].lower()
         places = [alias]
         if question.dnssec_ok:
             places = [place for place in here if place is alias or _covered(message, place) == CNAME]
-            places = [*_dname(reader, message, by_owner, at, target), *places]
-        steps.append((at, places))
+        steps.append((at, [*_dname(reader, message, by_owner, at, alias, dnssec_ok=question.dnssec_ok), *places]))
         if target in seen:
-            return _Chain(steps, target, has_end=False, is_loop=True, enters_ours=False)
+            return _Chain(steps, target, has_end=False, is_loop=True, leaves=False)
         seen.add(target)
         at = target
-        if is_ours(labels_of(target)):
-            return _Chain(steps, target, has_end=False, is_loop=False, enters_ours=True)
+        if leaves(labels_of(target)):
+            return _Chain(steps, target, has_end=False, is_loop=False, leaves=True)
 
 
 def _covered(message: bytes, place: Place) -> int:
@@ -181,15 +194,20 @@ def _of_type(message: bytes, here: list[Place], qtype: int, *, dnssec_ok: bool) 
     return [place for place in here if place.rtype == qtype or (dnssec_ok and _covered(message, place) == qtype)]
 
 
-def _dname(reader: NameReader, message: bytes, by_owner: dict[bytes, list[Place]], alias: bytes, target: bytes) -> list[Place]:
-    """The DNAME that *alias* follows from, and its signatures, which are what a validator checks (RFC 6672 §5.3.1)."""
+def _dname(
+    reader: NameReader, message: bytes, by_owner: dict[bytes, list[Place]], owner: bytes, alias: Place, *, dnssec_ok: bool
+) -> list[Place]:
+    """The DNAME that *alias*, the CNAME at *owner*, follows from (RFC 6672 §3.1), with DO its signatures too: the alias has none, and a
+    validator checks these in its place (§5.3.1)."""
     at = 0
-    while alias[at]:
-        at += 1 + alias[at]
-        here = by_owner.get(alias[at:], [])
+    while owner[at]:
+        at += 1 + owner[at]
+        here = by_owner.get(owner[at:])
+        if not here:
+            continue
         for place in here:
-            if place.rtype == DNAME and alias[:at] + reader.read(place.data)[0].lower() == target:
-                return [each for each in here if each is place or _covered(message, each) == DNAME]
+            if place.rtype == DNAME and owner[:at] + reader.read(place.data)[0].lower() == reader.read(alias.data)[0].lower():
+                return [each for each in here if each is place or (dnssec_ok and _covered(message, each) == DNAME)]
     return []
 
 
@@ -214,13 +232,13 @@ def _enclosing(owner: bytes) -> set[bytes]:
     return found
 
 
-def _proofs(reader: NameReader, message: bytes, authority: list[Place], is_ours: IsOurs, *, has_soa: bool) -> list[Place]:
+def _proofs(reader: NameReader, message: bytes, authority: list[Place], leaves: Leaves, *, has_soa: bool) -> list[Place]:
     """What a validator needs of the authority section: that something does not exist, and the SOA's signature (RFC 4035 §3.1.3)."""
     signed = (NSEC, NSEC3, SOA) if has_soa else (NSEC, NSEC3)
     wanted = [place for place in authority if place.rtype in (NSEC, NSEC3) or _covered(message, place) in signed]
     if len(wanted) > PROOFS_MAX:
         raise WireError(f"more than {PROOFS_MAX} records that prove a denial")
-    return [place for place in wanted if not is_ours(labels_of(reader.lower(place.start)))]
+    return [place for place in wanted if not leaves(labels_of(reader.lower(place.start)))]
 
 
 def _rrset_ttls(message: bytes, places: list[Place]) -> list[int]:

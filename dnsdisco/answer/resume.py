@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from dnsdisco.answer.aliases import ALIASES_MAX, count
 from dnsdisco.answer.decision import Gather, Part, Want
-from dnsdisco.wire.constants import CNAME, EDE_NO_REACHABLE, EDE_STALE, NOERROR, NXDOMAIN, SERVFAIL
+from dnsdisco.answer.resolver import STALE
+from dnsdisco.wire.constants import CNAME, EDE_NO_REACHABLE, NOERROR, NXDOMAIN, SERVFAIL
 from dnsdisco.wire.reply import Ede, Reply, RR
-
-CHAIN_MAX = 8  # CNAMEs followed inside one upstream reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,7 @@ class Told:
     rcode: int
     records: tuple[RR, ...]  # its answer section, owners in lower case
     is_stale: bool = False  # from the cache, past its end, for no upstream answers
+    authority: tuple[RR, ...] = ()  # the SOA of a denial, and with DO what proves it
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ def finish(gather: Gather, outcomes: Mapping[Want, Outcome]) -> Reply:
     answer, weights = list(draft.answer), list(draft.weights or ())
     additional = list(draft.additional)
     untold: list[str] = []
-    rcode = NOERROR
+    rcode, authority = NOERROR, draft.authority
     for part in gather.parts:
         outcome = outcomes.get(part.want, Untold("not asked"))
         if isinstance(outcome, Untold):
@@ -47,7 +48,7 @@ def finish(gather: Gather, outcomes: Mapping[Want, Outcome]) -> Reply:
             continue
         if part.is_chain:
             answer += outcome.records
-            rcode = outcome.rcode
+            rcode, authority = outcome.rcode, (*authority, *outcome.authority)
             continue
         records = _addresses(part, outcome)
         if part.is_glue:
@@ -55,12 +56,12 @@ def finish(gather: Gather, outcomes: Mapping[Want, Outcome]) -> Reply:
         else:
             answer += records
             weights += [part.weight] * len(records)
-    if untold and len(answer) == sum(record.rtype == CNAME for record in answer):
+    if untold and len(answer) == count(answer):
         reason = f"the address is a host name, and no upstream could be asked for it: {untold[0]}"
         return Reply(SERVFAIL, ede=(*draft.ede, Ede(EDE_NO_REACHABLE, reason)))
     ede = draft.ede
     if any(isinstance(outcome, Told) and outcome.is_stale for outcome in outcomes.values()):
-        ede = (*ede, Ede(EDE_STALE, "no upstream answers; this is what was known"))
+        ede = (*ede, STALE)
     fixed = len(answer) if draft.weights is None else len(answer) - len(weights)  # aliases stay in front of what is shuffled
     unique: dict[tuple[bytes, int, bytes], tuple[RR, int]] = {}
     for record, weight in zip(answer, [0] * fixed + weights[: len(answer) - fixed], strict=True):
@@ -74,7 +75,7 @@ def finish(gather: Gather, outcomes: Mapping[Want, Outcome]) -> Reply:
         answer=_with_one_ttl([record for record, _ in pairs]),
         weights=None if draft.weights is None else tuple(weight for _, weight in pairs[fixed:]),
         additional=_with_one_ttl(list(dict.fromkeys(additional))),
-        authority=(gather.soa,) if is_empty else draft.authority,
+        authority=(gather.soa,) if is_empty else authority,
         ede=ede,
         depends_on=None,
     )
@@ -91,7 +92,7 @@ def _with_one_ttl(records: list[RR]) -> tuple[RR, ...]:
 def _addresses(part: Part, told: Told) -> list[RR]:
     """The addresses at the end of the CNAME chain from the wanted name, under the owner that asked for them."""
     target, ttl = part.want.name, part.ttl
-    for _ in range(CHAIN_MAX):
+    for _ in range(ALIASES_MAX):
         following = next((record for record in told.records if record.rtype == CNAME and record.owner == target), None)
         if following is None:
             break

@@ -29,6 +29,11 @@ def key_of_name(key: bytes) -> bytes:
     return key[:-_BEHIND_NAME] + b"\0\0" + key[-3:]
 
 
+def _with_other_dnssec_ok(key: bytes) -> bytes:
+    """The same question with DO, where *key* is without, or without it."""
+    return key[:-1] + _BITS[key[-1] ^ DNSSEC_OK]
+
+
 class State(Enum):
     FRESH = auto()
     BUSY = auto()  # fresh and much asked for, but near its end: give it, and ask for it anew
@@ -68,8 +73,7 @@ class Cache:
                 statistics.prefetches += 1
                 return State.BUSY, entry
             return State.FRESH, entry
-        if entry is not None and not self._may_be_stale(entry, now):
-            entry = None
+        entry = self.stale(key, now)
         if self._failures.get(key, now) is not None:
             if entry is not None:
                 return State.STALE, entry
@@ -101,14 +105,34 @@ class Cache:
         return self._failures.get(key, now)
 
     def stale(self, key: bytes, now: float) -> Entry | None:
-        """What there is to give in place of an answer that does not come: also what has become fresh meanwhile."""
+        """What there is to give in place of an answer that does not come: also what has become fresh meanwhile.
+
+        It may be what was heard with DO for a question without, or the reverse (`Entry.is_signed`), where nothing nearer is there, or
+        where that was heard after this had ended.
+        """
+        entry, other = self._old(key, now), self._old(_with_other_dnssec_ok(key), now)
+        if entry is None or (
+            other is not None and other.stored_at >= (entry.stored_at if other.kind is Kind.NXDOMAIN else entry.expires_at)
+        ):
+            return other or entry
+        return entry
+
+    def _old(self, key: bytes, now: float) -> Entry | None:
+        """What was heard for this key, and may still be given."""
         entry = self._store.get(key_of_name(key)) or self._store.get(key)
-        return entry if entry is not None and self._may_be_stale(entry, now) else None
+        return entry if entry is not None and now < entry.expires_at + self.limits.serve_stale else None
+
+    def has_some(self, question: bytes, now: float) -> bool:
+        """There is something to give for *question* (wire form, name in lower case), fresh or stale, to one client or another."""
+        return any(self._old(question + bits, now) is not None for bits in _BITS)
 
     # learning
 
     def keep(self, key: bytes, item: Item, now: float) -> Entry:
-        """What was heard just now. Returns the entry that it has become, which may be given at once whether or not it is kept."""
+        """What was heard just now. Returns the entry that it has become, which may be given at once whether or not it is kept.
+
+        Another rcode, and a denial without SOA, are not kept, and change nothing of what is.
+        """
         limits = self.limits
         low, high = 0, limits.negative_max_ttl
         if item.kind is Kind.POSITIVE:
@@ -116,12 +140,13 @@ class Cache:
         ttls = [(at, max(low, min(seconds, high))) for at, seconds in item.ttls]
         entry = Entry(item, ttls, now)
         ttl = min((seconds for _, seconds in ttls), default=0 if item.kind is Kind.POSITIVE else high)
-        if item.kind is not Kind.POSITIVE and not item.has_soa:
-            ttl = min(ttl, limits.without_soa_ttl)
-        entry.expires_at = now + ttl
+        entry.is_signed = bool(key[-1] & DNSSEC_OK)
         if item.kind is Kind.OTHER:
             return entry
         self._failures.forget(key)
+        if item.kind is not Kind.POSITIVE and not item.has_soa:
+            return entry  # a denial without SOA does not say how long it holds (RFC 2308 §5), nor of how much
+        entry.expires_at = now + ttl
         self.statistics.kept += 1
         name_key = key_of_name(key)
         if item.covers_name:  # all that was known of the name under this key is over, stale or not
@@ -185,6 +210,3 @@ class Cache:
             "octets": self._store.octets,
             "failures_kept": len(self._failures),
         }
-
-    def _may_be_stale(self, entry: Entry, now: float) -> bool:
-        return now < entry.expires_at + self.limits.serve_stale

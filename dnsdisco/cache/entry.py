@@ -51,6 +51,7 @@ class Entry:
         "has_been_refreshed",
         "hits",
         "is_private",
+        "is_signed",
         "kind",
         "octets",
         "rcode",
@@ -85,6 +86,7 @@ class Entry:
             False  # with addresses that a public name should not have; looked at where that matters (answer/rebinding.py)
         )
         self.has_been_refreshed = False  # it was busy near its end, and has been asked for anew
+        self.is_signed = False  # it was asked for with DO: signatures and proofs are in it, where there are any
         self.octets = (
             ENTRY_OCTETS
             + len(item.body)

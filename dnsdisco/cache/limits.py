@@ -16,7 +16,6 @@ class CacheLimits(NamedTuple):
     min_ttl: int = 0  # raises the TTL of positive answers, also the one that the client sees
     max_ttl: int = 86_400  # Unbound's choice too
     negative_max_ttl: int = 300
-    without_soa_ttl: int = 5  # of a negative answer that does not say how long it holds (RFC 2308 §5: not at all)
     serve_stale: int = (
         86_400  # after its end an answer may still be given when no upstream answers; 0: never (RFC 8767 §5: 1 to 3 days)
     )

@@ -14,13 +14,14 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 from dnsdisco.answer import rebinding, resolver
-from dnsdisco.answer.resolver_reply import believe, Question
+from dnsdisco.answer.resolver_reply import believe, Question, unsigned
 from dnsdisco.answer.settings import AnswerSettings
 from dnsdisco.cache.cache import Cache, State
 from dnsdisco.cache.entry import Entry, Kind
 from dnsdisco.cache.failures import Reasons
 from dnsdisco.cache.limits import CacheLimits
 from dnsdisco.errors import UpstreamError, WireError
+from dnsdisco.forward.message import folded
 from dnsdisco.wire.constants import AD, CD, EDE_NETWORK_ERROR, EDE_OTHER, rcode_to_text, RD, SERVFAIL
 from dnsdisco.wire.name import labels_of
 from dnsdisco.wire.query import Query
@@ -121,17 +122,29 @@ class Asker:
         self._settings = AnswerSettings()
         self._origin: Hashable = None
         self.trust_ad = False
-        self.can_forward = upstreams.can_forward
 
     def configure(self, settings: AnswerSettings, limits: CacheLimits, *, trust_ad: bool, origin: Hashable) -> None:
-        """What is kept stays, but: where other names are ours or special, none of it can be relied on; from elsewhere, all of it is old."""
+        """What is kept stays, but: where other names are ours or special, none of it can be relied on; from elsewhere, all of it is old.
+
+        *origin*: where answers come from; None: nobody is there to be asked just now, and what was heard before is the best there is.
+        """
         before, before_origin = self._settings, self._origin
-        self._settings, self.trust_ad, self._origin = settings, trust_ad, origin
+        self._settings, self.trust_ad = settings, trust_ad
         self.cache.configure(limits)
+        if origin is not None:
+            self._origin = origin
         if _grounds(before) != _grounds(settings):
             self.cache.flush()
-        elif before_origin != origin:
+        elif before_origin != self._origin:
             self.cache.expire(self._now())
+
+    def can_forward(self, question: bytes) -> bool:
+        """Some upstream is there to be asked for it, by the configuration."""
+        return self._upstreams.can_forward(question)
+
+    def can_answer(self, question: bytes) -> bool:
+        """Some upstream is there to be asked for it, or something of it is kept, fresh or stale."""
+        return self._upstreams.can_forward(question) or self.cache.has_some(folded(question), self._now())
 
     def is_withheld(self, client: Client, entry: Entry, records: Iterable[RR] = ()) -> bool:
         """*entry*, or what *records* complete it with, gives a public name a private address, and that is not wanted. Counts."""
@@ -159,12 +172,12 @@ class Asker:
                 self._ask(_Asking(asked))
             done(Found(entry))
         elif entry is not None and (state is State.STALE or (asking is not None and asking.is_late)):
-            done(Found(entry, is_stale=True))
+            done(self._old(asked, entry))
         elif state is State.FAILED:
             failure = self.cache.failure(asked.key, self._now())
             done(Failed(failure.reasons if failure else (), is_remembered=True))
         elif self._is_crowded(client, is_limited=is_limited):
-            done(Failed(_CROWDED) if entry is None else Found(entry, is_stale=True))
+            done(Failed(_CROWDED) if entry is None else self._old(asked, entry))
         else:
             self._waiting += 1
             self._waiting_of[client.peer] += 1
@@ -202,10 +215,15 @@ class Asker:
     def _lose_patience(self, asking: _Asking) -> None:
         """Give what is there; the exchange goes on, for those who ask next."""
         asking.is_late = True
-        now = self._now()
-        entry = self.cache.stale(asking.asked.key, now)
+        entry = self.cache.stale(asking.asked.key, self._now())
         if entry is not None:
-            self._tell(asking, Found(entry, is_stale=now >= entry.expires_at))
+            self._tell(asking, self._old(asking.asked, entry))
+
+    def _old(self, asked: Asked, entry: Entry) -> Found:
+        """*entry*, which the cache has in place of an answer. It may have been heard with DO for a question without, or the reverse."""
+        if entry.is_signed == asked.question.dnssec_ok:
+            return Found(entry, is_stale=self._now() >= entry.expires_at)
+        return Found(unsigned(entry, asked.question) if entry.is_signed else entry, is_stale=True)
 
     def _settle(self, asking: _Asking, result: Result) -> None:
         """An upstream has spoken, or none does."""
@@ -225,11 +243,11 @@ class Asker:
             reasons = resolver.reasons_of(result)
             stale = cache.fail(key, now, reasons) if resolver.is_to_be_remembered(result) else cache.stale(key, now)
         else:
-            is_ours = partial(resolver.is_answered_here, settings=self._settings)
             settings = self._settings
-            is_partial = bool(settings.overrides) and resolver.is_in_forward_zone(labels_of(question.qname), settings)
+            zone = resolver.forward_zone_of(labels_of(question.qname), settings) if settings.overrides else None
+            leaves = partial(resolver.is_for_others, zone=zone, settings=settings)
             try:
-                item, left_out = believe(result, question, is_ours, is_partial=is_partial)
+                item, left_out = believe(result, question, leaves, is_partial=zone is not None)
             except WireError as error:
                 cache.statistics.unusable += 1
                 reasons = ((EDE_NETWORK_ERROR, f"malformed reply from upstream: {error}"),)
@@ -238,11 +256,11 @@ class Asker:
                 if item.kind is not Kind.OTHER or cache.stale(key, now) is None:
                     entry = cache.keep(key, item, now)
                     if rebinding.is_guarded(labels_of(question.qname), self._settings):
-                        entry.is_private = rebinding.has_private(records_of(spelled, entry.counts, entry.body(now)))
+                        entry.is_private = rebinding.has_private(records_of(spelled, entry.counts, entry.body(now))[0])
                     return Found(entry)
                 reasons = ((EDE_NETWORK_ERROR, rcode_to_text(item.rcode)),)
             stale = cache.fail(key, now, reasons)
-        return Failed(reasons) if stale is None else Found(stale, is_stale=now >= stale.expires_at)
+        return Failed(reasons) if stale is None else self._old(asking.asked, stale)
 
     def _tell(self, asking: _Asking, finding: Finding) -> None:
         waiters, asking.waiters = asking.waiters, []

@@ -8,17 +8,19 @@ from dataclasses import replace
 from functools import partial
 from typing import assert_never
 
-from dnsdisco.answer import resolver
+from dnsdisco.answer import aliases, resolver
 from dnsdisco.answer.decision import Decision, Forward, Gather, Want
 from dnsdisco.answer.rebinding import BLOCKED
-from dnsdisco.answer.resolver_reply import CHAIN_MAX, Question
+from dnsdisco.answer.resolver_reply import Question
 from dnsdisco.answer.resume import finish, Outcome, Told, Untold
 from dnsdisco.cache.cache import State
 from dnsdisco.cache.entry import Entry
 from dnsdisco.server.asking import Asked, Asker, Client, Failed, Finding, Found
-from dnsdisco.wire.constants import CNAME, EDE_NETWORK_ERROR, EDE_OTHER, RD, REFUSED, SERVFAIL
+from dnsdisco.wire.constants import EDE_NETWORK_ERROR, EDE_OTHER, RD, REFUSED, SERVFAIL
 from dnsdisco.wire.query import Query
 from dnsdisco.wire.reply import Reply, RR
+
+_TOO_MANY_ALIASES = ((EDE_OTHER, aliases.TOO_MANY),)
 
 
 class Resolver:
@@ -61,7 +63,10 @@ class Resolver:
     def _answer(self, client: Client, finding: Finding) -> None:
         query = client.query
         if isinstance(finding, Failed):
-            self._reply(client, resolver.failure_reply(finding.reasons, is_remembered=finding.is_remembered))
+            if self._asker.can_forward(query.question):
+                self._reply(client, resolver.failure_reply(finding.reasons, is_remembered=finding.is_remembered))
+            else:
+                self._reply(client, resolver.NOBODY_TO_ASK)
             return
         entry = finding.entry
         if self._asker.is_withheld(client, entry):
@@ -87,17 +92,18 @@ class Resolver:
     def _answer_from_here_on(self, client: Client, finding: Found) -> None:
         """The aliases that an upstream told, and what their target has by our own data (or where else it is to be asked for)."""
         query = client.query
-        head = self._records(finding, Want(query.qname, query.qtype))
+        head, proofs = self._records(finding, Want(query.qname, query.qtype))
         ede = (resolver.stale_reason(finding.entry),) if finding.is_stale else ()
 
         def complete(rest: Reply) -> None:
             if self._asker.is_withheld(client, finding.entry, rest.answer):
                 self._reply(client, BLOCKED)
                 return
-            answer = (*head, *rest.answer)
-            self._reply(client, replace(rest, answer=answer, is_authoritative=False, ede=(*ede, *rest.ede), depends_on=None))
+            whole = replace(rest, answer=(*head, *rest.answer), authority=(*proofs, *rest.authority), ede=(*ede, *rest.ede))
+            is_failure = rest.rcode == SERVFAIL and not rest.answer  # then nothing of it is told (RFC 2308 §7.1)
+            self._reply(client, rest if is_failure else replace(whole, is_authoritative=False, depends_on=None))
 
-        self._go_on(client, Want(finding.entry.target, query.qtype), _aliases(head), complete)
+        self._go_on(client, Want(finding.entry.target, query.qtype), aliases.count(head), complete)
 
     # a name of ours that needs others
 
@@ -108,6 +114,7 @@ class Resolver:
     def _gather(self, client: Client, gather: Gather, depth: int, done: Callable[[Reply], None]) -> None:
         outcomes: dict[Want, Outcome] = {}
         wants = gather.wants
+        depth += aliases.count(gather.draft.answer)
         timer: asyncio.TimerHandle | None = None
         is_done = False
 
@@ -123,44 +130,53 @@ class Resolver:
             if len(outcomes) == len(wants) and not is_done:
                 complete()
 
+        chained = {part.want for part in gather.parts if part.is_chain}
         for want in wants:
-            self._want(client, want, depth, partial(take, want))
+            self._want(client, want, depth, partial(take, want), is_chain=want in chained)
         if not is_done and all(part.is_glue for part in gather.parts):  # what was asked for is here: no upstream may hold it back
             timer = asyncio.get_running_loop().call_later(self._asker.limits.glue_s, complete)
 
-    def _want(self, client: Client, want: Want, depth: int, done: Callable[[Outcome], None]) -> None:
-        """*depth*: aliases on the way here."""
+    def _want(self, client: Client, want: Want, depth: int, done: Callable[[Outcome], None], *, is_chain: bool) -> None:
+        """*depth*: aliases on the way here. *is_chain*: what it has stands in the client's answer as it is, so that it is asked with the
+        client's DO and CD; else it is made into records of ours."""
         question = resolver.question_of(want)
-        if not self._asker.can_forward(question):
+        if not self._asker.can_answer(question):
             done(Untold("no upstream is configured"))
             return
-        asked = Asked(resolver.key_of_want(want), question, Question(want.name, want.qtype, dnssec_ok=False))
-        look = self._cache.look(asked.key, self._now())
-        self._asker.find(client, asked, look, partial(self._take_wanted, client, want, depth, done))
+        key = resolver.key_of(resolver.query_of(want, client.query if is_chain else None))
+        asked = Asked(key, question, Question(want.name, want.qtype, resolver.is_dnssec_ok(key)))
+        look = self._cache.look(key, self._now())
+        self._asker.find(client, asked, look, partial(self._take_wanted, client, want, depth, done, is_chain=is_chain))
 
-    def _take_wanted(self, client: Client, want: Want, depth: int, done: Callable[[Outcome], None], finding: Finding) -> None:
+    def _take_wanted(
+        self, client: Client, want: Want, depth: int, done: Callable[[Outcome], None], finding: Finding, *, is_chain: bool
+    ) -> None:
         if isinstance(finding, Failed):
             done(Untold(finding.reasons[0][1]))
             return
         entry, is_stale = finding.entry, finding.is_stale
         self._cache.statistics.stale += is_stale
-        told = self._records(finding, want)
+        told, authority = self._records(finding, want)
+        depth += aliases.count(told)
+        if depth > aliases.ALIASES_MAX:
+            done(Untold(aliases.TOO_MANY))
+            return
         if not entry.target:
-            done(Told(entry.rcode, tuple(told), is_stale))
+            done(Told(entry.rcode, tuple(told), is_stale, tuple(authority)))
             return
 
         def complete(rest: Reply) -> None:
             if rest.rcode == SERVFAIL and not rest.answer:
                 done(Untold(rest.ede[0].text if rest.ede else "an alias leads nowhere"))
             else:
-                done(Told(rest.rcode, (*told, *rest.answer), is_stale))
+                done(Told(rest.rcode, (*told, *rest.answer), is_stale, (*authority, *rest.authority)))
 
-        self._go_on(client, Want(entry.target, want.qtype), depth + _aliases(told), complete)
+        self._go_on(client, Want(entry.target, want.qtype), depth, complete, is_chain=is_chain)
 
-    def _go_on(self, client: Client, want: Want, depth: int, done: Callable[[Reply], None]) -> None:
+    def _go_on(self, client: Client, want: Want, depth: int, done: Callable[[Reply], None], *, is_chain: bool = True) -> None:
         """What stands at the end of *depth* aliases."""
-        if depth >= CHAIN_MAX:
-            done(resolver.failure_reply(((EDE_OTHER, f"more than {CHAIN_MAX} aliases in a row"),)))
+        if depth > aliases.ALIASES_MAX:
+            done(resolver.failure_reply(_TOO_MANY_ALIASES))
             return
         decision = self._decide(resolver.query_of(want))
         match decision:
@@ -169,24 +185,22 @@ class Resolver:
             case Reply():
                 done(decision)
             case Gather():
-                self._gather(client, decision, depth + 1, done)
+                self._gather(client, decision, depth + 1, done)  # a host name as an address is a step, too
             case Forward():
 
                 def complete(outcome: Outcome) -> None:
                     if isinstance(outcome, Told):
-                        done(Reply(outcome.rcode, answer=outcome.records))
+                        ede = (resolver.STALE,) if outcome.is_stale else ()
+                        done(Reply(outcome.rcode, answer=outcome.records, authority=outcome.authority, ede=ede))
                     else:
                         done(resolver.failure_reply(((EDE_NETWORK_ERROR, outcome.reason),)))
 
-                self._want(client, want, depth + 1, complete)
+                self._want(client, want, depth, complete, is_chain=is_chain)
             case _:
                 assert_never(decision)
 
-    def _records(self, finding: Found, want: Want) -> list[RR]:
+    def _records(self, finding: Found, want: Want) -> tuple[list[RR], list[RR]]:
+        """Answer and authority."""
         entry = finding.entry
         body = entry.stale_body(self._cache.limits.stale_ttl) if finding.is_stale else entry.body(self._now())
         return resolver.records(entry, want, body)
-
-
-def _aliases(records: list[RR]) -> int:
-    return sum(record.rtype == CNAME for record in records)

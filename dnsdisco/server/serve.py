@@ -65,7 +65,9 @@ class Responder:
         self._fleeting.drop()
         self._forgotten = self.forgotten
         self._asker.limits = policy.asking
-        self._asker.configure(policy.answers, policy.cache, trust_ad=policy.trust_ad, origin=policy.origin)
+        self._asker.configure(
+            policy.answers, policy.cache, trust_ad=policy.trust_ad, origin=policy.origin if policy.recursion else None
+        )
         self.policy = policy
         self.settings, self.admission = policy.answers, policy.admission
         self._recursion = policy.recursion
@@ -149,7 +151,7 @@ class Responder:
         client.send(prepared.octets(query, recursion=self._recursion, options=client.options, limit=client.limit, draw=self._draw))
 
     def _decide(self, query: Query) -> Decision:
-        return decide(query, self.catalog, self.settings, self._upstreams.can_forward)
+        return decide(query, self.catalog, self.settings, self._asker.can_answer)
 
     def _keep_denial(self, message: bytes, client: Client, reply: Reply) -> None:
         """Let the datagram loop deny names of this shape by itself, where a name with one label more than its zone is either in

@@ -71,7 +71,11 @@ class WorkerSettings(NamedTuple):
 
     def policy(self, *, recursion: bool) -> Policy:
         admission = Admission(self.allow, self.rate, self.own)
-        return Policy(self.answers, admission, recursion, self.forward.trust_ad, cache=self.cache, origin=self.forward)
+        is_off = not (
+            recursion or self.forward.upstreams or self.forward.zones
+        )  # by the configuration: nothing of others is given, kept or not
+        cache = self.cache._replace(entries=0) if is_off else self.cache
+        return Policy(self.answers, admission, recursion, self.forward.trust_ad, cache=cache, origin=self.forward)
 
 
 def _rate(plain: Mapping[str, Any], workers: int) -> RateLimits:

@@ -127,13 +127,16 @@ def errors(message: bytes) -> tuple[Ede, ...]:
 def answer_records(message: bytes) -> tuple[int, list[RR]]:
     """The rcode (with its extended bits) and the answer section, names decompressed and owners in lower case. Raises WireError."""
     found = places(message)
-    names = NameReader(message)
-    records = [
+    return rcode(message, found), records(message, found, 1, NameReader(message))
+
+
+def records(message: bytes, found: list[Place], section: int, names: NameReader) -> list[RR]:
+    """Those of one section, names decompressed and owners in lower case. *names*: of *message*. Raises WireError."""
+    return [
         RR(names.lower(place.start), place.rtype, ttl(message, place), rdata(message, place, names), place.rclass)
         for place in found
-        if place.section == 1
+        if place.section == section
     ]
-    return rcode(message, found), records
 
 
 def rdata(message: bytes, place: Place, reader: NameReader) -> bytes:

@@ -12,7 +12,7 @@ from dnsdisco.errors import WireError
 from dnsdisco.wire import edns as edns_room
 from dnsdisco.wire.constants import CD, OPCODE_MASK, QR, RD, TC
 from dnsdisco.wire.name_reader import NameReader
-from dnsdisco.wire.parse import answer_records, Place, places, rdata
+from dnsdisco.wire.parse import Place, places, rdata, records
 from dnsdisco.wire.query import HEADER_OCTETS, Query
 from dnsdisco.wire.reply import compress, Ede, RR
 
@@ -99,6 +99,8 @@ def _cut(message: bytes, query: Query, opt_octets: int, limit: int) -> bytes:
     return b"".join((message[:2], bytes((message[2] | TC >> 8, message[3])), b"\0\1", counts, message[10:12], message[12:end], opt))
 
 
-def records_of(question: bytes, counts: bytes, body: bytes) -> list[RR]:
-    """The answer section of a body that body_of() gave, decompressed."""
-    return answer_records(bytes((0, 0, QR >> 8, 0, 0, 1)) + counts + b"\0\0" + question + body)[1]
+def records_of(question: bytes, counts: bytes, body: bytes) -> tuple[list[RR], list[RR]]:
+    """The answer and the authority section of a body that body_of() gave, decompressed."""
+    message = bytes((0, 0, QR >> 8, 0, 0, 1)) + counts + b"\0\0" + question + body
+    found, names = places(message), NameReader(message)
+    return records(message, found, 1, names), records(message, found, 2, names)

@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dnsdisco.answer.resolver_reply import believe, CHAIN_MAX, Question
-from dnsdisco.cache.entry import Kind
+from dnsdisco.answer.aliases import ALIASES_MAX
+from dnsdisco.answer.resolver_reply import believe, Question, unsigned
+from dnsdisco.cache.cache import Cache
+from dnsdisco.cache.entry import Item, Kind
 from dnsdisco.errors import WireError
 from dnsdisco.wire.name import from_text
 from dnsdisco.wire.relay import records_of
@@ -145,7 +147,19 @@ def test_a_chain_that_ends_nowhere_goes_on_where_the_upstream_knows_one_zone_onl
         assert read(canned("www.example.com.", "A", answer, authority=authority), is_partial=True).item.target == b""
 
 
-@pytest.mark.parametrize("length", [1, 2, CHAIN_MAX])
+def test_an_alias_into_a_zone_of_others_ends_what_is_believed():
+    """Whatever this upstream says of the target: an address, that it does not exist, or nothing."""
+    alias, target = CHAIN.split("\n", maxsplit=1)[0], (b"web", b"example", b"net")
+    proof = ["a.example.com. 60 IN NSEC z.example.com. A RRSIG NSEC", "a.example.net. 60 IN NSEC z.example.net. A RRSIG NSEC"]
+    question = Question(from_text("www.example.com").lower(), 1, dnssec_ok=True)
+    for answer, rcode in ((CHAIN, "NOERROR"), (alias, "NXDOMAIN"), (alias, "NOERROR")):
+        message = canned("www.example.com.", "A", answer, authority="\n".join([*proof, SOA]), rcode=rcode)
+        item, _ = believe(message, question, lambda labels: labels[-2:] == target[-2:])
+        assert (item.kind, item.rcode, item.target) == (Kind.POSITIVE, 0, from_text("web.example.net"))
+        assert sections(item) == ([alias], [proof[0]])  # what proves the alias may go along
+
+
+@pytest.mark.parametrize("length", [1, 2, ALIASES_MAX])
 def test_loops_end_with_what_was_collected(length):
     names = ["www.example.com.", *(f"n{n}.example.com." for n in range(1, length))]
     lines = [f"{name} 60 IN CNAME {names[(at + 1) % length]}" for at, name in enumerate(names)]
@@ -155,12 +169,12 @@ def test_loops_end_with_what_was_collected(length):
         assert (item.kind, item.has_soa, item.target) == (Kind.NODATA, False, b"")
 
 
-@pytest.mark.parametrize("length", [CHAIN_MAX + 1, 1000])
+@pytest.mark.parametrize("length", [ALIASES_MAX + 1, 1000])
 def test_too_many_aliases_are_refused(length):
     names = ["www.example.com.", *(f"n{n}.example.com." for n in range(length))]
     lines = [f"{name} 60 IN CNAME {target}" for name, target in itertools.pairwise(names)]
-    fits = canned("www.example.com.", "A", "\n".join([*lines[:CHAIN_MAX], f"{names[CHAIN_MAX]} 60 IN A 192.0.2.1"]))
-    assert len(sections(read(fits).item)[0]) == CHAIN_MAX + 1
+    fits = canned("www.example.com.", "A", "\n".join([*lines[:ALIASES_MAX], f"{names[ALIASES_MAX]} 60 IN A 192.0.2.1"]))
+    assert len(sections(read(fits).item)[0]) == ALIASES_MAX + 1
     with pytest.raises(WireError, match="aliases"):
         read(canned("www.example.com.", "A", "\n".join([*lines, f"{names[-1]} 60 IN A 192.0.2.1"])))
     assert sections(read(canned("www.example.com.", "CNAME", "\n".join(lines)), rtype="CNAME").item, rtype="CNAME")[0] == lines[:1]
@@ -206,7 +220,7 @@ def test_with_do_signatures_and_proofs_go_along():
     assert sections(item) == (answer[:5], proofs[:2])
     assert ttls(item) == [500, 500, 500, 60, 50, 60, 60]
     item, _ = read(message)
-    assert sections(item) == ([answer[2], answer[3]], [])
+    assert sections(item) == ([answer[0], answer[2], answer[3]], [])
 
 
 def test_with_do_a_denial_is_proven():
@@ -224,6 +238,62 @@ def test_with_do_a_denial_is_proven():
     assert sections(read(message).item) == ([], [SOA])
 
 
+DNAME_CHAIN = [
+    "example.com. 500 IN DNAME example.net.",
+    signature("example.com.", "DNAME", 500),
+    "www.example.com. 500 IN CNAME www.example.net.",
+    "www.example.net. 60 IN A 192.0.2.1",
+    signature("www.example.net.", "A", 60, "example.net."),
+]
+
+
+@pytest.mark.parametrize(
+    ("rtype", "asked"),
+    [("CNAME", DNAME_CHAIN[:3]), ("ANY", DNAME_CHAIN[:3]), ("A", DNAME_CHAIN), ("AAAA", DNAME_CHAIN[:3])],
+)
+def test_an_alias_comes_with_the_dname_that_it_follows_from(rtype, asked):
+    """RFC 6672 §3.1: also where the alias itself was asked for; a validator has nothing else to check it by (§5.3.1)."""
+    message = canned("www.example.com.", rtype, "\n".join(asked))
+    assert sections(read(message, rtype=rtype, do=True).item, rtype=rtype)[0] == asked
+    plain = [line for line in asked if "RRSIG" not in line]
+    assert sections(read(message, rtype=rtype).item, rtype=rtype)[0] == plain
+    shuffled = canned("www.example.com.", rtype, "\n".join(reversed(asked)))
+    assert set(sections(read(shuffled, rtype=rtype, do=True).item, rtype=rtype)[0]) == set(asked)
+
+
+def test_dnames_in_a_row_come_along_each():
+    answer = [
+        "example.com. 500 IN DNAME example.net.",
+        "www.example.com. 500 IN CNAME www.example.net.",
+        "example.net. 400 IN DNAME example.org.",
+        "www.example.net. 400 IN CNAME www.example.org.",
+        "www.example.org. 60 IN A 192.0.2.1",
+    ]
+    assert sections(read(canned("www.example.com.", "A", "\n".join(answer))).item)[0] == answer
+
+
+def test_without_do_a_signed_answer_is_the_same_without_signatures():
+    for do in (False, True):
+        message = canned("www.example.com.", "A", "\n".join(DNAME_CHAIN), authority=signature("a.example.com.", "NSEC"))
+        entry = Cache().keep(b"\3www\7example\3com\0\0\1\0\1" + bytes((do,)), read(message, do=True).item, 0.0)
+        plain = unsigned(entry, Question(from_text("www.example.com").lower(), 1, dnssec_ok=False))
+        assert (plain.counts, plain.stale_body(30)) == (b"\0\3\0\0", plain.body(0.0).replace(bytes(4), (30).to_bytes(4, "big")))
+        shown = sections(Item(plain.kind, counts=plain.counts, body=plain.stale_body(30)))
+        assert [line.split(" ", 2)[2] for line in shown[0]] == [
+            line.split(" ", 2)[2] for line in (DNAME_CHAIN[0], *DNAME_CHAIN[2:4])
+        ]
+    denial = canned("www.example.com.", "A", authority=f"{SOA}\n{signature('example.com.', 'SOA', 900)}", rcode="NXDOMAIN")
+    entry = Cache().keep(b"\3www\7example\3com\0\0\1\0\1\1", read(denial, do=True).item, 0.0)
+    plain = unsigned(entry, Question(from_text("www.example.com").lower(), 28, dnssec_ok=False))  # of any type
+    assert (plain.kind, plain.rcode, plain.counts) == (Kind.NXDOMAIN, 3, b"\0\0\0\1")
+    alias = canned(
+        "www.example.com.", "A", "www.example.com. 300 IN CNAME web.svc.local.\n" + signature("www.example.com.", "CNAME")
+    )
+    entry = Cache().keep(b"\3www\7example\3com\0\0\1\0\1\1", read(alias, do=True).item, 0.0)
+    plain = unsigned(entry, Question(from_text("www.example.com").lower(), 1, dnssec_ok=False))
+    assert (plain.target, plain.counts) == (from_text("web.svc.local"), b"\0\1\0\0")
+
+
 def test_signatures_can_be_asked_for():
     line = signature("www.example.com.", "A")
     assert sections(read(canned("www.example.com.", "RRSIG", line), rtype="RRSIG").item, rtype="RRSIG")[0] == [line]
@@ -236,10 +306,32 @@ def test_a_dname_that_explains_nothing_stays_out():
 
 def test_a_referral_is_no_answer():
     message = canned(
-        "www.example.com.", "A", authority="com. 60 IN NS ns.example.com.", additional="ns.example.com. 60 IN A 192.0.2.1"
+        "www.example.com.",
+        "A",
+        authority="com. 60 IN NS ns.example.com.",
+        additional="ns.example.com. 60 IN A 192.0.2.1",
+        flags="QR RD",
     )
     with pytest.raises(WireError, match="referral"):
         read(message)
+
+
+@pytest.mark.parametrize(
+    "authority", ["com. 60 IN NS ns.example.com.", "www.example.com. 60 IN NS a.example.", ". 60 IN NS a.root.example."]
+)
+@pytest.mark.parametrize("answer", ["", CHAIN.split("\n", maxsplit=1)[0]])
+def test_what_looks_like_a_referral_is_no_data_from_a_resolver(authority, answer):
+    """RFC 2308 §2.2, type 3: a resolver has followed the referrals there are."""
+    additional = "ns.example.com. 60 IN A 192.0.2.1"
+    for flags in ("QR RD RA", "QR RA", "QR AA RD", "QR AA RD RA"):
+        item, _ = read(canned("www.example.com.", "A", answer, authority=authority, additional=additional, flags=flags))
+        assert (item.kind, item.rcode, item.has_soa, sections(item)) == (Kind.NODATA, 0, False, ([answer] if answer else [], []))
+    for flags in ("QR RD RA", "QR RD"):  # NXDOMAIN is one, whatever servers are named beside it (RFC 2308 §2.1)
+        message = canned("www.example.com.", "A", answer, authority=authority, additional=additional, flags=flags, rcode="NXDOMAIN")
+        item, _ = read(message)
+        assert (item.kind, item.rcode, item.has_soa, sections(item)) == (Kind.NXDOMAIN, 3, False, ([answer] if answer else [], []))
+    with_soa = canned("www.example.com.", "A", authority=f"{authority}\n{SOA}", flags="QR RD")
+    assert (read(with_soa).item.kind, sections(read(with_soa).item)) == (Kind.NODATA, ([], [SOA]))
 
 
 def test_other_rcodes_come_without_records():
@@ -279,7 +371,7 @@ def test_damage_is_refused_or_stays_in_the_chain(data):
         return
     question = from_text("www.example.com") + b"\0\1\0\1"
     chain = {from_text("www.example.com")}
-    for record in records_of(question, item.counts, item.body):
+    for record in records_of(question, item.counts, item.body)[0]:
         assert record.owner in chain or record.rtype in (39, 46)
         assert not record.owner.endswith(b"\3svc\5local\0")
         if record.rtype == 5:

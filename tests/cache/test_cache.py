@@ -69,9 +69,69 @@ def test_negative_answers_hold_as_long_as_their_soa_says(kind):
     assert ttls_in(found.body(15.0)) == [5]  # the SOA's, counted down (RFC 2308 §6); min_ttl is for positive ones
     assert look(cache, 20.0) is State.EXPIRED
     assert ttls_in(cache.keep(key(), item(kind, 10_000), 0.0).body(0.0)) == [300]
-    cache.keep(key(), item(kind, soa=False), 100.0)
-    assert look(cache, 104.9) is State.FRESH
-    assert look(cache, 105.0) is State.EXPIRED
+
+
+@pytest.mark.parametrize(("kind", "covers"), [(Kind.NODATA, False), (Kind.NXDOMAIN, True), (Kind.NXDOMAIN, False)])
+def test_a_denial_without_soa_is_given_and_not_kept(kind, covers):
+    """RFC 2308 §5: it does not say how long it holds. So it denies no other type either, and what is known of the name stays."""
+    cache = Cache()
+    address = cache.keep(key(), item(Kind.POSITIVE, 60), 0.0)
+    cache.fail(key(qtype=28), 0.5, REASONS)
+    entry = cache.keep(key(qtype=28), item(kind, *((7,) if not covers else ()), soa=False, covers=covers), 1.0)
+    assert entry.rcode == (3 if kind is Kind.NXDOMAIN else 0)
+    assert look(cache, 1.0, key(qtype=28)) is State.MISSING  # and the failure before it is over
+    assert cache.look(key(), 1.0) == (State.FRESH, address)
+    assert look(cache, 1.0, key(qtype=15)) is State.MISSING
+    cache.keep(key(), item(kind, soa=False, covers=covers), 70.0)
+    assert cache.look(key(), 70.0) == (State.EXPIRED, address)
+    assert (len(cache), cache.statistics.kept) == (1, 1)
+    denial = cache.keep(key(), item(Kind.NXDOMAIN, 60), 71.0)
+    cache.keep(key(qtype=28), item(Kind.NODATA, soa=False), 72.0)  # which does not say that the name exists
+    assert cache.look(key(qtype=28), 72.0) == (State.FRESH, denial)
+
+
+@pytest.mark.parametrize("do", [True, False])
+@pytest.mark.parametrize("kind", [Kind.POSITIVE, Kind.NODATA, Kind.NXDOMAIN])
+def test_what_was_heard_with_do_serves_without_when_nobody_answers_and_the_reverse(do, kind):
+    cache = Cache()
+    entry = cache.keep(key(do=do), item(kind, 60), 0.0)
+    assert entry.is_signed == do
+    for now in (10.0, 100.0):  # while it is fresh for the others, too
+        assert cache.look(key(do=not do), now) == (State.EXPIRED, entry)
+        assert cache.stale(key(do=not do), now) is entry
+    assert cache.fail(key(do=not do), 100.0, REASONS) is entry
+    assert cache.look(key(do=not do), 101.0) == (State.STALE, entry)
+    assert look(cache, 101.0, key(do=not do, cd=True)) is State.MISSING  # checked and not checked are two things
+    assert look(cache, 101.0, key(do=not do, qtype=15)) is (State.EXPIRED if kind is Kind.NXDOMAIN else State.MISSING)
+    assert cache.fail(key(do=not do), 60.0 + 86_400, REASONS) is None
+
+
+def test_the_nearer_one_of_two_stale_answers_unless_the_other_took_its_place():
+    cache = Cache()
+    plain = cache.keep(key(), item(Kind.POSITIVE, 60, mark=1), 0.0)
+    signed = cache.keep(key(do=True), item(Kind.POSITIVE, 60, mark=2), 30.0)
+    assert (cache.stale(key(), 100.0), cache.stale(key(do=True), 100.0)) == (plain, signed)
+    later = cache.keep(key(do=True), item(Kind.POSITIVE, 60, mark=3), 110.0)  # when the plain one had ended
+    assert (cache.stale(key(), 120.0), cache.stale(key(do=True), 120.0)) == (later, later)
+    cache.keep(key(), item(Kind.POSITIVE, 600, mark=4), 120.0)
+    denial = cache.keep(key(do=True, qtype=28), item(Kind.NXDOMAIN, 60), 130.0)
+    assert cache.look(key(), 140.0)[0] is State.FRESH
+    assert cache.stale(key(), 800.0) is denial
+
+
+def test_whether_there_is_anything_to_give():
+    cache = Cache()
+    cache.keep(key("a", do=True), item(Kind.POSITIVE, 60), 0.0)
+    cache.keep(key("b", cd=True), item(Kind.NXDOMAIN, 60), 0.0)
+    assert [cache.has_some(key(name, qtype)[:-1], 100.0) for name in "abc" for qtype in (1, 28)] == [
+        True,
+        False,
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert not cache.has_some(key("a")[:-1], 60.0 + 86_400)
 
 
 def test_nxdomain_covers_every_type_and_nodata_one():
@@ -79,7 +139,7 @@ def test_nxdomain_covers_every_type_and_nodata_one():
     cache.keep(key(), item(Kind.NXDOMAIN, 60), 0.0)
     assert look(cache, 1.0, key(qtype=28)) is State.FRESH
     assert look(cache, 1.0, key("x.www.example.com")) is State.MISSING
-    assert look(cache, 1.0, key(do=True)) is State.MISSING
+    assert look(cache, 1.0, key(do=True)) is State.EXPIRED  # to be asked for; when nobody answers, better than nothing
     assert look(cache, 1.0, key(cd=True)) is State.MISSING
     cache.keep(key(qtype=28), item(Kind.NODATA, 60), 2.0)  # it exists after all
     assert look(cache, 3.0, key(qtype=28)) is State.FRESH

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dnsdisco.answer.resolver_reply import CHAIN_MAX
+from dnsdisco.answer.aliases import ALIASES_MAX
 from dnsdisco.cache.cache import Cache
 from dnsdisco.cache.limits import CacheLimits
 from dnsdisco.config.schema import Settings
@@ -42,7 +42,7 @@ def test_the_example_is_the_default_and_reaches_the_worker():
 
 
 def test_numbers_in_words():
-    assert CHAIN_MAX == 8
-    assert "at most eight" in PAGE
+    assert ALIASES_MAX == 16
+    assert "at most sixteen" in PAGE
     assert CacheLimits().prefetch_hits == 3
     assert "more than three times" in PAGE

@@ -30,7 +30,7 @@ class AgainstDictionaries(RuleBasedStateMachine):
         self.cache = Cache(self.limits)
         self.now = 0.0
         self.mark = 0
-        self.answers = {}  # (name, type, do) → [mark, ttls, stored, end, hits, refreshed, negative]
+        self.answers = {}  # (name, type, do) → [mark, ttls, stored, end, hits, refreshed, negative, nxdomain]
         self.denials = {}  # (name, do) → the same
         self.failures = {}  # (name, type, do) → (until, delay)
 
@@ -50,12 +50,14 @@ class AgainstDictionaries(RuleBasedStateMachine):
             lasts = min(ttls)
         else:
             ttls = [min(ttl, limits.negative_max_ttl) for ttl in ttls]
-            lasts = min(ttls) if soa else min(*ttls, 5)
+            lasts = min(ttls)
         assert ttls_in(entry.body(self.now)) == ttls
         if kind is Kind.OTHER:
             return
-        known = [self.mark, ttls, self.now, self.now + lasts, 0, False, kind is not Kind.POSITIVE]
+        known = [self.mark, ttls, self.now, self.now + lasts, 0, False, kind is not Kind.POSITIVE, kind is Kind.NXDOMAIN]
         self.failures.pop((name, qtype, do), None)
+        if kind is not Kind.POSITIVE and not soa:
+            return
         if covers:
             self.denials[name, do] = known
             self.answers.pop((name, qtype, do), None)
@@ -78,6 +80,13 @@ class AgainstDictionaries(RuleBasedStateMachine):
         self.failures[name, qtype, do] = (self.now + delay, delay)
 
     def _stale(self, name, qtype, do):
+        """The nearer one, or the one with the other DO: where there is none, or where that one came in its place."""
+        known, other = self._old(name, qtype, do), self._old(name, qtype, not do)
+        if known and other:
+            return other if other[2] >= (known[2] if other[7] else known[3]) else known
+        return known or other
+
+    def _old(self, name, qtype, do):
         known = self.denials.get((name, do)) or self.answers.get((name, qtype, do))
         return known if known and self.now < known[3] + self.limits.serve_stale else None
 

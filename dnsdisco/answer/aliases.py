@@ -1,0 +1,16 @@
+"""How many aliases one name may lead through, whoever tells of them: our zones, an upstream, or several of them one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dnsdisco.wire.constants import CNAME
+from dnsdisco.wire.reply import RR
+
+ALIASES_MAX = 16  # Unbound follows 11, dnsmasq answers 12; names in use need three or four
+TOO_MANY = f"more than {ALIASES_MAX} aliases in a row"
+
+
+def count(records: Iterable[RR]) -> int:
+    """The aliases among *records*."""
+    return sum(record.rtype == CNAME for record in records)
