@@ -41,6 +41,7 @@ server:
   access-control: 127.0.0.0/8 allow
   module-config: "iterator"
   local-zone: "example.test." static
+  local-data: "example.test. 60 SOA ns.example.test. root.example.test. 1 2 3 4 60"
   local-data: "www.example.test. 60 A 192.0.2.1"
   {records.replace("local-data", "  local-data").strip()}
   local-zone: "beyond.test." nodefault

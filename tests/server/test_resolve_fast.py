@@ -150,7 +150,9 @@ def test_what_the_cache_has_learned_anew_is_given_from_the_next_moment_on(server
     for _ in range(5):
         server.ask()
     key = make_key(b"\3www\7example\3com\0", b"\0\1\0\1", dnssec_ok=False, checking_disabled=False)
-    server.call(server.responder._asker.cache.keep, key, Item(Kind.NXDOMAIN, rcode=3, covers_name=True), server.answers.now)
+    server.call(
+        server.responder._asker.cache.keep, key, Item(Kind.NXDOMAIN, rcode=3, has_soa=True, covers_name=True), server.answers.now
+    )
     server.call(server.responder.tick)
     assert server.ask().rcode() == dns.rcode.NXDOMAIN
 
@@ -205,10 +207,11 @@ def test_busy_names_are_still_asked_for_before_their_end(server):
 
 def test_so_many_and_no_more():
     """On a socket whose loop does not read the table, too: nothing piles up there."""
-    answers = Answers(upstreams=CannedUpstreams({("*", "A"): ""}))
+    names = [f"n{number}.example.com." for number in range(ENTRIES_MAX + 50)]
+    answers = Answers(upstreams=CannedUpstreams({(name, "A"): f"{name} 60 IN A 192.0.2.1" for name in names}))
     kept = answers.responder._fleeting._kept
-    for number in range(ENTRIES_MAX + 50):
-        query = dns.message.make_query(f"n{number}.example.com", "A", use_edns=0).to_wire()
+    for name in names:
+        query = dns.message.make_query(name, "A", use_edns=0).to_wire()
         for _ in range(4):
             answers.send(query)
     assert len(kept) == ENTRIES_MAX == len(answers.responder.table.exact)
