@@ -146,6 +146,7 @@ AnyProvider = Annotated[
 class Forward(_Section):
     upstreams: v.Upstreams = ("/etc/resolv.conf",)
     zones: dict[v.Domain, v.Upstreams] = Field(default_factory=dict)
+    policy: Annotated[str, v.word("order", "fastest")] = "order"
     trust_ad: v.Truth = False
     rebind_protection: v.Truth = False
     rebind_allowed: tuple[v.Domain, ...] = ()

@@ -8,8 +8,8 @@ The rules (docs/forwarding.md says them for users):
 - Every question goes out from a fresh connected UDP socket with an id from the system's CSPRNG. What comes back and does not match is
   counted and waited past. Whatever casts doubt on the path (a wrong id, a changed case, records that cannot be read) is settled over
   TCP, where nobody can guess.
-- Upstreams are asked in the order they were written, those that are known to be dead last. One that does not answer in time is not
-  waited for: the next is asked as well, and the first good reply wins.
+- Upstreams are asked in the order they were written, those that are known to be silent last (`pulse.py`). Where one does not answer in
+  time, the next is asked as well: its answer is used, its denial only when the better-placed one has had its time.
 - Every question ends within `ForwardLimits.deadline_s`, and at most `pending` questions are on their way.
 - Nobody waits on a loop: equal questions share one exchange, so a question that comes back to us asks nothing anew; and an upstream that
   leads back to us is found by asking it for a name that only we can know, and left out (`loops.py`).

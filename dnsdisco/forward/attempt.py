@@ -33,6 +33,7 @@ class Attempt:
     __slots__ = ("asked_at", "context", "doubts", "exchange", "has_edns", "is_late", "upstream")
 
     is_stream = False
+    repeats = 0
 
     def __init__(self, exchange: Asking, upstream: Upstream, context: Context, *, has_edns: bool, doubts: int = 0) -> None:
         self.exchange = exchange
@@ -57,18 +58,20 @@ class Attempt:
 
 
 class UdpAttempt(Attempt):
-    __slots__ = ("_message_id", "_query", "_question", "_sock", "_wrong_replies")
+    __slots__ = ("_is_mixed", "_message_id", "_query", "_question", "_sock", "_wrong_replies", "repeats")
 
     def start(self) -> None:
         exchange, context = self.exchange, self.context
         self._message_id = context.random_id()
         self._question = exchange.question
-        if self.upstream.mixes_case(self.asked_at):
+        self._is_mixed = self.upstream.is_case_random and self.upstream.mixes_case(self.asked_at)
+        if self._is_mixed:
             self._question = mixed_case(exchange.question, int.from_bytes(os.urandom(NAME_OCTETS_MAX // 8 + 1), "big"))
         self._query = self._message_id.to_bytes(2, "big") + query_tail(
             self._question, exchange.flags, dnssec_ok=exchange.dnssec_ok, has_edns=self.has_edns
         )
         self._wrong_replies = 0
+        self.repeats = 0
         self._sock: socket.SocketType | None = None
         # SocketType is what socket.socket wraps: without the wrapper it costs half.
         sock = socket.SocketType(self.upstream.family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
@@ -89,6 +92,7 @@ class UdpAttempt(Attempt):
         statistics = self.context.statistics
         statistics.sent_udp += 1
         statistics.repeats += 1
+        self.repeats += 1
         try:
             self._sock.send(self._query)
         except OSError as error:
@@ -112,7 +116,7 @@ class UdpAttempt(Attempt):
             except OSError as error:  # an ICMP error: nobody listens there, or no way leads there
                 self.exchange.on_failure(self, "refused", error.strerror or str(error))
                 return
-            verdict = judge(reply, self._message_id, self._question)
+            verdict = judge(reply, self._message_id, self._question, is_mixed=self._is_mixed)
             if verdict is Verdict.WRONG:
                 statistics.wrong_replies += 1
                 self._wrong_replies += 1

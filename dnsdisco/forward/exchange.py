@@ -3,12 +3,12 @@
 Pure decisions on top of `attempt`: an attempt tells what came, a timer tells that nothing came; the first usable reply ends it all.
 
     reply                               what follows
-    usable                              done
-    SERVFAIL, REFUSED, NOTIMP           the next upstream, at once
-    FORMERR                             the same upstream without EDNS; again FORMERR: the next
+    usable                              done; a denial, while a better-placed upstream may still answer: it is held until then
+    SERVFAIL, REFUSED, a referral       the next upstream, at once
+    FORMERR, NOTIMP, BADVERS            the same upstream without EDNS; again: the next
     TC                                  the same upstream over TCP
     wrong id, case, unreadable          the same upstream over TCP; without TCP: a fresh socket; too often: the next
-    nothing in time                     the next upstream as well; all asked: repeat the datagrams, on the same sockets
+    nothing in time                     the next upstream as well; all asked: repeat the datagrams, on the same sockets; in vain: once without EDNS
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from collections.abc import Callable, Sequence
 from dnsdisco.errors import UpstreamError
 from dnsdisco.forward.attempt import Attempt, kind_of, UdpAttempt
 from dnsdisco.forward.context import Context
-from dnsdisco.forward.message import end_of_records, rcode_text, Verdict
+from dnsdisco.forward.message import end_of_records, is_denial, rcode_text, Verdict
 from dnsdisco.forward.upstream import Upstream
-from dnsdisco.wire.constants import REFUSED
 from dnsdisco.wire.query import HEADER_OCTETS
 
 Result = bytes | UpstreamError
 
+PLAIN_REPEAT = 2  # with this repeat the question is asked without EDNS, too
 TIMER_SLACK_S = 0.002  # the event loop may wake a timer this much early
 _OURS = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))  # what we lack says nothing about the upstream
 _TELLING = (
@@ -39,16 +39,23 @@ _TELLING = (
 
 
 class Exchange:
-    """`begin()` once; then `done(exchange, result)` is called exactly once, perhaps before begin() returns."""
+    """`begin()` once; then `done(exchange, result)` is called exactly once, perhaps before begin() returns.
+
+    *upstreams*: whom to ask, the best-placed first. *is_ordered*: a later one's denial counts only when the better-placed have nothing to say.
+    """
 
     __slots__ = (
         "_context",
         "_deadline",
         "_done",
         "_failure",
+        "_held",
+        "_is_ordered",
+        "_lame",
         "_open",
+        "_tried",
         "_turns",
-        "_untried",
+        "_upstreams",
         "begun_at",
         "dnssec_ok",
         "flags",
@@ -65,11 +72,16 @@ class Exchange:
         upstreams: Sequence[Upstream],
         context: Context,
         done: Callable[[Exchange, Result], None],
+        is_ordered: bool = False,  # noqa: FBT001, FBT002  # the hot path: by position
     ) -> None:
         self.question = question
         self.flags = flags
         self.dnssec_ok = dnssec_ok
-        self._untried = list(reversed(upstreams))
+        self._upstreams = upstreams
+        self._tried = 0  # of these, from the first one on
+        self._is_ordered = is_ordered
+        self._held = b""  # the best-placed denial so far, while better-placed upstreams may still answer
+        self._lame = b""  # a reply that is better than none
         self._context = context
         self._done: Callable[[Exchange, Result], None] | None = done
         self._open: list[Attempt] = []
@@ -97,21 +109,25 @@ class Exchange:
             self._note_edns(attempt, now)
             if not attempt.is_stream:
                 upstream.kept_case()
-            self._finish(self._as_asked(reply, is_overlong=verdict is Verdict.OVERLONG))
-        elif verdict is Verdict.UNHELPFUL:
+            usable = self._as_asked(reply, is_overlong=verdict is Verdict.OVERLONG)
+            if len(self._open) > 1 and self._is_ordered and self._must_wait(attempt, usable):
+                return
+            self._finish(usable)
+        elif verdict is Verdict.UNHELPFUL or verdict is Verdict.LAME:
             statistics.unhelpful += 1
-            if reply[3] & 15 == REFUSED:
-                upstream.failed(attempt.asked_at, now, "REFUSED")  # it may be there for others; for us it is not
-            else:
-                upstream.replied(now)
-                self._note_edns(attempt, now)
-            self.on_failure(attempt, "rcode", rcode_text(reply), reply)
-        elif verdict is Verdict.FORMERR and attempt.has_edns:
-            statistics.without_edns += 1
-            self._replace(attempt, has_edns=False, is_stream=attempt.is_stream)
-        elif verdict is Verdict.FORMERR:
             upstream.replied(now)
-            self.on_failure(attempt, "rcode", "FORMERR", reply)
+            self._note_edns(attempt, now)
+            is_lame = verdict is Verdict.LAME
+            if is_lame:
+                self._lame = self._as_asked(reply, is_overlong=True)
+            self.on_failure(attempt, "rcode", "a referral" if is_lame else rcode_text(reply), reply)
+        elif verdict is Verdict.REJECTED and attempt.has_edns:
+            statistics.without_edns += 1
+            upstream.replied(now)
+            self._replace(attempt, has_edns=False, is_stream=attempt.is_stream)
+        elif verdict is Verdict.REJECTED:
+            upstream.replied(now)
+            self.on_failure(attempt, "rcode", rcode_text(reply), reply)
         elif attempt.is_stream:
             self.on_failure(attempt, "malformed", f"{verdict.name.lower()} reply over TCP")
         elif verdict is Verdict.TRUNCATED:
@@ -141,10 +157,12 @@ class Exchange:
             again = UdpAttempt(self, attempt.upstream, self._context, has_edns=attempt.has_edns, doubts=attempt.doubts)
             if self._start(again):
                 return
-        if kind != "rcode":
-            attempt.upstream.failed(attempt.asked_at, self._context.now(), reason)
+        if kind == "timeout":
+            self._context.suspect(attempt.upstream, self.question)
+        elif kind != "rcode":
+            attempt.upstream.failed(attempt.asked_at, reason)
         self._note_failure(attempt.upstream, kind, reason, reply)
-        if self._untried:
+        if self._tried < len(self._upstreams):
             self._take_turn()
         elif not self._open:
             self._fail()
@@ -155,9 +173,11 @@ class Exchange:
         """Ask the next upstream; when all have been asked, repeat. Then wait as long as is right for whom was asked."""
         context = self._context
         gap_s = context.limits.repeat_s
-        if self._untried:
-            while self._untried:
-                upstream = self._untried.pop()
+        upstreams = self._upstreams
+        if self._tried < len(upstreams):
+            while self._tried < len(upstreams):
+                upstream = upstreams[self._tried]
+                self._tried += 1
                 if self._start(kind_of(upstream)(self, upstream, context, has_edns=upstream.knows_edns(context.now()))):
                     gap_s = upstream.health.patience_s()
                     break
@@ -168,15 +188,38 @@ class Exchange:
         if not self._open:
             self._fail()
             return
-        context.ticker.set(self, min(gap_s, self._deadline - context.now()))
+        until = self.begun_at + context.limits.precedence_s if self._held else self._deadline
+        context.ticker.set(self, min(gap_s, until - context.now()))
 
     def _repeat(self) -> None:
-        """One datagram in each turn, each upstream in its turn: the path may have lost it."""
+        """One datagram in each turn, each upstream in its turn: the path may have lost it. The second time, without EDNS as well: some path loses
+        every datagram that has it."""
         for _ in range(len(self._open)):
             attempt = self._open[self._turns % len(self._open)]
             self._turns += 1
             if attempt.repeat():
+                if attempt.has_edns and attempt.repeats == PLAIN_REPEAT and attempt in self._open:
+                    self._context.statistics.without_edns += 1
+                    self._start(UdpAttempt(self, attempt.upstream, self._context, has_edns=False, doubts=attempt.doubts))
                 return
+
+    def _must_wait(self, attempt: Attempt, usable: bytes) -> bool:
+        """Whether *usable*, of *attempt*, is a denial that a better-placed upstream may contradict; then it is held, and only those are waited for."""
+        places = {upstream: place for place, upstream in enumerate(self._upstreams)}
+        own = places[attempt.upstream]
+        better = [each for each in self._open if places[each.upstream] < own]
+        if not any(not each.upstream.health.is_silent for each in better) or not is_denial(usable, self.question):
+            return False
+        if self._context.now() >= self.begun_at + self._context.limits.precedence_s - TIMER_SLACK_S:
+            return False
+        self._context.statistics.denials_held += 1
+        self._held = usable
+        self._tried = len(self._upstreams)  # what is behind this one has no word any more
+        for each in self._open:
+            if each not in better:
+                each.close()
+        self._open[:] = better
+        return True
 
     def on_time(self) -> None:
         now = self._context.now()
@@ -184,14 +227,19 @@ class Exchange:
         late_s = min(limits.patience_dead_s, limits.patience_min_s) - TIMER_SLACK_S
         for attempt in self._open:
             if not attempt.is_late and now - attempt.asked_at >= late_s:
-                attempt.is_late = True  # counted once, however often it is repeated: one slow name is not a dead upstream
-                attempt.upstream.failed(attempt.asked_at, now, "no reply in time")
+                attempt.is_late = True  # told once, however often it is repeated
                 self._context.suspect(attempt.upstream, self.question)
+        if self._held and (
+            now >= self.begun_at + limits.precedence_s - TIMER_SLACK_S
+            or all(attempt.upstream.health.is_silent for attempt in self._open)
+        ):
+            self._fail()
+            return
         if now >= self._deadline - TIMER_SLACK_S:
             self._context.statistics.deadline += 1
             self._fail()
             return
-        if self._untried:
+        if self._tried < len(self._upstreams):
             self._context.statistics.hedged += 1
         self._take_turn()
 
@@ -203,7 +251,7 @@ class Exchange:
             if error.errno is None or error.errno in _OURS:
                 self._context.statistics.local_errors += 1
             else:
-                attempt.upstream.failed(attempt.asked_at, self._context.now(), reason)
+                attempt.upstream.failed(attempt.asked_at, reason)
             self._note_failure(attempt.upstream, "refused", reason)
             return False
         self._open.append(attempt)
@@ -226,7 +274,12 @@ class Exchange:
     # the end
 
     def _fail(self) -> None:
-        self._finish(self._failure or UpstreamError("upstreams", "timeout", "none of them answered in time"))
+        """Nothing better will come than what there is."""
+        if self._held:
+            self._context.statistics.denials_believed += 1
+        self._finish(
+            self._held or self._lame or self._failure or UpstreamError("upstreams", "timeout", "none of them answered in time")
+        )
 
     def _finish(self, result: Result) -> None:
         done, self._done = self._done, None
@@ -236,7 +289,7 @@ class Exchange:
         for attempt in self._open:
             attempt.close()
         self._open.clear()
-        self._untried.clear()
+        self._tried = len(self._upstreams)
         done(self, result)
 
     def _note_failure(self, upstream: Upstream, kind: str, reason: str, reply: bytes = b"") -> None:

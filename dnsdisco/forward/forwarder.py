@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from dnsdisco.errors import UpstreamError
 from dnsdisco.forward.context import Context
 from dnsdisco.forward.exchange import Exchange, Result
-from dnsdisco.forward.health import SLOW_S
 from dnsdisco.forward.line import Line
 from dnsdisco.forward.loops import Loops
 from dnsdisco.forward.message import folded, SENT_FLAGS
 from dnsdisco.forward.poller import Poller
+from dnsdisco.forward.pulse import Pulse
 from dnsdisco.forward.settings import ForwardLimits, ForwardSettings
 from dnsdisco.forward.sources import Sources
 from dnsdisco.forward.statistics import Statistics
@@ -23,8 +23,6 @@ from dnsdisco.forward.ticker import Ticker
 from dnsdisco.forward.upstream import Upstream
 
 log = logging.getLogger("dnsdisco.forward")
-
-ROOT_NS = b"\0\0\2\0\1"  # `. NS`: what a probe asks, for every resolver has it at hand
 
 Waiter = Callable[[Result], None]
 _Key = tuple[bytes, int, bool]
@@ -72,7 +70,7 @@ class Forwarder:
         self._pending: dict[_Key, tuple[Exchange, list[Waiter]]] = {}
         self._hurried: dict[_Key, Exchange] = {}  # of these: begun when `pending_slow` were on their way, the oldest first
         self._forlorn = 0  # of these: begun when every upstream was dead
-        self._probes: set[Exchange] = set()
+        self._pulse: Pulse | None = None
         self._watch_timer: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
@@ -83,6 +81,7 @@ class Forwarder:
         )
         self._sources = Sources(self._context, self._own)
         self._line = Line(loop)
+        self._pulse = Pulse(self._context)
         if self._secret:
             self._loops = Loops(self._context, self._secret)
         self.apply(self._settings)
@@ -94,8 +93,8 @@ class Forwarder:
             self._watch_timer.cancel()
         for exchange, _ in tuple(self._pending.values()):
             exchange.abandon(UpstreamError("upstreams", "closed", "shutting down"))
-        for exchange in tuple(self._probes):
-            exchange.abandon(UpstreamError("upstreams", "closed", "shutting down"))
+        if self._pulse is not None:
+            self._pulse.close()
         if self._loops is not None:
             self._loops.close()
         if self._sources is not None:
@@ -112,7 +111,7 @@ class Forwarder:
         self._settings = settings
         if self._sources is not None:
             self._sources.apply(settings)
-            self._look_for_loops()
+            self._upstreams_changed()
 
     # what may be asked
 
@@ -177,7 +176,7 @@ class Forwarder:
             reason = "they lead back to this server" if route.upstreams else "none can be used"
             waiter(UpstreamError("upstreams", "disabled", reason))
             return
-        is_forlorn = upstreams[0].health.is_dead
+        is_forlorn = upstreams[0].health.is_silent
         if is_forlorn and self._forlorn >= self.limits.pending_dead:
             self.statistics.shed += 1
             self.statistics.shed_dead += 1
@@ -200,7 +199,7 @@ class Forwarder:
             for each in waiters:
                 each(result)
 
-        exchange = Exchange(question, flags, dnssec_ok, upstreams, self._context, done)
+        exchange = Exchange(question, flags, dnssec_ok, upstreams, self._context, done, self._settings.policy == "order")
         exchange.is_forlorn = is_forlorn
         self._forlorn += is_forlorn
         if len(self._pending) >= self.limits.pending_slow:
@@ -223,34 +222,31 @@ class Forwarder:
         return True
 
     def _ranked(self, upstreams: Sequence[Upstream]) -> Sequence[Upstream]:
-        """As written, but the slow behind the quick and the dead last; one that lost its place is tried on the side now and then."""
+        """Who goes first: as written, the silent last; or, where they are equal, the quickest first, one that was not measured lately on the side."""
         if len(upstreams) < 2:
             return upstreams
-        times = [upstream.health.smoothed_s for upstream in upstreams if not upstream.health.is_dead]
-        quickest_s = min(times, default=0.0) or SLOW_S  # one without a measure yet is taken for quick
-        ranks = [upstream.health.rank(quickest_s) for upstream in upstreams]
-        if not any(ranks):
-            return upstreams
-        now = self._now()
-        for upstream, rank in zip(upstreams, ranks, strict=True):
-            if rank and upstream.health.take_probe(now):
-                self._probe(upstream)
-        order = sorted(range(len(upstreams)), key=ranks.__getitem__)  # stable: within a rank as written
-        return [upstreams[at] for at in order]
+        if self._settings.policy == "fastest":
+            stale_at = self._now() - self.limits.measure_s
+            for upstream in upstreams:
+                if upstream.health.measured_at < stale_at and self._pulse is not None:
+                    self._pulse.look_at(upstream)
+            return sorted(upstreams, key=lambda upstream: (upstream.health.is_dead, upstream.health.smoothed_s))
+        for upstream in upstreams:
+            if upstream.health.is_silent:
+                return sorted(upstreams, key=lambda upstream: upstream.health.is_silent)  # stable: else as written
+        return upstreams
 
-    def _probe(self, upstream: Upstream) -> None:
-        """Ask it something on our own account: no client should have to wait for the answer."""
-        assert self._context is not None
-        self.statistics.probes += 1
-        exchange = Exchange(ROOT_NS, 0x0100, False, (upstream,), self._context, lambda over, _: self._probes.discard(over))
-        self._probes.add(exchange)
-        exchange.begin()
-
-    def _look_for_loops(self) -> None:
-        if self._loops is not None and self._sources is not None:
+    def _upstreams_changed(self) -> None:
+        if self._sources is None:
+            return
+        if self._loops is not None:
             self._loops.watch(self._sources.routes)
+        if self._pulse is not None:
+            self._pulse.keep(self._sources.upstreams())
 
     def _suspect(self, upstream: Upstream, question: bytes) -> None:
+        if self._pulse is not None:
+            self._pulse.look_at(upstream)
         if self._loops is not None and self._sources is not None:
             self._loops.suspect(upstream, self._sources.routes.find(question).zone)
 
@@ -258,5 +254,5 @@ class Forwarder:
         assert self._context is not None
         assert self._sources is not None
         if self._sources.look():
-            self._look_for_loops()
+            self._upstreams_changed()
         self._watch_timer = self._context.loop.call_later(self.limits.watch_s, self._watch)

@@ -14,7 +14,10 @@ SENT_FLAGS = RD | AD | CD  # what of a client's header goes upstream; the rest h
 PADDED_OCTETS = 128  # an encrypted query is padded to a multiple of this (RFC 8467 §4.1)
 
 _OPT = {dnssec_ok: opt_record(dnssec_ok=dnssec_ok) for dnssec_ok in (False, True)}
-_UNHELPFUL = frozenset((SERVFAIL, NOTIMP, REFUSED))  # another upstream may know better
+_UNHELPFUL = frozenset((SERVFAIL, REFUSED))  # another upstream may know better
+_REJECTING = frozenset((FORMERR, NOTIMP))  # perhaps of EDNS (RFC 6891 §7)
+_ANY = b"\0\xff"
+_OPT_HEAD = b"\0\0\x29"  # the root's OPT record
 
 
 class Verdict(Enum):
@@ -22,12 +25,15 @@ class Verdict(Enum):
 
     USABLE = auto()
     OVERLONG = auto()  # usable, with octets after its last record, which are to be cut off
-    UNHELPFUL = auto()  # SERVFAIL, REFUSED or NOTIMP to our question
-    FORMERR = auto()  # to our question, or to nothing but our id: an upstream from before EDNS (RFC 6891 §7)
+    UNHELPFUL = auto()  # SERVFAIL or REFUSED to our question
+    LAME = auto()  # no answer, of one who is neither an authority nor a resolver: a referral, or nothing at all
+    REJECTED = (
+        auto()
+    )  # FORMERR, NOTIMP or BADVERS to our question, or to nothing but our id: perhaps it does not take EDNS (RFC 6891 §7)
     TRUNCATED = auto()
     WRONG = auto()  # not a reply to us: passed over
     NEAR_MISS = auto()  # a reply with a wrong id: somebody may be guessing (RFC 5452 §9)
-    OTHER_CASE = auto()  # our id and our question, but for the case of the name: ask where nobody can forge
+    OTHER_CASE = auto()  # our id and our question, but for the case of the name, which was chance: ask where nobody can forge
     DOUBTFUL = auto()  # our id, but no question, or records that cannot be read: the same
 
 
@@ -42,10 +48,11 @@ def query_tail(question: bytes, flags: int, *, dnssec_ok: bool, has_edns: bool =
     return head + question + opt_record(option(PADDING, bytes(-octets % PADDED_OCTETS)), dnssec_ok=dnssec_ok)
 
 
-def judge(reply: bytes, message_id: int, question: bytes, *, is_stream: bool = False) -> Verdict:
+def judge(reply: bytes, message_id: int, question: bytes, *, is_stream: bool = False, is_mixed: bool = False) -> Verdict:
     """Compare *reply* with what was asked: QR, opcode, id, and the whole question, octet by octet.
 
-    On a stream the case of the name may differ: there the path is proven by the connection. Linear in the octets of *reply*.
+    The case of the name counts only where it *is_mixed* by chance: some servers write every name in small letters. Linear in the octets
+    of *reply*.
     """
     if len(reply) < HEADER_OCTETS or reply[2] & 0xF8 != 0x80:  # QR=1, opcode QUERY
         return Verdict.WRONG
@@ -54,27 +61,53 @@ def judge(reply: bytes, message_id: int, question: bytes, *, is_stream: bool = F
     rcode = reply[3] & 15
     end = HEADER_OCTETS + len(question)
     if reply[4:6] != b"\0\1":
-        if reply[4:6] != b"\0\0" or len(reply) > HEADER_OCTETS + len(_OPT[False]) or not (rcode in _UNHELPFUL or rcode == FORMERR):
+        if (
+            reply[4:6] != b"\0\0"
+            or len(reply) > HEADER_OCTETS + len(_OPT[False])
+            or not (rcode in _UNHELPFUL or rcode in _REJECTING)
+        ):
             return Verdict.WRONG
-        if rcode == FORMERR:
-            return Verdict.FORMERR
+        if rcode in _REJECTING:
+            return Verdict.REJECTED
         return Verdict.UNHELPFUL if is_stream else Verdict.DOUBTFUL
     asked = reply[HEADER_OCTETS:end]
     if asked != question:
         if not is_same_question(asked, question):
             return Verdict.WRONG
-        if not is_stream:
+        if is_mixed:
             return Verdict.OTHER_CASE
     if reply[2] & 2:
         return Verdict.TRUNCATED
     if rcode in _UNHELPFUL:
         return Verdict.UNHELPFUL
-    if rcode == FORMERR:
-        return Verdict.FORMERR
+    if rcode in _REJECTING or (not rcode and is_badvers(reply, end)):
+        return Verdict.REJECTED
     end = end_of_records(reply, end)
     if not end:
         return Verdict.DOUBTFUL
+    if not (rcode or reply[3] & 0x80 or reply[2] & 4 or reply[6] or reply[7]):
+        return Verdict.LAME
     return Verdict.USABLE if end == len(reply) else Verdict.OVERLONG
+
+
+def is_badvers(reply: bytes, end: int) -> bool:
+    """Nothing but an OPT record behind the question, which *end*s there, and rcode 16 in it (RFC 6891 §6.1.3)."""
+    return reply[6:12] == b"\0\0\0\0\0\1" and reply[end : end + 3] == _OPT_HEAD and reply[end + 5 : end + 6] == b"\1"
+
+
+def is_denial(reply: bytes, question: bytes) -> bool:
+    """A usable *reply* that has no record of the type asked: NXDOMAIN, NODATA, an alias without an end. Linear in its octets."""
+    if reply[3] & 15:
+        return True
+    at = HEADER_OCTETS + len(question)
+    for _ in range(reply[6] << 8 | reply[7]):
+        while 0 < (length := reply[at]) < 0x40:
+            at += 1 + length
+        at += 2 if length else 1
+        if reply[at : at + 2] == question[-4:-2] or question[-4:-2] == _ANY:
+            return False
+        at += 10 + (reply[at + 8] << 8 | reply[at + 9])
+    return True
 
 
 def folded(question: bytes) -> bytes:
@@ -129,5 +162,5 @@ def end_of_records(message: bytes, at: int) -> int:
 
 
 def rcode_text(reply: bytes) -> str:
-    """The rcode of a reply, for a log line."""
-    return rcode_to_text(reply[3] & 15)
+    """The rcode of a reply that was no help, for a log line."""
+    return rcode_to_text(reply[3] & 15 or 16)

@@ -7,12 +7,16 @@ from typing import Any, NamedTuple
 
 
 class ForwardSettings(NamedTuple):
-    """`zones`: (zone, its upstreams); a zone without upstreams is never forwarded. `trust_ad` is for whoever relays the reply."""
+    """`zones`: (zone, its upstreams); a zone without upstreams is never forwarded. `trust_ad` is for whoever relays the reply.
+
+    `policy`: "order", the first upstream that is there has the word; or "fastest", they are equal.
+    """
 
     upstreams: tuple[str, ...] = ()
     zones: tuple[tuple[str, tuple[str, ...]], ...] = ()
     trust_ad: bool = False
     case_randomisation: bool = False
+    policy: str = "order"
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> ForwardSettings:
@@ -22,6 +26,7 @@ class ForwardSettings(NamedTuple):
             zones=tuple((zone, tuple(upstreams or ())) for zone, upstreams in (plain.get("zones") or {}).items()),
             trust_ad=bool(plain.get("trust_ad", False)),
             case_randomisation=bool(plain.get("case_randomisation", False)),
+            policy=str(plain.get("policy") or "order"),
         )
 
 
@@ -32,7 +37,10 @@ class ForwardLimits(NamedTuple):
     patience_min_s: float = 0.4  # an upstream gets at least this long before the next is asked as well …
     patience_max_s: float = 0.8  # … and at most this long, however slow it usually is
     patience_unknown_s: float = 0.6  # for one that has never answered yet
-    patience_dead_s: float = 0.2  # one that is known to be dead is asked only when nothing else is left
+    patience_dead_s: float = 0.2  # one that is known to be silent is asked only when nothing else is left
+    precedence_s: float = (
+        1.6  # a better-placed upstream has this long to contradict a later one's denial; the client needs the rest
+    )
     repeat_s: float = 0.4  # between repeats, when every upstream has been asked and none has answered
     pending: int = 1024  # different questions on their way; more are shed. dnsmasq has 150, Unbound 2048 a thread
     pending_slow: int = 512  # of these: may take until the deadline. Those begun while so many were on their way …
@@ -40,9 +48,10 @@ class ForwardLimits(NamedTuple):
     pending_dead: int = 64  # on their way to upstreams that are all dead: enough to notice when one is back
     wrong_replies: int = 100  # on one socket; then somebody is flooding it, and TCP is asked instead
     doubts: int = 3  # times that one question goes to TCP for doubt at one upstream, before that one has failed
-    failures: int = 3  # in a row without any reply, and an upstream counts as dead
-    probe_s: float = 1.0  # until a dead upstream is tried again, doubling …
-    probe_max_s: float = 30.0  # … up to this
+    failures: int = 3  # in a row that failed at once, and an upstream counts as dead
+    silence_s: float = 1.1  # one that says nothing for so long, to a question of ours that is repeated, is asked last
+    retry_s: float = 1.0  # until a dead upstream is tried again
+    measure_s: float = 10.0  # `policy: fastest`: one that was not asked for this long is measured anew
     stream_pipeline: int = 256  # questions on one connection at once
     streams: int = 4  # connections to one upstream: together as many questions as may be pending
     stream_idle_s: float = 10.0  # what we give our own clients; RFC 7766 §6.2.3 asks for a few seconds

@@ -15,14 +15,18 @@ class Statistics:
     sent_stream: int = 0  # questions sent over TCP or TLS
     repeats: int = 0
     hedged: int = 0  # times the next upstream was asked because one was late
+    denials_held: int = 0  # denials of a later upstream that waited for a better-placed one
+    denials_believed: int = (
+        0  # of these: sent to the client, for the better-placed one said nothing (ForwardLimits.precedence_s) or failed
+    )
     wrong_replies: int = 0  # passed over: not to our question
     near_misses: int = 0  # replies with a wrong id
     doubtful: int = 0  # replies that only TCP could settle
     other_case: int = 0  # of these: the name came back in another case
     floods: int = 0  # sockets given up because of ForwardLimits.wrong_replies
     truncated: int = 0  # replies with TC
-    unhelpful: int = 0  # SERVFAIL, REFUSED, NOTIMP
-    without_edns: int = 0  # questions repeated without EDNS after FORMERR
+    unhelpful: int = 0  # SERVFAIL, REFUSED, NOTIMP, referrals
+    without_edns: int = 0  # questions repeated without EDNS, which was rejected (FORMERR, NOTIMP, BADVERS) or never answered
     connections: int = 0  # streams opened
     connections_lost: int = 0  # streams that ended while a question was on them
     streams_full: int = 0  # questions that found every connection full (ForwardLimits.streams, stream_pipeline)

@@ -14,7 +14,7 @@ from dnsdisco.written.endpoints import UpstreamAddress
 
 log = logging.getLogger("dnsdisco.forward")
 
-PLAIN_STREAK = 3  # questions in a row that were FORMERR with EDNS and fine without: it does not know EDNS …
+PLAIN_STREAK = 3  # questions in a row that it did not take with EDNS and answered without: it does not know EDNS …
 PLAIN_S = 300.0  # … and is asked without for this long, which saves a round trip each time
 FOLDED_STREAK = 3  # replies in a row with the name in another case: it does not keep the case (or somebody guesses well) …
 FOLDED_S = 300.0  # … and is asked in the client's own for this long, which saves a connection each time
@@ -56,7 +56,7 @@ class Upstream:
         return now >= self._plain_until
 
     def answered_without_edns(self, now: float) -> None:
-        """A question was fine without EDNS that was FORMERR with it."""
+        """A question was fine without EDNS that was rejected, or never answered, with it."""
         self._plain_streak += 1
         if self._plain_streak >= PLAIN_STREAK:
             self._plain_streak, self._plain_until = 0, now + PLAIN_S
@@ -82,10 +82,16 @@ class Upstream:
             self._context.statistics.revived += 1
             log.info("upstream %s answers again", self)
 
-    def failed(self, asked_at: float, now: float, reason: str) -> None:
-        if self.health.failed(asked_at, now):
+    def failed(self, asked_at: float, reason: str) -> None:
+        if self.health.failed(asked_at):
             self._context.statistics.died += 1
-            log.warning("upstream %s does not answer (%s): asked last until it does", self, reason)
+            log.warning("upstream %s does not answer (%s)", self, reason)
+
+    def said_nothing(self, since: float) -> None:
+        """It has been silent *since* then, for longer than it may."""
+        if self.health.said_nothing(since):
+            self._context.statistics.died += 1
+            log.warning("upstream %s does not answer (it says nothing): asked last until it does", self)
 
     def describe(self) -> dict[str, object]:
         """For a page or a metric."""

@@ -47,6 +47,7 @@ FAULTS = [
         "expected a list such as [192.0.2.1], or [] for none, found '192.0.2.1'",
     ),
     ("forward: {zones: [corp.example]}", 1, 18, "forward.zones", "expected a mapping of keys to values, found a list"),
+    ("forward: {policy: fast}", 1, 19, "forward.policy", "expected order or fastest, found 'fast'"),
     ("forward: {trust_ad: yes please}", 1, 21, "forward.trust_ad", "expected true or false, found 'yes please'"),
     ("acl: {allow: private}", 1, 14, "acl.allow", "expected a list such as [127.0.0.0/8, private], found 'private'"),
     ("identity: {version: 1.10}", 1, 21, "identity.version", "expected a text, found 1.1; put it in quotes"),

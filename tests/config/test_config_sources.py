@@ -48,7 +48,7 @@ def test_the_defaults(folder):
         "srv_weight_scale": 1,
         "providers": [{"type": "static", **common}, {"type": "env", **common}],
         "zone_files": [],
-        "forward": {"upstreams": ["/etc/resolv.conf"], "zones": {}, "trust_ad": False, "rebind_protection": False, "rebind_allowed": [], "case_randomisation": False},
+        "forward": {"upstreams": ["/etc/resolv.conf"], "zones": {}, "policy": "order", "trust_ad": False, "rebind_protection": False, "rebind_allowed": [], "case_randomisation": False},
         "cache": {"size": 10000, "min_ttl": 0, "max_ttl": 86400, "negative_max_ttl": 300, "serve_stale": 86400},
         "acl": {"allow": ["127.0.0.0/8", "::1/128", *addresses.PRIVATE_NETWORKS]},
         "rate_limit": {
@@ -109,6 +109,7 @@ zone_files: [zones/*.zone]
 forward:
   upstreams: [/etc/resolv.conf, resolv.conf, 192.0.2.1, "tls://192.0.2.1#dns.example"]
   zones: {Corp.Example.: [10.0.0.53], "168.192.in-addr.arpa": []}
+  policy: fastest
   trust_ad: true
   rebind_protection: true
   rebind_allowed: [Corp.Example.]
@@ -161,6 +162,7 @@ def test_everything_in_the_file_normalised(folder):
         "forward": {
             "upstreams": ["/etc/resolv.conf", f"{folder}/conf/resolv.conf", "192.0.2.1:53", "tls://192.0.2.1:853#dns.example"],
             "zones": {"corp.example": ["10.0.0.53:53"], "168.192.in-addr.arpa": []},
+            "policy": "fastest",
             "trust_ad": True,
             "rebind_protection": True,
             "rebind_allowed": ["corp.example"],

@@ -15,18 +15,13 @@ from dnsdisco.wire import name
 from dnsdisco.wire.constants import RD
 from tests.forward import upstream as lies
 from tests.forward.forwarding import ask, run
-from tests.forward.upstream import a_record, address_in, answer, question, reply, Say, ScriptedUpstream
+from tests.forward.upstream import address_in, answer, folding, question, Say, ScriptedUpstream
 
 
 @pytest.fixture
 def upstream():
     with ScriptedUpstream() as scripted:
         yield scripted
-
-
-def folding(asked):
-    """From a server that writes every name in small letters."""
-    return reply(asked, question=asked.question[:-4].lower() + asked.question[-4:], records=(a_record("192.0.2.3"),))
 
 
 def test_each_question_is_spelled_by_chance_and_the_client_sees_its_own(upstream):
@@ -67,7 +62,7 @@ def test_a_reply_in_another_case_is_not_believed(upstream):
 
 
 def test_an_upstream_that_folds_the_case_is_noticed_and_then_asked_as_it_likes(upstream, caplog):
-    upstream.on(lambda asked: asked.transport == "udp", folding)
+    upstream.on(lambda asked: asked.transport == "udp", folding("192.0.2.3"))
 
     async def work(forwarder):
         for n in range(FOLDED_STREAK + 5):
@@ -78,6 +73,33 @@ def test_an_upstream_that_folds_the_case_is_noticed_and_then_asked_as_it_likes(u
     assert upstream.count("tcp") == FOLDED_STREAK
     assert [asked.qname.islower() for asked in upstream.queries if asked.transport == "udp"][-5:] == [True] * 5
     assert sum("does not keep the case" in record.message for record in caplog.records) == 1
+
+
+@pytest.mark.parametrize("has_tcp", [True, False])
+def test_where_it_is_off_a_folded_name_is_an_answer(has_tcp):
+    with ScriptedUpstream(has_tcp=has_tcp) as upstream:
+        upstream.on("*", folding("192.0.2.3"))
+
+        async def work(forwarder):
+            asked = question("WWW.Example.Test.")
+            got = await forwarder.exchange(asked, flags=RD, dnssec_ok=False)
+            assert address_in(got) == "192.0.2.3"
+            assert got[12 : 12 + len(asked)] == asked  # the client's own spelling
+
+        run(work, upstream.address)
+    assert [asked.transport for asked in upstream.queries] == ["udp"]
+
+
+def test_where_it_is_on_one_that_folds_and_has_no_tcp_is_asked_as_it_likes():
+    with ScriptedUpstream(has_tcp=False) as upstream:
+        upstream.on("*", folding("192.0.2.3"))
+
+        async def work(forwarder):
+            for n in range(3):
+                assert address_in(await ask(forwarder, f"A-Rather-Long-Name{n}.Example.Test.")) == "192.0.2.3"
+
+        run(work, upstream.address, case_randomisation=True)
+    assert upstream.count("udp") == FOLDED_STREAK + 3
 
 
 @given(st.lists(st.binary(min_size=1, max_size=63), max_size=3), st.integers(min_value=0))

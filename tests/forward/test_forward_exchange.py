@@ -15,12 +15,14 @@ from tests.forward.upstream import (
     a_record,
     address_in,
     answer,
+    badvers,
     BlackHole,
     free_port,
     header_only,
     LIES,
     question,
     rcode,
+    referral,
     reply,
     Say,
     ScriptedUpstream,
@@ -198,17 +200,63 @@ def test_other_rcodes_pass_through(upstream, second, number):
     assert not second.queries
 
 
-@pytest.mark.parametrize("no_edns", [rcode(1), header_only(1)], ids=["question", "header"])
-def test_formerr_is_asked_again_without_edns(upstream, no_edns):
+@pytest.mark.parametrize(
+    "no_edns",
+    [rcode(1), header_only(1), rcode(4), header_only(4), badvers],
+    ids=["FORMERR", "FORMERR-header", "NOTIMP", "NOTIMP-header", "BADVERS"],
+)
+def test_what_rejects_edns_is_asked_again_without(upstream, second, no_edns):
     upstream.on(lambda asked: bool(asked.opt), no_edns)
-    got, _, statistics = ask_once(upstream.address)
+    got, _, statistics = ask_once(upstream.address, second.address)
     assert address_in(got) == "192.0.2.1"
     assert [bool(asked.opt) for asked in upstream.queries] == [True, False]
     assert statistics.without_edns == 1
+    assert not second.queries
 
 
-def test_an_upstream_without_edns_is_remembered(upstream):
-    upstream.on(lambda asked: bool(asked.opt), rcode(1))
+def test_what_loses_edns_is_asked_without(upstream):
+    """Some path between loses every datagram with an OPT record: after a repeat in vain the question goes out without."""
+    upstream.on(lambda asked: bool(asked.opt), silence)
+    got, took_s, statistics = ask_once(upstream.address)
+    assert address_in(got) == "192.0.2.1"
+    assert took_s < 1.4
+    assert statistics.without_edns >= 1
+
+
+def test_what_loses_edns_is_remembered(upstream):
+    upstream.on(lambda asked: bool(asked.opt), silence)
+
+    async def work(forwarder):
+        for number in range(3):
+            await forwarder.exchange(question(f"n{number}.test."), flags=RD, dnssec_ok=False)
+        before = len(upstream.queries)
+        await forwarder.exchange(question("last.test."), flags=RD, dnssec_ok=False)
+        assert [bool(asked.opt) for asked in upstream.queries[before:] if asked.qname == "last.test."] == [False]
+        return forwarder.describe()[0]["state"]
+
+    assert run(work, upstream.address, limits=ForwardLimits(patience_unknown_s=0.3, repeat_s=0.2)) == "up"
+
+
+def test_a_referral_goes_to_the_next_and_is_better_than_nothing(upstream, second):
+    upstream.on("*", referral)
+    got, took_s, _ = ask_once(upstream.address, second.address)
+    assert address_in(got) == "192.0.2.2"
+    assert took_s < 0.3
+    second.on("*", rcode(5))
+    got, _, _ = ask_once(upstream.address, second.address)
+    assert got[2:] == referral(upstream.queries[-1])[2:]
+
+
+def test_an_answer_to_another_question_is_passed_over_and_the_next_asked(upstream, second):
+    upstream.on("*", wrong_name)
+    got, _, statistics = ask_once(upstream.address, second.address)
+    assert address_in(got) == "192.0.2.2"
+    assert statistics.wrong_replies >= 1
+
+
+@pytest.mark.parametrize("no_edns", [rcode(1), rcode(4), badvers], ids=["FORMERR", "NOTIMP", "BADVERS"])
+def test_an_upstream_without_edns_is_remembered(upstream, no_edns):
+    upstream.on(lambda asked: bool(asked.opt), no_edns)
 
     async def work(forwarder):
         for number in range(6):
@@ -218,8 +266,9 @@ def test_an_upstream_without_edns_is_remembered(upstream):
     assert [bool(asked.opt) for asked in upstream.queries] == [True, False] * 3 + [False] * 3
 
 
-def test_formerr_with_and_without_edns_goes_to_the_next(upstream, second):
-    upstream.on("*", rcode(1))
+@pytest.mark.parametrize("number", [1, 4])
+def test_what_rejects_us_with_and_without_edns_goes_to_the_next(upstream, second, number):
+    upstream.on("*", rcode(number))
     got, _, _ = ask_once(upstream.address, second.address)
     assert address_in(got) == "192.0.2.2"
 
@@ -255,10 +304,10 @@ def test_all_black_holed_is_an_error_within_two_seconds(holes, deadline_s):
 
 
 def test_a_lost_datagram_is_repeated_on_the_same_socket(upstream):
-    upstream.on("*", silence, times=2)
+    upstream.on("www.example.test.", silence, times=2)
     got, took_s, statistics = ask_once(upstream.address)
     assert address_in(got) == "192.0.2.1"
-    assert len({(asked.peer, asked.id) for asked in upstream.queries}) == 1
+    assert len({(asked.peer, asked.id) for asked in upstream.queries if asked.opt and asked.qname != "."}) == 1
     assert statistics.repeats == 2
     assert took_s < 1.4
 

@@ -194,35 +194,26 @@ def test_the_dead_one_is_noticed_and_then_not_felt(second, caplog):
 
 def test_a_dead_one_is_probed_and_comes_back(upstream, second, caplog):
     upstream.on("*", silence)
-    limits = ForwardLimits(patience_unknown_s=0.05, patience_min_s=0.05, patience_max_s=0.05, probe_s=0.1)
+    limits = ForwardLimits(
+        patience_unknown_s=0.05, patience_min_s=0.05, patience_max_s=0.05, silence_s=0.1, retry_s=0.1, deadline_s=0.5
+    )
 
     async def work(forwarder):
-        for n in range(limits.failures):
-            await ask(forwarder, f"n{n}.test.")
+        while not forwarder.statistics.died:
+            assert address_in(await ask(forwarder, "n.test.")) == "192.0.2.2"
+        asked = upstream.count()
         assert address_in(await ask(forwarder, "x.test.")) == "192.0.2.2"
+        assert upstream.queries[asked:] == [each for each in upstream.queries[asked:] if each.qname == "."]
         upstream.forget()
-        await asyncio.sleep(0.12)
-        await ask(forwarder, "y.test.")
-        while not forwarder.statistics.revived:
+        while not forwarder.statistics.revived:  # without any question of a client's
             await asyncio.sleep(0.01)
         assert address_in(await ask(forwarder, "z.test.")) == "192.0.2.1"
         assert forwarder.statistics.revived == forwarder.statistics.died == 1
-        assert [asked.qname for asked in upstream.queries] == [".", "z.test."]
+        assert {asked.qname for asked in upstream.queries} == {".", "z.test."}
 
     with caplog.at_level(logging.INFO, logger="dnsdisco.forward"):
         run(work, upstream.address, second.address, limits=limits)
     assert any("answers again" in record.message for record in caplog.records)
-
-
-def test_an_upstream_that_refuses_us_stands_last_after_a_while(upstream, second):
-    upstream.on("*", rcode(5))
-
-    async def work(forwarder):
-        for n in range(10):
-            assert address_in(await ask(forwarder, f"n{n}.test.")) == "192.0.2.2"
-
-    run(work, upstream.address, second.address)
-    assert upstream.count() <= ForwardLimits().failures + 1
 
 
 def test_thirty_percent_loss_is_not_felt_by_a_client_that_asks_twice(upstream):
@@ -398,7 +389,7 @@ def test_a_black_hole_under_a_flood_stays_within_its_bounds():
         assert max(took_s for _, took_s in outcomes) < 2.0
         assert {kind for kind, _ in outcomes} == {"timeout", "shed"}
         assert sum(kind == "shed" for kind, _ in outcomes) == 200
-        assert open_files() == before
+        assert open_files() <= before + 2  # one question of ours looks whether it is there, with and without EDNS
 
     async def timed(forwarder, name):
         began = time.monotonic()

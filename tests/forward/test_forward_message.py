@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsdisco.forward.message import end_of_records, folded, judge, query_tail, Verdict
+from dnsdisco.forward.message import end_of_records, folded, is_denial, judge, query_tail, Verdict
 from tests.forward import upstream as lies
 from tests.forward.upstream import a_record, answer, Asked, question, rcode, reply, truncated
 
@@ -36,12 +36,20 @@ VERDICTS = [
     (answer(), Verdict.USABLE),
     (rcode(3), Verdict.USABLE),
     (rcode(11), Verdict.USABLE),
-    (rcode(1), Verdict.FORMERR),
+    (rcode(1), Verdict.REJECTED),
     (rcode(2), Verdict.UNHELPFUL),
-    (rcode(4), Verdict.UNHELPFUL),
+    (rcode(4), Verdict.REJECTED),
+    (lies.badvers, Verdict.REJECTED),
     (rcode(5), Verdict.UNHELPFUL),
     (truncated, Verdict.TRUNCATED),
-    (lies.header_only(1), Verdict.FORMERR),
+    (lies.referral, Verdict.LAME),
+    (lambda asked: reply(asked, flags=0x8000), Verdict.LAME),
+    (lambda asked: reply(asked, flags=0x8000, rcode=3), Verdict.USABLE),
+    (lambda asked: reply(asked, flags=0x8400), Verdict.USABLE),
+    (lambda asked: reply(asked, flags=0x8080), Verdict.USABLE),
+    (lambda asked: reply(asked, flags=0x8000, records=(a_record("192.0.2.1"),)), Verdict.USABLE),
+    (lies.header_only(1), Verdict.REJECTED),
+    (lies.header_only(4), Verdict.REJECTED),
     (lies.header_only(2), Verdict.DOUBTFUL),
     (lies.header_only(0), Verdict.WRONG),
     (lies.wrong_id, Verdict.NEAR_MISS),
@@ -49,7 +57,6 @@ VERDICTS = [
     (lies.longer_name, Verdict.WRONG),
     (lies.wrong_type, Verdict.WRONG),
     (lies.wrong_class, Verdict.WRONG),
-    (lies.wrong_case, Verdict.OTHER_CASE),
     (lies.query_bit, Verdict.WRONG),
     (lies.other_opcode, Verdict.WRONG),
     (lies.no_question, Verdict.WRONG),
@@ -69,6 +76,11 @@ VERDICTS = [
 )
 def test_verdicts(make, verdict):
     assert judge(make(ASKED), ID, QUESTION) is verdict
+
+
+def test_the_case_counts_where_it_was_mixed_by_chance():
+    assert judge(lies.wrong_case(ASKED), ID, QUESTION) is Verdict.USABLE
+    assert judge(lies.wrong_case(ASKED), ID, QUESTION, is_mixed=True) is Verdict.OTHER_CASE
 
 
 def test_on_a_stream_the_case_may_differ_and_a_header_is_an_answer():
@@ -91,6 +103,31 @@ def test_any_flip_of_a_good_reply_is_judged_without_an_exception(data):
     if verdict in (Verdict.USABLE, Verdict.OVERLONG):
         assert good[12 : 12 + len(QUESTION)] == QUESTION
         assert 0 < end_of_records(bytes(good), 12 + len(QUESTION)) <= len(good)
+
+
+def alias(ttl: int = 60) -> bytes:
+    return b"\xc0\x0c\0\5\0\1" + ttl.to_bytes(4, "big") + b"\0\4\1x\xc0\x0c"
+
+
+DENIALS = [
+    (answer(), 1, False),
+    (answer(), 28, True),  # NODATA
+    (rcode(3), 1, True),
+    (rcode(9), 1, True),
+    (lambda asked: reply(asked, rcode=3, records=(alias(),)), 1, True),  # NXDOMAIN of the alias's end
+    (lambda asked: reply(asked, records=(alias(),)), 1, True),
+    (lambda asked: reply(asked, records=(alias(), a_record("192.0.2.1"))), 1, False),
+    (lambda asked: reply(asked, records=(alias(), a_record("192.0.2.1"))), 28, True),
+    (lambda asked: reply(asked, records=(alias(),)), 5, False),
+    (lambda asked: reply(asked, records=(alias(),)), 255, False),
+]
+
+
+@pytest.mark.parametrize(("make", "qtype", "expected"), DENIALS, ids=range(len(DENIALS)))
+def test_what_denies(make, qtype, expected):
+    asked = question("www.example.test.", qtype)
+    message = make(Asked(ID.to_bytes(2, "big") + query_tail(asked, 0x0100, dnssec_ok=False), "udp", ("127.0.0.1", 1)))
+    assert is_denial(message, asked) is expected
 
 
 def test_types_that_look_like_letters_are_not_folded():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -136,6 +134,7 @@ def test_settings_from_the_configuration():
     plain = {"upstreams": ["/etc/resolv.conf"], "zones": {"corp.example": ["10.0.0.53"], "x": None}, "trust_ad": True}
     settings = ForwardSettings.from_plain(plain)
     assert settings == ForwardSettings(("/etc/resolv.conf",), (("corp.example", ("10.0.0.53",)), ("x", ())), trust_ad=True)
+    assert ForwardSettings.from_plain({**plain, "policy": "fastest"}) == settings._replace(policy="fastest")
     assert ForwardSettings.from_plain({}) == ForwardSettings()
 
 
@@ -155,9 +154,20 @@ def test_patience_follows_the_measured_time_within_its_bounds():
 
 def test_dead_after_failures_in_a_row_and_alive_again_with_one_reply():
     health = Health(LIMITS)
-    assert [health.failed(1.0, 2.0) for _ in range(LIMITS.failures + 1)] == [False, False, True, False]
+    assert [health.failed(1.0) for _ in range(LIMITS.failures + 1)] == [False, False, True, False]
     assert health.is_dead
-    assert health.rank(0.01) == 2
+    assert not health.is_silent  # it keeps its place: a failure at once costs no time
+    assert health.patience_s() == LIMITS.patience_unknown_s
+    assert health.replied(3.0)
+    assert not health.is_dead
+    assert health.failures == 0
+
+
+def test_silence_moves_it_back_and_one_reply_brings_it_home():
+    health = Health(LIMITS)
+    assert [health.said_nothing(1.0), health.said_nothing(1.0)] == [True, False]
+    assert health.is_silent
+    assert health.is_dead
     assert health.patience_s() == LIMITS.patience_dead_s
     assert health.replied(3.0)
     assert not health.is_dead
@@ -167,29 +177,11 @@ def test_dead_after_failures_in_a_row_and_alive_again_with_one_reply():
 def test_a_reply_to_a_later_question_excuses_an_earlier_one():
     health = Health(LIMITS)
     health.replied(2.0, 0.01)
-    assert not health.failed(1.0, 3.0)
+    assert not health.failed(1.0)
+    assert not health.said_nothing(1.0)
     assert health.failures == 0
-    health.failed(2.5, 3.0)
+    health.failed(2.5)
     assert health.failures == 1
-
-
-def test_probes_come_less_and_less_often():
-    health = Health(LIMITS)
-    for _ in range(LIMITS.failures):
-        health.failed(0.0, 100.0)
-    taken = [at / 10 for at in range(1000, 4000) if health.take_probe(at / 10)]
-    gaps = [round(after - before, 1) for before, after in itertools.pairwise(taken)]
-    assert taken[0] == 101.0
-    assert gaps[:6] == [2, 4, 8, 16, 30, 30]
-
-
-def test_a_much_slower_one_stands_behind():
-    quick, slow = Health(LIMITS), Health(LIMITS)
-    quick.replied(1.0, 0.02)
-    slow.replied(1.0, 0.5)
-    assert quick.rank(0.02) < slow.rank(0.02)
-    assert slow.rank(0.4) == 0
-    assert slow.take_probe(5.0)  # else it would never be measured again
 
 
 @pytest.mark.parametrize(

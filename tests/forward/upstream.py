@@ -93,6 +93,21 @@ def rcode(number: int) -> Make:
     return lambda asked: reply(asked, rcode=number)
 
 
+def badvers(asked: Asked) -> bytes:
+    return reply(asked, counts=(1, 0, 0, 1), tail=b"\0\0\x29\x10\0\1\0\0\0\0\0")
+
+
+def folding(address: str = DEFAULT_ADDRESS) -> Make:
+    """From a server that writes every name in small letters."""
+    return lambda asked: reply(asked, question=asked.question[:-4].lower() + asked.question[-4:], records=(a_record(address),))
+
+
+def referral(asked: Asked) -> bytes:
+    """From an authority that is not the name's: neither AA nor RA, and a name server in AUTHORITY."""
+    ns = b"\0\0\2\0\1\0\0\0\x3c\0\4\2ns\0"
+    return reply(asked, flags=0x8000, counts=(1, 0, 1, 0), tail=ns)
+
+
 def header_only(number: int) -> Make:
     return lambda asked: reply(asked, rcode=number, question=b"")
 
@@ -186,7 +201,7 @@ def silence(asked: Asked) -> None:
 
 
 LIES: tuple[Make, ...] = (
-    wrong_id, wrong_name, longer_name, wrong_type, wrong_class, wrong_case, query_bit, other_opcode, no_question, two_questions,
+    wrong_id, wrong_name, longer_name, wrong_type, wrong_class, query_bit, other_opcode, no_question, two_questions,
     cut_short, too_few_records, forward_pointer, looping_pointer, garbage, only_our_id, echo,
 )  # fmt: skip
 
