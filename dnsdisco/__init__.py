@@ -9,6 +9,7 @@ of process: the supervisor starts the others and holds the sockets; one control 
 The rooms, from the inside out; what each may import is checked by tests/architecture:
   errors      every error that crosses a room, in one page
   written     what people write and how it is read: durations, names, addresses, listeners, upstreams                pure
+  log         every line that the server logs: one form, one way out
   model       the nouns: service, instance, snapshot; names; service data; merging the views of several providers      pure
   wire        octets: slicing questions, putting replies together, EDNS, framing                                       pure
   zone        what a name stands for, and the records it has                                                           pure
@@ -21,7 +22,7 @@ The rooms, from the inside out; what each may import is checked by tests/archite
   admin       probes, metrics, pages over HTTP
   config      settings: schema, file, flags, environment
   cli         one command a file
-  supervisor  the parent process, and nothing but the standard library
+  supervisor  the parent process, with nothing but the standard library
 
 Follow a query from `server/serve.py` (docs/life-of-a-query.md), a change from `providers/base.py` through `control` and `model/merge.py`
 to `server/link.py` (docs/life-of-a-change.md). To add a provider, read `providers/base.py` and docs/adding-a-provider.md.

@@ -64,6 +64,7 @@ CACHE = {
     "evictions": "Entries that made room for others.",
 }
 SERVER = {
+    "log_lines_lost": "Log lines of workers that could not be written: their reader has gone, or the disk is full.",
     "internal_errors": "Faults of dnsdisco itself in a worker; each is in the log.",
     "udp.dropped": "Queries over UDP that were dropped, for so many waited that the table of compiled answers does not hold.",
     "udp.cut": "Replies over UDP that were cut to what the client can take (TC).",

@@ -79,6 +79,7 @@ def _control(figures: Figures) -> Iterator[Metric]:
         "restarts": "Control processes started anew.",
         "wholes_sent": "Whole catalogs sent to workers: at their starts, after gaps and for large changes.",
         "backlogs_dropped": "Times a worker did not read, so that it was sent the whole later.",
+        "log_lines_lost": "Log lines of the control process that could not be written.",
     }
     for name, told in counts.items():
         yield CounterMetricFamily(f"dnsdisco_control_{name}_total", told, figures.control.get(name, 0))

@@ -13,6 +13,7 @@ import click
 
 from dnsdisco.cli import options
 from dnsdisco.config.workers import for_workers
+from dnsdisco.log.lines import LEVELS
 
 
 @click.command("serve", short_help="Answer DNS queries.")
@@ -52,6 +53,8 @@ from dnsdisco.config.workers import for_workers
     metavar="PATH|off",
     help="The socket that `dnsdisco cache` talks to. Default: control.sock in the state folder.",
 )
+@click.option("--log-level", type=click.Choice(list(LEVELS)), help="Log this and what weighs more. Default: info.")
+@click.option("--log-format", type=click.Choice(["text", "json"]), help="json: every line is an object. Default: text.")
 def command(config: str | None, **flags: object) -> None:
     """Answer DNS queries for the services that the providers know, and forward every other name.
 

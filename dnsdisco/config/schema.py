@@ -220,6 +220,8 @@ class Settings(_Section):
     http: v.AddressOrOff = "127.0.0.1:8053"
     state_dir: v.PathOrOff = None
     control: v.PathOrOff = None
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], v.word("debug", "info", "warning", "error")] = "info"
+    log_format: Annotated[Literal["text", "json"], v.word("text", "json")] = "text"
 
     def plain(self) -> dict[str, Any]:
         """As JSON, under the keys of the file: addresses with their port, absolute paths, seconds as numbers, None for off."""

@@ -32,7 +32,11 @@ FLAG_OF = {  # the key path of the file that a flag replaces
     "http": "--http",
     "state_dir": "--state-dir",
     "control": "--control",
+    "log_level": "--log-level",
+    "log_format": "--log-format",
 }
+
+_SAME_NAME = ("listen", "workers", "http", "state_dir", "control", "log_level", "log_format")  # as flag and as key
 
 Detect = Callable[[Mapping[str, str]], list[str]]
 
@@ -40,7 +44,7 @@ Detect = Callable[[Mapping[str, str]], list[str]]
 @dataclass(frozen=True, slots=True)
 class Source:
     """What a person gave. `config`: a path; None: search for one. `flags`: by flag name without dashes, only those that were given:
-    listen, zone, provider, upstream (lists of text), services, http, state_dir, control (text), workers (number)."""
+    listen, zone, provider, upstream (lists of text), services, http, state_dir, control, log_level, log_format (text), workers (number)."""
 
     config: str | None = None
     flags: Mapping[str, Any] = field(default_factory=dict)
@@ -142,7 +146,7 @@ def _validated(written: dict[str, Any], document: Document, context: dict[str, A
 
 
 def _flag_settings(flags: Mapping[str, Any], context: dict[str, Any]) -> tuple[Settings | None, list[Problem]]:
-    given = {key: flags[key] for key in ("listen", "workers", "http", "state_dir", "control") if key in flags}
+    given = {key: flags[key] for key in _SAME_NAME if key in flags}
     if "zone" in flags:
         given["zones"] = flags["zone"]
     if "upstream" in flags:

@@ -16,6 +16,7 @@ WORKER_KEYS = frozenset(
         "negative_ttl",
         "max_answers",
         "srv_weight_scale",
+        "stale_after",
         "identity",
         "acl",
         "rate_limit",
@@ -23,6 +24,8 @@ WORKER_KEYS = frozenset(
         "forward",
         "tls",
         "workers",
+        "log_level",
+        "log_format",
     }
 )  # what server.settings.WorkerSettings reads
 

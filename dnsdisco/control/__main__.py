@@ -1,6 +1,7 @@
 """`python -m dnsdisco.control FD`: the control process, told what to do by a JSON document on the inherited descriptor FD.
 
-{"links": [fd, …], "status_fd": 8, "source": {"config": path|null, "flags": {…}}, "settings": {…}, "restarts": 0, "kept": {…}}
+{"links": [fd, …], "status_fd": 8, "source": {"config": path|null, "flags": {…}}, "settings": {…}, "restarts": 0, "kept": {…},
+ "journal": [9, 10]}
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dnsdisco.control import log as logging
 from dnsdisco.control.parameters import Http, Parameters
 from dnsdisco.control.run import Control
 from dnsdisco.control.status import to_pipe
+from dnsdisco.log.lines import Lines
 from dnsdisco.providers import registry
 
 # Objects that live before the collector looks for cycles. A view of 10,000 services is a million that have none: with the interpreter's
@@ -29,13 +31,12 @@ def main() -> int:
     gc.set_threshold(*COLLECT_AFTER)
     with os.fdopen(int(sys.argv[1]), "rb") as document:
         plain = json.load(document)
-    logging.configure()
-    code = asyncio.run(_run(plain))
-    sys.stderr.flush()
-    return code
+    lines = Lines(plain["settings"])
+    logging.configure(lines)
+    return asyncio.run(_run(plain, lines))
 
 
-async def _run(plain: dict[str, Any]) -> int:
+async def _run(plain: dict[str, Any], lines: Lines) -> int:
     loop = asyncio.get_running_loop()
     log = logging.logger()
     loop.set_exception_handler(lambda _, context: log.error("a fault of ours", reason=_told(context)))
@@ -49,17 +50,24 @@ async def _run(plain: dict[str, Any]) -> int:
         restarts=plain.get("restarts", 0),
         kept=plain.get("kept") or {},
         http=_http,
+        journal=plain.get("journal") or (),
+        lines=lines,
     )
     control = Control(parameters, log)
-    loop.add_signal_handler(signal.SIGTERM, control.stop)
-    loop.add_signal_handler(signal.SIGINT, control.stop)
-    loop.add_signal_handler(signal.SIGHUP, control.reload)
+    taken = {
+        signal.SIGTERM: control.stop,
+        signal.SIGINT: control.stop,
+        signal.SIGHUP: control.reload,
+        signal.SIGUSR1: control.log_statistics,
+    }
+    for number, take in taken.items():
+        loop.add_signal_handler(number, take)
     loop.add_reader(plain["status_fd"], control.stop)  # readable only when its reader is gone: so is our supervisor
     parameters.say("started")  # signals are safe from now on
     try:
         return await control.run()
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # told twice, it has nowhere to go once the loop is closed
+        for number in taken:  # told twice, it has nowhere to go once the loop is closed
             loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_IGN)
 

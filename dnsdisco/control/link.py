@@ -53,6 +53,11 @@ class Link:
         self._queue.append((iter(datagrams), True))
         self._pump()
 
+    def send_alive(self, datagrams: Sequence[bytes]) -> None:
+        """As send(), but not behind anything: where something waits, the worker is not behind for want of a word."""
+        if not self._queue and self._datagram is None:
+            self.send(datagrams)
+
     def restart(self, datagrams: Iterator[bytes]) -> None:
         """Drop what is queued and send these. They are drawn as the socket takes them, so they may be made on the way."""
         if self._is_closed:

@@ -1,40 +1,46 @@
-"""What a person is told, on stderr: a line per change of state, never a secret, never a second line smuggled in by a name.
+"""How control logs: a line per change of state, never a secret. Retries that fail as before are no news.
 
-On a terminal for eyes, else as key=value for machines. Retries that fail as before are no news.
+structlog is what the providers' room logs with too; here it hands each event to the lines that the whole server has.
 """
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Iterable, MutableMapping
-from typing import Any, TextIO
+from collections.abc import Iterable
+from functools import partial
 
 import structlog
 
+from dnsdisco.log.handler import install
+from dnsdisco.log.lines import LEVELS, Lines
+
 TOLD_MAX = 10_000  # reasons remembered, so that each is told once; then they may be told again
 SHOWN_MAX = 20  # of a kind at once; the rest is counted, `dnsdisco check` lists them all
-TEXT_CHARACTERS_MAX = 1000
 
 Logger = structlog.typing.FilteringBoundLogger
 
 
-def configure(stream: TextIO | None = None) -> None:
-    stream = stream or sys.stderr
-    is_terminal = stream.isatty()
+class _Events:
+    """What structlog writes to: a method for each level."""
+
+    def __init__(self, lines: Lines) -> None:
+        for level in LEVELS:
+            setattr(self, level, partial(_event, lines, level))
+
+
+def _event(lines: Lines, level: str, event: object = "", **fields: object) -> None:
+    lines.event(level, str(event), **fields)
+
+
+def configure(lines: Lines) -> None:
+    """Everything that this process logs goes into *lines*, which hold back what is below their level. Packages' warnings, too."""
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _one_line,
-            structlog.dev.ConsoleRenderer(colors=is_terminal, exception_formatter=structlog.dev.plain_traceback)
-            if is_terminal
-            else structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(20),
-        logger_factory=structlog.WriteLoggerFactory(stream),
+        processors=[],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS["debug"]),
+        logger_factory=lambda *_: _Events(lines),
         cache_logger_on_first_use=True,
     )
+    install(lines, "warning")
 
 
 def time_of_day() -> str:
@@ -69,16 +75,3 @@ def tell_faults(log: Logger, told: Told, event: str, faults: Iterable[tuple[str,
         log.warning(event, service=service, reason=reason, **fields)
     if len(fresh) > SHOWN_MAX:
         log.warning(event, more=len(fresh) - SHOWN_MAX, **fields)
-
-
-def _one_line(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Names come from backends: control characters, escapes and line ends are shown as `\\ddd`, as in RFC 1035 §5.1."""
-    for key, value in event.items():
-        if isinstance(value, str):
-            shown = value if value.isprintable() else "".join(char if char.isprintable() else _escaped(char) for char in value)
-            event[key] = shown if len(shown) <= TEXT_CHARACTERS_MAX else shown[: TEXT_CHARACTERS_MAX - 1] + "…"
-    return event
-
-
-def _escaped(char: str) -> str:
-    return "".join(f"\\{octet:03d}" for octet in char.encode("utf-8", "surrogatepass"))

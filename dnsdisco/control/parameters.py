@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from dnsdisco.control.log import Logger
 from dnsdisco.control.status import Say
+from dnsdisco.log.lines import Lines
 from dnsdisco.providers.base import ServiceDiscovery
 
 Create = Callable[[Mapping[str, Any], Mapping[str, str]], ServiceDiscovery]
@@ -44,3 +45,5 @@ class Parameters:
     restarts: int = 0
     kept: Mapping[str, Any] = field(default_factory=dict)
     http: Callable[[Any, Logger], Http] = lambda _control, _log: NoHttp()  # given the Control, to be read alone
+    journal: Sequence[int] = ()  # two descriptors, for the last whole catalog; none: it is not kept
+    lines: Lines | None = None  # where this process logs to; None: somebody else's matter

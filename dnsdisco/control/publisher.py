@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
+from dnsdisco.control.journal import Journal
 from dnsdisco.control.link import Link
 from dnsdisco.control.serials import Serials
 from dnsdisco.model import delta
@@ -15,6 +16,7 @@ from dnsdisco.model.delta import Message, ZoneRecord
 from dnsdisco.model.diff import Change
 from dnsdisco.model.entry import Entry, ProviderState
 
+_ALIVE = delta.pack({"op": "alive"})
 DELTA_INSTANCES_MAX = 5_000  # a larger change is sent as a whole, which is made piece by piece while the worker takes it
 
 
@@ -30,9 +32,11 @@ class Publisher:
         on_applied: Callable[[], None],
         on_counters: Callable[[int, Message], None],
         on_flushed: Callable[[int, Message], None],
+        journal: Sequence[int] = (),
     ) -> None:
         """*is_successor*: the workers hold what an earlier process published, and keep it until feed_all() or until they ask.
-        *on_counters*: what a worker, by its number, has counted. *on_flushed*: it has forgotten what flush() told it to."""
+        *on_counters*: what a worker, by its number, has counted. *on_flushed*: it has forgotten what flush() told it to.
+        *journal*: the descriptors where the last whole catalog is kept."""
         self.entries: Mapping[str, Entry] = {}
         self.records: list[ZoneRecord] = []
         self.states: tuple[ProviderState, ...] = ()
@@ -45,6 +49,9 @@ class Publisher:
         self._whole: weakref.ref[_Whole] | None = None  # shared by the workers that need it at the same time
         self._fed: set[Link] = set()  # those that have been sent a whole by us, so that a delta leads on
         self.links = [Link(number, sock, self._on_message, self._feed) for number, sock in enumerate(sockets)]
+        self._journal = Journal(journal, self._datagrams)
+        if not is_successor:
+            self._journal.lose()
 
     @property
     def serial(self) -> int:
@@ -57,6 +64,7 @@ class Publisher:
         if sum(1 + len(entry.service.instances) for entry in change.put) > DELTA_INSTANCES_MAX:
             for link in self._fed:
                 self._feed(link)
+            self._lose_journal()
         else:
             self._send(delta.change(base, serial, change.put, change.drop, states))
 
@@ -75,15 +83,24 @@ class Publisher:
             self._send([_providers(states)])
         if self.is_successor and inherited != self._inherited:
             self._inherited = inherited
+            datagrams = delta.pack(_providers(inherited))
+            self._journal.send(datagrams)
             for link in self.links:
                 if link not in self._fed:
-                    link.send(delta.pack(_providers(inherited)))
+                    link.send(datagrams)
 
     def publish_settings(self, settings: dict[str, Any]) -> None:
         """For every worker, whatever catalog it holds."""
         self._settings, self._whole = settings, None
+        datagrams = delta.pack({"op": "settings", "settings": settings})
+        self._journal.send(datagrams)
         for link in self.links:
-            link.send(delta.pack({"op": "settings", "settings": settings}))
+            link.send(datagrams)
+
+    def publish_alive(self) -> None:
+        """For every worker that reads: we are there."""
+        for link in self.links:
+            link.send_alive(_ALIVE)
 
     def flush(self, request: int, name: str | None, *, is_tree: bool) -> None:
         """For every worker: forget *name* (None: all), with *is_tree* what is below it, too. on_flushed() hears of each, by *request*."""
@@ -93,6 +110,7 @@ class Publisher:
     def feed_all(self) -> None:
         """Send the whole to those that still hold what an earlier process published."""
         self.is_successor = False
+        self._journal.lose()
         for link in self.links:
             if link not in self._fed:
                 self._feed(link)
@@ -102,6 +120,7 @@ class Publisher:
         return all(link.applied >= serial for link in self.links)
 
     def close(self) -> None:
+        self._journal.close()
         for link in self.links:
             link.close()
 
@@ -109,17 +128,28 @@ class Publisher:
         datagrams = [datagram for message in messages for datagram in delta.pack(message)]
         for link in self._fed:
             link.send(datagrams)
+        if not self.is_successor:
+            self._journal.send(datagrams)
+
+    def _lose_journal(self) -> None:
+        """What an earlier process kept stands until we know enough to send a whole of our own."""
+        if not self.is_successor:
+            self._journal.lose()
 
     def _feed(self, link: Link) -> None:
         """Start the whole catalog on its way to one worker."""
         self.wholes_sent += 1
         self._fed.add(link)
+        link.restart(self._datagrams())
+
+    def _datagrams(self) -> Iterator[bytes]:
+        """Of the whole catalog, made once for all that need it at the same time."""
         whole = self._whole() if self._whole is not None else None
         if whole is None:
             # A copy, for the catalog goes on changing while this one is on its way.
             whole = _Whole(self._messages(tuple(self.entries.values())))
             self._whole = weakref.ref(whole)
-        link.restart(whole.datagrams())
+        return whole.datagrams()
 
     def _messages(self, entries: tuple[Entry, ...]) -> Iterator[Message]:
         settings: list[Message] = [] if self._settings is None else [{"op": "settings", "settings": self._settings}]
@@ -130,7 +160,8 @@ class Publisher:
             case "hello":
                 link.applied = 0
                 self._feed(link)
-            case "resync" if link in self._fed and not link.is_restarting:  # else the whole is on its way, or comes with feed_all()
+            case "resync" if not (self.is_successor and link not in self._fed) and not link.is_restarting:
+                # else the whole is on its way, or comes with feed_all()
                 self._feed(link)
             case "applied" if isinstance(serial := message.get("serial"), int):
                 link.applied = serial

@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from dnsdisco.config.workers import for_workers
-from dnsdisco.control import overview
+from dnsdisco.control import overview, statistics
 from dnsdisco.control.chain import Chain, Member, members_of
 from dnsdisco.control.checks import Checks
 from dnsdisco.control.console import Console
@@ -71,6 +71,7 @@ class Control:
             on_applied=self._look_around,
             on_counters=self.counters.take,
             on_flushed=self._console.take,
+            journal=parameters.journal,
         )
         self._zone_records = ZoneRecords(
             self.publisher.publish_records, self._call, lambda reason: self._log.warning("zone file", reason=reason)
@@ -139,6 +140,8 @@ class Control:
             if id(member.watcher) not in kept:
                 member.watcher.stop()
         self._apply_rest()
+        if self._parameters.lines is not None:
+            self._parameters.lines.apply(settings)
         self._log.info("reloaded", providers=" ".join(member.name for member in members))
         self._parameters.say("reloaded", settings=settings, worker_settings=of_workers)
         self._look_around()
@@ -162,7 +165,17 @@ class Control:
     def figures(self) -> dict[str, int]:
         """What has been counted here, by names for the metrics. They never fall."""
         dropped = sum(link.backlogs_dropped for link in self.publisher.links)
-        return {"restarts": self._parameters.restarts, "wholes_sent": self.publisher.wholes_sent, "backlogs_dropped": dropped}
+        lost = self._parameters.lines.lost if self._parameters.lines is not None else 0
+        return {
+            "restarts": self._parameters.restarts,
+            "wholes_sent": self.publisher.wholes_sent,
+            "backlogs_dropped": dropped,
+            "log_lines_lost": lost,
+        }
+
+    def log_statistics(self) -> None:
+        """What there is and what has been counted, for SIGUSR1."""
+        statistics.write(self._log, self.view(), self.totals(), self.figures())
 
     def ask(self, question: Callable[[], T]) -> Future[T]:
         """From any thread: what *question*, which is one of the above, says in ours. Not answered when we are ending."""
@@ -243,6 +256,8 @@ class Control:
 
     def _tick(self) -> None:
         self._loop.call_later(TICK_S, self._tick)
+        self._parameters.say("alive", cpu_s=time.process_time())
+        self.publisher.publish_alive()
         now = self._loop.time()
         self.chain.notice_hangs(now)
         self._publish(self.chain.give_up_stale(now))

@@ -5,6 +5,7 @@ Control → worker:  begin(serial) put* zone* end(serial)  a whole catalog, in p
                    zone(base, serial)    all records of the zone files anew, in parts (`more`); between begin and end too
                    providers             states alone; no new serial
                    settings              a new configuration; no new serial
+                   alive                 twice a second: control is there, whatever else it has to say
                    flush(id, name, tree) forget what upstreams said of a name, of a tree of names, or (name null) of all
 Worker → control:  hello(serial)         at its start, and once a second until a whole catalog is in: send the whole
                    resync(serial)        a gap: send the whole

@@ -30,7 +30,9 @@ log = logging.getLogger("dnsdisco.link")
 
 ASK_S = 1.0  # between two requests for the whole catalog
 SILENCE_S = 3.0  # in the middle of a whole catalog: its sender has gone
+REPLAY_DATAGRAMS = 16  # taken before the loop's other users have a turn: a few ms
 QUEUE_DATAGRAMS_MAX = 64  # that control has not read; the oldest go first, for each `applied` says more than the one before
+_OF_A_WHOLE = frozenset(("begin", "put", "zone", "end"))
 
 
 class Replica(Protocol):
@@ -82,7 +84,28 @@ class Link:
         self._is_writing = self._is_closed = False
         self._is_lost = True  # what comes does not continue what is here: pass it over until a whole begins
         self._whole_serial: int | None = None  # between begin and end
-        self._asked_at = self._received_at = float("-inf")
+        self._asked_at = self._piece_at = float("-inf")
+        self._heard_at = now()
+        self._is_replaying = False
+
+    @property
+    def silent_s(self) -> float:
+        """Since control last said anything, or since we began."""
+        return self._now() - self._heard_at
+
+    async def replay(self, datagrams: Iterable[bytes]) -> None:
+        """Before start(): take the catalog that is kept (journal.py) as if it came now. What then comes on the link does not continue it."""
+        self._is_replaying = True
+        for number, datagram in enumerate(datagrams, 1):
+            self._take_datagram(datagram)
+            if self.counters["resyncs"]:
+                break
+            if number % REPLAY_DATAGRAMS == 0:
+                await asyncio.sleep(0)
+        self._assembler = Assembler()
+        self._is_replaying, self._is_lost, self._whole_serial = False, True, None
+        if self.serial:
+            self._on_whole()
 
     def start(self) -> None:
         self._sock.setblocking(False)
@@ -93,7 +116,7 @@ class Link:
         """Ask again for what has not come; tell what was counted."""
         if self._is_closed:
             return
-        if self._is_lost and (self._whole_serial is None or self._now() - self._received_at > SILENCE_S):
+        if self._is_lost and (self._whole_serial is None or self._now() - self._piece_at > SILENCE_S):
             self._ask()
         if not self._queue:  # else control does not read: newer figures will do
             self._count()
@@ -119,9 +142,14 @@ class Link:
         if not datagram:
             self._lose()
             return
-        self._received_at = self._now()
+        self._heard_at = self._now()
+        self._take_datagram(datagram)
+
+    def _take_datagram(self, datagram: bytes) -> None:
         try:
             message = self._assembler.feed(datagram)
+            if message is None or message["op"] in _OF_A_WHOLE:
+                self._piece_at = self._now()
             if message is not None:
                 self.counters["messages"] += 1
                 self._take(message)
@@ -151,11 +179,14 @@ class Link:
                     return
                 self._is_lost = False
                 self._applied(serial)
-                self._on_whole()
+                if not self._is_replaying:
+                    self._on_whole()
             case "delta" if not self._is_lost:
                 self._take_change(message)
-            case "providers" if not self._is_lost:
+            case "providers" if not self._is_lost or (self.serial and self._whole_serial is None):
                 replica.set_states(states_from_plain(message["providers"]))
+            case "alive":
+                pass
             case "settings":
                 self._on_settings(message["settings"])
             case "flush":
@@ -199,7 +230,8 @@ class Link:
 
     def _applied(self, serial: int) -> None:
         self.serial = serial
-        self._send({"op": "applied", "serial": serial})
+        if not self._is_replaying:
+            self._send({"op": "applied", "serial": serial})
 
     def _resync(self) -> None:
         """What is here and what comes do not fit together. The catalog in use stays in use."""
@@ -208,7 +240,7 @@ class Link:
         self._ask()
 
     def _ask(self) -> None:
-        if self._now() - self._asked_at >= ASK_S:
+        if self._now() - self._asked_at >= ASK_S and not self._is_replaying:
             self._asked_at = self._now()
             self._send({"op": "resync" if self.serial else "hello", "serial": self.serial})
 

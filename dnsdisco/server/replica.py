@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from dnsdisco.model.delta import ZoneRecord
 from dnsdisco.model.entry import Entry, ProviderState
@@ -20,6 +21,8 @@ class Replica:
         self._fresh: Catalog | None = None
         self._pending: tuple[list[Entry], list[str]] = ([], [])
         self._records: list[ZoneRecord] = []
+        self._states: tuple[ProviderState, ...] = ()  # as control last sent them
+        self._silence = ""  # why they are not to be believed; "": they are
 
     def begin(self, serial: int) -> None:
         """A whole catalog follows; the one in use answers meanwhile."""
@@ -36,7 +39,8 @@ class Replica:
         fresh, self._fresh = self._fresh, None
         if fresh is None:
             return False
-        self.catalog.replace(fresh, states, serial)
+        self._states = tuple(states)
+        self.catalog.replace(fresh, self._believed(), serial)
         self._responder.table.clear()
         return True
 
@@ -67,8 +71,18 @@ class Replica:
 
     def set_states(self, states: Iterable[ProviderState]) -> None:
         """Which providers are there; a change of it changes the reason given with many answers."""
+        self._states = tuple(states)
+        self._adopt_states()
+
+    def set_silence(self, reason: str) -> None:
+        """Control is not heard of, for that *reason*, so that nobody knows how its providers are; "": it is."""
+        if reason != self._silence:
+            self._silence = reason
+            self._adopt_states()
+
+    def _adopt_states(self) -> None:
         before = self.catalog.states
-        self.catalog.set_states(states)
+        self.catalog.set_states(self._believed())
         if self.catalog.states != before:
             self._responder.table.clear()
 
@@ -91,3 +105,11 @@ class Replica:
     def flush(self, name: str | None, *, is_tree: bool) -> int:
         """Forget what upstreams said (Responder.flush). Raises WireError."""
         return self._responder.flush(name, is_tree=is_tree)
+
+    def _believed(self) -> tuple[ProviderState, ...]:
+        if not self._silence:
+            return self._states
+        return tuple(
+            state if state.is_stale or not state.has_synced else replace(state, is_stale=True, reason=self._silence)
+            for state in self._states
+        )

@@ -13,6 +13,7 @@ import os
 import resource
 import signal
 import socket
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -35,9 +36,11 @@ def main(arguments: Sequence[str]) -> int:
     plain = _read_parameters(int(arguments[1]))
     gc.set_threshold(*COLLECT_AFTER)
     number = int(plain.get("worker", 0))
-    server_log.configure(number)
+    lines = server_log.configure(number, plain["settings"])
     _raise_file_limit()
     status_fd = plain.get("status_fd")
+    if status_fd is not None:
+        os.set_blocking(status_fd, False)
     parameters = Parameters(
         worker=number,
         udp=[(socket.socket(fileno=each["fd"]), each["address"]) for each in plain["sockets"] if each["transport"] == "udp"],
@@ -51,6 +54,8 @@ def main(arguments: Sequence[str]) -> int:
         link=socket.socket(fileno=plain["link_fd"]),
         settings=plain["settings"],
         say=lambda event: _say(status_fd, event),
+        journal=plain.get("journal") or (),
+        lines=lines,
         cookie_secret=bytes.fromhex(plain.get("cookie_secret") or "") or os.urandom(16),
     )
     try:
@@ -67,9 +72,9 @@ async def _run(worker: Worker, status_fd: int | None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.stop)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a reload is control's to make; the terminal's going is the supervisor's
+    _say(status_fd, "started")
     parent = os.getppid()
     if status_fd is not None:
-        os.set_blocking(status_fd, False)
 
         def is_orphan() -> None:
             loop.remove_reader(status_fd)
@@ -103,7 +108,7 @@ def _read_parameters(fd: int) -> dict[str, Any]:
 def _say(status_fd: int | None, event: str) -> None:
     if status_fd is not None:
         with suppress(OSError):  # nobody to tell is no reason to stop answering
-            os.write(status_fd, json.dumps({"event": event}).encode() + b"\n")
+            os.write(status_fd, json.dumps({"event": event, "cpu_s": time.process_time()}).encode() + b"\n")
 
 
 def _raise_file_limit() -> None:

@@ -26,6 +26,9 @@ class WorkerSettings(NamedTuple):
     cache: CacheLimits = CacheLimits()
     rate: RateLimits = RateLimits()
     own: tuple[str, ...] = ()  # the addresses of this host that are listened on
+    log_level: str = "info"
+    log_format: str = "text"
+    stale_after_s: float = 30.0  # without a word of control, answers are told to be stale
     tls: tuple[str, str | None] | None = None  # the files of certificate and key (None: in the first one)
 
     @classmethod
@@ -64,6 +67,9 @@ class WorkerSettings(NamedTuple):
             CacheLimits(**cache),
             _rate(plain.get("rate_limit") or {}, int(plain.get("workers") or 1)),
             addresses,
+            str(plain.get("log_level") or "info"),
+            str(plain.get("log_format") or "text"),
+            float(plain.get("stale_after", cls._field_defaults["stale_after_s"])),
             (str(tls["certificate"]), tls.get("key")) if tls.get("certificate") else None,
         )
         settings.policy(recursion=False)  # a network that is none is found now, not with the first query

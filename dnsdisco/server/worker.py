@@ -13,6 +13,9 @@ from typing import Any, NamedTuple, TYPE_CHECKING
 
 from dnsdisco.answer.fleeting import MOMENT_S
 from dnsdisco.forward import Forwarder
+from dnsdisco.log.lines import Lines
+from dnsdisco.server import journal
+from dnsdisco.server import log as server_log
 from dnsdisco.server.latency import Latency
 from dnsdisco.server.link import Link
 from dnsdisco.server.policy import Clock
@@ -31,7 +34,9 @@ log = logging.getLogger("dnsdisco.worker")
 
 TICK_S = MOMENT_S  # for what comes with time alone
 SECOND_TICKS = round(1 / TICK_S)
+ALIVE_TICKS = round(0.5 / TICK_S)  # between two words to the supervisor that this loop goes round
 DRAIN_S = 2.0  # for what is in flight at the end
+SILENCE_S_MIN = 2.0  # of control, which speaks twice a second, before it is taken for away, however small `stale_after` is
 CATALOG_WAIT_S = 2.0  # for the first catalog: questions wait in the kernel, which beats telling a known name's client to give up
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
@@ -53,6 +58,8 @@ class Parameters(NamedTuple):
     cookie_secret: bytes  # 16 octets; equal in all workers, so that each knows the cookies of the others
     tls: Sequence[socket.socket] = ()
     https: Sequence[tuple[socket.socket, str]] = ()  # with the path where it is asked
+    journal: Sequence[int] = ()  # the descriptors where control keeps the last whole catalog
+    lines: Lines | None = None  # where this process logs to; None: somebody else's matter
 
 
 class Worker:
@@ -79,6 +86,8 @@ class Worker:
         self._tcp: TcpServer | None = None
         self._encrypted: Encrypted | None = None
         self._link: Link | None = None
+        self._replica = Replica(self.catalog, self.responder)
+        self._silent_since = ""  # a time of day: when control was last heard of
         self._ended: asyncio.Future[None] | None = None
         self._is_stopped = self._is_ready = self._is_listening = False
         self._recursion = False
@@ -96,7 +105,7 @@ class Worker:
         self._configure()
         self._link = Link(
             parameters.link,
-            Replica(self.catalog, self.responder),
+            self._replica,
             loop,
             on_settings=self._apply,
             on_whole=self._on_whole,
@@ -106,9 +115,10 @@ class Worker:
         self._tcp = TcpServer(parameters.tcp, self.responder, loop)
         self._encrypted = self._open_encrypted(loop)
         self._udp = [UdpListener(sock, address, self.responder, loop, latency=self._latency) for sock, address in parameters.udp]
+        self._tick()
+        await self._link.replay(journal.read(parameters.journal))
         self._link.start()
         loop.call_later(CATALOG_WAIT_S, self._listen)
-        self._tick()
         if not self._is_stopped:
             await self._ended
         await self._drain()
@@ -136,6 +146,7 @@ class Worker:
         counts["in_flight"] = self.responder.in_flight
         counts["forward.pending"] = self.forwarder.pending
         counts["internal_errors"] = self._internal_errors
+        counts["log_lines_lost"] = 0 if self._parameters.lines is None else self._parameters.lines.lost
         counts["udp.cut"] = sum(listener.cut for listener in self._udp)
         counts["udp.dropped"] = sum(listener.dropped for listener in self._udp)
         counts["udp.unsent"] = sum(listener.unsent for listener in self._udp)
@@ -170,12 +181,26 @@ class Worker:
         self.responder.tick()
         if (self.forwarder.is_on, self._addresses()) != (self._recursion, self._upstreams):
             self._configure()
+        if self._ticks % ALIVE_TICKS == 0:
+            self._parameters.say("alive")
         self._ticks += 1
         if self._ticks % SECOND_TICKS == 0:
-            if self._link is not None:
-                self._link.tick()
+            self._look_at_link()
             if self._encrypted is not None:
                 self._encrypted.look()
+
+    def _look_at_link(self) -> None:
+        if self._link is None:
+            return
+        self._link.tick()
+        silent_s = self._link.silent_s
+        if silent_s < max(self._settings.stale_after_s, SILENCE_S_MIN):
+            self._silent_since = ""
+        elif not self._silent_since:
+            self._silent_since = time.strftime("%H:%M:%SZ", time.gmtime(time.time() - silent_s))
+            log.warning("nothing is heard of the control process: answers are told to be stale")
+        since = self._silent_since
+        self._replica.set_silence(f"no word of the control process since {since}" if since else "")
 
     def _on_whole(self) -> None:
         # The catalog lives long and has no cycles: the collector need not walk through it for every few thousand new objects.
@@ -201,6 +226,8 @@ class Worker:
     def _apply(self, plain: dict[str, Any]) -> None:
         """New settings; bad ones raise and change nothing."""
         settings = self._settings_from(plain)
+        if self._parameters.lines is not None:
+            server_log.apply(self._parameters.lines, settings._asdict())
         if self._encrypted is not None:
             self._encrypted.apply(settings.tls)
         if settings == self._settings:

@@ -10,7 +10,8 @@ import os
 import sys
 
 from dnsdisco.errors import ListenError
-from dnsdisco.supervisor import activation, say
+from dnsdisco.log.lines import Lines
+from dnsdisco.supervisor import activation
 from dnsdisco.supervisor.family import Commands, Supervisor
 from dnsdisco.supervisor.notify import Notifier
 from dnsdisco.supervisor.sockets import bind_all
@@ -20,21 +21,22 @@ def main(fd: int, commands: Commands | None = None) -> int:
     with os.fdopen(fd, "rb") as document:
         parameters = json.load(document)
     settings = parameters["settings"]
+    lines = Lines(settings)
     notifier = Notifier(os.environ)
     listening, unusable = activation.given(os.environ, os.getpid(), settings["listen"])
     for reason in unusable:
-        say.event("warning", "a given socket is not used", reason=reason)
+        lines.event("warning", "a given socket is not used", reason=reason)
     for address in activation.left_out(settings["listen"], listening) if listening else ():
-        say.event("warning", "not listened on: it is not among the sockets that were given", address=address)
+        lines.event("warning", "not listened on: it is not among the sockets that were given", address=address)
     try:
         if not listening:
             listening, left_out = bind_all(settings["listen"], settings["workers"])
             for address in left_out:
-                say.event("info", "not listened on: this machine has no IPv6", address=address)
+                lines.event("info", "not listened on: this machine has no IPv6", address=address)
     except ListenError as error:
-        say.line(f"dnsdisco: {error}")
+        lines.contract("error", f"dnsdisco: {error}", str(error))
         return 1
-    return Supervisor(parameters, listening, notifier, commands).run()
+    return Supervisor(parameters, listening, notifier, lines, commands).run()
 
 
 if __name__ == "__main__":

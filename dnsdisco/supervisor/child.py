@@ -13,10 +13,11 @@ from contextlib import suppress
 from typing import Any
 
 from dnsdisco.supervisor.priority import Priority, Setter
+from dnsdisco.supervisor.restarts import Restarts
+from dnsdisco.supervisor.signals import ignore_in_child
 
-SOON_S = 10.0  # a child that lived this long had started well; its next death is a new matter
-BACKOFF_MIN_S, BACKOFF_MAX_S = 0.25, 5.0  # between starts of a child that dies soon; the first one goes at once
 LINE_OCTETS_MAX = 1024 * 1024  # of a status line: settings of any size that a person writes
+OOM_SCORE_MAX = 1000  # linux/oom.h
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 Parameters = Callable[[], tuple[dict[str, Any], list[int]]]
@@ -25,20 +26,29 @@ Parameters = Callable[[], tuple[dict[str, Any], list[int]]]
 class Child:
     """A place for one process after another. `restarts` counts those after the first."""
 
-    def __init__(self, name: str, command: Sequence[str], parameters: Parameters, priority: Priority) -> None:
-        """*parameters* gives, for every start, the JSON document and the descriptors it speaks of. `status_fd` is added here."""
+    def __init__(self, name: str, command: Sequence[str], parameters: Parameters, priority: Priority, oom_score: int = 0) -> None:
+        """*parameters* gives, for every start, the JSON document and the descriptors it speaks of. `status_fd` is added here.
+        *oom_score*: how much sooner than us the kernel shall end it when there is no memory, in thousandths of all memory."""
         self.name = name
         self.pid = 0  # 0: there is none now
         self.restarts = 0
-        self.deaths_in_a_row = 0  # soon after the start
         self.is_ready = False
         self.has_started = False  # it has said so: signals are safe
         self.status_fd = -1  # to read from
         self.is_mute = False  # it has closed its end: nothing more will come
-        self._command, self._parameters, self._priority = list(command), parameters, priority
+        self.heard_at = 0.0  # when it last said anything, or was started
+        self.heard_cpu_s = 0.0  # the processor time that it had had then
+        self._restarts = Restarts()
+        self._command, self._parameters = list(command), parameters
+        self._priority, self._oom_score = priority, oom_score
         self._started_at = 0.0
         self._popen: subprocess.Popen[bytes] | None = None
         self._unread = b""
+
+    @property
+    def young_deaths(self) -> int:
+        """In a row, each soon after a start."""
+        return self._restarts.young
 
     def start(self, now: float) -> None:
         """Raises OSError when there can be no process (no memory, no descriptors)."""
@@ -52,7 +62,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 pass_fds=[*fds, writer, document],
                 process_group=0,  # Ctrl-C at a terminal reaches the supervisor alone, which tells the others in its own order
-                preexec_fn=_Birth(os.getpid(), self._priority),  # noqa: PLW1509  there are no threads in this process
+                preexec_fn=_Birth(os.getpid(), self._priority, self._oom_score),  # noqa: PLW1509  there are no threads in this process
             )
         except OSError:
             os.close(reader)
@@ -63,6 +73,7 @@ class Child:
                 os.close(document)
         os.set_blocking(reader, False)
         self.pid, self.status_fd, self._started_at, self._unread = self._popen.pid, reader, now, b""
+        self.heard_at, self.heard_cpu_s = now, 0.0
         self.is_ready = self.has_started = self.is_mute = False
 
     def died(self, status: int, now: float) -> float:
@@ -72,12 +83,9 @@ class Child:
         os.close(self.status_fd)
         self.pid, self.status_fd, self.is_ready, self.has_started = 0, -1, False, False
         self.restarts += 1
-        self.deaths_in_a_row = self.deaths_in_a_row + 1 if now - self._started_at < SOON_S else 1
-        if self.deaths_in_a_row == 1:
-            return 0.0
-        return float(min(BACKOFF_MIN_S * 2 ** min(self.deaths_in_a_row - 2, 8), BACKOFF_MAX_S))
+        return self._restarts.died(self._started_at, now)
 
-    def read(self) -> list[dict[str, Any]]:
+    def read(self, now: float) -> list[dict[str, Any]]:
         """The status lines that have come in. What is no JSON object is passed over."""
         with suppress(BlockingIOError):
             while octets := os.read(self.status_fd, 65536):
@@ -92,6 +100,7 @@ class Child:
                 event = json.loads(line)
                 if isinstance(event, dict):
                     events.append(event)
+                    self.heard_at, self.heard_cpu_s = now, float(event.get("cpu_s") or self.heard_cpu_s)
         return events
 
     def kill(self, number: signal.Signals) -> None:
@@ -115,8 +124,8 @@ def told_status(status: int) -> str:
 class _Birth:
     """Runs in the child before its program does."""
 
-    def __init__(self, parent: int, priority: Priority) -> None:
-        self._parent, self._set_priority = parent, Setter(priority)
+    def __init__(self, parent: int, priority: Priority, oom_score: int) -> None:
+        self._parent, self._set_priority, self._oom_score = parent, Setter(priority), oom_score
         try:
             self._prctl: Any = ctypes.CDLL(None).prctl
         except (OSError, AttributeError):  # not Linux: there it ends when nobody reads its status any more
@@ -127,7 +136,15 @@ class _Birth:
             self._prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             if os.getppid() != self._parent:  # it died before we could say that
                 os._exit(1)
+        ignore_in_child()
         self._set_priority()
+        with suppress(OSError, ValueError):
+            fd = os.open("/proc/self/oom_score_adj", os.O_RDWR)
+            try:
+                inherited = int(os.read(fd, 16))
+                os.write(fd, b"%d" % min(inherited + self._oom_score, OOM_SCORE_MAX))
+            finally:
+                os.close(fd)
 
 
 def _document(plain: dict[str, Any]) -> int:

@@ -1,7 +1,8 @@
 """The supervisor's loop: children, signals, readiness, the end. Single-threaded; it waits in one place.
 
 Status lines, one JSON object each:
-  every child   {"event": "started"}                  signals are safe
+  every child   {"event": "started"}                  it takes signals
+                {"event": "alive", "cpu_s": 0.25}     twice a second, with the processor time it has had: watchdog.py
   a worker      {"event": "ready"}                    its sockets are read, and a whole catalog is in
   control       {"event": "ready", "zones": […], "providers": […], "example": "web"}
                 {"event": "fatal", "message": "…"}    then it exits; before we are ready, that ends the start
@@ -22,18 +23,24 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from dnsdisco.supervisor import say
+from dnsdisco.log.lines import Lines
+from dnsdisco.supervisor import announce, signals, watchdog
 from dnsdisco.supervisor.child import Child, told_status
 from dnsdisco.supervisor.notify import Notifier
 from dnsdisco.supervisor.priority import CONTROL, WORKER
-from dnsdisco.supervisor.sockets import Listening, Parts
+from dnsdisco.supervisor.sockets import Listening
+from dnsdisco.supervisor.watchdog import Watchdog
 
 STOP_S = 4.5  # a worker has 2 s for what is in flight, and we promise to be gone in 5
-START_DEATHS_MAX = 5  # of one child before it was ever ready, some 4 s: then it will not start at all, and a person should hear it
+START_DEATHS_MAX = 8  # of one child before it was ever ready, some 4 s: then it will not start at all, and a person should hear it
+CONTROL_REST_S = (
+    0.1  # before control is started again: the workers that died with it need the processors first, and answer without it
+)
 EX_CONFIG = 78  # sysexits.h: a child's way to say that starting it again would not help
 LINK_OCTETS = 1024 * 1024  # of socket buffer on a link: a thousand changed services
-
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+# When there is no memory the kernel ends control first, which costs no answer, then a worker, and us last: we start them again. In
+# thousandths of the memory there is: more than a worker's cache makes of it.
+CONTROL_OOM, WORKER_OOM = 700, 300
 
 
 def _modules(name: str) -> list[str]:
@@ -52,12 +59,17 @@ class Supervisor:
     """One start of the whole program. Owns *listening* until run() ends."""
 
     def __init__(
-        self, parameters: dict[str, Any], listening: list[Listening], notifier: Notifier, commands: Commands | None = None
+        self,
+        parameters: dict[str, Any],
+        listening: list[Listening],
+        notifier: Notifier,
+        lines: Lines,
+        commands: Commands | None = None,
     ) -> None:
         commands = commands or Commands()
         self._source, self._settings = parameters.get("source"), parameters["settings"]
         self._worker_settings = parameters["worker_settings"]  # a part of them, without secrets
-        self._listening, self._notifier = listening, notifier
+        self._listening, self._notifier, self._lines = listening, notifier, lines
         self._kept: dict[str, Any] = {}
         self._cookie_secret = os.urandom(16).hex()  # one for all workers and their successors: each knows the others' cookies
         self._is_ready = False
@@ -66,19 +78,24 @@ class Supervisor:
         self._code = 0
         self._timers: list[tuple[float, Callable[[], None]]] = []
         self._selector = selectors.DefaultSelector()
+        self._journal = _journal()
         self._links = [_link() for _ in range(self._settings["workers"])]
         self._ready_line: dict[str, Any] = {}
-        self.control = Child("control", commands.control, self._control_parameters, CONTROL)
+        self.control = Child("control", commands.control, self._control_parameters, CONTROL, CONTROL_OOM)
         self.workers = [
-            Child(f"worker {number}", commands.worker, self._worker_parameters(number), WORKER)
+            Child(f"worker {number}", commands.worker, self._worker_parameters(number), WORKER, WORKER_OOM)
             for number in range(len(self._links))
         ]
+        limits = [(self.control, watchdog.CONTROL_S), *((worker, watchdog.WORKER_S) for worker in self.workers)]
+        self._watchdog = Watchdog(limits, time.monotonic())
 
     def run(self) -> int:
         """Until a signal, or something that ends the start. Returns the exit code."""
-        wakeup = self._catch_signals()
-        for child in (*self.workers, self.control):
+        wakeup, self._wakeup_writer = signals.catch()
+        self._selector.register(wakeup, selectors.EVENT_READ)
+        for child in self._children():
             self._start(child)
+        self._watch()
         while self._stop_at is None or any(child.pid for child in self._children()):
             for key, _ in self._selector.select(self._seconds_to_wait()):
                 if key.fileobj is wakeup:
@@ -90,7 +107,8 @@ class Supervisor:
         return self._code
 
     def _children(self) -> list[Child]:
-        return [self.control, *self.workers]
+        """In the order in which they are started: who answers comes first."""
+        return [*self.workers, self.control]
 
     def _control_parameters(self) -> tuple[dict[str, Any], list[int]]:
         links = [ours.fileno() for ours, _ in self._links]
@@ -100,8 +118,9 @@ class Supervisor:
             "settings": self._settings,
             "restarts": self.control.restarts,
             "kept": self._kept,
+            "journal": [writer for writer, _ in self._journal],
         }
-        return plain, links
+        return plain, [*links, *plain["journal"]]
 
     def _worker_parameters(self, number: int) -> Callable[[], tuple[dict[str, Any], list[int]]]:
         def parameters() -> tuple[dict[str, Any], list[int]]:
@@ -111,9 +130,10 @@ class Supervisor:
                 for transport, sock in each.of_worker(number)
             ]
             link = self._links[number][1].fileno()
-            fds = [link, *(sock.fileno() for each in self._listening for _, sock in each.of_worker(number))]
-            plain = {"worker": number, "sockets": sockets, "link_fd": link, "cookie_secret": self._cookie_secret}
-            return {**plain, "settings": self._worker_settings}, fds
+            journal = [reader for _, reader in self._journal]
+            fds = [link, *journal, *(sock.fileno() for each in self._listening for _, sock in each.of_worker(number))]
+            plain = {"worker": number, "sockets": sockets, "link_fd": link, "journal": journal}
+            return {**plain, "settings": self._worker_settings, "cookie_secret": self._cookie_secret}, fds
 
         return parameters
 
@@ -123,22 +143,20 @@ class Supervisor:
         try:
             child.start(time.monotonic())
         except OSError as error:
-            say.event("error", f"{child.name} cannot be started", reason=error.strerror or error)
+            self._lines.event("error", f"{child.name} cannot be started", reason=error.strerror or error)
             self._after(1.0, lambda: self._start(child))
             return
         self._selector.register(child.status_fd, selectors.EVENT_READ, child)
 
     def _reap(self) -> None:
         """Wait for whoever has ended: our children, and as PID 1 in a container also the orphans of theirs."""
-        by_pid = {child.pid: child for child in self._children() if child.pid}
+        ended: dict[int, int] = {}
         with suppress(ChildProcessError):
-            while True:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-                if pid == 0:
-                    return
-                child = by_pid.get(pid)
-                if child is not None:
-                    self._bury(child, status)
+            while (found := os.waitpid(-1, os.WNOHANG))[0]:
+                ended[found[0]] = found[1]
+        for child in self._children():
+            if child.pid in ended:
+                self._bury(child, ended[child.pid])
 
     def _bury(self, child: Child, status: int) -> None:
         self._take_status(child)  # its last words
@@ -148,16 +166,22 @@ class Supervisor:
         wait_s = child.died(status, time.monotonic())
         if self._stop_at is not None:
             return
-        is_hopeless = child.deaths_in_a_row >= START_DEATHS_MAX or os.waitstatus_to_exitcode(status) == EX_CONFIG
+        is_hopeless = child.young_deaths >= START_DEATHS_MAX or os.waitstatus_to_exitcode(status) == EX_CONFIG
         if is_hopeless and not self._is_ready:
             self._fail(f"{child.name} cannot start ({told_status(status)}); see the lines above")
             return
         again = f"again in {wait_s:g} s" if wait_s else "again now"
-        say.event("warning", f"{child.name} ended: {told_status(status)}; it is started {again}", pid=pid, restarts=child.restarts)
-        self._after(wait_s, lambda: self._start(child))
+        text = f"{child.name} ended: {told_status(status)}; it is started {again}"
+        self._lines.event("warning", text, pid=pid, restarts=child.restarts)
+        if child is self.control:
+            wait_s = max(wait_s, CONTROL_REST_S)
+        if wait_s:
+            self._after(wait_s, lambda: self._start(child))
+        else:
+            self._start(child)
 
     def _take_status(self, child: Child) -> None:
-        for event in child.read():
+        for event in child.read(time.monotonic()):
             self._take_event(child, event)
         if child.is_mute:
             with suppress(KeyError):  # it would be readable for ever
@@ -177,12 +201,13 @@ class Supervisor:
             case "fatal" if not self._is_ready:
                 self._fail(str(event.get("message")))
             case "fatal":
-                say.event("error", f"{child.name} cannot go on", reason=event.get("message"))
+                self._lines.event("error", f"{child.name} cannot go on", reason=event.get("message"))
             case "keep":
                 self._kept = event.get("kept") or {}
             case "reloaded":
                 self._settings = event.get("settings") or self._settings
                 self._worker_settings = event.get("worker_settings") or self._worker_settings
+                self._lines.apply(self._settings)
                 self._notifier.ready(self._status())
             case "reload_failed":
                 self._notifier.ready("the new configuration is not used; see the log")
@@ -193,32 +218,31 @@ class Supervisor:
         if self._is_ready or not all(child.is_ready for child in self._children()):
             return
         self._is_ready = True
-        zones, providers = self._ready_line.get("zones") or [], self._ready_line.get("providers") or []
-        where = ", ".join(str(listening) for listening in self._listening)
-        say.line(f"ready: listening on {where}, zones {', '.join(zones)}, providers {', '.join(providers)}")
-        say.line(f"try: {_dig(self._listening, self._ready_line.get('example') or '', zones)}")
+        announce.ready(self._lines, self._listening, self._ready_line)
         self._notifier.ready(self._status())
 
     def _status(self) -> str:
         return f"answering on {', '.join(listening.address for listening in self._listening)}; workers: {len(self.workers)}"
 
-    def _catch_signals(self) -> socket.socket:
-        """From here on a signal is an octet to read."""
-        wakeup, theirs = socket.socketpair()
-        for sock in (wakeup, theirs):
-            sock.setblocking(False)
-        self._selector.register(wakeup, selectors.EVENT_READ)
-        self._wakeup_writer = theirs  # kept from being collected
-        signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
-        for number in _SIGNALS:
-            signal.signal(number, lambda *_: None)
-        return wakeup
+    def _watch(self) -> None:
+        """End who does not answer; its death is then like any other."""
+        self._after(watchdog.TICK_S, self._watch)
+        self._notifier.alive()
+        for child, silent_s in self._watchdog.look(time.monotonic()):
+            if self._stop_at is None:
+                self._lines.event(
+                    "error", f"{child.name} does not answer: it is killed", pid=child.pid, silent_s=round(silent_s, 1)
+                )
+                child.kill(signal.SIGKILL)
+                child.heard_at = time.monotonic()  # once is enough
 
     def _take_signals(self, wakeup: socket.socket) -> None:
         with suppress(BlockingIOError):
             for number in set(wakeup.recv(4096)):
-                if number in (signal.SIGTERM, signal.SIGINT):
+                if number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
                     self._stop(0)
+                elif number == signal.SIGUSR1:
+                    self._log_statistics()
                 elif number == signal.SIGHUP:
                     self._reload()
 
@@ -228,9 +252,16 @@ class Supervisor:
             self._notifier.reloading()
             self.control.kill(signal.SIGHUP)
 
+    def _log_statistics(self) -> None:
+        """Ours here; control logs what it and the workers have counted."""
+        for child in self._children():
+            state = "ready" if child.is_ready else "starting" if child.pid else "not running"
+            self._lines.event("info", "statistics", process=child.name, pid=child.pid, state=state, restarts=child.restarts)
+        self.control.kill(signal.SIGUSR1)
+
     def _fail(self, message: str) -> None:
         if self._stop_at is None:
-            say.line(f"dnsdisco: {message}")
+            self._lines.contract("error", f"dnsdisco: {message}", message)
         self._stop(1)
 
     def _stop(self, code: int) -> None:
@@ -278,10 +309,15 @@ def _link() -> tuple[socket.socket, socket.socket]:
     return pair
 
 
-def _dig(listening: Sequence[Listening], example: str, zones: Sequence[str]) -> str:
-    """The line to type, for plain DNS if there is any. An unspecified address is asked at the loopback one."""
-    scheme, host, port, path = Parts.of(next((each for each in listening if not each.scheme), listening[0]).address)
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
-    name = ".".join(part for part in (example or "SERVICE", zones[0] if zones else "") if part)
-    command, usual, how = {"tls": ("kdig", 853, "+tls "), "https": ("kdig", 443, f"+https={path} ")}.get(scheme, ("dig", 53, ""))
-    return f"{command} @{host}{'' if port == usual else f' -p {port}'} {how}{name}"
+def _journal() -> list[tuple[int, int]]:
+    """Two files of memory for the last whole catalog (control/journal.py): to write, and to read alone. None where there is no such thing."""
+    pairs = []
+    with suppress(OSError, AttributeError):
+        for _ in range(2):
+            writer = os.memfd_create("dnsdisco-catalog")
+            try:
+                reader = os.open(f"/proc/self/fd/{writer}", os.O_RDONLY | os.O_CLOEXEC)
+            except OSError:  # no /proc
+                reader = os.dup(writer)
+            pairs.append((writer, reader))
+    return pairs if len(pairs) == 2 else []

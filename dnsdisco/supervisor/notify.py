@@ -15,6 +15,10 @@ class Notifier:
     def __init__(self, environ: MutableMapping[str, str] = os.environ) -> None:
         path = environ.pop("NOTIFY_SOCKET", "")
         self._address = "\0" + path[1:] if path.startswith("@") else path
+        usec, pid = environ.pop("WATCHDOG_USEC", ""), environ.pop("WATCHDOG_PID", "")
+        is_watched = usec.isdecimal() and (not pid or pid == str(os.getpid()))
+        self._alive_every_s = int(usec) / 1e6 / 4 if is_watched else 0.0  # 0: nobody waits for it
+        self._alive_at = 0.0
 
     def ready(self, status: str) -> None:
         self._send("READY=1", f"STATUS={status}")
@@ -25,6 +29,13 @@ class Notifier:
 
     def stopping(self) -> None:
         self._send("STOPPING=1", "STATUS=stopping")
+
+    def alive(self) -> None:
+        """Four times within WatchdogSec, however often this is called: sd_watchdog_enabled(3)."""
+        now = time.monotonic()
+        if self._alive_every_s and now - self._alive_at >= self._alive_every_s:
+            self._alive_at = now
+            self._send("WATCHDOG=1")
 
     def status(self, text: str) -> None:
         self._send(f"STATUS={text}")

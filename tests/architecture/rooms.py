@@ -9,6 +9,7 @@ PACKAGE = Path(__file__).parents[2] / "dnsdisco"
 
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "errors": frozenset(),
+    "log": frozenset(),
     "written": frozenset(),
     "model": frozenset({"errors", "written"}),
     "wire": frozenset({"errors"}),
@@ -17,9 +18,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "answer": frozenset({"errors", "model", "zone", "wire", "cache"}),
     "providers": frozenset({"errors", "written", "model"}),
     "config": frozenset({"errors", "written", "model"}),
-    "control": frozenset({"errors", "written", "model", "providers", "config", "zone", "wire"}),  # ADR 0004
+    "control": frozenset({"errors", "log", "written", "model", "providers", "config", "zone", "wire"}),  # ADR 0004
     "forward": frozenset({"errors", "written", "wire", "answer"}),
-    "server": frozenset({"errors", "written", "wire", "model", "zone", "answer", "cache", "forward"}),
+    "server": frozenset({"errors", "log", "written", "wire", "model", "zone", "answer", "cache", "forward"}),
     "admin": frozenset({"errors", "written", "model", "control"}),
 }
 # An entry point that hands one room to another, which does not know it.
@@ -95,9 +96,9 @@ def violations(source: str, module: str) -> list[str]:
         top, _, rest = imported.partition(".")
         if room in PURE and top in IMPURE_MODULES:
             faults.append(f"{module}:{line}: a pure room imports {imported}")
-        if room in ("server", "forward", "supervisor") and top in HEAVY:
+        if room in ("server", "forward", "supervisor", "log") and top in HEAVY:
             faults.append(f"{module}:{line}: {room} must start without {top}")
-        if room == "supervisor" and top == "dnsdisco" and not rest.startswith(("supervisor", "errors")):
+        if room == "supervisor" and top == "dnsdisco" and not rest.startswith(("supervisor", "errors", "log")):
             faults.append(f"{module}:{line}: the supervisor is stdlib only, not {imported}")
         if top == "dnslib" and room != "wire" and room != "cli":
             faults.append(f"{module}:{line}: dnslib lives behind the wire room")

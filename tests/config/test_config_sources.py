@@ -60,6 +60,8 @@ def test_the_defaults(folder):
         "http": "127.0.0.1:8053",
         "state_dir": "/home/someone/.local/state/dnsdisco",
         "control": "/home/someone/.local/state/dnsdisco/control.sock",
+        "log_level": "info",
+        "log_format": "text",
     }  # fmt: skip
 
 
@@ -179,6 +181,8 @@ def test_everything_in_the_file_normalised(folder):
         "http": None,
         "state_dir": f"{folder}/conf/state",
         "control": f"{folder}/conf/state/control.sock",
+        "log_level": "info",
+        "log_format": "text",
     }  # fmt: skip
     assert json.loads(json.dumps(plain)) == plain
     assert Settings.from_plain(json.loads(json.dumps(plain))) == settings

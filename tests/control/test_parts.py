@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import random
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -310,31 +308,3 @@ def test_what_was_told_is_bounded() -> None:
     for start in range(0, 5 * log.TOLD_MAX, log.TOLD_MAX // 2):
         told.news((str(n), "") for n in range(start, start + log.TOLD_MAX // 2))
         assert len(told._told) <= log.TOLD_MAX
-
-
-@pytest.mark.parametrize("is_terminal", [False, True])
-def test_one_event_is_one_line_whatever_a_backend_calls_its_services(is_terminal: bool) -> None:
-    class Stream(io.StringIO):
-        def isatty(self) -> bool:
-            return is_terminal
-
-        def write(self, text: str) -> int:
-            assert text.endswith(
-                "\n"
-            )  # whole lines: without a buffer (PYTHONUNBUFFERED) two processes write between each other's parts
-            return super().write(text)
-
-    before = structlog.get_config()
-    stream = Stream()
-    try:
-        log.configure(stream)
-        structlog.get_logger("x").warning("left out", service="a\nb\x1b[31m\u202e\x9b\udcff", reason='say "x=1"', n=3)
-        structlog.get_logger().debug("not shown")
-    finally:
-        structlog.configure(**before)
-    text = stream.getvalue()
-    assert text.count("\n") == 1
-    assert text.endswith("\n")
-    assert "a\\010b\\027[31m" in text.replace("\\\\", "\\")
-    assert not set("\u202e\x9b") & set(text)
-    assert ("\x1b" in text) is is_terminal

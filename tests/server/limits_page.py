@@ -126,7 +126,6 @@ NOT_LISTED = {
     "answer.prepared:ORDERS_OCTETS_MAX",
     "server.http2:CLOSED_STREAMS_MAX",
     "server.link:QUEUE_DATAGRAMS_MAX",
-    "server.log:TEXT_CHARACTERS_MAX",
     "server.run:FILES_MAX",
     "server.serve:COOKIES_AT_HAND_MAX",
     "server.serve:EXACT_OCTETS_MAX",

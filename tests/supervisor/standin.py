@@ -8,6 +8,9 @@ A worker answers each datagram with its pid and number, and each connection like
     useless     exits 78 at once
     deaf        ignores SIGTERM
     mute        closes its status pipe and stays
+    silent      never says that it is alive
+
+A worker that is sent "spin" is in a loop from then on.
 """
 
 from __future__ import annotations
@@ -41,7 +44,7 @@ def main() -> None:
         if "mute" in modes:
             status.close()
             time.sleep(60)
-        run_worker(plain, say)
+        run_worker(plain, modes, say)
 
 
 def run_control(plain: dict[str, Any], modes: list[str], say: Any) -> None:
@@ -60,8 +63,12 @@ def run_control(plain: dict[str, Any], modes: list[str], say: Any) -> None:
     say("keep", kept={"restarts": plain["restarts"], "kept": plain["kept"]})
     settings = plain["settings"]
     say("ready", zones=settings["zones"], providers=["env", "static"], example="auth")
+    alive_at = 0.0
     while True:
         time.sleep(0.01)
+        if "silent" not in modes and time.monotonic() - alive_at > 0.5:
+            alive_at = time.monotonic()
+            say("alive", cpu_s=time.process_time())
         if hups:
             hups.clear()
             ttl = settings["ttl"] + 1
@@ -78,7 +85,7 @@ def run_control(plain: dict[str, Any], modes: list[str], say: Any) -> None:
                 pass
 
 
-def run_worker(plain: dict[str, Any], say: Any) -> None:
+def run_worker(plain: dict[str, Any], modes: list[str], say: Any) -> None:
     selector = selectors.DefaultSelector()
     for entry in plain["sockets"]:
         sock = socket.socket(fileno=entry["fd"])
@@ -90,7 +97,9 @@ def run_worker(plain: dict[str, Any], say: Any) -> None:
     say("ready")
     asker: tuple[socket.socket, Any] | None = None
     while True:
-        for key, _ in selector.select():
+        if "silent" not in modes:
+            say("alive", cpu_s=time.process_time())
+        for key, _ in selector.select(0.5):
             sock, entry = key.fileobj, key.data
             assert isinstance(sock, socket.socket)
             me = {
@@ -113,6 +122,8 @@ def run_worker(plain: dict[str, Any], say: Any) -> None:
                 else:
                     data, ancillary, _, peer = sock.recvmsg(512, 512)
                     me["ancillary"] = len(ancillary)
+                    while data == b"spin":
+                        pass
                     if data == b"control":
                         asker = (sock, peer)
                         link.send(b"who")

@@ -9,7 +9,7 @@ import pytest
 
 from dnsdisco.errors import ListenError
 from dnsdisco.supervisor import activation
-from dnsdisco.supervisor.family import _dig
+from dnsdisco.supervisor.announce import dig
 from dnsdisco.supervisor.sockets import bind_all, Listening, Parts
 
 
@@ -53,9 +53,9 @@ def test_tcp_alone_is_bound_and_named_for_what_is_spoken(workers: int) -> None:
 
 def test_the_line_to_type_is_for_plain_dns_if_there_is_any() -> None:
     tls, https = Listening("tls://0.0.0.0:8853"), Listening("https://[::1]:443/dns-query")
-    assert _dig([tls, Listening("127.0.0.1:53")], "web", ["svc.local"]) == "dig @127.0.0.1 web.svc.local"
-    assert _dig([tls, https], "web", ["svc.local"]) == "kdig @127.0.0.1 -p 8853 +tls web.svc.local"
-    assert _dig([https], "web", ["svc.local"]) == "kdig @::1 +https=/dns-query web.svc.local"
+    assert dig([tls, Listening("127.0.0.1:53")], "web", ["svc.local"]) == "dig @127.0.0.1 web.svc.local"
+    assert dig([tls, https], "web", ["svc.local"]) == "kdig @127.0.0.1 -p 8853 +tls web.svc.local"
+    assert dig([https], "web", ["svc.local"]) == "kdig @::1 +https=/dns-query web.svc.local"
 
 
 def test_a_given_tcp_socket_speaks_what_listen_says_of_its_address(monkeypatch: pytest.MonkeyPatch) -> None:

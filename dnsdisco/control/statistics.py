@@ -1,0 +1,29 @@
+"""What SIGUSR1 asks for: what has been counted, in the log, a line for each part of the server."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+
+from dnsdisco.control.counters import Totals
+from dnsdisco.control.log import Logger
+from dnsdisco.control.view import View
+
+
+def write(log: Logger, view: View, totals: Totals, figures: Mapping[str, int]) -> None:
+    """What is zero is left out."""
+    log.info("statistics", part="catalog", serial=view.serial, services=view.services, instances=view.instances)
+    for each in view.providers:
+        log.info("statistics", part="provider", provider=each.name, state=each.state, services=each.services, errors=each.errors)
+    log.info("statistics", part="control", **figures)
+    rcodes: Counter[str] = Counter()
+    for (_, rcode), count in totals.answers.items():
+        rcodes[rcode] += count
+    log.info("statistics", part="answers", **rcodes)
+    parts: dict[str, dict[str, int]] = defaultdict(dict)
+    for name, count in sorted({**totals.counts, **totals.levels}.items()):
+        part, _, key = name.rpartition(".")
+        if count and name != "serial":
+            parts[part or "workers"][key] = count
+    for part, counts in parts.items():
+        log.info("statistics", part=part, **counts)

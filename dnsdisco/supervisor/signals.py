@@ -1,0 +1,39 @@
+"""What each signal means, here and in the children, so that none of those that other DNS servers know ends this one by surprise.
+
+SIGTERM, SIGINT, SIGQUIT end it; SIGHUP reloads; SIGUSR1 logs statistics. What would end a program that does not know it, and has no
+meaning here, is ignored: SIGUSR2 (dnsmasq's, Unbound's), the timers', the terminal's, the real-time ones (systemd-resolved's).
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+from contextlib import suppress
+
+TAKEN = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD)
+_NAMES = ("SIGUSR2", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGIO", "SIGPWR", "SIGSTKFLT", "SIGTTIN", "SIGTTOU", "SIGPIPE")
+_REAL_TIME = range(signal.SIGRTMIN, signal.SIGRTMAX + 1) if hasattr(signal, "SIGRTMIN") else ()
+IGNORED = (*(int(getattr(signal, name)) for name in _NAMES if hasattr(signal, name)), *_REAL_TIME)
+
+
+def catch() -> tuple[socket.socket, socket.socket]:
+    """From here on each of TAKEN is an octet to read from the first socket. The second is to be kept."""
+    wakeup, theirs = socket.socketpair()
+    for sock in (wakeup, theirs):
+        sock.setblocking(False)
+    signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+    for number in TAKEN:
+        signal.signal(number, lambda *_: None)
+    ignore(IGNORED)
+    return wakeup, theirs
+
+
+def ignore_in_child() -> None:
+    """Between fork and exec: what is ignored stays so in the program, which takes what it has a use for."""
+    ignore((*IGNORED, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1))
+
+
+def ignore(numbers: tuple[int, ...]) -> None:
+    for number in numbers:
+        with suppress(OSError, ValueError):
+            signal.signal(number, signal.SIG_IGN)
