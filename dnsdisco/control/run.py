@@ -164,14 +164,7 @@ class Control:
 
     def figures(self) -> dict[str, int]:
         """What has been counted here, by names for the metrics. They never fall."""
-        dropped = sum(link.backlogs_dropped for link in self.publisher.links)
-        lost = self._parameters.lines.lost if self._parameters.lines is not None else 0
-        return {
-            "restarts": self._parameters.restarts,
-            "wholes_sent": self.publisher.wholes_sent,
-            "backlogs_dropped": dropped,
-            "log_lines_lost": lost,
-        }
+        return statistics.figures(self._parameters, self.publisher)
 
     def log_statistics(self) -> None:
         """What there is and what has been counted, for SIGUSR1."""

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 from dnsdisco.control.counters import Totals
 from dnsdisco.control.log import Logger
+from dnsdisco.control.parameters import Parameters
+from dnsdisco.control.publisher import Publisher
 from dnsdisco.control.view import View
 
 
@@ -27,3 +29,13 @@ def write(log: Logger, view: View, totals: Totals, figures: Mapping[str, int]) -
             parts[part or "workers"][key] = count
     for part, counts in parts.items():
         log.info("statistics", part=part, **counts)
+
+
+def figures(parameters: Parameters, publisher: Publisher) -> dict[str, int]:
+    """What control itself has counted, by names for the metrics."""
+    return {
+        "restarts": parameters.restarts,
+        "wholes_sent": publisher.wholes_sent,
+        "backlogs_dropped": sum(link.backlogs_dropped for link in publisher.links),
+        "log_lines_lost": 0 if parameters.lines is None else parameters.lines.lost,
+    }
