@@ -1,7 +1,7 @@
 """Who may ask: no page of another site through somebody's browser (DNS rebinding, cross-origin requests).
 
 A browser that was made to resolve evil.example to our address still says `Host: evil.example`. Nobody can make an address, `localhost`
-or this machine's own name mean something else, so these are the names that we have.
+or this machine's own name mean something else, so these are the names that we have; and those of `http_hosts`, which the operator answers for.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ class Guard:
             await asyncio.sleep(wait_s)
         headers = scope["headers"]
         if not callers.is_ours(headers, self._names):
-            raise Refused(421, "this server is asked by address, as localhost or by this machine's own name")
+            raise Refused(421, "this server is asked by address, as localhost, by this machine's own name or by one of http_hosts")
         if not callers.is_from_here(headers, self._names):
             raise Refused(403, "pages of other sites may not ask")
         if scope["method"] not in METHODS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+from collections.abc import Collection
 from contextlib import suppress
 from importlib import metadata
 
@@ -24,16 +25,20 @@ class Listener:
     def __init__(self, control: Control, log: Logger) -> None:
         self._control, self._log = control, log
         self._address: str | None = None
+        self._hosts: frozenset[str] = frozenset()
         self._serving: _Serving | None = None
 
-    def apply(self, address: str | None) -> None:
-        """Listen on *address* from now on; None: on none. Nothing happens when it is the one there is."""
-        if address == self._address:
+    def apply(self, address: str | None, hosts: Collection[str] = ()) -> None:
+        """Listen on *address* from now on; None: on none. *hosts*: names that it may be asked under, beside this machine's own.
+
+        Nothing happens when nothing is new.
+        """
+        if (address, frozenset(hosts)) == (self._address, self._hosts):
             return
-        before, self._address = self._serving, address
+        before, self._address, self._hosts = self._serving, address, frozenset(hosts)
         if before is not None:
             before.stop()
-        self._serving = None if address is None else _Serving(address, self._control, self._log, before)
+        self._serving = None if address is None else _Serving(address, self._hosts, self._control, self._log, before)
 
     def close(self) -> None:
         if self._serving is not None:
@@ -45,8 +50,8 @@ class Listener:
 class _Serving:
     """One address, from the start of its thread to its end. *before* has to end first: it may hold the port."""
 
-    def __init__(self, address: str, control: Control, log: Logger, before: _Serving | None) -> None:
-        self._address, self._control, self._log, self._before = address, control, log, before
+    def __init__(self, address: str, hosts: frozenset[str], control: Control, log: Logger, before: _Serving | None) -> None:
+        self._address, self._hosts, self._control, self._log, self._before = address, hosts, control, log, before
         self._stopped = threading.Event()
         self._server: object = None
         self.thread = threading.Thread(target=self._run, name=f"http {address}", daemon=True)
@@ -83,7 +88,7 @@ class _Serving:
 
         async def run() -> None:
             config = uvicorn.Config(
-                app.make(self._control, _names(), _version(), self._log),
+                app.make(self._control, _names() | self._hosts, _version(), self._log),
                 interface="asgi3",
                 http=connection.protocol(),
                 ws="none",

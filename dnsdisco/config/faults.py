@@ -25,6 +25,7 @@ _LISTS: dict[KeyPath, str] = {
     ("providers",): "[env, static]",
     ("zone_files",): "[zones/*.zone]",
     ("forward", "upstreams"): "[192.0.2.1], or [] for none",
+    ("http_hosts",): "[dnsdisco.example]",
     ("acl", "allow"): "[127.0.0.0/8, private]",
 }
 

@@ -218,6 +218,7 @@ class Settings(_Section):
     tls: Tls = Tls()
     workers: Annotated[int, v.whole(1, WORKERS_MAX)] = 1
     http: v.AddressOrOff = "127.0.0.1:8053"
+    http_hosts: v.Domains = ()
     state_dir: v.PathOrOff = None
     control: v.PathOrOff = None
     log_level: Annotated[Literal["debug", "info", "warning", "error"], v.word("debug", "info", "warning", "error")] = "info"

@@ -178,6 +178,7 @@ PathOrNull = Annotated[str | None, PlainValidator(lambda value, info: None if va
 PathOrOff = Annotated[str | None, or_off(path)]
 AddressOrOff = Annotated[str | None, or_off(lambda value, _: addresses.address(value, lowest_port=0))]
 Domain = Annotated[str, PlainValidator(names.dns_name)]
+Domains = Annotated[tuple[Domain, ...], AfterValidator(_each_once)]
 Zone = Annotated[str, PlainValidator(names.zone)]
 Zones = Annotated[tuple[Zone, ...], AfterValidator(_each_once), AfterValidator(_at_least_one)]
 Listen = Annotated[

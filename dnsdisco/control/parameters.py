@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -19,8 +19,11 @@ Resolve = Callable[[], dict[str, Any]]
 class Http(Protocol):
     """The admin room, as seen from here."""
 
-    def apply(self, address: str | None) -> None:
-        """Listen there from now on; None: nowhere. Never waits, and never raises for what is wrong with the address."""
+    def apply(self, address: str | None, hosts: Collection[str]) -> None:
+        """Listen there from now on; None: nowhere. *hosts*: names that it may be asked under, in lower case.
+
+        Never waits, and never raises for what is wrong with the address.
+        """
 
     def close(self) -> None: ...
 
@@ -28,7 +31,7 @@ class Http(Protocol):
 class NoHttp:
     """In whose place nothing is served, whatever the settings say."""
 
-    def apply(self, address: str | None) -> None: ...
+    def apply(self, address: str | None, hosts: Collection[str]) -> None: ...
     def close(self) -> None: ...
 
 

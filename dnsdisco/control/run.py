@@ -293,7 +293,7 @@ class Control:
     def _apply_rest(self) -> None:
         """What the configuration says beside the providers, to those who know by themselves what of it is new."""
         self._zone_records.apply(self._settings["zone_files"], self._settings["zones"])
-        self._http.apply(self._settings.get("http"))
+        self._http.apply(self._settings.get("http"), self._settings.get("http_hosts", ()))
         self._console.apply(self._settings.get("control"))
 
     def _open_memory(self) -> Memory:

@@ -88,6 +88,28 @@ def test_a_reload_moves_it_turns_it_off_and_on_again() -> None:
     with_http(HttpBench({"p": Scripted(snapshot())}), scenario)
 
 
+def test_names_of_http_hosts_are_served_and_a_reload_changes_them() -> None:
+    async def status(bench: HttpBench, host: str) -> int:
+        return (await bench.get("/health", headers={"Host": host})).status_code
+
+    async def scenario(bench: HttpBench) -> None:
+        served = ["dnsdisco.dnsdisco.svc", "dnsdisco.dnsdisco.svc:8053", "DNSDISCO.dnsdisco.svc.", "other.example:80", "localhost"]
+        refused = ["dnsdisco.dnsdisco", "a.dnsdisco.dnsdisco.svc", "dnsdisco.dnsdisco.svc.evil.example", "evil.example"]
+        assert [await status(bench, host) for host in served] == [200] * len(served)
+        assert [await status(bench, host) for host in refused] == [421] * len(refused)
+        reply = await bench.get("/health", headers={"Host": "other.example", "Origin": "http://other.example"})
+        assert reply.status_code == 200
+        reply = await bench.get("/health", headers={"Host": "other.example", "Origin": "http://evil.example"})
+        assert reply.status_code == 403
+        bench.next_settings = {**bench.settings, "http_hosts": ["evil.example"]}
+        bench.control.reload()
+        await until(lambda: len(bench.log.said("http listening")) == 2)
+        assert await status(bench, "other.example") == 421
+        assert await status(bench, "evil.example") == 200
+
+    with_http(HttpBench({"p": Scripted(snapshot())}, http_hosts=["dnsdisco.dnsdisco.svc", "other.example"]), scenario)
+
+
 def test_the_end_waits_for_nobody() -> None:
     async def scenario(bench: HttpBench) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", bench.port)

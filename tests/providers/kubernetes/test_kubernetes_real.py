@@ -5,16 +5,13 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from pathlib import Path
 
 import dns.rcode
 import dns.rdatatype
 import dns.reversename
 import pytest
-import yaml
 
-from dnsdisco.config.schema import Settings
-from dnsdisco.errors import NotSupported, ProviderError
+from dnsdisco.errors import NotSupported
 from dnsdisco.providers.kubernetes import KubernetesServiceDiscovery
 from tests.kit import Answers
 from tests.providers.beside import outcome, rows
@@ -23,7 +20,6 @@ from tests.providers.kubernetes.objects import endpoint, headless, service, slic
 from tests.providers.kubernetes.real import Cluster, CoreDns, missing
 from tests.whole.server import Server
 
-DEPLOY = Path(__file__).parents[3] / "deploy" / "kubernetes"
 MISSING = missing("kube-apiserver", "etcd")
 pytestmark = [
     pytest.mark.servers,
@@ -57,10 +53,6 @@ def fresh(name, namespace="default", **spec):
     if "clusterIP" not in spec:
         del item["spec"]["clusterIP"]
     return item
-
-
-def documents(name):
-    return list(yaml.safe_load_all((DEPLOY / name).read_text()))
 
 
 def test_register_scale_flip_rename_delete(cluster, provider):
@@ -148,52 +140,6 @@ def test_a_restart_with_an_empty_cluster(cluster, provider):
         follow.until(lambda it: "web" not in it.names())
         cluster.put(headless("after"))
         follow.until(lambda it: "after" in it.names(), 3)
-
-
-def test_the_manifests_allow_what_is_needed_and_no_more(cluster):
-    cluster.put(headless("web"))
-    cluster.put(slice_of("web", ["10.0.0.1"]))
-    namespace, account, role, binding = documents("rbac.yaml")
-    cluster.put(namespace)
-    cluster.put(account)
-    inside = KubernetesServiceDiscovery(**cluster.account())
-    with pytest.raises(ProviderError, match="forbidden") as caught:
-        inside.get_services()
-    assert caught.value.is_denied
-    for item in documents("rbac-namespace.yaml"):
-        cluster.put(item, namespace="dnsdisco")
-    with Follow(KubernetesServiceDiscovery("dnsdisco", **cluster.account())) as follow:
-        follow.until(lambda it: it.names() == set())
-        cluster.put(headless("mine", "dnsdisco"))
-        follow.until(lambda it: it.names() == {"mine"})
-    cluster.put(role)
-    cluster.put(binding)
-    with Follow(inside) as follow:
-        follow.until(lambda it: {"web", "mine"} <= it.names())
-        fixed = follow.last.services["default", "kubernetes"]
-        assert [each.address for each in fixed.instances] == ["10.96.0.1"]  # auto, inside: the cluster IP
-    with pytest.raises(ProviderError, match="cannot create"):
-        inside.register_service("new.dnsdisco", {"address": "10.0.0.1"})
-    for item in documents("rbac-register.yaml"):
-        cluster.put(item, namespace="dnsdisco")
-    time.sleep(0.2)  # the server's own watch of its rules
-    for at in range(3):
-        inside.register_service("new.dnsdisco", {"address": f"10.0.0.{at + 1}", "id": "one" if at < 2 else "two"})
-    assert len(inside.get_service("new.dnsdisco")["instances"]) == 2
-    assert inside.deregister_service("new.dnsdisco") is True
-    with pytest.raises(ProviderError, match="cannot create"):
-        inside.register_service("new.default", {"address": "10.0.0.1"})
-
-
-def test_the_other_manifests_are_taken_and_their_configuration_is_good(cluster):
-    cluster.put(documents("rbac.yaml")[0])
-    for name in ("config.yaml", "deployment.yaml", "daemonset.yaml"):
-        for item in documents(name):
-            made = cluster.put(item, query="?dryRun=All&fieldValidation=Strict")
-            assert made["metadata"]["uid"]
-    text = documents("config.yaml")[0]["data"]["dnsdisco.yaml"]
-    settings = Settings.model_validate(yaml.safe_load(text), context={"folder": "/", "environ": {}, "known_types": {"kubernetes"}})
-    assert [each.type for each in settings.providers] == ["kubernetes"]
 
 
 def test_a_change_is_seen_within_milliseconds(cluster, provider):
