@@ -99,7 +99,7 @@ def test_every_object_is_taken_in_the_order_of_the_kustomization(cluster):
     admitted(cluster, pod_of(deployment))
     worse = pod_of(deployment)
     worse["spec"] = {**worse["spec"], "hostNetwork": True}
-    with pytest.raises(AssertionError, match="violates PodSecurity .*restricted.*hostNetwork"):
+    with pytest.raises(AssertionError, match=r"violates PodSecurity .*restricted.*hostNetwork"):
         admitted(cluster, worse)
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     assert container["imagePullPolicy"] == "IfNotPresent"
