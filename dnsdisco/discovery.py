@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from dnsdisco.errors import NotSupported, ProviderError
+from dnsdisco.model import choice
 from dnsdisco.model.data import service_from_data, service_to_dict
 from dnsdisco.model.service import Instance, Service
-from dnsdisco.model.view import effective_weight
 from dnsdisco.providers import registry
 from dnsdisco.providers.asked import all_services, asked
 from dnsdisco.providers.base import ServiceDiscovery
@@ -43,12 +43,12 @@ def get_service(name: str, default: dict[str, Any] | None = None) -> dict[str, A
     *default* when the service is unknown. The dict is the caller's own. Errors as get_service_url().
     """
     service = _current.get_service(name)
-    return service_to_dict(service, by_weight) if service else default
+    return service_to_dict(service, drawn) if service else default
 
 
 def get_services() -> dict[str, dict[str, Any]]:
     """All services by name, as get_service() gives them. Errors as get_service_url()."""
-    return {name: service_to_dict(service, by_weight) for name, service in _current.get_services().items()}
+    return {name: service_to_dict(service, drawn) for name, service in _current.get_services().items()}
 
 
 def register_service(name: str, service_data: Mapping[str, Any]) -> str:
@@ -83,10 +83,9 @@ def get_discovery_provider(provider_type: str | None = None) -> ServiceDiscovery
     return _current.provider() if provider_type is None else _built(_names(provider_type))
 
 
-def by_weight(instances: Sequence[Instance]) -> Instance:
-    """One of them at random, with its weight as its chance; all alike where all weights are 0."""
-    weights = [effective_weight(instance) for instance in instances]
-    return random.choices(instances, weights)[0] if any(weights) else random.choice(instances)  # noqa: S311  no secret
+def drawn(instances: Sequence[Instance]) -> Instance:
+    """The instance that a DNS client would find first in one answer."""
+    return choice.drawn(instances, random.random)
 
 
 class Discovery:
@@ -128,7 +127,7 @@ class Discovery:
         """A provider that has a word of its own for this is asked for it; the others' services have what it takes."""
         if type(self.provider()).get_service_url is ServiceDiscovery.get_service_url:
             service = self.get_service(name)
-            return service_to_dict(service, by_weight)["url"] if service else None
+            return service_to_dict(service, drawn)["url"] if service else None
         _require_name(name)
         url: str | None = self.cache.get(
             ("url", name), lambda: asked(self.provider(), lambda provider: provider.get_service_url(name))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
+from dnsdisco.model.choice import Rank
 from dnsdisco.wire.reply import Ede, Reply, RR
 
 Labels = tuple[bytes, ...]
@@ -24,14 +25,14 @@ class Want(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Where the addresses that *want* brings go: under *owner*, with *weight*. `is_glue`: in ADDITIONAL, and it may be missing.
+    """Where the addresses that *want* brings go: under *owner*, with *rank*. `is_glue`: in ADDITIONAL, and it may be missing.
 
     `is_chain`: *want* is the target of a CNAME that stands already in the answer: whatever it has is put behind it.
     """
 
     want: Want
     owner: bytes
-    weight: int
+    rank: Rank
     ttl: int  # seconds; the smaller of this and the upstream's counts
     is_glue: bool = False
     is_chain: bool = False

@@ -8,6 +8,7 @@ from dnsdisco.answer import special
 from dnsdisco.answer.decision import Part, Want
 from dnsdisco.answer.settings import AnswerSettings
 from dnsdisco.errors import WireError
+from dnsdisco.model.choice import Rank, together
 from dnsdisco.wire import rdata
 from dnsdisco.wire.constants import A, AAAA
 from dnsdisco.wire.name import from_text, labels_of
@@ -28,22 +29,22 @@ class Parts(NamedTuple):
     """What is known already, and what an upstream is to be asked."""
 
     records: list[RR]
-    weights: list[int]
+    ranks: list[Rank]
     wanted: list[Part]
 
 
 def parts(hosts: list[Host], qtype: int, ttl: int, catalog: Catalog, settings: AnswerSettings) -> Parts:
     """Each host's addresses: from our zones, from the special names, else wanted from an upstream."""
-    found: dict[tuple[bytes, bytes], tuple[int, int]] = {}  # (owner, address) → (weight, TTL)
+    found: dict[tuple[bytes, bytes], tuple[Rank, int]] = {}  # (owner, address) → rank and TTL
     wanted: list[Part] = []
     for host in hosts[:HOSTS_MAX]:
         local, asked = _addresses(host.name, qtype, catalog, settings, set())
         for octets, local_ttl in local.items():
-            weight, known_ttl = found.get((host.owner, octets), (0, ttl))
-            found[host.owner, octets] = (weight + host.weight, min(known_ttl, ttl, local_ttl))
-        wanted += [Part(Want(name, qtype), host.owner, host.weight, ttl) for name in asked]
+            rank, known_ttl = found.get((host.owner, octets), (None, ttl))
+            found[host.owner, octets] = (together(rank, host.rank), min(known_ttl, ttl, local_ttl))
+        wanted += [Part(Want(name, qtype), host.owner, host.rank, ttl) for name in asked]
     records = [RR(owner, qtype, record_ttl, octets) for (owner, octets), (_, record_ttl) in found.items()]
-    return Parts(records, [weight for weight, _ in found.values()], wanted)
+    return Parts(records, [rank for rank, _ in found.values()], wanted)
 
 
 def special_addresses(labels: Labels, qtype: int, overrides: frozenset[Labels]) -> list[bytes] | None:

@@ -10,6 +10,7 @@ from dnsdisco.answer.additional import addresses_beside
 from dnsdisco.answer.aliases import ALIASES_MAX, TOO_MANY
 from dnsdisco.answer.decision import Decision, Forward, Gather, Part, Want
 from dnsdisco.answer.settings import AnswerSettings
+from dnsdisco.model.choice import Rank
 from dnsdisco.model.entry import Entry, ProviderState
 from dnsdisco.wire import rdata
 from dnsdisco.wire.constants import (
@@ -35,7 +36,7 @@ from dnsdisco.wire.constants import (
     TXT,
 )
 from dnsdisco.wire.name import from_text, labels_of
-from dnsdisco.wire.reply import Ede, Reply, RR
+from dnsdisco.wire.reply import Ede, RECORDS_MAX, Reply, RR
 from dnsdisco.zone import render, soa
 from dnsdisco.zone.catalog import Catalog
 from dnsdisco.zone.lookup import Apex, Found, lookup, NameServer, NotReady, NxDomain
@@ -151,8 +152,8 @@ def _found(context: _Context, found: Found) -> Decision:
         parts = flatten.parts(rendered.hosts, question.qtype, ttl, catalog, context.settings)
         draft = Reply(
             is_authoritative=True,
-            answer=(*rendered.records, *parts.records),
-            weights=(*rendered.weights, *parts.weights),
+            answer=(*rendered.records, *parts.records) if parts.records else rendered.records,
+            ranks=(*rendered.ranks, *parts.ranks),
             max_answers=settings.max_answers,
             ede=ede,
             depends_on=depends_on if not rendered.hosts else None,
@@ -173,12 +174,12 @@ def _services(context: _Context, found: Found, ttl: int, ede: tuple[Ede, ...], d
     rendered, targets = render.services(found, context.question.qname, context.zone, ttl, settings.srv_weight_scale)
     if not rendered.records:
         return _positive([], context.negative, ede=ede, depends_on=depends_on)
-    glue = render.glue(targets, ttl)
+    glue = render.glue(targets if len(rendered.records) <= RECORDS_MAX else {}, ttl)  # beside a cut answer there is none
     parts = [flatten.parts(glue.hosts, qtype, ttl, context.catalog, context.settings) for qtype in (A, AAAA)]
     draft = Reply(
         is_authoritative=True,
-        answer=tuple(rendered.records),
-        weights=tuple(rendered.weights),
+        answer=rendered.records,
+        ranks=tuple(rendered.ranks),
         additional=(*glue.records, *(record for part in parts for record in part.records)),
         ede=ede,
         depends_on=depends_on if not glue.hosts else None,
@@ -199,7 +200,7 @@ def _chase(context: _Context, found: Found, cname: RR, ttl: int) -> Decision:
         known = flatten.special_addresses(labels, question.qtype, context.settings.overrides)
         if known is not None:
             return replace(head, answer=(cname, *(RR(target, question.qtype, ttl, octets) for octets in known)))
-        part = Part(Want(target, question.qtype), target, 1, ttl, is_chain=True)
+        part = Part(Want(target, question.qtype), target, Rank(), ttl, is_chain=True)
         return Gather(head, (part,), context.negative)
     if target in aliases:
         return head

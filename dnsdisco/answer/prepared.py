@@ -3,66 +3,92 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from math import gcd
 
+from dnsdisco.model.choice import Draw, Ranking
 from dnsdisco.wire import edns as edns_room
 from dnsdisco.wire.constants import SOA
 from dnsdisco.wire.query import HEADER_OCTETS, Query
-from dnsdisco.wire.reply import assemble, encode_record, Reply, reply_flags, RR
-from dnsdisco.zone.order import Draw, orders, weighted_order
+from dnsdisco.wire.reply import assemble, encode_record, RECORD_OCTETS_MIN, RECORDS_MAX, Reply, reply_flags, RR, TCP_OCTETS_MAX
 
 ORDERS = 32  # prepared orders of one answer; exact shares for weights up to about 1:31
 ORDERS_OCTETS_MAX = 32 * 1024  # of all the orders of one answer together; a large answer has fewer of them
 ORDERS_MIN = 4
 
 
-class Prepared:
-    """`bodies`: the records after the question, one body for each order, a power of two. `is_negative`: nothing but one SOA.
+class Answer:
+    """The answer section of *reply*, encoded record by record as they are needed: of 20,000 a client gets some hundred."""
 
-    `is_drawn`: another drawing would have other orders, and instances in front that had no turn in this one.
+    __slots__ = ("_encoded", "_fixed", "_qname", "_records", "kept", "ranking")
+
+    def __init__(self, reply: Reply, qname: bytes) -> None:
+        self.ranking = None if reply.ranks is None else Ranking(reply.ranks)
+        self._records, self._qname = reply.answer, qname
+        self._encoded: dict[int, bytes] = {}
+        drawn = len(reply.ranks or ())
+        self._fixed = len(reply.answer) - drawn
+        self.kept = self._fixed + min(drawn, reply.max_answers or drawn)  # records that a client gets, if they fit
+
+    def record(self, index: int) -> bytes:
+        octets = self._encoded.get(index)
+        if octets is None:
+            octets = self._encoded[index] = encode_record(self._records[index], self._qname)
+        return octets
+
+    def ordered(self, draw: Draw, limit: int) -> list[bytes]:
+        """The records in an order by rank, cut to `max_answers`; those without a rank stay in front. Where not all fit in *limit*
+        octets, more of them than do."""
+        head = [self.record(index) for index in range(self._fixed)]
+        if self.ranking is None:
+            return head
+        most = min(self.kept - self._fixed, limit // RECORD_OCTETS_MIN + 1)
+        return head + [self.record(self._fixed + index) for index in self.ranking.order(draw, most)]
+
+    def orders(self, count: int, draw: Draw) -> Counter[bytes]:
+        """Whole answers in the orders that one is to be picked from, and how often each is among them."""
+        assert self.ranking is not None
+        head = b"".join([self.record(index) for index in range(self._fixed)])
+        made: Counter[bytes] = Counter()
+        for order, times in self.ranking.orders(count, draw, self.kept - self._fixed).items():
+            made[b"".join([head, *[self.record(self._fixed + index) for index in order]])] += times
+        return made
+
+
+class Prepared:
+    """`bodies`: the records after the question, one body for each order, a power of two; none, where no message holds them all.
+
+    `is_negative`: nothing but one SOA. `is_drawn`: another drawing would have other orders, and instances in front that had no turn in
+    this one.
     """
 
-    __slots__ = ("bodies", "counts", "exact_keys", "is_drawn", "is_negative", "longest", "reply", "sections")
+    __slots__ = ("answer", "bodies", "counts", "exact_keys", "is_drawn", "is_negative", "longest", "reply", "rest")
 
     def __init__(self, reply: Reply, qname: bytes, draw: Draw) -> None:
         self.reply = reply
-        answer = [encode_record(record, qname) for record in reply.answer]
+        self.answer = answer = Answer(reply, qname)
         authority = [encode_record(record, qname) for record in reply.authority]
         additional = [encode_record(record, qname) for record in reply.additional]
-        self.sections = (answer, authority, additional)
-        rest = b"".join(authority) + b"".join(additional)
-        kept = len(answer)
-        if reply.weights is not None and reply.max_answers:
-            kept = min(kept, kept - len(reply.weights) + reply.max_answers)
-        count = 1
-        if len(reply.weights or ()) > 1:
-            size = sum(map(len, answer)) * kept // len(answer) + len(rest)
-            count = max(ORDERS_MIN, min(ORDERS, ORDERS_OCTETS_MAX // size))
-            count = 1 << count.bit_length() - 1
-        self.bodies = _bodies(answer, reply, count, draw, rest)
-        self.is_drawn = count > 1 and not _is_even(reply.weights or (), count)
-        self.counts = b"".join(number.to_bytes(2, "big") for number in (kept, len(authority), len(additional)))
-        self.longest = max(map(len, self.bodies))
-        self.is_negative = not answer and not additional and len(authority) == 1 and _is_soa_above(reply.authority[0], qname)
+        self.rest = (authority, additional)
+        self.bodies, self.is_drawn = _bodies(answer, b"".join(authority) + b"".join(additional), draw)
+        self.counts = b"".join(number.to_bytes(2, "big") for number in (answer.kept & 0xFFFF, len(authority), len(additional)))
+        self.longest = max(map(len, self.bodies), default=TCP_OCTETS_MAX)
+        self.is_negative = not reply.answer and not additional and len(authority) == 1 and _is_soa_above(reply.authority[0], qname)
         self.exact_keys: list[bytes] = []
 
     def share_bodies(self, bodies: list[bytes]) -> None:
         """Use *bodies*, whose one element is our one SOA and changes when the serial does."""
         self.bodies = bodies
-        self.sections = ([], bodies, [])
+        self.rest = (bodies, [])
 
     def octets(self, query: Query, *, recursion: bool, options: bytes, limit: int, draw: Draw) -> bytes:
         """The message for *query*: joined where it fits in *limit* octets, else cut to it."""
         reply = self.reply
         flags = reply_flags(query, is_authoritative=reply.is_authoritative, recursion=recursion)
         ede = b"".join(edns_room.ede_option(*error) for error in reply.ede) if query.edns is not None else b""
-        body = self.bodies[int(draw() * len(self.bodies))]
-        size = HEADER_OCTETS + len(query.question) + len(body) + edns_room.OPT_OCTETS + len(options) + len(ede)
-        if size > limit or reply.rcode > 15:
-            answer, authority, additional = self.sections
-            ordered = _ordered(answer, reply, draw)
-            sections = (ordered, authority, additional)
+        body = self.bodies[int(draw() * len(self.bodies))] if self.bodies else None
+        around = HEADER_OCTETS + len(query.question) + edns_room.OPT_OCTETS + len(options) + len(ede)
+        if body is None or around + len(body) > limit or reply.rcode > 15:
+            sections = (self.answer.ordered(draw, limit), *self.rest)
             return assemble(query, flags, reply.rcode, sections, options=options, ede=reply.ede, limit=limit)
         counts, opt = self.counts, b""
         if query.edns is not None:
@@ -96,9 +122,8 @@ def between(head: bytes, bodies: list[bytes], tail: bytes) -> list[bytes]:
 def encode(reply: Reply, query: Query, *, recursion: bool, options: bytes, limit: int, draw: Draw) -> bytes:
     """The message for a reply that is not kept."""
     qname = query.qname or b"\0"
-    answer = [encode_record(record, qname) for record in reply.answer]
     sections = (
-        _ordered(answer, reply, draw),
+        Answer(reply, qname).ordered(draw, limit),
         [encode_record(record, qname) for record in reply.authority],
         [encode_record(record, qname) for record in reply.additional],
     )
@@ -106,38 +131,27 @@ def encode(reply: Reply, query: Query, *, recursion: bool, options: bytes, limit
     return assemble(query, flags, reply.rcode, sections, options=options, ede=reply.ede, limit=limit)
 
 
-def _ordered(answer: list[bytes], reply: Reply, draw: Draw) -> list[bytes]:
-    """The answer's records in an order by weight, cut to `max_answers`; the records without a weight stay in front."""
-    if reply.weights is None:
-        return answer
-    fixed = len(answer) - len(reply.weights)
-    head, tail = answer[:fixed], answer[fixed:]
-    return head + [tail[index] for index in weighted_order(reply.weights, draw)[: reply.max_answers or len(tail)]]
-
-
-def _bodies(answer: list[bytes], reply: Reply, count: int, draw: Draw, rest: bytes) -> list[bytes]:
-    """*count* orders of the answer's records as _ordered() makes them, with *rest* behind; fewer, where those have the same shares.
+def _bodies(answer: Answer, rest: bytes, draw: Draw) -> tuple[list[bytes], bool]:
+    """The answer in so many orders that each instance has its share of the first place, with *rest* behind; and whether these were
+    drawn, in part.
 
     Equal ones are one object. Two instances have but two orders, and what is not there is in no cache's way.
     """
-    if count == 1 or reply.weights is None:
-        return [b"".join(_ordered(answer, reply, draw)) + rest]
-    fixed = len(answer) - len(reply.weights)
-    head, tail, limit = b"".join(answer[:fixed]), answer[fixed:], reply.max_answers or len(answer)
-    counts: Counter[bytes] = Counter()
-    for order, times in orders(reply.weights, count, draw).items():
-        counts[b"".join((head, *(tail[index] for index in order[:limit]), rest))] += times
+    if answer.kept > RECORDS_MAX:
+        return [], False  # each client gets the front of an order of its own
+    whole = b"".join(answer.ordered(draw, TCP_OCTETS_MAX))
+    if answer.ranking is None or answer.kept == 0:
+        return [whole + rest], False
+    count = max(ORDERS_MIN, min(ORDERS, ORDERS_OCTETS_MAX // max(1, len(whole) + len(rest))))
+    count = 1 << count.bit_length() - 1
+    if len(whole) + len(rest) > TCP_OCTETS_MAX:
+        return [], False
+    counts = answer.orders(count, draw)
     part = gcd(*counts.values())
-    bodies = [body for body, times in counts.items() for _ in range(times // part)]
+    bodies = [body + rest for body, times in counts.items() for _ in range(times // part)]
     if len(bodies) > len(counts):  # they are picked in turn, too: the same one should not come in many that follow each other
         bodies.sort(key=lambda _: draw())
-    return bodies
-
-
-def _is_even(weights: Sequence[int], count: int) -> bool:
-    """Two instances whose shares come out even in *count* orders: nothing of these is left to chance."""
-    total = sum(weights)
-    return len(weights) == 2 and total > 0 and weights[0] * count % total == 0
+    return bodies, not answer.ranking.is_settled(count)
 
 
 def _is_soa_above(record: RR, qname: bytes) -> bool:

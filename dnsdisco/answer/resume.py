@@ -9,6 +9,7 @@ from typing import TypeAlias
 from dnsdisco.answer.aliases import ALIASES_MAX, count
 from dnsdisco.answer.decision import Gather, Part, Want
 from dnsdisco.answer.resolver import STALE
+from dnsdisco.model.choice import Rank, together
 from dnsdisco.wire.constants import CNAME, EDE_NO_REACHABLE, NOERROR, NXDOMAIN, SERVFAIL
 from dnsdisco.wire.reply import Ede, Reply, RR
 
@@ -36,7 +37,7 @@ Outcome: TypeAlias = Told | Untold
 def finish(gather: Gather, outcomes: Mapping[Want, Outcome]) -> Reply:
     """The reply: a target that does not resolve is left out; when nothing is left, NODATA; when none could be asked, SERVFAIL."""
     draft = gather.draft
-    answer, weights = list(draft.answer), list(draft.weights or ())
+    answer, ranks = list(draft.answer), [Rank(*rank) for rank in draft.ranks or ()]
     additional = list(draft.additional)
     untold: list[str] = []
     rcode, authority = NOERROR, draft.authority
@@ -55,17 +56,18 @@ def finish(gather: Gather, outcomes: Mapping[Want, Outcome]) -> Reply:
             additional += records
         else:
             answer += records
-            weights += [part.weight] * len(records)
+            ranks += [part.rank] * len(records)
     if untold and len(answer) == count(answer):
         reason = f"the address is a host name, and no upstream could be asked for it: {untold[0]}"
         return Reply(SERVFAIL, ede=(*draft.ede, Ede(EDE_NO_REACHABLE, reason)))
     ede = draft.ede
     if any(isinstance(outcome, Told) and outcome.is_stale for outcome in outcomes.values()):
         ede = (*ede, STALE)
-    fixed = len(answer) if draft.weights is None else len(answer) - len(weights)  # aliases stay in front of what is shuffled
-    unique: dict[tuple[bytes, int, bytes], tuple[RR, int]] = {}
-    for record, weight in zip(answer, [0] * fixed + weights[: len(answer) - fixed], strict=True):
-        unique[record.owner, record.rtype, record.rdata] = (record, weight)
+    fixed = len(answer) if draft.ranks is None else len(answer) - len(ranks)  # aliases stay in front of what is shuffled
+    unique: dict[tuple[bytes, int, bytes], tuple[RR, Rank]] = {}
+    for record, rank in zip(answer, [Rank()] * fixed + ranks[: len(answer) - fixed], strict=True):
+        key = record.owner, record.rtype, record.rdata
+        unique[key] = (record, together(unique[key][1] if key in unique else None, rank))
     pairs = list(unique.values())
     fixed -= len(answer[:fixed]) - len({(record.owner, record.rtype, record.rdata) for record in answer[:fixed]})
     is_empty = not pairs
@@ -73,7 +75,7 @@ def finish(gather: Gather, outcomes: Mapping[Want, Outcome]) -> Reply:
         draft,
         rcode=rcode if rcode in (NOERROR, NXDOMAIN) or not is_empty else SERVFAIL,
         answer=_with_one_ttl([record for record, _ in pairs]),
-        weights=None if draft.weights is None else tuple(weight for _, weight in pairs[fixed:]),
+        ranks=None if draft.ranks is None else tuple(rank for _, rank in pairs[fixed:]),
         additional=_with_one_ttl(list(dict.fromkeys(additional))),
         authority=(gather.soa,) if is_empty else authority,
         ede=ede,

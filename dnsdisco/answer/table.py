@@ -36,6 +36,7 @@ UNKNOWN: Found = ([0], None)
 DENIALS_MAX = 4096  # shapes: lengths of a label times types, flags and OPT records; when full, all are forgotten
 ENTRIES_MAX = 50_000  # each level: services times the types that clients ask for, with room; 2 to 3 KB each
 OCTETS_MAX = 64 * 1024 * 1024  # of prepared bodies
+RECORD_OCTETS = 300  # about what a record takes that is not encoded yet, in an answer too large to be prepared
 EVICTED_AT_ONCE = 64  # when full: the oldest ones, few enough not to be felt by the query that pays for it
 KNOWN_TYPES = frozenset(TYPES.values())  # those that are counted apart: a client can ask for 65,536
 REDRAW_S = 20.0  # seconds until the orders of an answer are drawn anew, for instances that had no turn at the front
@@ -235,7 +236,7 @@ def _soa_at(soa: RR, offset: int) -> bytes:
 
 
 def _octets_of(prepared: Prepared) -> int:
-    return _octets_in(prepared.bodies)
+    return _octets_in(prepared.bodies) or RECORD_OCTETS * len(prepared.reply.answer)
 
 
 def _octets_in(parts: Iterable[bytes]) -> int:

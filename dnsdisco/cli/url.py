@@ -19,9 +19,12 @@ def command(name: str, config: str | None, **flags: object) -> int:
     Exit status: 1 when there is no such service, or a provider cannot be asked.
     """
     from dnsdisco.cli import compose  # noqa: PLC0415  --help needs no schema
+    from dnsdisco.discovery import Discovery  # noqa: PLC0415
 
     with contextlib.closing(compose.chain(config, **flags)) as chain:
-        url = chain.get_service_url(name)
+        discovery = Discovery()
+        discovery.set(chain)
+        url = discovery.get_service_url(name)
         if url is None:
             known = chain.get_services()
             hint = did_you_mean(name, known) if name not in known else "; it has no instance"

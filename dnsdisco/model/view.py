@@ -5,45 +5,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from dnsdisco.model.address import build_url
+from dnsdisco.model.choice import best, usable
 from dnsdisco.model.fields import port_of_scheme
-from dnsdisco.model.service import Check, Health, Instance, Port, Record, Service
+from dnsdisco.model.service import Check, Instance, Port, Record, Service
 
-Choose = Callable[[Sequence[Instance]], Instance]  # never called with nothing
-
-
-def usable_instances(service: Service) -> tuple[Instance, ...]:
-    """Those that a client may be sent to: not critical, of the lowest priority among them (RFC 2782).
-
-    When all are critical: all of them, unless the service wants none (`when_all_unhealthy: empty`).
-    """
-    usable = tuple(instance for instance in service.instances if instance.health is not Health.CRITICAL)
-    if not usable and service.when_all_unhealthy != "empty":
-        usable = service.instances
-    lowest = min((instance.priority for instance in usable), default=0)
-    return tuple(instance for instance in usable if instance.priority == lowest)
+Choose = Callable[[tuple[Instance, ...]], Instance]  # never called with nothing
 
 
-def effective_weight(instance: Instance) -> int:
-    return instance.warning_weight if instance.health is Health.WARNING else instance.weight
-
-
-def heaviest(instances: Sequence[Instance]) -> Instance:
-    """The choice of who has no randomness: the first with the highest weight."""
-    return max(instances, key=effective_weight)
-
-
-def service_to_dict(service: Service, choose: Choose = heaviest) -> dict[str, Any]:
+def service_to_dict(service: Service, choose: Choose = best) -> dict[str, Any]:
     """url, address, port, scheme, tags, meta, id, health of the instance that *choose* takes, and `instances` with the same of each.
 
     address, port, id and health are None when there is nobody to choose. ttl, records, check and when_all_unhealthy are there when
     they were given, and `service` when its own url, tags or meta are not those of its only instance.
     """
-    usable = usable_instances(service)
-    chosen = choose(usable) if usable else None
+    instances = usable(service.instances, fails_open=service.when_all_unhealthy != "empty")
+    chosen = choose(instances) if instances else None
     top = instance_to_dict(service, chosen) if chosen else _nobody(service)
     if chosen and service.url:
         top["url"] = service.url

@@ -16,6 +16,7 @@ from dnsdisco.answer.resolver import key_of
 from dnsdisco.answer.table import Table
 from dnsdisco.cache.entry import Entry
 from dnsdisco.errors import WireError
+from dnsdisco.model.choice import Draw
 from dnsdisco.server.asking import Asker, Client, Upstreams
 from dnsdisco.server.policy import Clock, Policy
 from dnsdisco.server.resolve import Resolver
@@ -27,7 +28,6 @@ from dnsdisco.wire.padding import padded
 from dnsdisco.wire.query import Query, slice_query
 from dnsdisco.wire.reply import cut_reply, Ede, fault_reply, Reply, RR, size_limit, WITHOUT_EDNS
 from dnsdisco.zone.catalog import Catalog
-from dnsdisco.zone.order import Draw
 from dnsdisco.zone.soa import soa
 
 Send = Callable[[bytes], None]

@@ -6,6 +6,7 @@ records, so that an answer can be shuffled, sampled and cut by moving whole piec
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -35,18 +36,18 @@ class Ede(NamedTuple):
 class Reply:
     """What to answer, before it is put into octets for one client.
 
-    `weights`: of the last records in `answer`, which are put in weighted random order and cut to `max_answers` (0: all); the records
-    before them (a CNAME chain) stay in front. None: the order stands.
+    `ranks`: priority and weight of the last records in `answer`, which are put in an order drawn by them and cut to `max_answers`
+    (0: all); the records before them (a CNAME chain) stay in front. None: the order stands.
     `depends_on`: what this answer was made of; a change of one of these makes it wrong. None: never to be kept.
     """
 
     rcode: int = NOERROR
     is_authoritative: bool = False
-    answer: tuple[RR, ...] = ()
+    answer: Sequence[RR] = ()
     authority: tuple[RR, ...] = ()
     additional: tuple[RR, ...] = ()
     ede: tuple[Ede, ...] = ()
-    weights: tuple[int, ...] | None = None
+    ranks: tuple[tuple[int, int], ...] | None = None
     max_answers: int = 0
     depends_on: tuple[object, ...] | None = None
 
@@ -96,6 +97,8 @@ class Limits(NamedTuple):
     remote: int = 1232  # RFC 9715 §3
 
 
+RECORD_OCTETS_MIN = 16  # of a record that is one of several: a compressed owner, ten octets before RDATA, an IPv4 address
+RECORDS_MAX = 4094  # of those, in a message of 65,535 octets: an answer with more is always cut
 WITHOUT_EDNS = 512  # RFC 1035 §4.2.1
 TCP_OCTETS_MAX = 65535
 

@@ -1,10 +1,13 @@
-"""Instances → records: addresses, SRV, TXT of what a lookup found. Which instances count, and with what weight, is decided here."""
+"""Instances → records: addresses, SRV, TXT of what a lookup found. Which instances count, and in what order: model/choice.py."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Generic, NamedTuple, overload, TypeVar
 
+from dnsdisco.model import choice
 from dnsdisco.model.address import public_url
+from dnsdisco.model.choice import Rank
 from dnsdisco.model.entry import Entry, ExtraRecord
 from dnsdisco.model.service import Health, Instance
 from dnsdisco.wire import rdata
@@ -15,6 +18,7 @@ from dnsdisco.zone.lookup import Found
 from dnsdisco.zone.settings import ZoneSettings
 
 Labels = tuple[bytes, ...]
+T = TypeVar("T")
 WEIGHT_MAX = 65535  # RFC 2782
 
 
@@ -23,24 +27,42 @@ class Host(NamedTuple):
 
     name: str
     owner: bytes
-    weight: int
+    rank: Rank
 
 
 class Rendered(NamedTuple):
-    """*weights* go with *records*. *hosts* are to be flattened into them."""
+    """*ranks* go with *records*. *hosts* are to be flattened into them."""
 
-    records: list[RR]
-    weights: list[int]
+    records: Sequence[RR]
+    ranks: list[Rank]
     hosts: list[Host]
 
 
+class Made(Sequence[RR], Generic[T]):
+    """Records that are made as they are needed: of 20,000 a client gets some hundred."""
+
+    __slots__ = ("_make", "_of")
+
+    def __init__(self, of: Iterable[T], make: Callable[[T], RR]) -> None:
+        self._of, self._make = list(of), make
+
+    def __len__(self) -> int:
+        return len(self._of)
+
+    @overload
+    def __getitem__(self, at: int) -> RR: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[RR]: ...
+    def __getitem__(self, at: int | slice) -> RR | list[RR]:
+        return [self._make(each) for each in self._of[at]] if isinstance(at, slice) else self._make(self._of[at])
+
+
 def chosen(found: Found) -> tuple[Instance, ...]:
-    """The instances that an answer is made of: not the critical ones, unless no other is left and the entry fails open."""
+    """The instances that an answer is made of: all, or the usable ones where health is asked for."""
     instances = found.instances or ()
     if not found.asks_health or found.entry is None:
         return instances
-    usable = tuple(instance for instance in instances if instance.health is not Health.CRITICAL)
-    return usable or (instances if found.entry.fails_open else ())
+    return choice.usable(instances, fails_open=found.entry.fails_open)
 
 
 def all_critical(found: Found) -> bool:
@@ -48,10 +70,6 @@ def all_critical(found: Found) -> bool:
     return bool(found.asks_health and found.instances) and all(
         instance.health is Health.CRITICAL for instance in found.instances or ()
     )
-
-
-def weight_of(instance: Instance) -> int:
-    return instance.warning_weight if instance.health is Health.WARNING else instance.weight
 
 
 def ttl_of(entry: Entry | None, settings: ZoneSettings, *, is_stale: bool) -> int:
@@ -67,46 +85,51 @@ def extra_records(owner: bytes, rtype: int, extras: list[ExtraRecord], ttl: int)
 
 def addresses(instances: tuple[Instance, ...], owner: bytes, qtype: int, ttl: int) -> Rendered:
     """A or AAAA records under *owner*; two instances with one address are one record with both weights (RFC 2181 §5.5)."""
-    octets = 4 if qtype == A else 16
-    weights: dict[bytes, int] = {}
-    hosts: dict[str, int] = {}
+    ranks: dict[str, Rank] = {}
+    hosts: dict[str, Rank] = {}
     for instance in instances:
-        weight = weight_of(instance)
-        if instance.is_host:
-            hosts[instance.address] = hosts.get(instance.address, 0) + weight
-            continue
-        packed = rdata.address(instance.address)
-        if len(packed) == octets:
-            weights[packed] = weights.get(packed, 0) + weight
-    records = [RR(owner, qtype, ttl, packed) for packed in weights]
-    return Rendered(records, list(weights.values()), [Host(name, owner, weight) for name, weight in hosts.items()])
+        address, rank = instance.address, choice.rank_of(instance)
+        known = hosts if instance.is_host else ranks
+        known[address] = choice.together(known[address], rank) if address in known else rank
+    ranks = {address: rank for address, rank in ranks.items() if (":" in address) == (qtype == AAAA)}
+    records = Made(ranks, lambda address: RR(owner, qtype, ttl, rdata.address(address)))
+    return Rendered(records, list(ranks.values()), [Host(name, owner, rank) for name, rank in hosts.items()])
 
 
 def target_of(entry: Entry, instance: Instance, zone: Labels) -> bytes:
     """The name that SRV and PTR give to *instance*: its own, or the service's for an address that stands for all of it."""
-    service = tuple(label.encode() for label in entry.paths[0])
-    return wire_of((*service, *zone) if instance.is_virtual else (instance.label.encode(), *service, *zone))
+    return _target(instance, _name_of(entry, zone))
+
+
+def _name_of(entry: Entry, zone: Labels) -> bytes:
+    return wire_of((*(label.encode() for label in entry.paths[0]), *zone))
+
+
+def _target(instance: Instance, service: bytes) -> bytes:
+    return service if instance.is_virtual else bytes((len(instance.label),)) + instance.label.encode() + service
 
 
 def services(found: Found, owner: bytes, zone: Labels, ttl: int, scale: int) -> tuple[Rendered, dict[bytes, list[Instance]]]:
     """SRV records (RFC 2782), one per instance and port, and whose addresses each target has."""
     assert found.entry is not None
-    records: dict[bytes, int] = {}
+    service = _name_of(found.entry, zone)
+    ranks: dict[tuple[Rank, int, bytes], Rank] = {}
     targets: dict[bytes, list[Instance]] = {}
     for instance in chosen(found):
-        target = target_of(found.entry, instance, zone)
-        weight = weight_of(instance)
+        target, rank = _target(instance, service), choice.rank_of(instance)
         for port in instance.ports:
             if found.protocol and port.protocol not in ("", found.protocol):
                 continue
             if found.port_name and port.name != found.port_name:
                 continue
-            octets = rdata.srv(instance.priority, min(weight * scale, WEIGHT_MAX), port.number, target)
-            if octets not in records:
-                records[octets] = weight
+            ranks[rank, port.number, target] = rank
             targets.setdefault(target, []).append(instance)  # the other family's address of the same target, too
-    rendered = Rendered([RR(owner, SRV, ttl, octets) for octets in records], list(records.values()), [])
-    return rendered, targets
+
+    def record(of: tuple[Rank, int, bytes]) -> RR:
+        (priority, weight), port_number, target = of
+        return RR(owner, SRV, ttl, rdata.srv(priority, min(weight * scale, WEIGHT_MAX), port_number, target))
+
+    return Rendered(Made(ranks, record), list(ranks.values()), []), targets
 
 
 def glue(targets: dict[bytes, list[Instance]], ttl: int) -> Rendered:
@@ -118,8 +141,8 @@ def glue(targets: dict[bytes, list[Instance]], ttl: int) -> Rendered:
         for qtype in (A, AAAA):
             rendered = addresses(unique, target, qtype, ttl)
             records += rendered.records
-        hosts += [Host(instance.address, target, 1) for instance in unique if instance.is_host]
-    return Rendered(records, [1] * len(records), hosts)
+        hosts += [Host(instance.address, target, Rank()) for instance in unique if instance.is_host]
+    return Rendered(records, [Rank()] * len(records), hosts)
 
 
 def text(found: Found, owner: bytes, ttl: int) -> RR | None:
@@ -129,7 +152,7 @@ def text(found: Found, owner: bytes, ttl: int) -> RR | None:
         return None
     service = entry.service
     instances = chosen(found)
-    first = instances[0] if instances else None
+    first = choice.best(instances) if instances else None
     tags = service.tags if found.is_service else (first.tags if first else ())
     meta = service.meta if found.is_service else (first.meta if first else ())
     pairs = [("url", _url(entry, first, is_service=found.is_service)), ("scheme", service.scheme), ("tags", ",".join(tags)), *meta]

@@ -234,7 +234,8 @@ def test_instances_are_taken_by_weight(backend):
         ],
     }
     counts = Counter(get_service_url("w") for _ in range(2000))
-    assert set(counts) == {"http://10.0.0.1", "http://10.0.0.2", "http://10.0.0.4"}
+    assert set(counts) == {"http://10.0.0.1", "http://10.0.0.2", "http://10.0.0.4", "http://10.0.0.5"}
+    assert counts["http://10.0.0.5"] < 50  # its weight is 0: seldom, and not never
     assert 1050 < counts["http://10.0.0.1"] < 1350
     assert Counter(get_service("w")["address"] for _ in range(200)).keys() >= {"10.0.0.1", "10.0.0.2"}
     backend.services["z"] = {"instances": [{"address": f"10.0.0.{n}", "weight": 0} for n in (1, 2)]}

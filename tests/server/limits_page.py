@@ -142,6 +142,7 @@ NOT_LISTED = {
     "wire.presentation:RDATA_OCTETS_MAX",
     "wire.rdata:STRING_OCTETS_MAX",
     "wire.relay:BODY_OCTETS_MAX",
+    "wire.reply:RECORDS_MAX",
     "wire.reply:TCP_OCTETS_MAX",
     "wire.tcp_frame:MESSAGE_OCTETS_MAX",
 }
