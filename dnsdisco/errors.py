@@ -8,6 +8,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 FORMERR = 1  # RFC 1035 §4.1.1; spelled here because this room imports nothing
+EXCERPT_MAX = 60  # characters of what somebody wrote, in a message about it
+
+
+def excerpt(text: str) -> str:
+    """*text* as a message shows it: quoted, without control characters, and not all of it where it is long."""
+    return repr(text if len(text) <= EXCERPT_MAX else f"{text[:EXCERPT_MAX]}…")
 
 
 class Problem(NamedTuple):

@@ -1,7 +1,7 @@
 """RDATA as a person reads it (RFC 1035 §5.1 and each type's own RFC), safe to print on a terminal whatever a server sent.
 
-Types that hold names which may be compressed, and the common ones, are read here under the bounds of the wire room. Others go to
-dnslib as bare octets without the message around them, and to the generic form (RFC 3597 §5) when that fails.
+What is printed is read back, by a zone file of ours and by other programs, to the octets that it was printed from. The types of most replies
+are read here; others by dnspython, and those that it cannot read, or not so that its text is read back, have the generic form (RFC 3597 §5).
 """
 
 from __future__ import annotations
@@ -11,22 +11,18 @@ from collections.abc import Callable
 
 from dnsdisco.errors import WireError
 from dnsdisco.wire import name
-from dnsdisco.wire.constants import type_to_text
 from dnsdisco.wire.parse import Place
 
-DNSLIB_OCTETS_MAX = 4096  # of one record; no key or binding that people read is longer
+OTHER_OCTETS_MAX = 4096  # of one record of another type; no key or binding that people read is longer
 
 
 def text(message: bytes, place: Place) -> str:
     """The data of the record at *place*. Never raises; one line of printable ASCII."""
     read = _READERS.get(place.rtype)
     try:
-        if read is not None:
-            return read(_Fields(message, place.data, place.end))
-        shown = _by_dnslib(place.rtype, message[place.data : place.end])
+        return read(_Fields(message, place.data, place.end)) if read is not None else _other(message, place)
     except (WireError, ValueError):
         return _generic(message[place.data : place.end])
-    return shown if shown.isascii() and shown.isprintable() else _generic(message[place.data : place.end])
 
 
 class _Fields:
@@ -106,35 +102,17 @@ def _txt(fields: _Fields) -> str:
     return " ".join(strings)
 
 
-def _hinfo(fields: _Fields) -> str:
-    return fields.done(f"{fields.string()} {fields.string()}")
-
-
-def _caa(fields: _Fields) -> str:
-    flags, tag = fields.number(1), fields.octets(fields.number(1)).decode("ascii")
-    if not tag.isalnum():
-        raise WireError("a tag of letters and digits was expected")
-    return f"{flags} {tag} {quoted(fields.rest())}"
-
-
 _READERS: dict[int, Callable[[_Fields], str]] = {
-    1: _a, 2: _one_name, 5: _one_name, 6: _soa, 12: _one_name, 13: _hinfo, 15: _mx, 16: _txt, 18: _mx, 21: _mx, 28: _aaaa, 33: _srv,
-    36: _mx, 39: _one_name, 99: _txt, 257: _caa,
+    1: _a, 2: _one_name, 5: _one_name, 6: _soa, 12: _one_name, 15: _mx, 16: _txt, 28: _aaaa, 33: _srv, 39: _one_name, 99: _txt,
 }  # fmt: skip
 
 
-def _by_dnslib(rtype: int, rdata: bytes) -> str:
-    from dnslib import DNSBuffer, RD, RDMAP  # noqa: PLC0415  loaded for the rare types alone: it costs 25 ms
+def _other(message: bytes, place: Place) -> str:
+    if place.end - place.data > OTHER_OCTETS_MAX:
+        raise WireError("long enough to be read as octets")
+    from dnsdisco.wire import all_types  # noqa: PLC0415  50 ms, for rare types alone
 
-    kind = RDMAP.get(type_to_text(rtype))
-    if kind is None or kind is RD or len(rdata) > DNSLIB_OCTETS_MAX:
-        return _generic(rdata)
-    try:
-        buffer = DNSBuffer(rdata)
-        shown = repr(kind.parse(buffer, len(rdata)))
-    except Exception:  # noqa: BLE001  whatever its conversions raise, and they raise a lot, means that it cannot read this
-        return _generic(rdata)
-    return _generic(rdata) if buffer.remaining() else shown
+    return all_types.to_text(place.rtype, message, place.data, place.end)
 
 
 def _generic(rdata: bytes) -> str:

@@ -5,11 +5,8 @@ from __future__ import annotations
 from dnsdisco.errors import WireError
 from dnsdisco.model.entry import ExtraRecord, Path
 from dnsdisco.model.service import Record, Service
-from dnsdisco.wire.constants import CNAME, NS, OPT, SOA, TTL_MAX, type_from_text, type_to_text
+from dnsdisco.wire.constants import CNAME, DNAME, NS, SOA, TTL_MAX, type_from_text
 from dnsdisco.wire.presentation import from_text
-
-META_TYPES = range(128, 256)  # TKEY, TSIG, IXFR, AXFR, ANY: questions and signatures, no data (RFC 6895 §3.1)
-DNAME = 39  # RFC 6672
 
 
 class Compiler:
@@ -34,8 +31,6 @@ class Compiler:
 
 def _compile(service: Service, record: Record) -> ExtraRecord:
     rtype = type_from_text(record.type)
-    if rtype in META_TYPES or rtype in (0, OPT):
-        raise WireError(f"{type_to_text(rtype)} is not a type that data can have")
     if rtype in (SOA, NS):
         raise WireError("the zone's own are made here, and delegations are not served; see `forward.zones`")
     owner = _owner(record.name)

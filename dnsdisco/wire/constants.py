@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dnsdisco.errors import WireError
+from dnsdisco.errors import excerpt, WireError
 
 QR, AA, TC, RD, RA, AD, CD = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0020, 0x0010  # RFC 1035 §4.1.1, RFC 4035 §3
 OPCODE_MASK, OPCODE_SHIFT = 0x7800, 11
@@ -17,15 +17,17 @@ IN, CH, NONE, ANY_CLASS = 1, 3, 254, 255
 TYPES = {
     "A": 1, "NS": 2, "MD": 3, "MF": 4, "CNAME": 5, "SOA": 6, "MB": 7, "MG": 8, "MR": 9, "NULL": 10, "WKS": 11, "PTR": 12,
     "HINFO": 13, "MINFO": 14, "MX": 15, "TXT": 16, "RP": 17, "AFSDB": 18, "X25": 19, "ISDN": 20, "RT": 21, "NSAP": 22,
-    "NSAP-PTR": 23, "SIG": 24, "KEY": 25, "PX": 26, "GPOS": 27, "AAAA": 28, "LOC": 29, "NXT": 30, "SRV": 33, "NAPTR": 35,
-    "KX": 36, "CERT": 37, "A6": 38, "DNAME": 39, "OPT": 41, "APL": 42, "DS": 43, "SSHFP": 44, "IPSECKEY": 45, "RRSIG": 46,
-    "NSEC": 47, "DNSKEY": 48, "DHCID": 49, "NSEC3": 50, "NSEC3PARAM": 51, "TLSA": 52, "SMIMEA": 53, "HIP": 55, "CDS": 59,
-    "CDNSKEY": 60, "OPENPGPKEY": 61, "CSYNC": 62, "ZONEMD": 63, "SVCB": 64, "HTTPS": 65, "SPF": 99, "NID": 104, "L32": 105,
-    "L64": 106, "LP": 107, "EUI48": 108, "EUI64": 109, "TKEY": 249, "TSIG": 250, "IXFR": 251, "AXFR": 252, "MAILB": 253,
-    "MAILA": 254, "ANY": 255, "URI": 256, "CAA": 257, "AVC": 258, "DOA": 259, "DLV": 32769,
+    "NSAP-PTR": 23, "SIG": 24, "KEY": 25, "PX": 26, "GPOS": 27, "AAAA": 28, "LOC": 29, "NXT": 30, "EID": 31, "NIMLOC": 32,
+    "SRV": 33, "ATMA": 34, "NAPTR": 35, "KX": 36, "CERT": 37, "A6": 38, "DNAME": 39, "SINK": 40, "OPT": 41, "APL": 42, "DS": 43,
+    "SSHFP": 44, "IPSECKEY": 45, "RRSIG": 46, "NSEC": 47, "DNSKEY": 48, "DHCID": 49, "NSEC3": 50, "NSEC3PARAM": 51, "TLSA": 52,
+    "SMIMEA": 53, "HIP": 55, "NINFO": 56, "RKEY": 57, "TALINK": 58, "CDS": 59, "CDNSKEY": 60, "OPENPGPKEY": 61, "CSYNC": 62,
+    "ZONEMD": 63, "SVCB": 64, "HTTPS": 65, "DSYNC": 66, "HHIT": 67, "BRID": 68, "SPF": 99, "UINFO": 100, "UID": 101, "GID": 102,
+    "UNSPEC": 103, "NID": 104, "L32": 105, "L64": 106, "LP": 107, "EUI48": 108, "EUI64": 109, "NXNAME": 128, "TKEY": 249,
+    "TSIG": 250, "IXFR": 251, "AXFR": 252, "MAILB": 253, "MAILA": 254, "ANY": 255, "URI": 256, "CAA": 257, "AVC": 258,
+    "DOA": 259, "AMTRELAY": 260, "RESINFO": 261, "WALLET": 262, "CLA": 263, "IPN": 264, "TA": 32768, "DLV": 32769,
 }  # fmt: skip
 _TYPE_NAMES = {number: name for name, number in TYPES.items()}
-A, NS, CNAME, SOA, PTR, HINFO, MX, TXT, RP, AAAA, SRV = 1, 2, 5, 6, 12, 13, 15, 16, 17, 28, 33
+A, NS, CNAME, SOA, PTR, HINFO, MX, TXT, RP, AAAA, SRV, SPF = 1, 2, 5, 6, 12, 13, 15, 16, 17, 28, 33, 99
 SIG, KEY, NXT, DNAME, RRSIG, NSEC, NSEC3, MAILB, MAILA = 24, 25, 30, 39, 46, 47, 50, 253, 254
 OPT, SVCB, HTTPS, TKEY, TSIG, IXFR, AXFR, ANY = 41, 64, 65, 249, 250, 251, 252, 255
 
@@ -55,9 +57,9 @@ def type_from_text(text: str) -> int:
     name = text.upper()
     if name in TYPES:
         return TYPES[name]
-    if name.startswith("TYPE") and name[4:].isdecimal() and name[4:].isascii() and int(name[4:]) <= 0xFFFF:
+    if name.startswith("TYPE") and len(name) <= 9 and name[4:].isdecimal() and name.isascii() and int(name[4:]) <= 0xFFFF:
         return int(name[4:])
-    raise WireError(f"{text!r} is not a record type")
+    raise WireError(f"{excerpt(text)} is not a record type")
 
 
 def rcode_to_text(rcode: int) -> str:

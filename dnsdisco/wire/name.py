@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dnsdisco.errors import WireError
+from dnsdisco.errors import excerpt, WireError
 
 NAME_OCTETS_MAX = 255  # RFC 1035 §2.3.4
 LABEL_OCTETS_MAX = 63
+TEXT_MAX = 4 * NAME_OCTETS_MAX  # characters, were each octet written as `\\DDD`
 POINTERS_MAX = 16  # in one name; dnspython's choice too. More is a bomb: 16 reach any name that a real encoder makes
 
 Labels = tuple[bytes, ...]
@@ -39,6 +40,14 @@ def from_text(text: str) -> bytes:
     return wire_of(tuple(_split(text)))
 
 
+def absolute(text: str, origin: Labels) -> bytes:
+    """The wire form of a name of a master file: `@` is *origin*, and what does not end in a dot is below it. Raises WireError."""
+    if text == "@":
+        return wire_of(origin)
+    labels = tuple(_split(text))
+    return wire_of(labels if text == "." or _ends_in_a_dot(text) else (*labels, *origin))
+
+
 def to_text(wire: bytes) -> str:
     """Presentation form with the last dot; every octet that could mislead a reader or a terminal is `\\DDD`."""
     labels = labels_of(wire)
@@ -54,9 +63,16 @@ def label_to_text(label: bytes) -> str:
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_*/+=:")
 
 
+def _ends_in_a_dot(text: str) -> bool:
+    """The last character is a dot, and no backslash makes it one of the label."""
+    return text.endswith(".") and (len(text) - 1 - len(text[:-1].rstrip("\\"))) % 2 == 0
+
+
 def _split(text: str) -> list[bytes]:
     if text in (".", ""):
         return []
+    if len(text) > TEXT_MAX:
+        raise WireError(f"{excerpt(text)} is longer than a name can be")
     labels, label, at = [], bytearray(), 0
     while at < len(text):
         char = text[at]
@@ -64,23 +80,25 @@ def _split(text: str) -> list[bytes]:
             digits = text[at + 1 : at + 4]
             if len(digits) == 3 and digits.isascii() and digits.isdecimal():
                 if int(digits) > 255:
-                    raise WireError(f"\\{digits} in {text!r} is not an octet")
+                    raise WireError(f"\\{digits} in {excerpt(text)} is not an octet")
                 label.append(int(digits))
                 at += 4
                 continue
             at += 1
             if at == len(text):
-                raise WireError(f"{text!r} ends in a lone backslash")
+                raise WireError(f"{excerpt(text)} ends in a lone backslash")
             char = text[at]
+            if char.isdecimal():
+                raise WireError(f"{excerpt(text)}: three digits were expected behind a backslash")
         elif char == ".":
             if not label:
-                raise WireError(f"an empty label in {text!r}")
+                raise WireError(f"an empty label in {excerpt(text)}")
             labels.append(bytes(label))
             label.clear()
             at += 1
             continue
         if not char.isascii():
-            raise WireError(f"{text!r} is not ASCII; write its IDNA form (xn--…)")
+            raise WireError(f"{excerpt(text)} is not ASCII; write its IDNA form (xn--…)")
         label.append(ord(char))
         at += 1
     if label:

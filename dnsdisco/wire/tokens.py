@@ -1,23 +1,68 @@
-"""The words of a master file (RFC 1035 §5.1): quotes, escapes, comments, and parentheses that join lines."""
+"""The words of a master file (RFC 1035 §5.1): quotes, escapes, comments, and parentheses that join lines. Linear in the text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from dnsdisco.errors import WireError
+from dnsdisco.errors import excerpt, WireError
+
+WORDS_MAX = 70_000  # in one record: 65,535 octets hold no more
+QUOTE = '"'
+
+# Each branch begins with another character, and what is repeated is not given back (`++`): no text is looked at twice.
+_WORD = re.compile(
+    r"""(?P<blank>[ \t\r]++)|(?P<word>(?:[^ \t\r"();\\]++|\\.)++)|"(?P<quoted>(?:[^"\\]++|\\.)*+)"|(?P<bracket>[()])|(?P<comment>;)""",
+    re.DOTALL,
+)
+_ESCAPE = re.compile(r"\\([0-9]{3}|[^0-9])", re.DOTALL)
 
 
 class Token(NamedTuple):
-    """`text` with its escapes as written, without quotes."""
+    """`text` with its escapes as written, without quotes. `is_joined`: nothing stands between it and the one before."""
 
     text: str
     is_quoted: bool = False
+    is_joined: bool = False
+
+
+class LineError(WireError):
+    """A fault with its line (1-based)."""
+
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__(reason)
+        self.line = line
 
 
 def tokenize(line: str) -> list[Token]:
     """The words of one line without comment or parentheses. Raises WireError for an open quote."""
     return [token for token in _scan(line) if token.is_quoted or token.text not in ("(", ")")]
+
+
+def joined(words: Sequence[Token]) -> str:
+    """*words* as one text that is read back to them."""
+    return "".join(
+        f"{'' if word.is_joined else ' '}{f'{QUOTE}{word.text}{QUOTE}' if word.is_quoted else word.text}" for word in words
+    ).lstrip(" ")
+
+
+def unescaped(text: str) -> bytes:
+    """The octets of *text* with `\\DDD` and `\\X` read (RFC 1035 §5.1); what is not ASCII is UTF-8. Raises WireError."""
+    if "\\" not in text:
+        return text.encode()
+    parts, at = [], 0
+    for found in _ESCAPE.finditer(text):
+        parts.append(text[at : found.start()].encode())
+        escape = found[1]
+        if len(escape) == 3 and int(escape) > 255:
+            raise WireError(f"\\{escape} is not an octet")
+        parts.append(bytes((int(escape),)) if len(escape) == 3 else escape.encode())
+        at = found.end()
+    parts.append(text[at:].encode())
+    if any(b"\\" in part for part in parts[::2]):
+        raise WireError(f"{excerpt(text)}: behind a backslash, three digits or something else than a digit were expected")
+    return b"".join(parts)
 
 
 def lines(text: str) -> Iterator[tuple[int, bool, list[Token]]]:
@@ -27,7 +72,7 @@ def lines(text: str) -> Iterator[tuple[int, bool, list[Token]]]:
     """
     words: list[Token] = []
     depth, start, is_indented = 0, 0, False
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):  # a line ends there alone: a form feed or U+2028 is a character like others
         try:
             scanned = _scan(line)
         except WireError as error:
@@ -43,55 +88,26 @@ def lines(text: str) -> Iterator[tuple[int, bool, list[Token]]]:
                     raise LineError(number, "a ) without its (")
             else:
                 words.append(token)
+        if len(words) > WORDS_MAX:
+            raise LineError(start, f"more than {WORDS_MAX} words in one record")
         if depth == 0 and words:
             yield start, is_indented, words
     if depth:
         raise LineError(start, "a ( that is never closed")
 
 
-class LineError(WireError):
-    """A fault with its line (1-based)."""
-
-    def __init__(self, line: int, reason: str) -> None:
-        super().__init__(reason)
-        self.line = line
-
-
 def _scan(line: str) -> list[Token]:
     tokens: list[Token] = []
-    word, at, size = "", 0, len(line)
-
-    def flush() -> None:
-        nonlocal word
-        if word:
-            tokens.append(Token(word))
-            word = ""
-
+    at, size, is_joined = 0, len(line), False
     while at < size:
-        char = line[at]
-        if char == "\\" and at + 1 < size:
-            word += line[at : at + 2]
-            at += 2
-            continue
-        if char == '"':
-            flush()
-            end = at + 1
-            while end < size and line[end] != '"':
-                end += 2 if line[end] == "\\" else 1
-            if end >= size:
-                raise WireError("a quote that is never closed")
-            tokens.append(Token(line[at + 1 : end], is_quoted=True))
-            at = end + 1
-            continue
-        if char == ";":
+        found = _WORD.match(line, at)
+        if found is None:
+            raise WireError("a quote that is never closed" if line[at] == QUOTE else "a backslash with nothing behind it")
+        kind = found.lastgroup
+        if kind == "comment":
             break
-        if char in " \t\r":
-            flush()
-        elif char in "()":
-            flush()
-            tokens.append(Token(char))
-        else:
-            word += char
-        at += 1
-    flush()
+        if kind != "blank":
+            tokens.append(Token(found[str(kind)], kind == "quoted", is_joined and kind != "bracket"))
+        is_joined = kind in ("word", "quoted")
+        at = found.end()
     return tokens

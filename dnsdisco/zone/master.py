@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from dnsdisco.errors import Problem, WireError, ZoneFileError
+from dnsdisco.errors import excerpt, Problem, WireError, ZoneFileError
 from dnsdisco.model.entry import ExtraRecord
-from dnsdisco.wire import presentation, rdata
-from dnsdisco.wire.constants import CNAME, DNAME, NS, SOA, TTL_MAX, type_from_text, type_to_text, TYPES
-from dnsdisco.wire.name import from_text, label_to_text, labels_of
+from dnsdisco.wire import presentation
+from dnsdisco.wire.constants import CNAME, DNAME, NS, SOA, TTL_MAX, type_from_text, type_to_text
+from dnsdisco.wire.name import absolute, label_to_text, labels_of
 from dnsdisco.wire.tokens import LineError, lines, Token
 from dnsdisco.zone.settings import zone_labels
 
@@ -17,22 +17,14 @@ Labels = tuple[bytes, ...]
 RECORDS_MAX = 100_000  # a zone file beside the services; more belongs in a name server of its own
 DEFAULT_TTL = 300  # seconds, where neither the record nor $TTL says one
 
-_TTL = re.compile(r"(\d+[smhdw]?)+", re.IGNORECASE)
+FAULTS_MAX = 10_000  # of one file; what has more of them is no zone file, and is not read to its end
+
+_TTL = re.compile(r"[0-9]++|(?:[0-9]++[smhdw])++", re.IGNORECASE)
+_TTL_PART = re.compile(r"([0-9]++)([smhdw]?)", re.IGNORECASE)
+_TTL_DIGITS_MAX = 10  # more stand for no TTL, and the time that int() takes grows with the square of them
 _UNIT_S = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_NAME_FIELDS = {
-    "CNAME": (0,),
-    "NS": (0,),
-    "PTR": (0,),
-    "MX": (1,),
-    "SRV": (3,),
-    "RP": (0, 1),
-    "NAPTR": (5,),
-    "KX": (1,),
-    "AFSDB": (1,),
-    "RT": (1,),
-    "SVCB": (1,),
-    "HTTPS": (1,),
-}
+_IN = frozenset(("IN", "CLASS1"))
+_OTHER_CLASS = re.compile(r"CH|HS|CS|CLASS[0-9]{1,5}", re.IGNORECASE)
 
 
 def parse(text: str, path: str, zones: tuple[str, ...]) -> list[tuple[Labels, ExtraRecord]]:
@@ -41,14 +33,15 @@ def parse(text: str, path: str, zones: tuple[str, ...]) -> list[tuple[Labels, Ex
     The origin is the first zone until $ORIGIN says otherwise. SOA and NS of a zone's own name are read over: those are made.
     """
     records, problems = usable(text, path, zones)
-    if problems:
-        raise ZoneFileError(path, problems[0].line, problems[0].message)
+    for problem in problems:
+        if not problem.is_warning:
+            raise ZoneFileError(path, problem.line, problem.message)
     return records
 
 
 def usable(text: str, path: str, zones: tuple[str, ...]) -> tuple[list[tuple[Labels, ExtraRecord]], list[Problem]]:
     """As parse(), without the records that have a fault, and each fault with its line. Of a text in which one cannot tell where a record
-    ends, or under which name the next ones stand, nothing is usable."""
+    ends, or under which name the next ones stand, nothing is usable. A record that is read over is a warning."""
     state = _State(zones)
     records: list[tuple[Labels, ExtraRecord]] = []
     problems: list[Problem] = []
@@ -57,6 +50,8 @@ def usable(text: str, path: str, zones: tuple[str, ...]) -> tuple[list[tuple[Lab
             problems.append(item)
         else:
             records.append(item)
+        if len(problems) > FAULTS_MAX:
+            return [], [*problems, Problem(path, 0, 0, "", f"more than {FAULTS_MAX} faults; the rest is not read")]
         if len(records) > RECORDS_MAX:
             return [], [*problems, Problem(path, 0, 0, "", f"more than {RECORDS_MAX} records")]
     return ([] if state.is_lost else records), problems
@@ -65,6 +60,10 @@ def usable(text: str, path: str, zones: tuple[str, ...]) -> tuple[list[tuple[Lab
 def check(text: str, path: str, zones: tuple[str, ...]) -> list[Problem]:
     """Every fault of *text*, with its line."""
     return usable(text, path, zones)[1]
+
+
+class _ReadOver(WireError):
+    """A record that is right, and has no effect."""
 
 
 class _State:
@@ -83,7 +82,9 @@ def _read(text: str, path: str, state: _State) -> Iterator[Problem | tuple[Label
         for number, is_indented, words in lines(text):
             try:
                 record = _entry(state, words, is_indented=is_indented)
-            except (WireError, ValueError) as error:
+            except _ReadOver as reason:
+                yield Problem(path, number, 1, "", str(reason), is_warning=True)
+            except WireError as error:
                 yield Problem(path, number, 1, "", str(error))
             else:
                 if record is not None:
@@ -115,14 +116,14 @@ def _entry(state: _State, words: list[Token], *, is_indented: bool) -> tuple[Lab
     if zone is None:
         raise WireError(f"{_text(state.owner)} is not in a zone of ours ({', '.join(_text(zone) for zone in state.zones)})")
     if not state.owner[: -len(zone)] and rtype in (SOA, NS):
-        return None
+        raise _ReadOver(f"{type_to_text(rtype)} of the zone itself has no effect: the server makes its own, for the services' sake")
     if rtype in (SOA, NS):
         raise WireError(f"{type_to_text(rtype)} below the zone's own name: delegations are not served; see `forward.zones`")
     if rtype == DNAME:
         raise WireError("DNAME: names below it would have to be made for each question; write a wildcard or the aliases themselves")
     _alone(state, rtype)
     owner = tuple(label.decode("latin-1") for label in state.owner[: -len(zone)])
-    return zone, ExtraRecord(owner, rtype, ttl, _data(state, rtype, words[1:]))
+    return zone, ExtraRecord(owner, rtype, ttl, presentation.from_words(rtype, words[1:], state.origin))
 
 
 def _directive(state: _State, name: str, arguments: list[str]) -> None:
@@ -133,7 +134,7 @@ def _directive(state: _State, name: str, arguments: list[str]) -> None:
     elif name == "$INCLUDE":
         raise WireError("$INCLUDE is not followed; name the file in `zone_files`")
     else:
-        raise WireError(f"{name} is not a directive that can be used, or not with {len(arguments)} arguments")
+        raise WireError(f"{excerpt(name)} is not a directive that can be used, or not with {len(arguments)} arguments")
 
 
 def _ttl_and_class(state: _State, words: list[Token]) -> tuple[int, list[Token]]:
@@ -141,10 +142,10 @@ def _ttl_and_class(state: _State, words: list[Token]) -> tuple[int, list[Token]]
     ttl = None
     while words and not words[0].is_quoted:
         word = words[0].text
-        if word.upper() == "IN":
+        if word.upper() in _IN:
             words = words[1:]
-        elif word.upper() in ("CH", "HS", "CS") and word.upper() not in TYPES:
-            raise WireError(f"class {word}: only IN is served from zone files")
+        elif _OTHER_CLASS.fullmatch(word):
+            raise WireError(f"class {excerpt(word)}: only IN is served from zone files")
         elif ttl is None and _TTL.fullmatch(word):
             ttl, words = _ttl(word), words[1:]
         else:
@@ -157,10 +158,13 @@ def _ttl_and_class(state: _State, words: list[Token]) -> tuple[int, list[Token]]
 
 def _ttl(word: str) -> int:
     if not _TTL.fullmatch(word):
-        raise WireError(f"{word!r} is not a TTL (seconds, or such as 1h30m)")
-    seconds = sum(int(number) * _UNIT_S[unit.lower()] for number, unit in re.findall(r"(\d+)([smhdwSMHDW]?)", word))
+        raise WireError(f"{excerpt(word)} is not a TTL (seconds, or such as 1h30m)")
+    seconds = 0
+    for found in _TTL_PART.finditer(word):
+        digits = found[1].lstrip("0")
+        seconds += int(digits or "0") * _UNIT_S[found[2].lower()] if len(digits) <= _TTL_DIGITS_MAX else TTL_MAX + 1
     if seconds > TTL_MAX:
-        raise WireError(f"a TTL of {seconds} s; at most {TTL_MAX}")
+        raise WireError(f"a TTL of {excerpt(word)}; at most {TTL_MAX} s")
     return seconds
 
 
@@ -173,40 +177,8 @@ def _alone(state: _State, rtype: int) -> None:
     types.add(rtype)
 
 
-def _data(state: _State, rtype: int, words: list[Token]) -> bytes:
-    kind = type_to_text(rtype)
-    if not words:
-        raise WireError(f"{kind} without data")
-    if words[0].text == "\\#":
-        return presentation.from_text(rtype, " ".join(word.text for word in words))
-    if kind in {"TXT", "SPF"}:
-        return rdata.txt([_unescape(word.text) for word in words])
-    fields = [word.text for word in words]
-    for at in _NAME_FIELDS.get(kind, ()):
-        if at < len(fields):
-            fields[at] = _text(_absolute(state, fields[at], fold=False))
-    return presentation.from_text(
-        rtype, " ".join(f'"{word}"' if token.is_quoted else word for word, token in zip(fields, words, strict=True))
-    )
-
-
-def _absolute(state: _State, text: str, *, fold: bool = True) -> Labels:
-    if text == "@":
-        return state.origin
-    labels = labels_of(from_text(text))
-    if fold:
-        labels = tuple(label.lower() for label in labels)
-    return labels if text.endswith(".") and not text.endswith("\\.") else (*labels, *state.origin)
-
-
-def _unescape(text: str) -> bytes:
-    """A character-string with `\\DDD` and `\\X` read (RFC 1035 §5.1)."""
-    return re.sub(
-        rb"\\(\d{3}|.)",
-        lambda match: bytes((min(int(match[1]), 255),)) if match[1].isdigit() and len(match[1]) == 3 else match[1],
-        text.encode(),
-        flags=re.DOTALL,
-    )
+def _absolute(state: _State, text: str) -> Labels:
+    return labels_of(absolute(text, state.origin).lower())
 
 
 def _text(labels: Labels) -> str:

@@ -1,0 +1,73 @@
+"""RDATA of every type between its text and its octets, by dnspython (ADR 0030). Of the control process and the command line alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import dns.name
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
+import dns.tokenizer
+
+from dnsdisco.errors import excerpt, WireError
+from dnsdisco.wire import old_types
+from dnsdisco.wire.constants import type_to_text
+from dnsdisco.wire.name import Labels
+from dnsdisco.wire.tokens import joined, Token, tokenize
+
+# Types that dnspython does not know, and whose data has the form of one that it knows.
+_SAME_FORM = {
+    "MD": "NS", "MF": "NS", "MB": "NS", "MG": "NS", "MR": "NS", "MINFO": "RP", "TALINK": "RP", "RKEY": "DNSKEY", "TA": "DS",
+}  # fmt: skip
+
+
+class _NoIdna(dns.name.IDNACodec):
+    """Which of the two forms of IDNA somebody means by a name that is not ASCII, nobody can say."""
+
+    def encode(self, label: str) -> bytes:
+        raise WireError(f"{excerpt(label)} is not ASCII; write its IDNA form (xn--…)")
+
+
+_NO_IDNA: dns.name.IDNACodec = _NoIdna()  # type: ignore[no-untyped-call]
+
+
+def from_words(rtype: int, words: Sequence[Token], origin: Labels) -> bytes:
+    """The data in wire form, its names uncompressed. Raises WireError."""
+    kind = type_to_text(rtype)
+    read = old_types.READERS.get(kind)
+    try:
+        if read is not None and words[0].text != "\\#":
+            return read(words, origin)
+        return _rdata(_SAME_FORM.get(kind, rtype), joined(words), origin).to_wire() or b""
+    except Exception as error:  # noqa: BLE001  whatever its conversions raise: all of it means the same
+        raise WireError(f"{excerpt(joined(words))} is not the data of {kind}: {_reason(error)}") from None
+
+
+def to_text(rtype: int, message: bytes, at: int, end: int) -> str:
+    """The data at *at* in presentation form that is read back to the same octets. Raises WireError where there is none.
+
+    Names may be compressed (RFC 3597 §4), which shows in no text.
+    """
+    try:
+        rdata = dns.rdata.from_wire(dns.rdataclass.IN, dns.rdatatype.RdataType.make(rtype), message, at, end - at)
+        shown, octets = rdata.to_text(), rdata.to_wire() or b""
+    except Exception as error:  # noqa: BLE001  likewise
+        raise WireError(_reason(error)) from None
+    if not shown.isascii() or not shown.isprintable() or from_words(rtype, tokenize(shown), ()) != octets:
+        raise WireError("a text that is not read back")
+    return shown
+
+
+def _rdata(rtype: int | str, text: str, origin: Labels) -> dns.rdata.Rdata:
+    return dns.rdata.from_text(
+        dns.rdataclass.IN,
+        dns.rdatatype.RdataType.make(rtype),
+        dns.tokenizer.Tokenizer(text, idna_codec=_NO_IDNA),
+        dns.name.Name((*origin, b"")),
+        relativize=False,
+    )
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__
