@@ -1,4 +1,4 @@
-"""RDATA of every type between its text and its octets, by dnspython (ADR 0030). Of the control process and the command line alone."""
+"""RDATA of every type between its text and its octets, by dnspython (ADR 0040). Of the control process and the command line alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import dns.rdatatype
 import dns.tokenizer
 
 from dnsdisco.errors import excerpt, WireError
-from dnsdisco.wire import old_types
+from dnsdisco.wire import other_forms
 from dnsdisco.wire.constants import type_to_text
 from dnsdisco.wire.name import Labels
 from dnsdisco.wire.tokens import joined, Token, tokenize
@@ -35,7 +35,7 @@ _NO_IDNA: dns.name.IDNACodec = _NoIdna()  # type: ignore[no-untyped-call]
 def from_words(rtype: int, words: Sequence[Token], origin: Labels) -> bytes:
     """The data in wire form, its names uncompressed. Raises WireError."""
     kind = type_to_text(rtype)
-    read = old_types.READERS.get(kind)
+    read = other_forms.READERS.get(kind)
     try:
         if read is not None and words[0].text != "\\#":
             return read(words, origin)

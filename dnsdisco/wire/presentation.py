@@ -1,6 +1,7 @@
 """RDATA in wire form from what a person wrote (RFC 1035 §5.1, RFC 3597 §5). Workers have no use for it.
 
-The types that nearly every record has are read here; all others by dnspython, which knows them and is loaded for the first of them (ADR 0030).
+The types that nearly every record has are read here and packed by dnslib; all others by dnspython, which knows them and is loaded for the first
+of them (ADR 0040).
 """
 
 from __future__ import annotations
@@ -8,10 +9,13 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Sequence
 
+import dnslib
+from dnslib import DNSBuffer, DNSLabel, RD
+
 from dnsdisco.errors import excerpt, WireError
 from dnsdisco.wire.constants import A, AAAA, CNAME, MX, NS, OPT, PTR, SPF, SRV, TXT, type_to_text
-from dnsdisco.wire.name import absolute, Labels
-from dnsdisco.wire.rdata import srv, STRING_OCTETS_MAX, txt
+from dnsdisco.wire.name import absolute, Labels, labels_of
+from dnsdisco.wire.rdata import STRING_OCTETS_MAX, txt
 from dnsdisco.wire.tokens import joined, Token, tokenize, unescaped
 
 META_TYPES = range(128, 256)  # TKEY, TSIG, IXFR, AXFR, ANY: questions and signatures, no data (RFC 6895 §3.1)
@@ -51,7 +55,9 @@ def from_words(rtype: int, words: Words, origin: Labels) -> bytes:
 
         return _bounded(all_types.from_words(rtype, words, origin))
     try:
-        return _bounded(read(words, origin))
+        buffer = DNSBuffer()
+        read(words, origin).pack(buffer)
+        return _bounded(bytes(buffer.data))
     except (ValueError, WireError) as error:
         raise WireError(f"{excerpt(joined(words))} is not the data of {type_to_text(rtype)}: {error}") from None
 
@@ -76,39 +82,43 @@ def _uint16(text: str) -> int:
     return int(text)
 
 
-def _a(words: Words, _origin: Labels) -> bytes:
-    return ipaddress.IPv4Address(_plain(words, 1)[0]).packed
+def _label(text: str, origin: Labels) -> DNSLabel:
+    return DNSLabel(labels_of(absolute(text, origin)))
 
 
-def _aaaa(words: Words, _origin: Labels) -> bytes:
+def _a(words: Words, _origin: Labels) -> RD:
+    return dnslib.A(tuple(ipaddress.IPv4Address(_plain(words, 1)[0]).packed))
+
+
+def _aaaa(words: Words, _origin: Labels) -> RD:
     (text,) = _plain(words, 1)
     if "%" in text:
         raise ValueError("a scope cannot stand in a record")
-    return ipaddress.IPv6Address(text).packed
+    return dnslib.AAAA(tuple(ipaddress.IPv6Address(text).packed))
 
 
-def _name(words: Words, origin: Labels) -> bytes:
-    return absolute(_plain(words, 1)[0], origin)
+def _name(words: Words, origin: Labels) -> RD:
+    return dnslib.CNAME(_label(_plain(words, 1)[0], origin))
 
 
-def _mx(words: Words, origin: Labels) -> bytes:
+def _mx(words: Words, origin: Labels) -> RD:
     preference, exchange = _plain(words, 2)
-    return _uint16(preference).to_bytes(2, "big") + absolute(exchange, origin)
+    return dnslib.MX(_label(exchange, origin), _uint16(preference))
 
 
-def _srv(words: Words, origin: Labels) -> bytes:
+def _srv(words: Words, origin: Labels) -> RD:
     priority, weight, port, target = _plain(words, 4)
-    return srv(_uint16(priority), _uint16(weight), _uint16(port), absolute(target, origin))
+    return dnslib.SRV(_uint16(priority), _uint16(weight), _uint16(port), _label(target, origin))
 
 
-def _txt(words: Words, _origin: Labels) -> bytes:
+def _txt(words: Words, _origin: Labels) -> RD:
     strings = [unescaped(word.text) for word in words]
     longest = max(map(len, strings))
     if longest > STRING_OCTETS_MAX:
         raise ValueError(f"a string of {longest} octets; at most {STRING_OCTETS_MAX}: write several, each in quotes")
-    return txt(strings)
+    return dnslib.TXT(strings)
 
 
-_READERS: dict[int, Callable[[Words, Labels], bytes]] = {
+_READERS: dict[int, Callable[[Words, Labels], RD]] = {
     A: _a, AAAA: _aaaa, CNAME: _name, MX: _mx, NS: _name, PTR: _name, SPF: _txt, SRV: _srv, TXT: _txt,
 }  # fmt: skip

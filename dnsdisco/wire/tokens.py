@@ -35,9 +35,10 @@ class LineError(WireError):
         self.line = line
 
 
-def tokenize(line: str) -> list[Token]:
-    """The words of one line without comment or parentheses. Raises WireError for an open quote."""
-    return [token for token in _scan(line) if token.is_quoted or token.text not in ("(", ")")]
+def tokenize(text: str) -> list[Token]:
+    """The words of one record without comments or parentheses. Raises WireError for an open quote."""
+    words = [token for line in text.split("\n") for token in _scan(line)]
+    return [token for token in words if token.is_quoted or token.text not in ("(", ")")]
 
 
 def joined(words: Sequence[Token]) -> str:

@@ -51,6 +51,8 @@ IMPURE_MODULES = frozenset(
 # What a worker must start without (docs/design.md), and the supervisor too.
 HEAVY = frozenset(
     [
+        "dns",
+        "dnslib",
         "pydantic",
         "yaml",
         "ruamel",
@@ -66,6 +68,8 @@ HEAVY = frozenset(
         "requests",
     ]
 )
+# Who else's codec is where: what a worker imports must not bring it along (ADR 0040).
+CODECS = {"dns": "dnsdisco.wire.all_types", "dnslib": "dnsdisco.wire.presentation"}
 
 
 def imports(source: str, module: str) -> list[tuple[int, str]]:
@@ -100,8 +104,8 @@ def violations(source: str, module: str) -> list[str]:
             faults.append(f"{module}:{line}: {room} must start without {top}")
         if room == "supervisor" and top == "dnsdisco" and not rest.startswith(("supervisor", "errors", "log")):
             faults.append(f"{module}:{line}: the supervisor is stdlib only, not {imported}")
-        if top == "dnslib" and room != "wire" and room != "cli":
-            faults.append(f"{module}:{line}: dnslib lives behind the wire room")
+        if (home := CODECS.get(top)) is not None and module != home:
+            faults.append(f"{module}:{line}: {top} lives in {home}")
         if top != "dnsdisco" or room in ROOTS:
             continue
         target = rest.split(".")[0]

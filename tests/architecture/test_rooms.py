@@ -48,6 +48,8 @@ PLANTED = [
     ("dnsdisco.supervisor.x", "import click"),
     ("dnsdisco.supervisor.x", "from dnsdisco.model import delta"),
     ("dnsdisco.server.x", "import dnslib"),
+    ("dnsdisco.control.x", "from dnslib import RD"),
+    ("dnsdisco.zone.x", "import dns.rdata"),
     ("dnsdisco.zone.sub.x", "from ...server import serve"),
     ("dnsdisco.newroom.x", "from dnsdisco import errors"),
 ]

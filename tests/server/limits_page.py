@@ -136,6 +136,7 @@ NOT_LISTED = {
     "wire.name:LABEL_OCTETS_MAX",
     "wire.name:NAME_OCTETS_MAX",
     "wire.name:POINTERS_MAX",
+    "wire.name:TEXT_MAX",
     "wire.name_reader:STEPS_MAX",
     "wire.parse:ERRORS_MAX",
     "wire.parse:RECORDS_MAX",
@@ -144,6 +145,7 @@ NOT_LISTED = {
     "wire.relay:BODY_OCTETS_MAX",
     "wire.reply:RECORDS_MAX",
     "wire.reply:TCP_OCTETS_MAX",
+    "wire.tokens:WORDS_MAX",
     "wire.tcp_frame:MESSAGE_OCTETS_MAX",
 }
 

@@ -1,4 +1,4 @@
-"""Types that BIND's tools print in a form of their own, and dnspython does not know: experiments and what they left behind."""
+"""What other programs print and dnspython does not read: types that were experiments, and numbers without their leading zeros."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from dnsdisco.wire.name import absolute, Labels
 from dnsdisco.wire.tokens import Token, unescaped
 
 Words = Sequence[Token]
+_GROUP = re.compile(r"[0-9a-fA-F]{1,4}")
 _DIGITS = re.compile(r"[0-9]{1,10}")
 
 
@@ -77,6 +78,15 @@ def _atma(words: Words, _origin: Labels) -> bytes:
     return b"\0" + bytes.fromhex(word.text.replace(".", ""))
 
 
+def _node(words: Words, _origin: Labels) -> bytes:
+    """NID and L64 (RFC 6742 §2.1.2): a preference, and 64 bits in the form of half an IPv6 address, leading zeros or not."""
+    preference, half = words
+    groups = half.text.split(":")
+    if len(groups) != 4 or not all(_GROUP.fullmatch(group) for group in groups):
+        raise WireError("four groups of up to four hexadecimal digits were expected")
+    return _number(preference, 2) + b"".join(int(group, 16).to_bytes(2, "big") for group in groups)
+
+
 READERS: dict[str, Callable[[Words, Labels], bytes]] = {
-    "A6": _a6, "ATMA": _atma, "DOA": _doa, "EID": _hex, "NIMLOC": _hex, "NXT": _nxt, "SINK": _sink,
+    "A6": _a6, "ATMA": _atma, "DOA": _doa, "EID": _hex, "L64": _node, "NID": _node, "NIMLOC": _hex, "NXT": _nxt, "SINK": _sink,
 }  # fmt: skip
