@@ -16,7 +16,7 @@ from dnsdisco.model import choice
 from dnsdisco.model.data import service_from_data, service_to_dict
 from dnsdisco.model.service import Instance, Service
 from dnsdisco.providers import registry
-from dnsdisco.providers.asked import all_services, asked
+from dnsdisco.providers.asked import all_services, asked, named, one_service
 from dnsdisco.providers.base import ServiceDiscovery
 from dnsdisco.providers.cached import Cache
 from dnsdisco.providers.chain import ChainServiceDiscovery
@@ -114,7 +114,9 @@ class Discovery:
     def change(self, make: Callable[[ServiceDiscovery], Changed]) -> Changed:
         """What *make* does to the provider; the cache is cleared, unless the provider refuses, and so nothing has changed."""
         try:
-            changed = make(self.provider())
+            provider = self.provider()
+            with named(provider):
+                changed = make(provider)
         except (NotSupported, ValueError, TypeError):
             raise
         except BaseException:
@@ -125,14 +127,14 @@ class Discovery:
 
     def get_service_url(self, name: str) -> str | None:
         """A provider that has a word of its own for this is asked for it; the others' services have what it takes."""
-        if type(self.provider()).get_service_url is ServiceDiscovery.get_service_url:
-            service = self.get_service(name)
-            return service_to_dict(service, drawn)["url"] if service else None
         _require_name(name)
-        url: str | None = self.cache.get(
-            ("url", name), lambda: asked(self.provider(), lambda provider: provider.get_service_url(name))
-        )
-        return url
+        provider = self.provider()
+        if provider.has_own_url:
+            url: str | None = self.cache.get(("url", name), lambda: asked(provider, lambda provider: provider.own_url(name)))
+            if url or not isinstance(provider, ChainServiceDiscovery):
+                return url
+        service = self.get_service(name)
+        return service_to_dict(service, drawn)["url"] if service else None
 
     def get_service(self, name: str) -> Service | None:
         _require_name(name)
@@ -154,8 +156,8 @@ class Discovery:
         return services
 
     def _ask_for(self, name: str) -> Service | None:
-        data = asked(self.provider(), lambda provider: provider.get_service(name))
-        return None if data is None else _read(name, data)
+        data = one_service(self.provider(), name)
+        return _read(name, data) if data else None
 
     def _ask_for_all(self) -> dict[str, Service]:
         data = all_services(self.provider())

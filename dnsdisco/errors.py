@@ -62,14 +62,24 @@ class ConfigError(DnsdiscoError):
 class ProviderError(DnsdiscoError):
     """A backend that did not answer, or not in a way that can be used. It says nothing about which services exist.
 
+    `ProviderError("reason")` is enough for a provider: who calls it fills in `provider`.
     `retry_after_s`: seconds the backend asked us to wait; None: the usual back-off. `is_denied`: 401, 403, or results hidden by
     ACLs; retried slowly, for only a person can mend it.
     """
 
-    def __init__(self, provider: str, reason: str, *, retry_after_s: float | None = None, is_denied: bool = False) -> None:
-        super().__init__(f"{provider}: {reason}")
-        self.provider, self.reason = provider, reason
+    def __init__(
+        self, provider: str, reason: str | None = None, *, retry_after_s: float | None = None, is_denied: bool = False
+    ) -> None:
+        super().__init__(provider, reason)
+        self.provider, self.reason = ("", provider) if reason is None else (provider, reason)
         self.retry_after_s, self.is_denied = retry_after_s, is_denied
+
+    def __str__(self) -> str:
+        return f"{self.provider}: {self.reason}" if self.provider else str(self.reason)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Its way from one process to another, as multiprocessing and Celery have it: subclasses are made of other arguments."""
+        return ProviderError.__new__, (type(self), *self.args), self.__dict__
 
 
 class NotSupported(DnsdiscoError):

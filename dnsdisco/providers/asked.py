@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from dnsdisco.errors import DnsdiscoError, ProviderError
 from dnsdisco.providers.base import ServiceDiscovery
+from dnsdisco.providers.own_url import with_own_url, with_own_urls
 
 Answer = TypeVar("Answer")
 
@@ -17,7 +19,8 @@ def asked(provider: ServiceDiscovery, ask: Callable[[ServiceDiscovery], Answer])
     A server takes them alike (control/watcher.py): who failed to answer has not said that there is no such service.
     """
     try:
-        return ask(provider)
+        with named(provider):
+            return ask(provider)
     except DnsdiscoError:
         raise
     except Exception as error:
@@ -25,9 +28,24 @@ def asked(provider: ServiceDiscovery, ask: Callable[[ServiceDiscovery], Answer])
         raise ProviderError(provider.type, f"{type(error).__name__}{said}") from error
 
 
+@contextmanager
+def named(provider: ServiceDiscovery) -> Iterator[None]:
+    """A ProviderError that does not say whose it is gets the provider's name."""
+    try:
+        yield
+    except ProviderError as error:
+        error.provider = error.provider or provider.type
+        raise
+
+
+def one_service(provider: ServiceDiscovery, name: str) -> Any:
+    """get_service(), in whatever form; None, or something empty: unknown."""
+    return asked(provider, lambda provider: with_own_url(provider, name, provider.get_service(name)))
+
+
 def all_services(provider: ServiceDiscovery) -> Mapping[Any, Any]:
     """get_services(), in whatever form it has them. Raises ProviderError also for what is no mapping."""
-    services: Any = asked(provider, lambda provider: provider.get_services())
+    services: Any = asked(provider, lambda provider: with_own_urls(provider, provider.get_services()))
     if not isinstance(services, Mapping):
         raise ProviderError(
             provider.type, f"get_services() returned {type(services).__name__}, not a mapping of names to their data"

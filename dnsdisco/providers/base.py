@@ -20,6 +20,8 @@ from dnsdisco.errors import NotSupported
 from dnsdisco.model.data import service_from_data, service_to_dict
 from dnsdisco.model.service import Snapshot
 from dnsdisco.providers.forked import in_child, renew
+from dnsdisco.providers.own_url import with_own_urls
+from dnsdisco.providers.seed_form import deregistering, instance_ids, registering
 
 Services = Mapping[str, Mapping[str, Any]]
 
@@ -42,11 +44,23 @@ class ServiceDiscovery(ABC):
         super().__init_subclass__(**options)
         if not hasattr(cls, "type"):
             cls.type = cls.__name__.removesuffix("ServiceDiscovery").lower() or cls.__name__.lower()
+        if cls.register_service is not ServiceDiscovery.register_service:
+            cls.register_service = registering(cls.register_service)  # type: ignore[method-assign]
+        cls.deregister_service = deregistering(cls.deregister_service)  # type: ignore[method-assign]
 
     def __new__(cls, *_: Any, **__: Any) -> Self:
         made = super().__new__(cls)
         in_child(made.forked)
         return made
+
+    @property
+    def has_own_url(self) -> bool:
+        """get_service_url() is the class's own, and may say another URL than its data do: then that is the service's URL for everybody."""
+        return type(self).get_service_url is not ServiceDiscovery.get_service_url
+
+    def own_url(self, service_name: str) -> str | None:
+        """What a class with such a word says; None: it knows no such service."""
+        return self.get_service_url(service_name) or None
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any], environ: Mapping[str, str]) -> Self:
@@ -75,8 +89,11 @@ class ServiceDiscovery(ABC):
 
     def get_service_url(self, service_name: str, default: str | None = None) -> str | None:
         """The URL of one healthy instance, or *default* when the service is unknown. Errors as get_service()."""
-        service = self.get_service(service_name)
-        return service["url"] if service and service.get("url") else default
+        found = self.get_service(service_name)
+        if found and "url" not in found:  # a form that leaves it to be concluded
+            service = service_from_data(service_name, found)[0]
+            found = service_to_dict(service) if service else None
+        return found["url"] if found and found["url"] else default
 
     def register_service(self, service_name: str, service_data: Mapping[str, Any]) -> str:
         """Add or replace one instance; returns its id: `service_data["id"]`, else one made of name, address and port."""
@@ -84,7 +101,8 @@ class ServiceDiscovery(ABC):
 
     def deregister_service(self, service_name: str, instance_id: str | None = None) -> bool:
         """Remove one instance, or every instance that we may remove. False: there was none."""
-        if not _has(self.get_service(service_name), instance_id):
+        found = self.get_service(service_name)
+        if not found or instance_id not in (None, *instance_ids(service_name, found)):
             return False
         raise NotSupported(f"the {self.type} provider is read-only")
 
@@ -95,7 +113,7 @@ class ServiceDiscovery(ABC):
         keeps the last data, waits, and calls watch() anew. The default polls get_services().
         """
         while not stop.is_set():
-            yield self.get_services()
+            yield with_own_urls(self, self.get_services())
             stop.wait(self.poll_interval)
 
     def forked(self) -> None:
@@ -108,9 +126,3 @@ class ServiceDiscovery(ABC):
 
     def close(self) -> None:
         """Let go of connections and files. Called once, after watch() has ended."""
-
-
-def _has(service: Mapping[str, Any] | None, instance_id: str | None) -> bool:
-    if service is None:
-        return False
-    return instance_id is None or any(each["id"] == instance_id for each in service["instances"])

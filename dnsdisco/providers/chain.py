@@ -15,7 +15,7 @@ from dnsdisco.errors import NotSupported, ProviderError
 from dnsdisco.model.chain import Source, wanted_by
 from dnsdisco.model.data import service_from_data, service_to_dict
 from dnsdisco.model.service import Instance, Service
-from dnsdisco.providers.asked import all_services, asked
+from dnsdisco.providers.asked import all_services, asked, named, one_service
 from dnsdisco.providers.base import ServiceDiscovery
 
 
@@ -69,7 +69,7 @@ class ChainServiceDiscovery(ServiceDiscovery):
     def get_service(self, service_name: str, default: dict[str, Any] | None = None) -> dict[str, Any] | None:
         found: dict[str, Any] | None = None
         for link in self._links_for(service_name):
-            data = _asked(link, lambda provider: asked(provider, lambda provider: provider.get_service(service_name)) or {})
+            data = _asked(link, lambda provider: one_service(provider, service_name) or {})
             if not data:
                 continue
             found = _completed(link, data) if found is None else _union(service_name, found, link, data)
@@ -78,12 +78,31 @@ class ChainServiceDiscovery(ServiceDiscovery):
         service = None if found is None else service_from_data(service_name, found)[0]
         return service_to_dict(service) if service else default
 
+    @property
+    def has_own_url(self) -> bool:
+        return any(link.provider.has_own_url for link in self.links)
+
+    def own_url(self, service_name: str) -> str | None:
+        """That of the provider that decides about the service, if it has a word of its own for this."""
+        for link in self._links_for(service_name) if self.has_own_url else ():
+            if link.provider.has_own_url:
+                url = _asked(link, lambda provider: {"url": asked(provider, lambda it: it.own_url(service_name))}).get("url")
+                if url:
+                    return str(url)
+            elif _asked(link, lambda provider: one_service(provider, service_name) or {}):
+                break
+        return None
+
+    def get_service_url(self, service_name: str, default: str | None = None) -> str | None:
+        return self.own_url(service_name) or super().get_service_url(service_name, default)
+
     def register_service(self, service_name: str, service_data: Mapping[str, Any]) -> str:
         """With the first provider that can. Raises NotSupported, with the reason of each, when none can."""
         reasons = []
         for link in self._links_for(service_name):
             try:
-                return link.provider.register_service(service_name, service_data)
+                with named(link.provider):
+                    return link.provider.register_service(service_name, service_data)
             except NotSupported as error:
                 reasons.append(str(error))
         raise NotSupported("; ".join(reasons) or f"no provider takes the name {service_name}")
@@ -93,8 +112,9 @@ class ChainServiceDiscovery(ServiceDiscovery):
         reasons = []
         for link in self._links_for(service_name):
             try:
-                if link.provider.deregister_service(service_name, instance_id):
-                    return True
+                with named(link.provider):
+                    if link.provider.deregister_service(service_name, instance_id):
+                        return True
             except NotSupported as error:
                 reasons.append(str(error))
         if reasons:

@@ -4,7 +4,9 @@ In a child only the thread that forked goes on. A lock that another thread held 
 do never comes, and two processes that read from one connection read each other's answers. So whoever holds any of these says, with
 in_child(), how to begin anew; every provider does (base.py), and renew() does it for code that knows nothing of forks.
 
-Nothing here may wait, and nothing may speak over an inherited connection: closing a socket in the child does not disturb the parent,
+An import is the exception: Python has a lock for each module, which nobody could free in the child, so a fork waits for ours to be over.
+
+Nothing in a child may wait, and nothing may speak over an inherited connection: closing a socket in the child does not disturb the parent,
 a farewell over it (shutdown, TLS close_notify) would.
 """
 
@@ -24,6 +26,10 @@ from dnsdisco.providers.log import logger
 LEFT_BEHIND = "its threads stayed in the process that this one was forked from; a new watch() has its own"
 OBJECTS_MAX = 10_000  # below one plug-in, looked through in a child, nearest first: some 10 ms
 
+IMPORT_S = 10.0  # that a fork waits for an import; one that forks by itself, in another thread, must not wait for ever
+
+importing = threading.RLock()  # hold it while a module is imported after the start, by whatever thread asks first
+_held = threading.local()
 _LOCKS = (type(threading.Lock()), type(threading.RLock()), threading.Condition, threading.Event)
 _LEAVES = (str, bytes, bytearray, int, float, complex, type(None), type, ModuleType, FunctionType, threading.Thread)
 _OURS = __name__.partition(".")[0]  # classes of this package look after themselves
@@ -112,4 +118,14 @@ def _begin_anew() -> None:
             logger().error(f"{owner} did not get over a fork of the process: {type(error).__name__}: {error}")
 
 
+def _before() -> None:
+    _held.is_ours = importing.acquire(timeout=IMPORT_S)
+
+
+def _after() -> None:
+    if _held.is_ours:
+        importing.release()
+
+
+os.register_at_fork(before=_before, after_in_parent=_after, after_in_child=_after)
 os.register_at_fork(after_in_child=_begin_anew)

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from dnsdisco.errors import ConfigError, Problem
 from dnsdisco.providers.base import ServiceDiscovery
+from dnsdisco.providers.forked import importing
 from dnsdisco.providers.log import logger
 from dnsdisco.written.units import did_you_mean
 
@@ -59,7 +60,8 @@ def load(kind: str) -> type[ServiceDiscovery]:
     if reason:
         _refuse(kind, reason)
     try:
-        loaded = entry.load()
+        with importing:
+            loaded = entry.load()
     except ModuleNotFoundError as error:
         _refuse(kind, f"{_origin(entry)} needs the module {error.name}, which is not installed here", error)
     except Exception as error:  # noqa: BLE001  somebody else's code

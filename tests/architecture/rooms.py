@@ -26,7 +26,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 # An entry point that hands one room to another, which does not know it.
 ENTRY_POINTS = {"dnsdisco.control.__main__": frozenset({"admin"})}  # ADR 0013
 # Composition roots wire the rooms together and may see all of them.
-ROOTS = frozenset({"supervisor", "cli", "discovery", "testing", "__init__", "__main__", "env", "static", "consul", "kubernetes"})
+ROOTS = frozenset(
+    {"supervisor", "cli", "discovery", "testing", "__init__", "__main__", "base", "env", "static", "consul", "kubernetes"}
+)
 
 PURE = frozenset({"errors", "written", "model", "zone", "wire", "answer", "cache"})
 IMPURE_MODULES = frozenset(

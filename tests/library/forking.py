@@ -7,6 +7,7 @@ PROVIDER: a type, or `plugin` and `chain` for those below. Ends with status 0, o
 
 from __future__ import annotations
 
+import faulthandler
 import http.client
 import json
 import multiprocessing
@@ -98,6 +99,7 @@ def with_threads() -> None:
         time.sleep(random.uniform(0, 0.05))
         child = os.fork()
         if not child:
+            faulthandler.dump_traceback_later(PATIENCE_S - 5)  # where it hangs
             os._exit(_status(_children_s_work))
         _wait_for(child)
     over.set()

@@ -203,6 +203,29 @@ def test_a_class_says_itself_how_it_begins_anew():
     assert own.process == broken.process == os.getpid()
 
 
+def test_a_fork_waits_for_an_import_of_ours(tmp_path):
+    """Python's lock of a module that another thread was importing stays held in the child for ever."""
+    (tmp_path / "slow_to_import.py").write_text("import time\nis_begun = True\ntime.sleep(0.5)\n")
+    code = """
+import os, sys, threading, importlib
+from dnsdisco.providers import forked
+def load():
+    with forked.importing:
+        importlib.import_module("slow_to_import")
+thread = threading.Thread(target=load)
+thread.start()
+while "slow_to_import" not in sys.modules:
+    pass
+child = os.fork()
+if not child:
+    load()
+    os._exit(0)
+thread.join()
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, env={**os.environ, "PYTHONPATH": str(tmp_path)})
+
+
 def test_a_provider_is_not_kept_alive():
     class Short(ServiceDiscovery):
         def get_services(self):

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from dnsdisco.errors import ProviderError
+from dnsdisco.providers.forked import importing
 from dnsdisco.providers.kubernetes.options import Options
 
 TYPE = "kubernetes"
@@ -122,7 +123,8 @@ def _load(options: Options, configuration: Any) -> None:
 def _official(module: str) -> Any:
     """A module of the official client, whose lines differ in their types. 125 MB on disk and 0.2 s: only when it is wanted."""
     try:
-        return import_module(f"kubernetes.{module}")
+        with importing:
+            return import_module(f"kubernetes.{module}")
     except ImportError as error:
         raise ProviderError(
             TYPE, f"its client library is not installed ({error}); `pip install 'dnsdisco[kubernetes]'` does it", is_denied=True
