@@ -11,6 +11,7 @@ The rooms, from the inside out; what each may import is checked by tests/archite
   written     what people write and how it is read: durations, names, addresses, listeners, upstreams                pure
   log         every line that the server logs: one form, one way out
   model       the nouns: service, instance, snapshot; names; service data; merging the views of several providers      pure
+  sockaddr    from a written address to a socket address, scope included
   wire        octets: slicing questions, putting replies together, EDNS, framing                                       pure
   zone        what a name stands for, and the records it has                                                           pure
   cache       forwarded answers: bounded, ageing, negative, stale                                                      pure

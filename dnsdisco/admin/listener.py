@@ -9,6 +9,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from importlib import metadata
 
+from dnsdisco import sockaddr
 from dnsdisco.admin.known import Control
 from dnsdisco.control.log import Logger
 
@@ -120,8 +121,7 @@ class _Serving:
 
 def _bind(address: str) -> socket.socket:
     host, _, port = address.rpartition(":")
-    numeric = socket.AI_NUMERICHOST | socket.AI_PASSIVE
-    family, _, _, _, target = socket.getaddrinfo(host.strip("[]").encode(), int(port), type=socket.SOCK_STREAM, flags=numeric)[0]
+    family, target = sockaddr.of(host.strip("[]"), int(port))
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of the process before this one may linger
@@ -136,7 +136,7 @@ def _bind(address: str) -> socket.socket:
 
 
 def _url(sock: socket.socket) -> str:
-    host, port = sock.getsockname()[:2]
+    host, port = sockaddr.host_of(sock.getsockname()), sock.getsockname()[1]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 

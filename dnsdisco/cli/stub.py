@@ -10,6 +10,7 @@ import socket
 import time
 from typing import NamedTuple
 
+from dnsdisco import sockaddr
 from dnsdisco.errors import DnsdiscoError, WireError
 from dnsdisco.wire.constants import IN, NOERROR, OPT, QR, RD, TC
 from dnsdisco.wire.parse import question_end
@@ -79,7 +80,7 @@ def is_reply(message: bytes, query: bytes) -> bool:
 def _over_udp(server: Server, query: bytes) -> tuple[bytes, float]:
     others = 0
     with socket.socket(_family(server), socket.SOCK_DGRAM) as udp:
-        udp.connect(server)
+        udp.connect(sockaddr.of(*server)[1])
         for _ in range(TRIES):
             began_at = time.monotonic()
             udp.send(query)
@@ -98,7 +99,9 @@ def _over_udp(server: Server, query: bytes) -> tuple[bytes, float]:
 
 
 def _over_tcp(server: Server, query: bytes, *, is_retried: bool) -> Exchange:
-    with socket.create_connection(server, timeout=TCP_S) as tcp:
+    with socket.socket(_family(server), socket.SOCK_STREAM) as tcp:
+        tcp.settimeout(TCP_S)
+        tcp.connect(sockaddr.of(*server)[1])
         began_at = time.monotonic()
         tcp.sendall(len(query).to_bytes(2, "big") + query)
         stream = b""

@@ -73,11 +73,12 @@ class UdpAttempt(Attempt):
         self._wrong_replies = 0
         self.repeats = 0
         self._sock: socket.SocketType | None = None
+        family, place = self.upstream.place
         # SocketType is what socket.socket wraps: without the wrapper it costs half.
-        sock = socket.SocketType(self.upstream.family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        sock = socket.SocketType(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         try:
             # Connected: the kernel chooses an unpredictable port and passes on only what comes from this upstream (RFC 5452 §9.2).
-            sock.connect(self.upstream.socket_address)
+            sock.connect(place)
             sock.send(self._query)
         except OSError:
             sock.close()

@@ -14,6 +14,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Protocol, TYPE_CHECKING
 
+from dnsdisco import sockaddr
 from dnsdisco.errors import UpstreamError
 from dnsdisco.forward.context import Context
 from dnsdisco.wire.query import HEADER_OCTETS
@@ -125,13 +126,11 @@ class HttpsPool:
         import httpx  # noqa: PLC0415  # as above
 
         address, limits = self.address, self.context.limits
-        name = address.name or address.host
+        name = address.name or sockaddr.without_scope(address.host)
         shown = f"[{name}]" if ":" in name else name
         port = "" if address.port == HTTPS_PORT else f":{address.port}"
         timeout = {"connect": limits.connect_s, "read": limits.deadline_s, "write": limits.deadline_s, "pool": limits.deadline_s}
-        extensions: dict[str, object] = {"timeout": timeout}
-        if not is_ip(name):
-            extensions["sni_hostname"] = name
+        extensions: dict[str, object] = {"timeout": timeout, "sni_hostname": name}
         request = httpx.Request(
             "POST",
             httpx.URL(scheme="https", host=host, port=address.port, raw_path=address.path.encode("ascii")),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Iterable
+from contextlib import suppress
 
+from dnsdisco import sockaddr
 from dnsdisco.written.addresses import is_ip
 
 WILDCARDS = frozenset(("0.0.0.0", "::"))  # noqa: S104  # compared with, not bound
@@ -23,7 +25,7 @@ def is_own(host: str, port: int, own: Own) -> bool:
     listens = [address for address, own_port in own if own_port == port]
     if not listens:
         return False
-    if host in listens:
+    if host in listens or ("%" in host and _is_same_place(host, listens)):
         return True
     if host in WILDCARDS:
         return True
@@ -33,10 +35,23 @@ def is_own(host: str, port: int, own: Own) -> bool:
 
 def is_local_address(host: str) -> bool:
     """The kernel lets us bind it: an address of this host, or anything in 127/8."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
+        family, address = sockaddr.of(host, 0)
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.bind((host, 0))
+            probe.bind(address)
     except OSError as error:
         return error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EINVAL, errno.ENODEV)
     return True
+
+
+def _is_same_place(host: str, listens: Iterable[str]) -> bool:
+    """A scope has two spellings: an interface's name, and its number."""
+    try:
+        place = sockaddr.of(host, 0)
+    except OSError:
+        return False  # there is no such interface, and so nobody listens there
+    for each in listens:
+        with suppress(OSError):
+            if sockaddr.of(each, 0) == place:
+                return True
+    return False

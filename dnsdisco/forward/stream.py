@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from typing import Protocol
 
+from dnsdisco import sockaddr
 from dnsdisco.errors import WireError
 from dnsdisco.forward.context import Context
 from dnsdisco.wire.tcp_frame import frame, FrameReader
@@ -91,15 +93,24 @@ class Connection(asyncio.Protocol):
 
     async def _connect(self) -> None:
         address, tls = self._pool.address, self._pool.tls
-        name = (address.name or address.host) if tls else None
+        name = (address.name or sockaddr.without_scope(address.host)) if tls else None
+        sock: socket.socket | None = None
         try:
             async with asyncio.timeout(self._context.limits.connect_s):
-                await self._context.loop.create_connection(lambda: self, address.host, address.port, ssl=tls, server_hostname=name)
+                family, place = sockaddr.of(address.host, address.port)
+                sock = socket.socket(family, socket.SOCK_STREAM)
+                sock.setblocking(False)
+                await self._context.loop.sock_connect(sock, place)
+                connected, sock = sock, None  # the transport closes it
+                await self._context.loop.create_connection(lambda: self, sock=connected, ssl=tls, server_hostname=name)
         except TimeoutError:
             self.end("timeout", "no connection in time")
         except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
             verify = getattr(error, "verify_message", "")
             self.end("refused", f"certificate: {verify}" if verify else getattr(error, "strerror", None) or str(error))
+        finally:
+            if sock is not None:
+                sock.close()
 
     def send(self, asker: Asker) -> None:
         """Put a question on the connection, or in line until it is open."""

@@ -6,6 +6,7 @@ import logging
 import socket
 import ssl
 
+from dnsdisco import sockaddr
 from dnsdisco.forward.context import Context
 from dnsdisco.forward.health import Health
 from dnsdisco.forward.https import HttpsPool
@@ -25,8 +26,7 @@ class Upstream:
         self, address: UpstreamAddress, context: Context, tls: ssl.SSLContext | None, https: HttpsPool | None = None
     ) -> None:
         self.address = address
-        self.family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-        self.socket_address = (address.host, address.port)
+        self._place = None if address.is_by_name or "%" in address.host else sockaddr.of(address.host, address.port)
         self.is_encrypted = address.transport != "udp"
         self.https = https  # None: by the other transports
         self.health = Health(context.limits)
@@ -40,6 +40,11 @@ class Upstream:
 
     def __str__(self) -> str:
         return str(self.address)
+
+    @property
+    def place(self) -> tuple[socket.AddressFamily, sockaddr.Address]:
+        """Family and socket address to send to. Raises OSError when its interface is not there."""
+        return self._place or sockaddr.of(self.address.host, self.address.port)
 
     def retire(self) -> None:
         """It is no longer an upstream; what is on its way ends as it began."""

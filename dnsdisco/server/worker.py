@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TYPE_CHECKING
 
+from dnsdisco import sockaddr
 from dnsdisco.answer.fleeting import MOMENT_S
 from dnsdisco.forward import Forwarder
 from dnsdisco.log.lines import Lines
@@ -69,7 +70,7 @@ class Worker:
         """Raises WireError, ValueError or TypeError for settings that cannot be used. Does no I/O."""
         self._parameters = parameters
         sockets = [*(sock for sock, _ in parameters.udp), *parameters.tcp, *parameters.tls, *(sock for sock, _ in parameters.https)]
-        self._own = [(name[0], name[1]) for name in (sock.getsockname() for sock in sockets)]
+        self._own = [(sockaddr.host_of(name), name[1]) for name in (sock.getsockname() for sock in sockets)]
         self._settings = self._settings_from(parameters.settings)
         self.catalog = Catalog()
         self.forwarder = Forwarder(self._settings.forward, own=self._own, secret=parameters.cookie_secret)

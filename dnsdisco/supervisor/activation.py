@@ -7,6 +7,7 @@ import socket
 from collections.abc import MutableMapping, Sequence
 from contextlib import suppress
 
+from dnsdisco import sockaddr
 from dnsdisco.supervisor.sockets import Listening, Parts, prepare
 
 FIRST_FD = 3  # SD_LISTEN_FDS_START
@@ -33,7 +34,7 @@ def given(environ: MutableMapping[str, str], pid: int, listen: Sequence[str] = (
             unusable.append(f"{name} is neither a UDP socket nor a listening TCP socket")
             continue
         prepare(sock)
-        host, port = sock.getsockname()[:2]
+        host, port = sockaddr.host_of(sock.getsockname()), sock.getsockname()[1]
         address = f"[{host}]:{port}" if sock.family == socket.AF_INET6 else f"{host}:{port}"
         if sock.type == socket.SOCK_STREAM:
             address = encrypted.pop(address, address)

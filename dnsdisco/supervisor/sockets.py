@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from dnsdisco import sockaddr
 from dnsdisco.errors import ListenError
 from dnsdisco.supervisor.holder import holder
 
@@ -146,8 +147,7 @@ def _group(kind: socket.SocketKind, host: str, port: int, workers: int) -> list[
 
 
 def _socket(kind: socket.SocketKind, host: str, port: int, *, shares: bool) -> socket.socket:
-    numeric = socket.AI_NUMERICHOST | socket.AI_PASSIVE
-    family, _, _, _, target = socket.getaddrinfo(host.encode(), port, type=kind, flags=numeric)[0]  # octets: no need for IDNA
+    family, target = sockaddr.of(host, port)
     sock = socket.socket(family, kind)
     try:
         if kind == socket.SOCK_STREAM:

@@ -84,6 +84,11 @@ def split_port(text: str) -> tuple[str, str | None]:
     return text, None
 
 
+def unescaped_scope(host: str) -> str:
+    """`[fe80::1%eth0]` for the `[fe80::1%25eth0]` of a URL (RFC 6874 §2); every other text as it is."""
+    return host.replace("%25", "%", 1) if re.match(r"\[[0-9A-Fa-f:.]+%25[^\]]", host) else host
+
+
 def networks(value: object) -> tuple[str, ...]:
     """The networks in canonical text that `10.0.0.0/8`, a bare address, or the word `private` stands for."""
     example = "a network such as 10.0.0.0/8, an address, or the word private"

@@ -136,7 +136,7 @@ def _upstream(text: str) -> UpstreamAddress:
     match scheme.lower():
         case "tls":
             where, has_name, name = rest.partition("#")
-            host, port = split_address(addresses.address(where.rstrip("/"), TLS_PORT))
+            host, port = split_address(addresses.address(addresses.unescaped_scope(where.rstrip("/")), TLS_PORT))
             return UpstreamAddress("tls", host, port, dns_name(name) if has_name else "")
         case "https":
             return _https_upstream(rest)
@@ -151,7 +151,7 @@ def _https_upstream(rest: str) -> UpstreamAddress:
     path = slash + path.removesuffix(_TEMPLATE)
     if "@" in where:
         raise ValueError("a user name has no use here")
-    host, port_text = split_port(where)
+    host, port_text = split_port(addresses.unescaped_scope(where))
     if not host or not path.strip("/"):
         raise ValueError("the host or the path is missing, often /dns-query")
     if not _ASKED_PATH.fullmatch(path):

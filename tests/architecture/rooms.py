@@ -11,17 +11,18 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "errors": frozenset(),
     "log": frozenset(),
     "written": frozenset(),
+    "sockaddr": frozenset(),
     "model": frozenset({"errors", "written"}),
     "wire": frozenset({"errors"}),
     "cache": frozenset({"errors"}),
     "zone": frozenset({"errors", "model", "wire"}),
     "answer": frozenset({"errors", "model", "zone", "wire", "cache"}),
-    "providers": frozenset({"errors", "written", "model"}),
+    "providers": frozenset({"errors", "written", "sockaddr", "model"}),
     "config": frozenset({"errors", "written", "model"}),
     "control": frozenset({"errors", "log", "written", "model", "providers", "config", "zone", "wire"}),  # ADR 0004
-    "forward": frozenset({"errors", "written", "wire", "answer"}),
-    "server": frozenset({"errors", "log", "written", "wire", "model", "zone", "answer", "cache", "forward"}),
-    "admin": frozenset({"errors", "written", "model", "control"}),
+    "forward": frozenset({"errors", "written", "sockaddr", "wire", "answer"}),
+    "server": frozenset({"errors", "log", "written", "sockaddr", "wire", "model", "zone", "answer", "cache", "forward"}),
+    "admin": frozenset({"errors", "written", "sockaddr", "model", "control"}),
 }
 # An entry point that hands one room to another, which does not know it.
 ENTRY_POINTS = {"dnsdisco.control.__main__": frozenset({"admin"})}  # ADR 0013
@@ -104,7 +105,7 @@ def violations(source: str, module: str) -> list[str]:
             faults.append(f"{module}:{line}: a pure room imports {imported}")
         if room in ("server", "forward", "supervisor", "log") and top in HEAVY:
             faults.append(f"{module}:{line}: {room} must start without {top}")
-        if room == "supervisor" and top == "dnsdisco" and not rest.startswith(("supervisor", "errors", "log")):
+        if room == "supervisor" and top == "dnsdisco" and not rest.startswith(("supervisor", "errors", "log", "sockaddr")):
             faults.append(f"{module}:{line}: the supervisor is stdlib only, not {imported}")
         if (home := CODECS.get(top)) is not None and module != home:
             faults.append(f"{module}:{line}: {top} lives in {home}")

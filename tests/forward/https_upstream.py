@@ -139,7 +139,8 @@ class _Http(asyncio.Protocol):
             self._say(Request(headers, rest[:length], "1.1", self.peer), 0)
 
     def _say(self, request: Request, stream: int) -> None:
-        self.upstream.requests.append(request)
+        if not request.asked.is_pulse:
+            self.upstream.requests.append(request)
         say = self.upstream.says(request.asked)
         if say.is_close:
             self.transport.abort()

@@ -307,7 +307,7 @@ def test_a_lost_datagram_is_repeated_on_the_same_socket(upstream):
     upstream.on("www.example.test.", silence, times=2)
     got, took_s, statistics = ask_once(upstream.address)
     assert address_in(got) == "192.0.2.1"
-    assert len({(asked.peer, asked.id) for asked in upstream.queries if asked.opt and asked.qname != "."}) == 1
+    assert len({(asked.peer, asked.id) for asked in upstream.queries if asked.opt}) == 1
     assert statistics.repeats == 2
     assert took_s < 1.4
 

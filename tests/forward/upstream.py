@@ -63,6 +63,11 @@ class Asked:
         return self.qtype == TXT and question[0] == 16 == question[17]
 
     @property
+    def is_pulse(self) -> bool:
+        """A question that looks whether we are there, of a server that had to wait."""
+        return self.question == b"\0\0\2\0\1"
+
+    @property
     def opt(self) -> bytes:
         """What follows the question: the OPT record, or nothing."""
         return self.message[12 + len(self.question) :]
@@ -234,6 +239,7 @@ class ScriptedUpstream:
     seed: int = 1
     queries: list[Asked] = field(default_factory=list)
     probes: list[Asked] = field(default_factory=list)  # questions by which a server looks for loops; not among `queries`
+    pulses: list[Asked] = field(default_factory=list)  # and by which it looks whether we are there
     connections: int = 0  # accepted since the start
 
     def __post_init__(self) -> None:
@@ -302,7 +308,7 @@ class ScriptedUpstream:
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         for _ in range(20):  # the port must be free for UDP and for TCP
             udp = socket.socket(family, socket.SOCK_DGRAM)
-            udp.bind((self.host, self.port))
+            udp.bind(_place(self.host, self.port))
             self._udp_port = udp.getsockname()[1]
             if not self.has_tcp:
                 break
@@ -318,7 +324,7 @@ class ScriptedUpstream:
             udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         self._udp = udp
         self._other = socket.socket(family, socket.SOCK_DGRAM)
-        self._other.bind((self.host, 0))
+        self._other.bind(_place(self.host, 0))
         self._loop.add_reader(udp.fileno(), self._on_datagrams)
 
     async def _close(self) -> None:
@@ -333,6 +339,9 @@ class ScriptedUpstream:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _list_of(self, asked: Asked) -> list[Asked]:
+        return self.probes if asked.is_loop_probe else self.pulses if asked.is_pulse else self.queries
 
     def _says_to(self, asked: Asked) -> tuple[Say, ...]:
         for rule in self._rules:
@@ -350,7 +359,7 @@ class ScriptedUpstream:
             if len(message) < 12:
                 continue
             asked = Asked(message, "udp", peer[:2])
-            (self.probes if asked.is_loop_probe else self.queries).append(asked)
+            self._list_of(asked).append(asked)
             for say in self._says_to(asked):
                 if say.after_s:
                     self._loop.call_later(say.after_s, self._say_udp, say, asked, peer)
@@ -372,7 +381,7 @@ class ScriptedUpstream:
             while True:
                 message = await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
                 asked = Asked(message, "tls" if self.tls else "tcp", writer.get_extra_info("peername")[:2])
-                (self.probes if asked.is_loop_probe else self.queries).append(asked)
+                self._list_of(asked).append(asked)
                 for say in self._says_to(asked):
                     if say.is_close:
                         writer.transport.abort()
@@ -392,6 +401,10 @@ class ScriptedUpstream:
         if octets is None or self._random.random() < say.loss or writer.is_closing():
             return
         writer.write((len(octets).to_bytes(2, "big") + octets) * say.copies)
+
+
+def _place(host: str, port: int) -> tuple:
+    return socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)[0][4]
 
 
 def free_port(host: str = "127.0.0.1") -> int:

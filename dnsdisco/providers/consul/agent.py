@@ -15,6 +15,7 @@ from dnsdisco.errors import ProviderError
 from dnsdisco.providers.consul.credentials import Credentials
 from dnsdisco.providers.consul.options import Options
 from dnsdisco.providers.consul.transport import Connection, NoAnswer, Patience
+from dnsdisco.sockaddr import without_scope
 
 try:
     from consul.std import HTTPClient
@@ -63,7 +64,8 @@ class Agent:
         self._options, self._credentials = options, credentials
         self._where = str(endpoint)
         self._connection = Connection(endpoint, context=credentials.context, server_name=options.tls_server_name or "")
-        host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
+        host = without_scope(endpoint.host)
+        host = f"[{host}]" if ":" in host else host
         self._client = HTTPClient(host, endpoint.port, endpoint.scheme)
         self._client.session = self._connection
         self._connection.headers = {"User-Agent": "dnsdisco", "Accept-Encoding": "identity", "Content-Type": "application/json"}

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from dnsdisco.providers.consul.transport import Endpoint
-from dnsdisco.written.addresses import port
+from dnsdisco.written.addresses import is_ip, port, unescaped_scope
 from dnsdisco.written.units import did_you_mean, duration_s, number, shown
 
 DEFAULT_PORT = 8500
@@ -139,7 +139,7 @@ def endpoint_from(text: str) -> Endpoint:
     if parts.username is not None or not text.isprintable() or " " in text:
         raise ValueError(f"{expected}: a user or a space in it")
     default = DEFAULT_PORT if not parts.scheme else 443 if scheme == "https" else 80
-    return Endpoint(_host(host), number_ or default, scheme)
+    return Endpoint(_host(unescaped_scope(f"[{host}]")[1:-1] if ":" in host else host), number_ or default, scheme)
 
 
 def usable_token(text: str) -> str:
@@ -193,6 +193,8 @@ def _variable(name: str, address: str) -> str:
 
 
 def _host(text: str) -> str:
+    if "%" in text and is_ip(text):  # with its scope
+        return text
     if not text or not text.isascii() or not text.isprintable() or any(char in text for char in " /?#@%[]"):
         raise ValueError(f"expected a host name or an IP address, found {shown(text)}")
     return text

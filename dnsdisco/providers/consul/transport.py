@@ -19,6 +19,7 @@ from email.message import Message
 from typing import Any, NamedTuple
 
 from dnsdisco.providers.forked import in_child, Lock
+from dnsdisco.sockaddr import without_scope
 
 CONNECT_S = 3.0  # an agent is near; what takes longer is down, or behind a filter that drops
 BODY_OCTETS_MAX = 64 * 1024 * 1024  # one service with 50,000 instances, at some 1.3 kB each
@@ -87,7 +88,7 @@ class Connection:
         self.patience = Patience()  # of the next answers
         self.is_repeatable = True  # whether the next request may be sent twice when a kept connection turns out to be dead
         self._endpoint, self._context = endpoint, context
-        self._server_name = server_name or endpoint.host
+        self._server_name = server_name or without_scope(endpoint.host)
         self._body_octets_max = body_octets_max
         self._lock = Lock()  # around _sock and _is_aborted
         self._sock: socket.socket | None = None
@@ -177,7 +178,7 @@ class Connection:
             assert self._context is not None
             sock.settimeout(CONNECT_S)
             sock = self._hold(self._context().wrap_socket(sock, server_hostname=self._server_name))
-        self._http = http.client.HTTPConnection(endpoint.host, endpoint.port)
+        self._http = http.client.HTTPConnection(without_scope(endpoint.host), endpoint.port)
         self._http.sock = _Wire(sock, self)
         return self._http
 

@@ -1,0 +1,45 @@
+"""Where a written address leads: the family and the socket address that are connected to, or bound, its scope included. Standard library alone.
+
+`fe80::1%eth0` is the address of a machine on one link (RFC 4007 §11): without the number of the interface the system cannot use it. That number is
+another one when the interface has been made anew, so it is looked up at each use and never kept.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+
+Address = tuple[str, int] | tuple[str, int, int, int]
+
+
+def of(host: str, port: int) -> tuple[socket.AddressFamily, Address]:
+    """For *host*, an IPv4 or IPv6 text with or without a scope. Raises OSError (ENODEV) when there is no such interface."""
+    if ":" not in host:
+        return socket.AF_INET, (host, port)
+    bare, percent, scope = host.partition("%")
+    return socket.AF_INET6, (bare, port, 0, _number(scope) if percent else 0)
+
+
+def host_of(address: Address) -> str:
+    """The host's text, with its scope, of what getsockname() returns."""
+    if len(address) == 4 and address[3]:
+        try:
+            return f"{address[0]}%{socket.if_indextoname(address[3])}"
+        except OSError:  # the interface has gone
+            return f"{address[0]}%{address[3]}"
+    return address[0]
+
+
+def without_scope(host: str) -> str:
+    """What the other side knows of the address: a scope has a meaning on this machine alone (RFC 6874 §4), in no certificate and no Host field."""
+    return host.partition("%")[0]
+
+
+def _number(scope: str) -> int:
+    try:
+        return socket.if_nametoindex(scope)
+    except OSError:
+        if scope.isascii() and scope.isdigit():
+            return int(scope)
+        raise OSError(errno.ENODEV, f"{os.strerror(errno.ENODEV)}: {scope}") from None
