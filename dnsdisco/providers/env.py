@@ -9,8 +9,10 @@ The name of the service is NAME in lower case with `_` as `-`. How a variable is
    SERVICE_OAUTH2_HOST is `oauth2`, and SERVICE_2_HOST is `2`.
 3. URL gives scheme, host and port; HOST and PORT, where they are there too, win over it. `tcp://10.0.0.1:5001` in any of the three
    gives host and port (container links). The PORT without a number is also that of every numbered HOST that has none.
-4. A variable that makes no sense is one warning and is not used; a HOST with a PORT that makes no sense is left out.
-What Kubernetes and Docker inject for their own services and links (`X_SERVICE_HOST`, `X_PORT_80_TCP_ADDR`) is passed over.
+4. A PORT that is a link is what a container engine sets by itself. What a person wrote beats it: beside a URL it says nothing, beside
+   a HOST its port alone counts, and a number that has nothing else is no instance of a service that has a URL or a HOST.
+5. A variable that makes no sense, or is empty, is one warning and is not used; a HOST with a PORT that makes no sense is left out.
+What Kubernetes and Docker inject for their own services and links (`X_SERVICE_HOST`, `X_PORT_80_TCP_ADDR`, `X_ENV_SMTP_HOST`) is passed over.
 """
 
 from __future__ import annotations
@@ -30,14 +32,20 @@ from dnsdisco.providers.log import logger
 from dnsdisco.written.units import number_from
 
 _OURS = re.compile(r"SERVICE_(?P<name>.+?)(?:_(?P<number>[0-9]{1,9}))?_(?P<kind>URL|HOST|PORT)", re.DOTALL)
-_LINK = re.compile(r".+_PORT_[0-9]+_(?:TCP|UDP|SCTP)_PORT", re.DOTALL)  # Docker's and Kubernetes' X_PORT_80_TCP_PORT
+# Docker's and Kubernetes' X_PORT_80_TCP_PORT; and what Docker copies of the environment of a linked container.
+_INJECTED = re.compile(r".+_PORT_[0-9]+_(?:TCP|UDP|SCTP)_PORT|SERVICE_.+_ENV_.+_(?:URL|HOST|PORT)", re.DOTALL)
+# What they set beside X_PORT=tcp://10.0.0.1:80; without that it is somebody's own.
+_BESIDE_LINK = re.compile(r"(?P<service>.+?)_(?:SERVICE_(?:HOST|PORT)(?:_.+)?|ENV_(?:URL|HOST|PORT))", re.DOTALL)
 
 Warn = tuple[str, str]  # variable, what is wrong with it
 
 
 class _Variable(NamedTuple):
+    """`said`: of an instance; None: it makes no sense, and the warning is there. `is_link`: what an engine sets, too."""
+
     key: str
-    value: str
+    said: dict[str, Any] | None
+    is_link: bool
 
 
 _Group = dict[str, _Variable]  # by kind: URL, HOST, PORT
@@ -99,17 +107,15 @@ _WHY_NOT = (
 
 
 def services_from(environ: Mapping[str, str]) -> tuple[dict[str, dict[str, Any]], list[Warn]]:
-    """The services that the variables describe, in the library's form, and each variable that makes no sense, with the reason."""
-    warnings: list[Warn] = []
+    """The services that the variables describe, in the library's form, and each variable that makes no sense, with the reason.
+
+    Never raises, whatever the variables are. One warning a variable.
+    """
+    warnings: dict[str, str] = {}
     services: dict[str, dict[str, Any]] = {}
     for name, groups in _grouped(environ, warnings).items():
-        bare_port = groups.get("", {}).get("PORT")
         instances, url = [], ""
-        for number, group in groups.items():
-            if set(group) == {"PORT"} and len(groups) > 1 and not number:
-                continue  # of the numbered ones
-            if number and "PORT" not in group and "URL" not in group and bare_port:
-                group["PORT"] = bare_port
+        for number, group in _without_the_injected(groups).items():
             instance = _instance(name, number, group, warnings)
             if instance is not None:
                 url = instance.pop("url", "")
@@ -118,14 +124,14 @@ def services_from(environ: Mapping[str, str]) -> tuple[dict[str, dict[str, Any]]
             continue
         data = {**instances[0], "url": url} if len(instances) == 1 and url else {"instances": instances}
         service, faults = service_from_data(name, data)
-        variable = next(iter(next(iter(groups.values())).values())).key
-        warnings.extend((variable, message) for _, message, _ in faults)
+        for _, message, _ in faults:
+            warnings.setdefault(_first_of(groups), message)
         if service is not None:
             services[name] = service_to_dict(service)
-    return services, warnings
+    return services, list(warnings.items())
 
 
-def _grouped(environ: Mapping[str, str], warnings: list[Warn]) -> dict[str, dict[str, _Group]]:
+def _grouped(environ: Mapping[str, str], warnings: dict[str, str]) -> dict[str, dict[str, _Group]]:
     """Our variables by service, by number ("": without), by kind; in the order of the names, so that nothing depends on the environment's."""
     services: dict[str, dict[str, _Group]] = {}
     for key in sorted(environ):
@@ -133,48 +139,79 @@ def _grouped(environ: Mapping[str, str], warnings: list[Warn]) -> dict[str, dict
         if found is None or _is_injected(key, environ):
             continue
         name, number = found["name"].lower().replace("_", "-"), found["number"] or ""
-        group = services.setdefault(name, {}).setdefault(number.lstrip("0") or number, {})
         value = environ[key].strip()
+        if not value:
+            warnings[key] = "is empty, and counts as not set"
+            continue
+        group = services.setdefault(name, {}).setdefault(number.lstrip("0") or number, {})
         if found["kind"] in group:
-            warnings.append((key, f"says the same as {group[found['kind']].key}, which is used"))
-        elif value:
-            group[found["kind"]] = _Variable(key, value)
+            warnings[key] = f"says the same as {group[found['kind']].key}, which is used"
+        else:
+            group[found["kind"]] = _read(key, found["kind"], value, warnings)
     return {name: dict(sorted(groups.items(), key=lambda item: int(item[0] or -1))) for name, groups in services.items()}
 
 
 def _is_injected(key: str, environ: Mapping[str, str]) -> bool:
     """Kubernetes, for a service called `service-x`, and Docker, for a link, set variables that look like ours."""
-    if _LINK.fullmatch(key):
+    if _INJECTED.fullmatch(key):
         return True
-    service = re.fullmatch(r"(.+)_SERVICE_(?:HOST|PORT)", key)
-    return service is not None and "://" in environ.get(f"{service[1]}_PORT", "")
+    beside = _BESIDE_LINK.fullmatch(key)
+    return beside is not None and "://" in environ.get(f"{beside['service']}_PORT", "")
 
 
-def _instance(name: str, number: str, group: _Group, warnings: list[Warn]) -> dict[str, Any] | None:
-    """What one group of variables says; None, and a warning, where that is no instance."""
+def _read(key: str, kind: str, value: str, warnings: dict[str, str]) -> _Variable:
+    try:
+        return _Variable(key, _said_by(kind, value), is_link=kind == "PORT" and "://" in value)
+    except ValueError as error:
+        warnings[key] = str(error)
+        return _Variable(key, None, is_link=False)
+
+
+def _without_the_injected(groups: dict[str, _Group]) -> dict[str, _Group]:
+    """The groups that may be an instance, with what an engine has set beside a person's words left out of them."""
+    bare_port = groups.get("", {}).get("PORT")
+    is_somebodys = any("URL" in group or "HOST" in group for group in groups.values())
+    kept: dict[str, _Group] = {}
+    for number, group in groups.items():
+        port = group.get("PORT")
+        is_port_alone = set(group) == {"PORT"}
+        if is_port_alone and ((not number and len(groups) > 1) or (is_somebodys and port is not None and port.is_link)):
+            continue  # of the numbered ones; of an engine
+        kept[number] = dict(group)
+        if number and bare_port is not None and "PORT" not in group and "URL" not in group:
+            kept[number]["PORT"] = bare_port
+        elif port is not None and port.is_link and "URL" in group:
+            del kept[number]["PORT"]
+    return kept
+
+
+def _instance(name: str, number: str, group: _Group, warnings: dict[str, str]) -> dict[str, Any] | None:
+    """What one group of variables says; None where that is no instance, of which a warning has said why."""
     data: dict[str, Any] = {"id": f"{name}-{number}"} if number else {}
     for kind in ("URL", "HOST", "PORT"):
         if kind not in group:
             continue
-        key, value = group[kind]
-        try:
-            said = _said_by(kind, value)
-            if kind == "PORT" and "HOST" in group:
-                said.pop("address", None)
-            data.update(said)
-        except ValueError as error:
-            warnings.append((key, str(error)))
-            if kind == "PORT" and "URL" not in data and "HOST" in group:
-                return None
+        said = group[kind].said
+        if said is not None:
+            data |= {key: value for key, value in said.items() if not (kind == "PORT" and key == "address" and "HOST" in group)}
+        elif kind == "PORT" and "URL" not in data and "HOST" in group:
+            return None
     if "address" in data:
         service, faults = service_from_data(name, data)
         if service is not None:
             return data
-        warnings.extend((group.get("HOST", group.get("URL", next(iter(group.values())))).key, message) for _, message, _ in faults)
-    elif "PORT" in group and "HOST" not in group and "URL" not in group:
+        for _, message, _ in faults:
+            warnings.setdefault(_first_of({"": group}), message)
+    elif set(group) == {"PORT"} and group["PORT"].said is not None:
         key = group["PORT"].key
-        warnings.append((key, f"there is no {key.removesuffix('PORT')}HOST beside it, so it says nothing"))
+        warnings.setdefault(key, f"there is no {key.removesuffix('PORT')}HOST beside it, so it says nothing")
     return None
+
+
+def _first_of(groups: dict[str, _Group]) -> str:
+    """The variable that a fault of the whole is told of: a HOST, else a URL, else a PORT."""
+    variables = [group[kind] for kind in ("HOST", "URL", "PORT") for group in groups.values() if kind in group]
+    return variables[0].key
 
 
 def _said_by(kind: str, value: str) -> dict[str, Any]:

@@ -47,7 +47,18 @@ def services(**environ):
         ({"DB_HOST": "db", "DB_PORT": "tcp://10.0.0.9:5432"}, {"db": [("db", 5432)]}),
         # not ours
         ({"DISCOVERY_PROVIDER": "env", "DISCOVERY_CONFIG_FILE": "x", "PORT": "80", "HOST": "h", "URL": "u", "": "x", "A": "b"}, {}),
-        ({"A_URL": "", "B_HOST": " ", "C_PORT": ""}, {}),
+        # what an engine sets beside a person's words
+        ({"WEB_URL": "http://real:8080", "WEB_PORT": "tcp://10.0.0.1:80"}, {"web": [("real", 8080)]}),
+        ({"WEB_URL": "mongo://real", "WEB_PORT": "tcp://10.0.0.1:80"}, {"web": [("real", None)]}),
+        ({"WEB_1_URL": "http://real:8080", "WEB_1_PORT": "tcp://10.0.0.1:80"}, {"web": [("real", 8080)]}),
+        ({"WEB_URL": "http://real:8080", "WEB_1_PORT": "tcp://10.0.0.1:80"}, {"web": [("real", 8080)]}),
+        ({"WEB_HOST": "real", "WEB_1_PORT": "tcp://10.0.0.1:80", "WEB_PORT": "tcp://10.0.0.1:80"}, {"web": [("real", 80)]}),
+        ({"WEB_1_HOST": "real", "WEB_PORT": "tcp://10.0.0.1:80"}, {"web": [("real", 80)]}),
+        ({"WEB_1_PORT": "tcp://10.0.0.1:80", "WEB_2_PORT": "tcp://10.0.0.2:80"}, {"web": [("10.0.0.1", 80), ("10.0.0.2", 80)]}),
+        ({"DB_ENV_SMTP_HOST": "x", "DB_ENV_API_URL": "http://x", "DB_ENV_A_1_PORT": "80"}, {}),
+        ({"DB_PORT": "tcp://10.0.0.1:80", "DB_ENV_HOST": "x", "DB_ENV_PORT": "80"}, {"db": [("10.0.0.1", 80)]}),
+        ({"MY_ENV_HOST": "h"}, {"my-env": [("h", None)]}),
+        ({"X_PORT": "tcp://10.0.0.1:80", "X_SERVICE_PORT_URL": "80", "X_SERVICE_PORT": "80"}, {"x": [("10.0.0.1", 80)]}),
         ({"X_PORT_80_TCP_PORT": "80", "X_PORT_80_TCP_ADDR": "10.0.0.1", "X_PORT_80_TCP": "tcp://10.0.0.1:80"}, {}),
     ],
 )
@@ -92,6 +103,13 @@ def test_our_own_service_called_service_is_ours():
         ({"A_HOST": "0.0.0.0"}, "SERVICE_A_HOST", []),
         ({"A_HOST": "a b"}, "SERVICE_A_HOST", []),
         ({"A_PORT": "80"}, "SERVICE_A_PORT", []),
+        ({"A_PORT": "", "A_1_HOST": "10.0.0.1"}, "SERVICE_A_PORT", ["a"]),
+        ({"A_PORT": "", "A_HOST": "10.0.0.1"}, "SERVICE_A_PORT", ["a"]),
+        ({"A_PORT": "", "A_1_PORT": "tcp://10.0.0.1:80"}, "SERVICE_A_PORT", ["a"]),
+        ({"A_URL": ""}, "SERVICE_A_URL", []),
+        ({"A_HOST": " ", "A_1_HOST": "h"}, "SERVICE_A_HOST", ["a"]),
+        ({"A_PORT": "x", "A_1_HOST": "h", "A_2_HOST": "i"}, "SERVICE_A_PORT", []),
+        ({"A_URL": "nonsense", "A_PORT": "tcp://10.0.0.1:80"}, "SERVICE_A_URL", []),
         ({"A_1_HOST": "h", "A_1_PORT": "x", "A_2_HOST": "i"}, "SERVICE_A_1_PORT", ["a"]),
         ({"a_HOST": "h", "A_HOST": "i"}, "SERVICE_a_HOST", ["a"]),
         ({"____HOST": "h"}, "SERVICE_____HOST", []),
@@ -154,13 +172,28 @@ def test_it_is_read_only_and_says_what_is_not():
     assert provider.deregister_service("b") is False
 
 
-keys = st.builds("SERVICE_{}_{}".format, st.text("AZ_09", max_size=6), st.sampled_from(["URL", "HOST", "PORT", "X"]))
-values = st.one_of(st.text(max_size=10), st.sampled_from(["80", "h", "http://h", "tcp://h:1", "tcp://:1", "10.0.0.1"]))
+KINDS = ["URL", "HOST", "PORT", "X", "PORT_80_TCP_PORT", "SERVICE_HOST", "SERVICE_PORT_URL", "ENV_PORT", "ENV_A_HOST"]
+keys = st.one_of(
+    st.builds("SERVICE_{}_{}".format, st.text("AZ_09", max_size=6), st.sampled_from(KINDS)),
+    st.builds("SERVICE_{}{}_{}".format, st.sampled_from("AB"), st.sampled_from(["", "_1", "_01", "_2"]), st.sampled_from(KINDS)),
+)
+GOOD = ["80", "h", "http://h", "http://real:1", "tcp://h:1", "10.0.0.1"]
+values = st.one_of(st.text(max_size=10), st.sampled_from(["", " ", "tcp://:1", "0", "99999", "0.0.0.0", "http://", *GOOD]))
 
 
-@settings(max_examples=200)
-@given(st.dictionaries(st.one_of(keys, st.text(max_size=5)), values, max_size=6))
+@settings(max_examples=500)
+@given(st.dictionaries(st.one_of(keys, st.text(max_size=5)), values, max_size=9))
 def test_nothing_in_the_environment_is_a_crash(environ):
     found, warnings = services_from(environ)
     assert all(data["instances"] for data in found.values())
     assert all(key in environ and message for key, message in warnings)
+    assert len({key for key, _ in warnings}) == len(warnings), "one warning a variable"
+
+
+@settings(max_examples=300)
+@given(st.dictionaries(keys, values, max_size=9))
+def test_a_bad_variable_harms_no_other_service(environ):
+    kept = {"SERVICE_KEPT_URL": "http://real:8080", "SERVICE_KEPT_PORT": "tcp://10.0.0.1:80"}
+    found, _ = services_from(environ | kept)
+    assert (found["kept"]["address"], found["kept"]["port"]) == ("real", 8080)
+    assert {name for name in found if name != "kept"} == set(services_from(environ)[0]) - {"kept"}
