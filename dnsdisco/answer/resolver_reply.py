@@ -116,13 +116,14 @@ def believe(message: bytes, question: Question, leaves: Leaves, *, is_partial: b
         beside.sort()  # as they came, so that their octets may stay as they are
     ttls += [ttl for _, ttl in beside]
     body, offsets = body_of(message, [*kept, *(place for place, _ in beside)], question.qname, reader)
+    answers = min(len(kept), len(offsets))  # where there are fewer records than were believed, no message holds even these
     item = Item(
         kind,
         NOERROR if kind is Kind.POSITIVE else rcode,
         0 if goes_on else flags & AD,
-        len(kept).to_bytes(2, "big") + len(beside).to_bytes(2, "big"),
+        answers.to_bytes(2, "big") + (len(offsets) - answers).to_bytes(2, "big"),
         body,
-        tuple(zip(offsets, ttls, strict=True)),
+        tuple(zip(offsets, ttls, strict=False)),
         has_soa=soa is not None,
         target=chain.last if goes_on else b"",
         covers_name=kind is Kind.NXDOMAIN and not kept,
@@ -148,13 +149,13 @@ def _follow(
     """Walk from the question's name along the aliases to the records asked for (RFC 1034 §3.6.2)."""
     here: list[Place] = []
     by_owner = {question.qname: here}
+    owner = parse.POINTER_TO_QUESTION
     for place in answer:
         if place.rclass == IN:
-            start = place.start
-            if message[start] == 0xC0 and message[start + 1] == HEADER_OCTETS:  # the question's name, as nearly always
-                here.append(place)
-            else:
-                by_owner.setdefault(reader.lower(start), []).append(place)
+            octets = message[place.start : place.ttl_at - 4]
+            if octets != owner:  # as the record before has it, nearly always
+                here, owner = by_owner.setdefault(reader.lower(place.start), []), octets
+            here.append(place)
     at, seen = question.qname, {question.qname}
     steps: list[tuple[bytes, list[Place]]] = []
     while True:
@@ -170,7 +171,10 @@ def _follow(
             return _Chain(steps, at, has_end=False, is_loop=False, leaves=False)
         if len(steps) == ALIASES_MAX:
             raise WireError(TOO_MANY)
-        target = reader.read(alias.data)[0].lower()
+        target, end_of_name = reader.read(alias.data)
+        if end_of_name != alias.end:
+            raise WireError("an alias that is no name")
+        target = target.lower()
         places = [alias]
         if question.dnssec_ok:
             places = [place for place in here if place is alias or _covered(message, place) == CNAME]
@@ -202,12 +206,10 @@ def _dname(
     at = 0
     while owner[at]:
         at += 1 + owner[at]
-        here = by_owner.get(owner[at:])
-        if not here:
-            continue
-        for place in here:
-            if place.rtype == DNAME and owner[:at] + reader.read(place.data)[0].lower() == reader.read(alias.data)[0].lower():
-                return [each for each in here if each is place or (dnssec_ok and _covered(message, each) == DNAME)]
+        here = by_owner.get(owner[at:], [])
+        found = next((place for place in here if place.rtype == DNAME), None)  # there is one at most (RFC 6672 §2.4)
+        if found is not None and owner[:at] + reader.read(found.data)[0].lower() == reader.read(alias.data)[0].lower():
+            return [each for each in here if each is found or (dnssec_ok and _covered(message, each) == DNAME)]
     return []
 
 

@@ -137,9 +137,12 @@ class Cache:
         low, high = 0, limits.negative_max_ttl
         if item.kind is Kind.POSITIVE:
             low, high = limits.min_ttl, limits.max_ttl
-        ttls = [(at, max(low, min(seconds, high))) for at, seconds in item.ttls]
+        ttls = item.ttls
+        different = {seconds for _, seconds in ttls}
+        if different and (min(different) < low or max(different) > high):
+            ttls = tuple((at, max(low, min(seconds, high))) for at, seconds in ttls)
         entry = Entry(item, ttls, now)
-        ttl = min((seconds for _, seconds in ttls), default=0 if item.kind is Kind.POSITIVE else high)
+        ttl = max(low, min(*different, high)) if different else 0 if item.kind is Kind.POSITIVE else high
         entry.is_signed = bool(key[-1] & DNSSEC_OK)
         if item.kind is Kind.OTHER:
             return entry

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from enum import auto, Enum
 
+from dnsdisco.errors import WireError
 from dnsdisco.wire.constants import AD, CD, FORMERR, NOTIMP, PADDING, rcode_to_text, RD, REFUSED, SERVFAIL
 from dnsdisco.wire.edns import opt_record, option
 from dnsdisco.wire.name import NAME_OCTETS_MAX
-from dnsdisco.wire.name_reader import STEPS_MAX
+from dnsdisco.wire.name_reader import NameReader, STEPS_MAX
+from dnsdisco.wire.parse import POINTER_TO_QUESTION
 from dnsdisco.wire.query import HEADER_OCTETS
+from dnsdisco.wire.rdata_forms import check, Form, LONGER, SIZES
 
 SENT_FLAGS = RD | AD | CD  # what of a client's header goes upstream; the rest has no meaning in a query
 PADDED_OCTETS = 128  # an encrypted query is padded to a multiple of this (RFC 8467 §4.1)
@@ -134,31 +137,56 @@ def is_same_question(one: bytes, other: bytes) -> bool:
 def end_of_records(message: bytes, at: int) -> int:
     """Where the last record of *message* ends, when its records begin at *at*; 0: they cannot be read.
 
-    Names are stepped over, not read, so no pointer can cost more than its two octets; a pointer that does not go backwards is a fault,
-    and so are more labels than anybody needs.
+    Owners are stepped over, not read, so no pointer can cost more than its two octets; a pointer that does not go backwards is a fault,
+    and so are more labels than anybody needs. The data of answer and authority is to have the form of its type (wire/rdata_forms.py);
+    nobody looks at the additional section.
     """
     labels = 0
-    count = (message[6] << 8 | message[7]) + (message[8] << 8 | message[9]) + (message[10] << 8 | message[11])
+    relayed = (message[6] << 8 | message[7]) + (message[8] << 8 | message[9])
+    owner = POINTER_TO_QUESTION  # of the record before: those of a set are the same octets
+    longer: list[tuple[int, int, Form]] = []
     try:
-        for _ in range(count):
-            begin = at
-            while 0 < (length := message[at]) < 0x40:
-                at += 1 + length
-                labels += 1
-                if at - begin > NAME_OCTETS_MAX - 1:
-                    return 0
-            if not length:
-                at += 1
-            elif length >= 0xC0 and (length & 0x3F) << 8 | message[at + 1] < begin:
-                at += 2
+        for number in range(relayed + (message[10] << 8 | message[11])):
+            if message.startswith(owner, at):
+                at += len(owner)
             else:
-                return 0
-            at += 10 + (message[at + 8] << 8 | message[at + 9])
-            if labels > STEPS_MAX:
-                return 0
+                begin = at
+                while 0 < (length := message[at]) < 0x40:
+                    at += 1 + length
+                    labels += 1
+                    if at - begin > NAME_OCTETS_MAX - 1:
+                        return 0
+                if not length:
+                    at += 1
+                elif length >= 0xC0 and (length & 0x3F) << 8 | message[at + 1] < begin:
+                    at += 2
+                else:
+                    return 0
+                if labels > STEPS_MAX:
+                    return 0
+                owner = message[begin:at]
+            octets = message[at + 8] << 8 | message[at + 9]
+            if number < relayed:
+                rtype = message[at : at + 2]
+                if SIZES.get(rtype, octets) != octets:
+                    return 0
+                if (form := LONGER.get(rtype)) is not None:
+                    longer.append((at + 10, at + 10 + octets, form))
+            at += 10 + octets
     except IndexError:  # the message ends before its records do
         return 0
-    return at if at <= len(message) else 0
+    return at if at <= len(message) and not (longer and not _are_readable(message, longer)) else 0
+
+
+def _are_readable(message: bytes, places: list[tuple[int, int, Form]]) -> bool:
+    """The data at each of *places*, from and to, has its form."""
+    reader = NameReader(message)
+    try:
+        for data, end, form in places:
+            check(message, data, end, form, reader)
+    except (IndexError, WireError):
+        return False
+    return True
 
 
 def rcode_text(reply: bytes) -> str:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dnsdisco.errors import WireError
 from dnsdisco.wire.name import LABEL_OCTETS_MAX, NAME_OCTETS_MAX, POINTERS_MAX
 
-STEPS_MAX = (
-    8192  # labels and pointers in all names of a message: 64 KiB without any compression have fewer, at seven octets a label
-)
+# Labels and pointers in all names of a message: 64 KiB of name servers with names of four labels, none of them compressed, have ten thousand.
+# Owners that are the same octets as the one before are compared, not read.
+STEPS_MAX = 12_288
 
 
 class NameReader:
@@ -27,6 +27,11 @@ class NameReader:
 
     def read(self, at: int) -> tuple[bytes, int]:
         """As name.read(). Raises WireError, also when the message has cost STEPS_MAX."""
+        message = self._message
+        if at + 1 < len(message) and message[at] >= 0xC0:  # nothing but a pointer, to what has been read before
+            target = (message[at] & 0x3F) << 8 | message[at + 1]
+            if target < at and (found := self._known.get(target)) is not None:
+                return found, at + 2
         return self._read(at, 0)
 
     def lower(self, at: int) -> bytes:
@@ -43,35 +48,29 @@ class NameReader:
         return self._read(at, 0)[0].lower()
 
     def _read(self, at: int, pointers: int) -> tuple[bytes, int]:
-        message, begin, steps = self._message, at, self.steps
-        size = len(message)
-        while True:
-            steps += 1
-            if at >= size or at - begin >= NAME_OCTETS_MAX:
-                raise WireError("a name that is too long, or runs past the end of the message")
-            if steps > STEPS_MAX:
-                raise WireError("names that would cost too much to read")
-            length = message[at]
-            if not length:
-                name, end = message[begin : at + 1], at + 1
-                break
-            if length >= 0xC0:
-                if at + 1 >= size:
-                    raise WireError("a compression pointer is cut short")
-                target = (length & 0x3F) << 8 | message[at + 1]
-                if target >= begin or pointers >= POINTERS_MAX:
-                    raise WireError(_NOT_BACKWARDS)
-                rest = self._known.get(target)
-                if rest is None:
-                    self.steps = steps
-                    rest = self._known[target] = self._read(target, pointers + 1)[0]
-                    steps = self.steps
-                name, end = message[begin:at] + rest, at + 2
-                break
+        message, begin, steps = self._message, at, self.steps + 1
+        try:
+            while 0 < (length := message[at]) <= LABEL_OCTETS_MAX:
+                at += 1 + length
+                steps += 1
             if length > LABEL_OCTETS_MAX:
-                raise WireError(f"label type {length >> 6} does not exist")
-            at += 1 + length
+                target = (length & 0x3F) << 8 | message[at + 1]
+        except IndexError:
+            raise WireError("a name runs past the end of the message") from None
+        if steps > STEPS_MAX:
+            raise WireError("names that would cost too much to read")
         self.steps = steps
+        if not length:
+            name, end = message[begin : at + 1], at + 1
+        elif length < 0xC0:
+            raise WireError(f"label type {length >> 6} does not exist")
+        elif target >= begin or pointers >= POINTERS_MAX:
+            raise WireError(_NOT_BACKWARDS)
+        else:
+            rest = self._known.get(target)
+            if rest is None:
+                rest = self._known[target] = self._read(target, pointers + 1)[0]
+            name, end = message[begin:at] + rest, at + 2
         if len(name) > NAME_OCTETS_MAX:
             raise WireError("a name that is too long")
         return name, end

@@ -11,16 +11,13 @@ from dnsdisco.wire import name
 from dnsdisco.wire.constants import EDE, OPT, QR, TTL_MAX
 from dnsdisco.wire.name_reader import NameReader, STEPS_MAX
 from dnsdisco.wire.query import HEADER_OCTETS
+from dnsdisco.wire.rdata_forms import NAME, STRING, WITH_NAMES
 from dnsdisco.wire.reply import Ede, RR
 
+POINTER_TO_QUESTION = b"\xc0\x0c"  # the owner of nearly all records
 RECORDS_MAX = 4096  # in one message; 64 KiB of the smallest real answers stay below it
 ERRORS_MAX = 2  # Extended DNS Errors of an upstream that are passed on; each takes room from the answer
 _ERROR_CONTROL = dict.fromkeys((*range(0x20), 0x7F, *range(0x80, 0xA0)))  # no text from outside moves a reader's cursor
-
-# Octets before the first name in the RDATA, and how many names follow: the types whose names may be compressed (RFC 3597 §4).
-NAMES_IN_RDATA = {2: (0, 1), 3: (0, 1), 4: (0, 1), 5: (0, 1), 6: (0, 2), 7: (0, 1), 8: (0, 1), 9: (0, 1), 12: (0, 1),
-                   14: (0, 2), 15: (2, 1), 17: (0, 2), 18: (2, 1), 21: (2, 1), 24: (18, 1), 26: (2, 2), 30: (0, 1), 33: (6, 1),
-                   36: (2, 1), 39: (0, 1)}  # fmt: skip
 
 
 class Place(NamedTuple):
@@ -48,7 +45,8 @@ def question_end(message: bytes) -> int:
 def places(message: bytes, at: int = 0, most: int = RECORDS_MAX) -> list[Place]:
     """Every record of *message*, without decompressing a name. Raises WireError for what is not whole, or not a reply, or too much.
 
-    *at*: where the question ends, for who knows that. *most*: records.
+    *at*: where the question ends, for who knows that. *most*: records. Records in a row mostly have the same owner, in the same octets,
+    which are then compared, not read.
     """
     at = at or question_end(message)
     if not (message[2] << 8 | message[3]) & QR:
@@ -56,6 +54,7 @@ def places(message: bytes, at: int = 0, most: int = RECORDS_MAX) -> list[Place]:
     found: list[Place] = []
     size = len(message)
     labels = 0
+    owner = POINTER_TO_QUESTION
     try:
         for section in (1, 2, 3):
             count = message[4 + 2 * section] << 8 | message[5 + 2 * section]
@@ -63,17 +62,21 @@ def places(message: bytes, at: int = 0, most: int = RECORDS_MAX) -> list[Place]:
                 raise WireError(f"more than {most} records")
             for _ in range(count):
                 start = at
-                while 0 < (length := message[at]) <= name.LABEL_OCTETS_MAX:
-                    at += 1 + length
-                    labels += 1
-                if length >= 0xC0:
-                    at += 2
-                elif not length:
-                    at += 1
+                if message.startswith(owner, at):
+                    at += len(owner)
                 else:
-                    raise WireError("a name of an unknown label type")
-                if labels > STEPS_MAX:
-                    raise WireError("names that would cost too much to read")
+                    while 0 < (length := message[at]) <= name.LABEL_OCTETS_MAX:
+                        at += 1 + length
+                        labels += 1
+                    if length >= 0xC0:
+                        at += 2
+                    elif not length:
+                        at += 1
+                    else:
+                        raise WireError("a name of an unknown label type")
+                    if labels > STEPS_MAX:
+                        raise WireError("names that would cost too much to read")
+                    owner = message[start:at]
                 rtype, rclass, octets = _FIELDS(message, at)
                 end = at + 10 + octets
                 found.append(_place((section, start, rtype, rclass, at + 4, at + 10, end)))
@@ -83,6 +86,14 @@ def places(message: bytes, at: int = 0, most: int = RECORDS_MAX) -> list[Place]:
     if at > size:
         raise WireError("a record runs past the message")
     return found
+
+
+def end_of_record(message: bytes, at: int) -> int:
+    """Where the record that begins at *at* ends, of a message that has been read before."""
+    while 0 < (length := message[at]) <= name.LABEL_OCTETS_MAX:
+        at += 1 + length
+    at += 2 if length else 1
+    return at + 10 + (message[at + 8] << 8 | message[at + 9])
 
 
 _FIELDS = struct.Struct("!HH4xH").unpack_from  # type, class, RDLENGTH; the TTL is read where it is wanted
@@ -141,15 +152,27 @@ def records(message: bytes, found: list[Place], section: int, names: NameReader)
 
 def rdata(message: bytes, place: Place, reader: NameReader) -> bytes:
     """*reader*: of *message*. The RDATA with its names decompressed, as it may stand in another message (RFC 3597 §4). Raises WireError."""
-    before, names = NAMES_IN_RDATA.get(place.rtype, (0, 0))
-    if not names:
-        return message[place.data : place.end]
-    at = place.data + before
-    parts = [message[place.data : at]]
-    for _ in range(names):
-        wire, at = reader.read(at)
-        parts.append(wire)
+    return b"".join([octets for octets, _ in rdata_parts(message, place, reader)])
+
+
+def rdata_parts(message: bytes, place: Place, reader: NameReader) -> list[tuple[bytes, bool]]:
+    """The RDATA in pieces, its names decompressed, and of each piece whether it is a name. Raises WireError."""
+    form = WITH_NAMES.get(place.rtype)
+    if form is None:
+        return [(message[place.data : place.end], False)]
+    parts: list[tuple[bytes, bool]] = []
+    at = begin = place.data
+    for field in form:
+        if field == NAME:
+            parts.append((message[begin:at], False))
+            wire, begin = reader.read(at)
+            parts.append((wire, True))
+            at = begin
+        elif field == STRING and at < place.end:
+            at += 1 + message[at]
+        elif field > 0:
+            at += field
     if at > place.end:
         raise WireError("a name runs past its record")
-    parts.append(message[at : place.end])
-    return b"".join(parts)
+    parts.append((message[begin : place.end], False))
+    return parts

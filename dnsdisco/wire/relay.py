@@ -8,22 +8,51 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dnsdisco.errors import WireError
 from dnsdisco.wire import edns as edns_room
 from dnsdisco.wire.constants import CD, OPCODE_MASK, QR, RD, TC
-from dnsdisco.wire.name_reader import NameReader
-from dnsdisco.wire.parse import Place, places, rdata, records
+from dnsdisco.wire.name_reader import NameReader, STEPS_MAX
+from dnsdisco.wire.parse import end_of_record, Place, places, POINTER_TO_QUESTION, rdata_parts, records
 from dnsdisco.wire.query import HEADER_OCTETS, Query
-from dnsdisco.wire.reply import compress, Ede, RR
+from dnsdisco.wire.rdata_forms import COMPRESSED
+from dnsdisco.wire.reply import Ede, RR, TCP_OCTETS_MAX
 
-BODY_OCTETS_MAX = 65535 - 1024  # of records written anew: leaves room for the header, the question and the OPT record over TCP
+BODY_OCTETS_MAX = TCP_OCTETS_MAX  # of records written anew: what comes behind so many octets fits no message
+_POINTER_MAX = 0x4000  # offsets from here on cannot be pointed at (RFC 1035 §4.1.4)
+
+
+class _Names:
+    """Names written one after the other behind the question *qname*, each with the longest tail that is there already as a pointer.
+
+    Tails are compared octet by octet, so that names keep their case. After STEPS_MAX labels no more tails are looked for: a message of
+    thousands of deep names then only gets longer.
+    """
+
+    def __init__(self, qname: bytes) -> None:
+        self._known: dict[bytes, int] = {}
+        self._steps = 0
+        self.written(qname, HEADER_OCTETS)
+
+    def written(self, name: bytes, offset: int) -> bytes:
+        """*name* (uncompressed wire form) as it may stand at *offset* of the message."""
+        at, known = 0, self._known
+        while name[at] and self._steps < STEPS_MAX:
+            tail = name[at:]
+            found = known.get(tail)
+            if found is not None:
+                return name[:at] + (0xC000 | found).to_bytes(2, "big")
+            if offset + at < _POINTER_MAX:
+                known[tail] = offset + at
+            at += 1 + name[at]
+            self._steps += 1
+        return name
 
 
 def body_of(message: bytes, kept: Sequence[Place], qname: bytes, reader: NameReader) -> tuple[bytes, list[int]]:
     """The records at *kept*, in that order, as they may stand behind the question alone, and where the TTL of each begins there.
 
     *qname*: the question's, in lower case, which is not compressed there; *reader*: of *message*. Octets as they are where nothing before or between them is left
-    out; else each is written anew, with names decompressed, since what they point at may be gone. Raises WireError.
+    out; else each is written anew, since what its names point at may be gone. Of what fits no message there are only the records up to
+    BODY_OCTETS_MAX and one more, so that reply_of() cuts it. Raises WireError. Linear in the octets.
     """
     at = begin = HEADER_OCTETS + len(qname) + 4
     for place in kept:
@@ -34,18 +63,20 @@ def body_of(message: bytes, kept: Sequence[Place], qname: bytes, reader: NameRea
         return message[begin:at], [place.ttl_at - begin for place in kept]
     parts: list[bytes] = []
     ttls: list[int] = []
-    octets = 0
+    names = _Names(qname)
+    at = begin
     for place in kept:
         spelled, _ = reader.read(place.start)
-        shared = compress(spelled.lower(), qname)
-        owner = shared if shared == b"\xc0\x0c" else spelled
-        data = rdata(message, place, reader)
-        head = message[place.ttl_at - 4 : place.ttl_at + 4]
-        parts += (owner, head, len(data).to_bytes(2, "big"), data)
-        ttls.append(octets + len(owner) + 4)
-        octets += len(owner) + 10 + len(data)
-        if octets > BODY_OCTETS_MAX:
-            raise WireError("records that do not fit one message when their names are written out")
+        owner = POINTER_TO_QUESTION if spelled.lower() == qname else names.written(spelled, at)
+        ttls.append(at + len(owner) + 4 - begin)
+        at += len(owner) + 10
+        data = b""
+        for octets, is_name in rdata_parts(message, place, reader):
+            data += names.written(octets, at + len(data)) if is_name and place.rtype in COMPRESSED else octets
+        parts += (owner, message[place.ttl_at - 4 : place.ttl_at + 4], len(data).to_bytes(2, "big"), data)
+        at += len(data)
+        if at > BODY_OCTETS_MAX:
+            break
     return b"".join(parts), ttls
 
 
@@ -85,18 +116,21 @@ def reply_of(
             opt,
         )
     )
-    return message if len(message) <= limit else _cut(message, query, len(opt), limit)
+    return message if len(message) <= limit else _cut(message, HEADER_OCTETS + len(query.question), opt, limit)
 
 
-def _cut(message: bytes, query: Query, opt_octets: int, limit: int) -> bytes:
-    """*message*, which is too long, with TC and without the last records, whole ones (RFC 2181 §9); its OPT record stays."""
-    opt = message[len(message) - opt_octets :]
-    records = [place for place in places(message) if place.section < 3]
-    while records and records[-1].end + opt_octets > limit:
-        records.pop()
-    end = records[-1].end if records else HEADER_OCTETS + len(query.question)
-    counts = b"".join(sum(place.section == section for place in records).to_bytes(2, "big") for section in (1, 2))
-    return b"".join((message[:2], bytes((message[2] | TC >> 8, message[3])), b"\0\1", counts, message[10:12], message[12:end], opt))
+def _cut(message: bytes, at: int, opt: bytes, limit: int) -> bytes:
+    """*message*, which is too long, with TC and without the last records, whole ones (RFC 2181 §9); its OPT record stays. *at*: where
+    its records begin. Linear in *limit*, however much there is to be cut."""
+    room = limit - len(opt)
+    answers = message[6] << 8 | message[7]
+    count = answers + (message[8] << 8 | message[9])
+    kept = 0
+    while kept < count and (end := end_of_record(message, at)) <= room:
+        at = end
+        kept += 1
+    counts = min(kept, answers).to_bytes(2, "big") + max(kept - answers, 0).to_bytes(2, "big")
+    return b"".join((message[:2], bytes((message[2] | TC >> 8, message[3])), b"\0\1", counts, message[10:12], message[12:at], opt))
 
 
 def records_of(question: bytes, counts: bytes, body: bytes) -> tuple[list[RR], list[RR]]:

@@ -137,7 +137,7 @@ def test_types_that_look_like_letters_are_not_folded():
 
 
 def test_a_message_full_of_records_is_walked_once():
-    record = b"\xc0\x0c\0\1\0\1\0\0\0\0\0\0"
+    record = b"\xc0\x0c\0\1\0\1\0\0\0\0\0\4\1\2\3\4"
     count = (65535 - 12 - len(QUESTION)) // len(record)
     message = reply(ASKED, counts=(1, count, 0, 0), tail=record * count)
     assert judge(message, ID, QUESTION) is Verdict.USABLE

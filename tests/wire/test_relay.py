@@ -1,5 +1,7 @@
 """Relaying and reading upstream replies: nothing lost, nothing believed."""
 
+import time
+
 import dns.edns
 import dns.flags
 import dns.message
@@ -145,8 +147,63 @@ def test_names_written_out_fill_one_message_at_most():
     lines += [f"{long}. 1 IN A 10.0.{n // 250}.{n % 250}" for n in range(300)]
     message = upstream("A", "\n".join(lines))
     assert len(message) < 7000
-    with pytest.raises(WireError):
-        relayed(message, query(), 65535, keep=lambda place: place.section == 1 and NameReader(message).lower(place.start) != OTHER)
+    octets = relayed(
+        message, query(), 65535, keep=lambda place: place.section == 1 and NameReader(message).lower(place.start) != OTHER
+    )
+    assert len(octets) < len(message)  # each name once, as it was
+    assert len(dns.message.from_wire(octets).answer[0]) == 301
+
+
+def test_what_fits_no_message_is_cut():
+    """An upstream compressed the targets of SRV records, which nobody may (RFC 2782): written out they are longer than any message."""
+    long = b"".join(b"\x3c" + b"x" * 60 for _ in range(4)) + b"\0"
+    target = QNAME + b"\0\x21\0\1" + b"\5other\xc0\x10\0\1\0\1\0\0\0\1\0\4\0\0\0\0"
+    first = b"\xc0\x0c\0\x21\0\1\0\0\0\x3c" + (6 + len(long)).to_bytes(2, "big") + bytes(6) + long
+    at = 12 + len(target) + 10 + 2 + 6
+    more = b"\xc0\x0c\0\x21\0\1\0\0\0\x3c\0\x08" + b"\0\0\0\0\0\1" + (0xC000 | at).to_bytes(2, "big")
+    message = bytes((0, 0, 0x81, 0x80, 0, 1, 1, 46, 0, 0, 0, 0)) + target + first + more * 300
+    reply = relayed(message, query("SRV", use_edns=0), 65535, keep=lambda place: place.rtype == 33)
+    parsed = dns.message.from_wire(reply, one_rr_per_rrset=True)
+    assert parsed.flags & dns.flags.TC
+    assert 65535 - 300 < len(reply) <= 65535
+    assert {str(rrset[0].target) for rrset in parsed.answer} == {".".join(["x" * 60] * 4) + "."}
+    assert parsed.edns == 0
+
+
+def test_names_written_anew_are_compressed_as_they_were():
+    """Tails too, wherever they may be pointed at, and each in its own case."""
+    lines = ["other.example.com. 1 IN A 192.0.2.1"] + [
+        f"n{n}.Deep.example.NET. 1 IN NS ns{n}.Other.example.org." for n in range(2000)
+    ]
+    message = upstream("NS", "\n".join(lines))
+    octets = relayed(message, query("NS"), 65535, keep=lambda place: place.rtype == 2)
+    assert len(octets) <= len(message)
+    parsed = dns.message.from_wire(octets, one_rr_per_rrset=True)
+    assert [rrset.to_text() for rrset in parsed.answer] == lines[1:]
+
+
+def test_deep_names_in_thousands_of_records_cost_little():
+    """No more than so many tails are looked for; the names after that stand as they are, and what is too long is cut."""
+    deep = b"\1a" * 120 + b"\0"
+    question = QNAME + b"\0\2\0\1"
+    at = 12 + len(question) + len(b"\5other\xc0\x10") + 10
+    other = b"\5other\xc0\x10\0\x10\0\1\0\0\0\1" + len(b"\xf0" + deep).to_bytes(2, "big") + b"\xf0" + deep
+    filling = b"\xc0\x0c\0\x10\0\1\0\0\0\1\x40\1" + b"\xff" + bytes(0x4000)
+    names = [bytes((1, 0x61 + n % 26)) + (0xC000 | at + 1 + 2 * (n % 100)).to_bytes(2, "big") for n in range(2000)]
+    records = [b"\xc0\x0c\0\2\0\1\0\0\0\1\0\4" + name for name in names]
+    message = (
+        bytes((0, 0, 0x81, 0x80, 0, 1))
+        + (2 + len(records)).to_bytes(2, "big")
+        + bytes(4)
+        + question
+        + other
+        + filling
+        + b"".join(records)
+    )
+    began = time.process_time()
+    reply = relayed(message, query("NS"), 65535, keep=lambda place: NameReader(message).lower(place.start) != OTHER)
+    assert time.process_time() - began < 0.2
+    assert reply[2] & 2
 
 
 def test_records_are_read_with_their_names_decompressed():
