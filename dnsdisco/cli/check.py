@@ -14,13 +14,11 @@ import click
 
 from dnsdisco.cli import options, report
 from dnsdisco.config.load import Document
-from dnsdisco.errors import ConfigError, Problem
+from dnsdisco.errors import ConfigError, Problem, ZoneFileError
 
 if TYPE_CHECKING:
     from dnsdisco.config.schema import Provider
     from dnsdisco.model.service import Service
-
-ZONE_FILE_OCTETS_MAX = 32 * 1024 * 1024  # more than the records that one zone file may hold
 
 
 @click.command("check", short_help="Look for faults in everything that was written.")
@@ -116,6 +114,7 @@ def _entry_problem(kind: str, document: Document, message: str) -> Problem:
 
 
 def _zone_file_problems(pattern: str, zones: tuple[str, ...], document: Document, at: int) -> list[Problem]:
+    from dnsdisco.control import zonefiles  # noqa: PLC0415  likewise
     from dnsdisco.zone import master  # noqa: PLC0415  likewise
 
     paths = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  an absolute pattern, which pathlib refuses
@@ -125,26 +124,11 @@ def _zone_file_problems(pattern: str, zones: tuple[str, ...], document: Document
         return [missing._replace(is_warning=is_pattern)]  # a folder may well be empty yet; a file that was named may not be missing
     problems = []
     for path in paths:
-        text, fault = _zone_text(path)
-        problems += [fault] if fault else master.check(text, path, zones)
+        try:
+            problems += master.check(zonefiles.read(path)[1], path, zones)
+        except ZoneFileError as error:
+            problems.append(Problem(path, error.line, 0, "", error.reason))
     return problems
-
-
-def _zone_text(path: str) -> tuple[str, Problem | None]:
-    if not pathlib.Path(path).is_file():  # a FIFO would be waited for
-        return "", Problem(path, 0, 0, "", "a file is expected, and this is none")
-    try:
-        with pathlib.Path(path).open("rb") as file:
-            octets = file.read(ZONE_FILE_OCTETS_MAX + 1)
-        if len(octets) > ZONE_FILE_OCTETS_MAX:
-            return "", Problem(path, 0, 0, "", f"the file is larger than {ZONE_FILE_OCTETS_MAX} octets")
-        return octets.decode("utf-8-sig"), None
-    except OSError as error:
-        return "", Problem(path, 0, 0, "", f"cannot be read: {(error.strerror or str(error)).lower()}")
-    except UnicodeDecodeError as error:
-        return "", Problem(
-            path, octets.count(b"\n", 0, error.start) + 1, 0, "", f"this is not UTF-8: octet 0x{octets[error.start]:02x}"
-        )
 
 
 def _as_named(path: str) -> str:

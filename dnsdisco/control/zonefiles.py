@@ -1,34 +1,61 @@
 """Extra records from master files: read at the start and again whenever a file, or which files there are, has changed.
 
-Looked at twice a second by stat, which also sees what notifications miss: a rename over the file, a swapped symbolic link above it,
-a network file system.
+Asked for their state ten times a second, as the services file is (ADR 0006). A file that is being written shows parts of itself, and one that is
+moved away to be written anew is missing for a moment: so what adds or changes records is believed at once, and what takes a name's records
+away when it has been so for a while.
 """
 
 from __future__ import annotations
 
 import glob
-import os
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from dnsdisco.errors import Problem, ZoneFileError
 from dnsdisco.model.delta import ZoneRecord
+from dnsdisco.providers.file_state import Changes, NoContent, octets_of, State, state_of
 from dnsdisco.zone.master import usable
 
-LOOK_EVERY_S = 0.5  # a change shows within a second; two stats a second of a few files cost nothing
+LOOK_EVERY_S = 0.1  # a change shows within half a second; ten stats a second of a few files cost nothing
+LOSS_S = 2.0  # a version without some of the names, or with a fault, is believed after so long: a slow writer is not there yet
+GONE_S = 5.0  # … and one without a record, or no file at all: an editor or a script is between two steps
 WARNED_MAX = 20  # faults of one version of a file in the log
 FILE_OCTETS_MAX = 64 * 1024 * 1024  # ten times what RECORDS_MAX of the parser needs
 
-_Stamp = tuple[int, int, int, int]
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """What a file said when it was read."""
+
+    records: list[ZoneRecord] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def is_whole(self) -> bool:
+        return all(problem.is_warning for problem in self.problems)
+
+    def lacks(self, other: _Version) -> bool:
+        """Some name has no records of a type any more."""
+        return bool(_rrsets(other.records) - _rrsets(self.records))
 
 
 @dataclass(slots=True)
 class _File:
-    stamp: _Stamp | None = None
-    records: list[ZoneRecord] = field(default_factory=list)
-    is_whole: bool = False  # they are all that a version without faults said
+    pattern: str  # that names it
+    changes: Changes
+    current: _Version = field(default_factory=_Version)
+    read: _Version | None = None  # and not believed yet
+    read_at: float = 0.0
+
+    def patience_s(self, version: _Version) -> float:
+        if not self.current.records:
+            return 0.0
+        if not version.records:
+            return GONE_S
+        return LOSS_S if not version.is_whole or version.lacks(self.current) else 0.0
 
 
 class ZoneRecords:
@@ -80,8 +107,8 @@ class ZoneFiles:
             threading.Thread(target=self._watch, name="zone-files", daemon=True).start()
 
     def records(self) -> list[ZoneRecord]:
-        """As last read."""
-        return [record for file in self._files.values() for record in file.records]
+        """As last believed."""
+        return [record for file in self._files.values() for record in file.current.records]
 
     def stop(self) -> None:
         self._stop.set()
@@ -91,67 +118,97 @@ class ZoneFiles:
             self._look()
 
     def _look(self) -> None:
-        """Read what has changed. A file that cannot be used keeps its old records; one that is gone takes them with it."""
-        paths, unmatched = _paths(self.patterns)
+        """Read what has changed and come to rest, and believe what has been so for long enough."""
+        now, before = time.monotonic(), self.records()
+        named = _paths(self.patterns)
+        for path, pattern in named.items():
+            if path not in self._files:
+                self._files[path] = _File(pattern, Changes(_state(path)))
+                self._read(path, self._files[path], now)
+        self._files = {path: self._files[path] for path in (*named, *(self._files.keys() - named))}
+        for path, file in list(self._files.items()):
+            if file.changes.is_due(state := _state(path), now, GONE_S):
+                self._read(path, file, now)
+            if file.read is not None and state == file.changes.seen and now - file.read_at >= file.patience_s(file.read):
+                self._believe(file, file.read)
+            if path not in named and file.read is None and not file.current.records:
+                del self._files[path]
+        unmatched = frozenset(self.patterns) - {file.pattern for file in self._files.values()}
         for pattern in sorted(unmatched - self._unmatched):
             self._warn(f"{pattern}: there is no such zone file")
         self._unmatched = unmatched
-        is_changed = any(file.records for path, file in self._files.items() if path not in paths)
-        self._files = {path: self._files.get(path) or _File() for path in paths}
-        for path, file in self._files.items():
-            stamp = _stamp(path)
-            if stamp == file.stamp:
-                continue
-            file.stamp = stamp
-            try:
-                records, problems = self._read(path)
-            except ZoneFileError as error:
-                records, problems = [], [Problem(path, error.line, 0, "", error.reason)]
-            keeps_old = bool(problems and file.is_whole and file.records)
-            self._tell_of(problems, keeps_old=keeps_old, is_usable=bool(records))
-            if keeps_old or (problems and not records):
-                continue
-            is_changed = is_changed or records != file.records
-            file.records, file.is_whole = records, not problems
-        if is_changed and not self._stop.is_set():
-            self._tell(self.records())
+        if (records := self.records()) != before and not self._stop.is_set():
+            self._tell(records)
 
-    def _tell_of(self, problems: list[Problem], *, keeps_old: bool, is_usable: bool) -> None:
-        """What was whole is better than a part of the new; a part is better than nothing."""
-        what = "its old records stay" if keeps_old else "this record is left out" if is_usable else "nothing of the file is used"
-        for problem in problems[:WARNED_MAX]:
-            self._warn(f"{problem.file}:{problem.line}: {problem.message}; {what}")
-        if len(problems) > WARNED_MAX:
-            self._warn(f"{problems[0].file}: {len(problems) - WARNED_MAX} more; `dnsdisco check` shows them all")
-
-    def _read(self, path: str) -> tuple[list[ZoneRecord], list[Problem]]:
+    def _read(self, path: str, file: _File, now: float) -> None:
+        file.read_at = now
         try:
-            octets = Path(path).read_bytes()
-            if len(octets) > FILE_OCTETS_MAX:
-                raise ZoneFileError(path, 0, f"{len(octets)} octets; at most {FILE_OCTETS_MAX} are read")
-            return usable(octets.decode("utf-8-sig"), path, self.zones)
-        except OSError as error:
-            raise ZoneFileError(path, 0, error.strerror or str(error)) from error
-        except UnicodeDecodeError as error:
-            raise ZoneFileError(path, octets.count(b"\n", 0, error.start) + 1, "not UTF-8 text") from error
+            file.changes.seen, text = read(path)
+            file.read = _Version(*usable(text, path, self.zones))
+        except FileNotFoundError:
+            file.changes.seen, file.read = None, _Version()
+        except ZoneFileError as error:
+            file.read = _Version(problems=[Problem(path, error.line, 0, "", error.reason)])
+
+    def _believe(self, file: _File, version: _Version) -> None:
+        """What was whole is better than a part of the new; a part is better than nothing."""
+        old, file.read = file.current, None
+        keeps_old = not version.is_whole and old.is_whole and bool(old.records)
+        self._tell_of(version, keeps_old=keeps_old)
+        if not keeps_old and (version.is_whole or version.records):
+            file.current = version
+
+    def _tell_of(self, version: _Version, *, keeps_old: bool) -> None:
+        faults = [problem for problem in version.problems if not problem.is_warning]
+        warnings = [problem for problem in version.problems if problem.is_warning]
+        what = (
+            "its old records stay" if keeps_old else "this record is left out" if version.records else "nothing of the file is used"
+        )
+        for problem in faults[:WARNED_MAX]:
+            self._warn(f"{problem.file}:{problem.line}: {problem.message}; {what}")
+        if len(faults) > WARNED_MAX:
+            self._warn(f"{faults[0].file}: {len(faults) - WARNED_MAX} more; `dnsdisco check` shows them all")
+        if warnings:
+            more = f"; {len(warnings) - 1} more of the kind" if len(warnings) > 1 else ""
+            self._warn(f"{warnings[0].file}:{warnings[0].line}: {warnings[0].message}{more}")
 
 
-def _paths(patterns: Sequence[str]) -> tuple[list[str], frozenset[str]]:
-    """The files there are, each once, in the order of the patterns; and the patterns that name none."""
-    found: dict[str, None] = {}
-    unmatched = set()
+def read(path: str) -> tuple[State, str]:
+    """The state and the text of a zone file. Raises FileNotFoundError, and ZoneFileError with the reason."""
+    try:
+        state, octets = octets_of(Path(path), FILE_OCTETS_MAX)
+        if len(octets) > FILE_OCTETS_MAX:
+            raise ZoneFileError(path, 0, f"the file is larger than {FILE_OCTETS_MAX} octets")
+        return state, octets.decode("utf-8-sig")
+    except FileNotFoundError:
+        raise
+    except NoContent as error:
+        raise ZoneFileError(path, 0, str(error)) from None
+    except OSError as error:
+        raise ZoneFileError(path, 0, f"cannot be read: {(error.strerror or str(error)).lower()}") from None
+    except UnicodeDecodeError as error:
+        line = octets.count(b"\n", 0, error.start) + 1
+        raise ZoneFileError(path, line, f"not UTF-8 text: octet 0x{octets[error.start]:02x}") from None
+
+
+def _rrsets(records: Sequence[ZoneRecord]) -> set[tuple[tuple[bytes, ...], tuple[str, ...], int]]:
+    return {(zone, record.owner, record.rtype) for zone, record in records}
+
+
+def _paths(patterns: Sequence[str]) -> dict[str, str]:
+    """The files there are, each once, in the order of the patterns, and the pattern that names each."""
+    found: dict[str, str] = {}
     for pattern in patterns:
         matching = glob.glob(pattern, recursive=True)  # noqa: PTH207  Path.glob() takes no absolute pattern
-        paths = sorted(path for path in matching if not Path(path).is_dir())
-        found.update(dict.fromkeys(paths))
-        if not paths:
-            unmatched.add(pattern)
-    return list(found), frozenset(unmatched)
+        is_named = not glob.has_magic(pattern)  # then it is a file that is meant, whatever is there
+        for path in sorted(path for path in matching if is_named or not Path(path).is_dir()):
+            found.setdefault(path, pattern)
+    return found
 
 
-def _stamp(path: str) -> _Stamp | None:
+def _state(path: str) -> State | None:
+    """None: there is none, or it cannot be told; reading it will say why."""
     try:
-        status = os.stat(path)  # noqa: PTH116  what the name leads to now, links followed
+        return state_of(Path(path))
     except OSError:
         return None
-    return status.st_ino, status.st_dev, status.st_mtime_ns, status.st_size

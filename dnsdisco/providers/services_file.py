@@ -6,33 +6,22 @@ is reading the file and building that one service.
 
 from __future__ import annotations
 
-import os
-import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from dnsdisco.errors import Problem
 from dnsdisco.model.chain import Policy, Source
 from dnsdisco.model.data import Fault, service_from_data
 from dnsdisco.model.merge import merge
 from dnsdisco.model.service import Service, Snapshot
+from dnsdisco.providers import file_state
+from dnsdisco.providers.file_state import NoContent, State
 from dnsdisco.providers.services_places import Place, places
 from dnsdisco.providers.services_text import FILE_OCTETS_MAX, parse, text_of, Unreadable
 
 _NOTHING = object()  # equal to no data
-READ_TRIES = 5  # of a file that is written while it is read; each try takes as long as reading it
-
-
-class State(NamedTuple):
-    """What tells one content from the next without reading it. A rename changes the inode, a write the times."""
-
-    device: int
-    inode: int
-    octets: int
-    modified_ns: int
-    changed_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,28 +43,12 @@ class Content:
         return sorted(problems, key=lambda problem: (problem.line, problem.column))
 
 
-def state_of(path: Path) -> State | None:
-    """None: there is no such file. Raises OSError where that cannot be told."""
-    try:
-        return _state(path.stat())
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-
-
 def octets_of(path: Path) -> tuple[State, bytes]:
-    """The whole content, not torn by a writer where that can be seen. Raises OSError, and Unreadable for what is no file."""
-    for _ in range(READ_TRIES):
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO would block for ever
-        try:
-            before = os.fstat(descriptor)
-            if not stat.S_ISREG(before.st_mode):
-                raise Unreadable(Problem(str(path), 0, 0, "", "a file is expected, and this is none"))
-            octets = b"".join(_pieces(descriptor))
-            if _state(os.fstat(descriptor)) == _state(before):
-                return _state(before), octets
-        finally:
-            os.close(descriptor)
-    raise Unreadable(Problem(str(path), 0, 0, "", "it is written all the time; write it beside its place, and rename it into that"))
+    """The whole content. Raises OSError, and Unreadable for what is no file."""
+    try:
+        return file_state.octets_of(path, FILE_OCTETS_MAX)
+    except NoContent as error:
+        raise Unreadable(Problem(str(path), 0, 0, "", str(error))) from None
 
 
 def read(path: Path, file: str, last: Content | None = None) -> Content:
@@ -130,18 +103,6 @@ def _snapshot(services: dict[tuple[str, str], Service], changed: set[tuple[str, 
     old = last.snapshot.services
     changed.update(old.keys() - services.keys())
     return last.snapshot if not changed and list(services) == list(old) else Snapshot(services, frozenset(changed))
-
-
-def _pieces(descriptor: int) -> Iterator[bytes]:
-    """Up to one octet more than may be read, so that the excess is seen."""
-    left = FILE_OCTETS_MAX + 1
-    while left > 0 and (piece := os.read(descriptor, min(left, 1024 * 1024))):
-        left -= len(piece)
-        yield piece
-
-
-def _state(status: os.stat_result) -> State:
-    return State(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def _problem(file: str, name: str, fault: Fault, where: Mapping[str, Place]) -> Problem:

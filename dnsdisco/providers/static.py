@@ -21,18 +21,18 @@ from dnsdisco.model.data import service_from_data, service_to_dict
 from dnsdisco.model.service import Health, Service, Snapshot
 from dnsdisco.providers.atomic_file import Busy, exclusive, replace
 from dnsdisco.providers.base import ServiceDiscovery
+from dnsdisco.providers.file_state import Changes, State, state_of, UNSETTLED_S
 from dnsdisco.providers.forked import Lock
 from dnsdisco.providers.log import logger
 from dnsdisco.providers.services_change import Change, put, remove
 from dnsdisco.providers.services_edit import edit, Unchangeable
-from dnsdisco.providers.services_file import collisions, Content, content_of, octets_of, read, State, state_of
+from dnsdisco.providers.services_file import collisions, Content, content_of, octets_of, read
 from dnsdisco.providers.services_places import places
 from dnsdisco.providers.services_text import text_of, Unreadable
 
 PATH_VARIABLE = "SERVICE_DISCOVERY_CONFIG_FILE"
 DEFAULT_PATHS = ("services.yaml", "services.json", "zones/services.yaml")  # below the working directory; the first that exists
 POLL_S = 0.04  # a change is read after one to two of these, so it is seen within 0.1 s
-UNSETTLED_S = 0.5  # a file is read once two polls find it in the same state, or after it has been changing for so long
 HEARTBEAT_S = 5.0  # how often the watch says that the file is still there
 EMPTY_S = 2.0  # a file that had services and is empty now is believed after so long: some writers empty it, think, and write
 RETRY_S = 5.0  # a file that could not be read is read again when its state is another one, and at the latest after so long (a disk's fault)
@@ -58,7 +58,7 @@ class StaticServiceDiscovery(ServiceDiscovery):
         self._lock = Lock()  # around _content
         self._content: Content | None = None
         self._watched: Content | None = None  # what watch() read last
-        self._refused: _Changes | None = None  # since when watch() cannot read the file; None: it can
+        self._refused: Changes | None = None  # since when watch() cannot read the file; None: it can
         self._reported: set[tuple[str, str, str, bool]] = set()
         self.origin = " ".join(map(str, self._paths))
 
@@ -108,7 +108,7 @@ class StaticServiceDiscovery(ServiceDiscovery):
             return
         content = self._watch_read()
         yield content.snapshot
-        changes = _Changes(content.state)
+        changes = Changes(content.state)
         yielded_at = time.monotonic()
         while not stop.wait(POLL_S):
             now = time.monotonic()
@@ -132,7 +132,7 @@ class StaticServiceDiscovery(ServiceDiscovery):
         try:
             content = self._read(self._watched)
         except ProviderError:
-            self._refused = _Changes(state)
+            self._refused = Changes(state)
             raise
         self._watched, self._refused = content, None
         self._report(content)
@@ -241,30 +241,6 @@ def places_of(path: str | os.PathLike[str], names: set[str]) -> dict[str, tuple[
         return {}
     found = places(text, names)
     return {name: found[name].key for name in names if name in found}
-
-
-class _Changes:
-    """Says when the file has changed and has come to rest: a writer that truncates and writes is not to be read in between."""
-
-    def __init__(self, state: State | None) -> None:
-        self._seen = state
-        self._pending: State | None = state
-        self._since = 0.0
-
-    def is_due(self, state: State | None, now: float, empty_s: float = UNSETTLED_S) -> bool:
-        """*empty_s*: how long a file without an octet counts as one that is being written."""
-        if state == self._seen:
-            self._pending = state
-            return False
-        if self._pending == self._seen:
-            self._since = now
-        is_empty = state is not None and state.octets == 0
-        is_at_rest = state == self._pending and not is_empty
-        self._pending = state
-        if not is_at_rest and now - self._since < (empty_s if is_empty else UNSETTLED_S):
-            return False
-        self._seen = state
-        return True
 
 
 def _object_at(path: str) -> str:

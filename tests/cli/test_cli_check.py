@@ -8,7 +8,8 @@ import pathlib
 
 import pytest
 
-from dnsdisco.cli import check, main
+from dnsdisco.cli import main
+from dnsdisco.control import zonefiles
 from dnsdisco.errors import ConfigError, Problem
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -127,10 +128,18 @@ def test_the_services_file_that_would_be_used(folder, capsys, monkeypatch):
 
 
 def test_a_zone_file_that_is_too_large(folder, capsys, monkeypatch):
-    monkeypatch.setattr(check, "ZONE_FILE_OCTETS_MAX", 10)
+    monkeypatch.setattr(zonefiles, "FILE_OCTETS_MAX", 10)
     (folder / "a.zone").write_text("www A 10.0.0.1\n")
     (folder / "dnsdisco.yaml").write_text("zone_files: [a.zone]\n")
     assert checked(capsys) == [("a.zone", 0, 0, "", "the file is larger than 10 octets")]
+
+
+def test_what_has_no_effect_in_a_zone_file_is_a_warning(folder, capsys):
+    (folder / "a.zone").write_text("@ SOA ns h 1 2 3 4 5\n@ NS ns\n  NS ns2\nwww A 10.0.0.1\n")
+    (folder / "dnsdisco.yaml").write_text("zone_files: [a.zone]\n")
+    found = [(line, message) for _, line, _, _, message in checked(capsys)]
+    assert [line for line, _ in found] == [1, 2, 3]
+    assert all("has no effect" in message and message.startswith("warning: ") for _, message in found)
 
 
 def test_a_provider_that_cannot_be_built(folder, capsys, monkeypatch):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dnsdisco.errors import ProviderError
-from dnsdisco.providers import services_file, static
+from dnsdisco.providers import file_state, static
 from dnsdisco.providers.static import StaticServiceDiscovery
 from dnsdisco.testing import Watch
 
@@ -212,7 +212,7 @@ def test_a_fault_without_a_trace_in_the_state_is_tried_again(watch, path, monkey
 
 def test_a_file_that_is_emptied_for_a_moment_keeps_its_services_and_then_is_believed(watch, path, monkeypatch):
     path.write_text("")
-    time.sleep(static.UNSETTLED_S + 0.3)
+    time.sleep(file_state.UNSETTLED_S + 0.3)
     path.write_text(service("a", "b"))
     assert watch.wait_for({"a", "b"}, PATIENCE_S)
     assert all(each.services for each in watch.yielded)
@@ -229,7 +229,7 @@ def test_a_file_that_grows_while_it_is_read_is_never_read_in_part(watch, path, m
                 file.write("c: {address: 10.0.0.3}\n")
         return fstat(descriptor)
 
-    monkeypatch.setattr(services_file.os, "fstat", growing)
+    monkeypatch.setattr(file_state.os, "fstat", growing)
     path.write_text(service("a", "b"))
     assert watch.wait(lambda: watch.error, PATIENCE_S)
     assert "written all the time" in str(watch.error)

@@ -1,89 +1,18 @@
-"""`records:` and zone files on their way to what is published: what can be answered, and what is left out with which reason."""
+"""Zone files on their way to what is published: what is read when, what stays meanwhile, and what is left out with which reason."""
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dnsdisco.control import zonefiles
-from dnsdisco.control.records import Compiler
 from dnsdisco.control.zonefiles import ZoneFiles
 from dnsdisco.model.delta import ZoneRecord
-from dnsdisco.model.service import Instance, Record, Service
-
-ADDRESS = (Instance("web-1", "10.0.0.1"),)
-
-
-def compiled(*records: Record, instances: tuple[Instance, ...] = ADDRESS) -> tuple[list[tuple[Any, ...]], list[str]]:
-    compiler = Compiler()
-    extras = compiler(Service("web", instances=instances, records=records))
-    return [(extra.owner, extra.rtype, extra.ttl, extra.rdata) for extra in extras], [reason for _, reason in compiler.faults]
-
-
-def test_records_of_a_service_are_compiled() -> None:
-    records = [
-        Record("TXT", "v=1"),
-        Record("txt", ("a", "b"), "_acme-challenge", 60),
-        Record("MX", "10 mail.example.com.", "@"),
-        Record("CNAME", "other.example.com", "Www"),
-        Record("TYPE65280", "\\# 2 beef", "a.b"),
-    ]
-    extras, faults = compiled(*records)
-    assert faults == []
-    assert extras == [
-        ((), 16, None, b"\x03v=1"),
-        (("_acme-challenge",), 16, 60, b"\x01a\x01b"),
-        ((), 15, None, b"\x00\x0a\x04mail\x07example\x03com\x00"),
-        (("www",), 5, None, b"\x05other\x07example\x03com\x00"),
-        (("a", "b"), 65280, None, b"\xbe\xef"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("record", "reason"),
-    [
-        (Record("NOPE", "x"), "'NOPE' is not a record type"),
-        (Record("A", "10.0.0.256"), "is not the data of A"),
-        (Record("ANY", "x"), "not a type that data can have"),
-        (Record("TYPE41", "\\# 0"), "not a type that data can have"),
-        (Record("TYPE0", "\\# 0"), "not a type that data can have"),
-        (Record("SOA", "a. b. 1 2 3 4 5"), "the zone's own are made here"),
-        (Record("NS", "ns.example.com.", "sub"), "delegations are not served"),
-        (Record("CNAME", "x.example.com."), "beside the addresses of the service itself"),
-        (Record("TXT", "x", "a..b"), "is not a name below the service"),
-        (Record("TXT", "x", "a b"), "is not a name below the service"),
-        (Record("TXT", "x", "é"), "is not a name below the service"),
-        (Record("TXT", "x", "x" * 64), "is not a name below the service"),
-        (Record("TXT", "x", ".".join(["x" * 63] * 3)), "too long"),
-        (Record("TXT", "x", "", -1), "a TTL of -1 s"),
-    ],
-)
-def test_a_bad_record_is_left_out_alone_with_the_reason(record: Record, reason: str) -> None:
-    extras, faults = compiled(record, Record("TXT", "good"))
-    assert [extra[3] for extra in extras] == [b"\x04good"]
-    assert len(faults) == 1
-    assert faults[0].startswith(f"records[0] ({record.type}) is left out: ")
-    assert reason in faults[0]
-
-
-def test_a_cname_stands_alone() -> None:
-    extras, faults = compiled(
-        Record("TXT", "x", "www"), Record("CNAME", "a.", "www"), Record("CNAME", "a.", "w2"), Record("CNAME", "b.", "w2")
-    )
-    assert [extra[:2] for extra in extras] == [(("www",), 16), (("w2",), 5)]
-    assert len(faults) == 2
-    assert compiled(Record("CNAME", "x.example.com."), instances=())[1] == []
-
-
-def test_the_same_record_twice_is_one() -> None:
-    assert len(compiled(Record("TXT", "x"), Record("TXT", ("x",)))[0]) == 1
-
-
-# ------------------------------------------------------------------------------------------------------------ zone files
 
 
 class Told:
@@ -106,6 +35,8 @@ def until(condition: Any) -> float:
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> Told:
     monkeypatch.setattr(zonefiles, "LOOK_EVERY_S", 0.02)
+    monkeypatch.setattr(zonefiles, "LOSS_S", 0.4)
+    monkeypatch.setattr(zonefiles, "GONE_S", 0.8)
     return Told()
 
 
@@ -213,6 +144,164 @@ def test_a_named_file_that_is_not_there_is_told_once_and_may_come_later(told: To
     write(tmp_path / "a.zone", "www 60 IN A 10.0.0.1")
     until(lambda: told.records)
     files.stop()
+
+
+NAMES = [f"n{number}" for number in range(20)]
+LINES = [f"{name} 60 A 10.0.0.1" for name in NAMES]
+
+
+def in_place_slowly(path: Path) -> None:
+    with path.open("w") as file:
+        for line in LINES:
+            half = len(line) // 2
+            file.write(line[:half])
+            file.flush()
+            time.sleep(0.03)
+            file.write(f"{line[half:]}\n")
+            file.flush()
+            time.sleep(0.03)
+
+
+def emptied_for_a_moment(path: Path) -> None:
+    os.truncate(path, 0)
+    time.sleep(0.5)
+    path.write_text("\n".join(LINES) + "\n")
+
+
+def only_blanks_for_a_moment(path: Path) -> None:
+    path.write_text("; soon\n\n")
+    time.sleep(0.5)
+    path.write_text("\n".join(LINES) + "\n")
+
+
+def moved_away_and_written_anew(path: Path) -> None:
+    path.rename(path.with_suffix(".old"))
+    time.sleep(0.4)
+    in_place_slowly(path)
+
+
+def removed_and_written_anew(path: Path) -> None:
+    path.unlink()
+    time.sleep(0.5)
+    write(path, *LINES)
+
+
+def a_folder_for_a_moment(path: Path) -> None:
+    path.rename(path.with_suffix(".old"))
+    path.mkdir()
+    time.sleep(0.5)
+    path.rmdir()
+    path.with_suffix(".old").rename(path)
+
+
+def its_folder_away_for_a_moment(path: Path) -> None:
+    path.parent.rename(path.parent.with_suffix(".away"))
+    time.sleep(0.5)
+    path.parent.with_suffix(".away").rename(path.parent)
+
+
+def half_of_it_for_a_moment(path: Path) -> None:
+    write(path, *LINES[:10])
+    time.sleep(0.2)
+    write(path, *LINES)
+
+
+@pytest.mark.parametrize("is_glob", [False, True], ids=["named", "glob"])
+@pytest.mark.parametrize(
+    "rewrite",
+    [
+        in_place_slowly,
+        emptied_for_a_moment,
+        only_blanks_for_a_moment,
+        moved_away_and_written_anew,
+        removed_and_written_anew,
+        a_folder_for_a_moment,
+        its_folder_away_for_a_moment,
+        half_of_it_for_a_moment,
+    ],
+)
+def test_no_name_is_ever_missing_while_the_file_is_written(
+    told: Told, tmp_path: Path, rewrite: Callable[[Path], None], is_glob: bool
+) -> None:
+    folder = tmp_path / "zones"
+    folder.mkdir()
+    path = write(folder / "a.zone", *LINES)
+    files = watch(told, folder / ("*.zone" if is_glob else "a.zone"))
+    rewrite(path)
+    write(path, *LINES, "last 60 A 10.0.0.1")
+    until(lambda: told.names() == [*NAMES, "last"])
+    for records in told.records:
+        assert {".".join(record.owner) for _, record in records} >= set(NAMES)
+    assert told.warnings == []
+    files.stop()
+
+
+def test_what_is_taken_away_for_good_is_gone_after_a_while(told: Told, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.zone", *LINES)
+    files = watch(told, path)
+    began = time.monotonic()
+    write(path, *LINES[1:])
+    until(lambda: told.names() == NAMES[1:])
+    assert time.monotonic() - began >= zonefiles.LOSS_S
+    write(path, "; nothing")
+    until(lambda: told.records[-1] == [])
+    write(path, *LINES)
+    until(lambda: told.names() == NAMES)
+    began = time.monotonic()
+    path.unlink()
+    until(lambda: told.records[-1] == [])
+    assert time.monotonic() - began >= zonefiles.GONE_S
+    until(lambda: told.warnings == [f"{path}: there is no such zone file"])
+    files.stop()
+
+
+def test_what_is_changed_or_added_is_there_at_once(told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zonefiles, "LOSS_S", 60.0)
+    path = write(tmp_path / "a.zone", *LINES)
+    files = watch(told, path)
+    write(path, *(line.replace("10.0.0.1", "10.0.0.2") for line in LINES), "new 60 TXT x")
+    until(lambda: told.names() == [*NAMES, "new"])
+    assert told.records[-1][0][1].rdata == bytes((10, 0, 0, 2))
+    files.stop()
+
+
+@pytest.mark.parametrize("why", ["may not be read", "is a folder"])
+def test_what_cannot_be_read_keeps_its_records_and_says_so_once(
+    told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    path = write(tmp_path / "a.zone", *LINES)
+    files = watch(told, path)
+    if why == "is a folder":
+        path.unlink()
+        path.mkdir()
+        expected = "a file is expected, and this is none"
+    else:  # root reads all the same
+
+        def refused(*arguments: Any) -> Any:
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(zonefiles, "octets_of", refused)
+        path.chmod(0)
+        expected = "cannot be read: permission denied"
+    until(lambda: told.warnings)
+    time.sleep(0.1)
+    assert told.warnings == [f"{path}:0: {expected}; its old records stay"]
+    assert told.names() == NAMES
+    monkeypatch.undo()
+    if path.is_dir():
+        path.rmdir()
+    write(path, *LINES, "new 60 TXT x")
+    until(lambda: told.names() == [*NAMES, "new"])
+    files.stop()
+
+
+def test_records_without_an_effect_are_one_line(told: Told, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.zone", "@ SOA ns h 1 2 3 4 5", "@ NS ns", "www A 10.0.0.1")
+    watch(told, path).stop()
+    (warning,) = told.warnings
+    assert warning.startswith(f"{path}:1: SOA of the zone itself has no effect")
+    assert warning.endswith("; 1 more of the kind")
+    assert told.names() == ["www"]
 
 
 def test_no_zone_files_no_thread(told: Told) -> None:

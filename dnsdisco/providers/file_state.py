@@ -1,0 +1,85 @@
+"""A file that is watched by asking for its state: what changed, when it has come to rest, and its whole content (ADR 0006)."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+UNSETTLED_S = 0.5  # a file is read once two looks find it in the same state, or after it has been changing for so long
+READ_TRIES = 5  # of a file that is written while it is read; each try takes as long as reading it
+
+
+class State(NamedTuple):
+    """What tells one content from the next without reading it. A rename changes the inode, a write the times."""
+
+    device: int
+    inode: int
+    octets: int
+    modified_ns: int
+    changed_ns: int
+
+
+class NoContent(Exception):
+    """What is there cannot be read as a file; the text says why."""
+
+
+class Changes:
+    """Says when the file has changed and has come to rest: a writer that truncates and writes is not to be read in between."""
+
+    def __init__(self, state: State | None) -> None:
+        self.seen = state  # of the content that is, or is about to be, read
+        self._pending: State | None = state
+        self._since = 0.0
+
+    def is_due(self, state: State | None, now: float, empty_s: float = UNSETTLED_S) -> bool:
+        """*empty_s*: how long a file without an octet counts as one that is being written."""
+        if state == self.seen:
+            self._pending = state
+            return False
+        if self._pending == self.seen:
+            self._since = now
+        is_empty = state is not None and state.octets == 0
+        is_at_rest = state == self._pending and not is_empty
+        self._pending = state
+        if not is_at_rest and now - self._since < (empty_s if is_empty else UNSETTLED_S):
+            return False
+        self.seen = state
+        return True
+
+
+def state_of(path: Path) -> State | None:
+    """None: there is no such file. Raises OSError where that cannot be told."""
+    try:
+        return _state(path.stat())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def octets_of(path: Path, octets_max: int) -> tuple[State, bytes]:
+    """The whole content, or its first *octets_max* and one more, not torn by a writer. Raises OSError and NoContent."""
+    for _ in range(READ_TRIES):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO would block for ever
+        try:
+            before = os.fstat(descriptor)
+            if not stat.S_ISREG(before.st_mode):
+                raise NoContent("a file is expected, and this is none")
+            octets = b"".join(_pieces(descriptor, octets_max))
+            if _state(os.fstat(descriptor)) == _state(before):
+                return _state(before), octets
+        finally:
+            os.close(descriptor)
+    raise NoContent("it is written all the time; write it beside its place, and rename it into that")
+
+
+def _pieces(descriptor: int, octets_max: int) -> Iterator[bytes]:
+    left = octets_max + 1
+    while left > 0 and (piece := os.read(descriptor, min(left, 1024 * 1024))):
+        left -= len(piece)
+        yield piece
+
+
+def _state(status: os.stat_result) -> State:
+    return State(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
