@@ -12,6 +12,7 @@ ARG EXTRAS=all
 RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends libcap2-bin
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
+COPY deploy/man ./deploy/man
 COPY dnsdisco ./dnsdisco
 # Compiled here, as nothing can write there later; but not what the Kubernetes client has beside the part that we use: 50 MB.
 # The capability goes on a copy of the interpreter that only dnsdisco uses.

@@ -67,18 +67,30 @@ ZONE = Checked("NAME", names.zone)
 CHECKED = Checked("A:P", _host_and_port)
 INTERVAL = Checked("DURATION", _interval)
 
+PATH = click.Path()  # any: it says to a shell that completes a line that files belong here
+
+
+def _provider_names(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """For a shell that completes a line: the providers that are installed."""
+    from dnsdisco.providers import registry  # noqa: PLC0415  no other use of these options needs it
+
+    return [name for name in registry.types() if name.startswith(incomplete)]
+
+
 _CONFIG = click.option(
     "--config",
+    type=PATH,
     metavar="FILE",
     help="The configuration file. Default: dnsdisco.yaml here, else /etc/dnsdisco/dnsdisco.yaml, if there is one.",
 )
 _PROVIDER = click.option(
     "--provider",
     multiple=True,
+    shell_complete=_provider_names,
     metavar="NAME",
     help="Ask only this provider: env, static, consul, kubernetes or a plug-in. Several times: the first that has a service wins.",
 )
-_SERVICES = click.option("--services", metavar="FILE", help="The services file of the static provider (YAML or JSON).")
+_SERVICES = click.option("--services", type=PATH, metavar="FILE", help="The services file of the static provider (YAML or JSON).")
 
 
 def config_option(function: Decorated) -> Decorated:

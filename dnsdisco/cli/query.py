@@ -27,9 +27,14 @@ NEGATIVE = 1  # NXDOMAIN, NODATA, or an error: somebody answered
 SILENT = 2  # nobody did
 
 
+def _types(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """For a shell that completes a line."""
+    return [name for name in sorted(TYPES) if name.startswith(incomplete.upper())]
+
+
 @click.command("query", short_help="Ask a DNS server, like dig.")
 @click.argument("name")
-@click.argument("rtype", metavar="[TYPE]", default="")
+@click.argument("rtype", metavar="[TYPE]", default="", shell_complete=_types)
 @click.option(
     "--server", metavar="ADDR:PORT", help="Whom to ask. Default: the first listen address of the configuration, else 127.0.0.1:53."
 )

@@ -46,10 +46,14 @@ from dnsdisco.log.lines import LEVELS
     help="Where health, metrics and the JSON API are served. Default: 127.0.0.1:8053.",
 )
 @click.option(
-    "--state-dir", metavar="DIR|off", help="Where the last good view of each provider is kept. Default: ~/.local/state/dnsdisco."
+    "--state-dir",
+    type=options.PATH,
+    metavar="DIR|off",
+    help="Where the last good view of each provider is kept. Default: ~/.local/state/dnsdisco.",
 )
 @click.option(
     "--control",
+    type=options.PATH,
     metavar="PATH|off",
     help="The socket that `dnsdisco cache` talks to. Default: control.sock in the state folder.",
 )
