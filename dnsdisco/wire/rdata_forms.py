@@ -35,10 +35,10 @@ FORMS: dict[int, Form] = {
     30: (NAME, REST), 33: (6, NAME), 35: (4, STRING, STRING, STRING, NAME), 36: (2, NAME), 37: (5, REST), 39: (NAME,),  # NXT to DNAME
     42: (PREFIXES,), 43: (4, SOME), 44: (2, SOME), 45: (GATEWAY,), 46: (18, PLAIN, SOME), 47: (PLAIN, TYPES),  # APL to NSEC
     48: (4, SOME), 49: (SOME,), 50: (4, STRING, STRING, TYPES), 51: (4, STRING), 52: (3, SOME), 53: (3, SOME),  # DNSKEY to SMIMEA
-    55: (HOST_IDENTITY,), 56: (STRINGS,), 58: (PLAIN, PLAIN), 59: (4, SOME), 60: (4, SOME), 61: (SOME,), 62: (6, TYPES),  # HIP to CSYNC
-    63: (6, SOME), 64: (2, PLAIN, PARAMETERS), 65: (2, PLAIN, PARAMETERS), 99: (STRINGS,), 104: (10,), 105: (6,),  # ZONEMD to L32
+    55: (HOST_IDENTITY,), 56: (STRINGS,), 57: (4, REST), 58: (PLAIN, PLAIN), 59: (4, SOME), 60: (4, SOME), 61: (SOME,), 62: (6, TYPES),  # HIP to CSYNC
+    63: (6, SOME), 64: (2, PLAIN, PARAMETERS), 65: (2, PLAIN, PARAMETERS), 66: (5, PLAIN), 99: (STRINGS,), 104: (10,), 105: (6,),  # ZONEMD to L32
     106: (10,), 107: (2, PLAIN), 108: (6,), 109: (8,), 256: (4, SOME), 257: (1, STRING, REST), 258: (STRINGS,),  # L64 to AVC
-    260: (RELAY,), 32769: (4, SOME),  # AMTRELAY, DLV
+    260: (RELAY,), 261: (STRINGS,), 262: (STRINGS,), 263: (STRINGS,), 264: (8,), 32768: (4, SOME), 32769: (4, SOME),  # AMTRELAY to DLV
 }  # fmt: skip
 WITH_NAMES = {rtype: form for rtype, form in FORMS.items() if NAME in form}
 COMPRESSED = frozenset((2, 3, 4, 5, 6, 7, 8, 9, 12, 14, 15))  # whose names we compress: everybody knows these types (RFC 3597 §4)
