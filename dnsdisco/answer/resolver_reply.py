@@ -33,8 +33,9 @@ from dnsdisco.wire.constants import (
     RRSIG,
     SOA,
     TC,
+    YXDOMAIN,
 )
-from dnsdisco.wire.name import labels_of
+from dnsdisco.wire.name import labels_of, NAME_OCTETS_MAX
 from dnsdisco.wire.name_reader import NameReader
 from dnsdisco.wire.parse import Place
 from dnsdisco.wire.query import HEADER_OCTETS
@@ -89,17 +90,19 @@ def believe(message: bytes, question: Question, leaves: Leaves, *, is_partial: b
         raise WireError("a reply that was cut short")
     found = parse.places(message, end)
     rcode = parse.rcode(message, found)
-    if rcode not in (NOERROR, NXDOMAIN):
+    if rcode not in (NOERROR, NXDOMAIN, YXDOMAIN):
         return Believed(Item(Kind.OTHER, rcode), 0)
     answer = [place for place in found if place.section == 1]
     authority = [place for place in found if place.section == 2 and place.rclass == IN]
     reader = NameReader(message)
-    chain = _follow(reader, message, answer, question, leaves, is_denied=rcode == NXDOMAIN)
+    chain = _follow(reader, message, answer, question, leaves, rcode)
     kept = [place for _, places in chain.steps for place in places]
     soa, soa_ttl = (None, 0) if chain.has_end or chain.leaves else _soa(reader, message, authority, chain.last)
     goes_on = chain.leaves or (
         is_partial and bool(kept) and rcode == NOERROR and not (chain.has_end or chain.is_loop or soa is not None)
     )
+    if rcode == YXDOMAIN and not (chain.has_end or goes_on):
+        return Believed(Item(Kind.OTHER, rcode), 0)
     if chain.has_end or goes_on:
         kind = Kind.POSITIVE
     else:
@@ -119,7 +122,7 @@ def believe(message: bytes, question: Question, leaves: Leaves, *, is_partial: b
     answers = min(len(kept), len(offsets))  # where there are fewer records than were believed, no message holds even these
     item = Item(
         kind,
-        NOERROR if kind is Kind.POSITIVE else rcode,
+        NOERROR if goes_on else rcode,
         0 if goes_on else flags & AD,
         answers.to_bytes(2, "big") + (len(offsets) - answers).to_bytes(2, "big"),
         body,
@@ -143,9 +146,7 @@ def unsigned(entry: Entry, question: Question) -> Entry:
     return made
 
 
-def _follow(
-    reader: NameReader, message: bytes, answer: list[Place], question: Question, leaves: Leaves, *, is_denied: bool
-) -> _Chain:
+def _follow(reader: NameReader, message: bytes, answer: list[Place], question: Question, leaves: Leaves, rcode: int) -> _Chain:
     """Walk from the question's name along the aliases to the records asked for (RFC 1034 §3.6.2)."""
     here: list[Place] = []
     by_owner = {question.qname: here}
@@ -161,24 +162,28 @@ def _follow(
     while True:
         here = by_owner.get(at, [])
         alias = next((place for place in here if place.rtype == CNAME), None)
-        if not is_denied:
+        target, dname = b"", list[Place]()
+        if alias is not None:
+            target, end_of_name = reader.read(alias.data)
+            if end_of_name != alias.end:
+                raise WireError("an alias that is no name")
+            target = target.lower()
+            dname = _dname(reader, message, by_owner, at, target.__eq__, dnssec_ok=question.dnssec_ok)
+        if rcode == NOERROR:
             end = _of_type(message, here, question.qtype, dnssec_ok=question.dnssec_ok)
             if any(place.rtype == question.qtype for place in end) or (end and question.qtype in _SEVERAL):
                 if alias is not None and alias in end:
-                    end = [*_dname(reader, message, by_owner, at, alias, dnssec_ok=question.dnssec_ok), *end]
+                    end = [*dname, *end]
                 return _Chain([*steps, (at, end)], at, has_end=True, is_loop=False, leaves=False)
         if alias is None:
-            return _Chain(steps, at, has_end=False, is_loop=False, leaves=False)
+            end = _dname(reader, message, by_owner, at, _is_too_long, dnssec_ok=question.dnssec_ok) if rcode == YXDOMAIN else []
+            return _Chain([*steps, (at, end)] if end else steps, at, has_end=bool(end), is_loop=False, leaves=False)
         if len(steps) == ALIASES_MAX:
             raise WireError(TOO_MANY)
-        target, end_of_name = reader.read(alias.data)
-        if end_of_name != alias.end:
-            raise WireError("an alias that is no name")
-        target = target.lower()
         places = [alias]
         if question.dnssec_ok:
             places = [place for place in here if place is alias or _covered(message, place) == CNAME]
-        steps.append((at, [*_dname(reader, message, by_owner, at, alias, dnssec_ok=question.dnssec_ok), *places]))
+        steps.append((at, [*dname, *places]))
         if target in seen:
             return _Chain(steps, target, has_end=False, is_loop=True, leaves=False)
         seen.add(target)
@@ -199,18 +204,28 @@ def _of_type(message: bytes, here: list[Place], qtype: int, *, dnssec_ok: bool) 
 
 
 def _dname(
-    reader: NameReader, message: bytes, by_owner: dict[bytes, list[Place]], owner: bytes, alias: Place, *, dnssec_ok: bool
+    reader: NameReader,
+    message: bytes,
+    by_owner: dict[bytes, list[Place]],
+    owner: bytes,
+    makes: Callable[[bytes], bool],
+    *,
+    dnssec_ok: bool,
 ) -> list[Place]:
-    """The DNAME that *alias*, the CNAME at *owner*, follows from (RFC 6672 §3.1), with DO its signatures too: the alias has none, and a
-    validator checks these in its place (§5.3.1)."""
+    """The DNAME that makes of *owner* a name that is meant (RFC 6672 §3.1), with DO its signatures too: an alias that follows from it has
+    none, and a validator checks these in its place (§5.3.1)."""
     at = 0
     while owner[at]:
         at += 1 + owner[at]
         here = by_owner.get(owner[at:], [])
         found = next((place for place in here if place.rtype == DNAME), None)  # there is one at most (RFC 6672 §2.4)
-        if found is not None and owner[:at] + reader.read(found.data)[0].lower() == reader.read(alias.data)[0].lower():
+        if found is not None and makes(owner[:at] + reader.read(found.data)[0].lower()):
             return [each for each in here if each is found or (dnssec_ok and _covered(message, each) == DNAME)]
     return []
+
+
+def _is_too_long(name: bytes) -> bool:
+    return len(name) > NAME_OCTETS_MAX
 
 
 def _soa(reader: NameReader, message: bytes, authority: list[Place], last: bytes) -> tuple[Place | None, int]:

@@ -272,6 +272,26 @@ def test_dnames_in_a_row_come_along_each():
     assert sections(read(canned("www.example.com.", "A", "\n".join(answer))).item)[0] == answer
 
 
+LONG = ".".join(["l" * 60] * 3)
+
+
+@pytest.mark.parametrize("do", [True, False])
+def test_a_name_that_becomes_too_long_comes_with_the_dname_that_makes_it_so(do):
+    """RFC 6672 §2.2: YXDOMAIN; which is an answer for as long as the DNAME holds."""
+    lines = [
+        f"www.example.com. 300 IN CNAME {LONG}.example.net.",
+        f"example.net. 200 IN DNAME {LONG}.example.org.",
+        signature("example.net.", "DNAME", 200),
+        f"example.com. 100 IN DNAME {LONG}.example.org.",
+    ]
+    item, _ = read(canned("www.example.com.", "A", "\n".join(lines), rcode="YXDOMAIN"), do=do)
+    assert (item.kind, item.rcode, sections(item)[0]) == (Kind.POSITIVE, 6, lines[: 2 + do])
+    assert ttls(item) == [300, 200, 200][: 2 + do]
+    for wrong in (lines[0], f"{lines[0]}\nexample.net. 200 IN DNAME short.example.org.", lines[3]):
+        item, _ = read(canned("www.example.com.", "A", wrong, rcode="YXDOMAIN"), do=do)
+        assert (item.kind, item.rcode, item.counts) == (Kind.OTHER, 6, bytes(4))
+
+
 def test_without_do_a_signed_answer_is_the_same_without_signatures():
     for do in (False, True):
         message = canned("www.example.com.", "A", "\n".join(DNAME_CHAIN), authority=signature("a.example.com.", "NSEC"))
