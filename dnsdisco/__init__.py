@@ -9,6 +9,7 @@ of process: the supervisor starts the others and holds the sockets; one control 
 The rooms, from the inside out; what each may import is checked by tests/architecture:
   errors      every error that crosses a room, in one page
   written     what people write and how it is read: durations, names, addresses, listeners, upstreams                pure
+  priority    who goes first where our processes share a processor
   log         every line that the server logs: one form, one way out
   model       the nouns: service, instance, snapshot; names; service data; merging the views of several providers      pure
   sockaddr    from a written address to a socket address, scope included

@@ -23,8 +23,8 @@ def octets(plain: object) -> bytes:
 def ready(view: View) -> dict[str, Any]:
     """`missing`: what keeps us from answering as we should, empty when we are ready. `degraded`: what we can do without for now."""
     missing = [] if view.is_ready else ["start: not complete"]
-    missing += [reason for reason in view.missing if not reason.startswith("provider ")]
-    degraded: list[str] = []
+    missing += [reason for reason in view.missing if not reason.startswith(("provider ", "address "))]
+    degraded = [reason for reason in view.missing if reason.startswith("address ")]
     for provider in view.providers:
         if provider.state != UP:
             is_unknown = provider.state in (NEVER_SYNCED, DENIED) and provider.contact_age_s is None

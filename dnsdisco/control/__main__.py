@@ -1,7 +1,7 @@
 """`python -m dnsdisco.control FD`: the control process, told what to do by a JSON document on the inherited descriptor FD.
 
 {"links": [fd, …], "status_fd": 8, "source": {"config": path|null, "flags": {…}}, "settings": {…}, "restarts": 0, "kept": {…},
- "journal": [9, 10]}
+ "listening": ["127.0.0.1:53"], "journal": [9, 10]}
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sys
 from typing import Any
 
 from dnsdisco.control import log as logging
+from dnsdisco.control import turns
 from dnsdisco.control.parameters import Http, Parameters
 from dnsdisco.control.run import Control
 from dnsdisco.control.status import to_pipe
@@ -31,6 +32,7 @@ def main() -> int:
     gc.set_threshold(*COLLECT_AFTER)
     with os.fdopen(int(sys.argv[1]), "rb") as document:
         plain = json.load(document)
+    turns.start()
     lines = Lines(plain["settings"])
     logging.configure(lines)
     return asyncio.run(_run(plain, lines))
@@ -50,6 +52,7 @@ async def _run(plain: dict[str, Any], lines: Lines) -> int:
         restarts=plain.get("restarts", 0),
         kept=plain.get("kept") or {},
         http=_http,
+        listening=plain.get("listening") or (),
         journal=plain.get("journal") or (),
         lines=lines,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from dnsdisco.control import view
 from dnsdisco.control.chain import Chain, Member
@@ -14,11 +14,14 @@ from dnsdisco.model.entry import Entry
 INDEX_CHARACTERS_MAX = 100  # of a plug-in's word for its backend's state
 
 
-def whole(chain: Chain, publisher: Publisher, checks: Checks, now: float, *, started: float, is_ready: bool) -> View:
+def whole(
+    chain: Chain, publisher: Publisher, checks: Checks, now: float, *, started: float, is_ready: bool, absent: Sequence[str] = ()
+) -> View:
     """*now* is the monotonic time of the chain's events, *started* unix time."""
     providers = tuple(provider(member, now) for member in chain.members)
     missing = [f"provider {each.name}: {each.state}" for each in providers if each.state != view.UP]
     missing += [f"worker {link.number}: no catalog yet" for link in publisher.links if not link.applied]
+    missing += [f"address {address}: not on this machine" for address in absent]
     return View(
         serial=publisher.serial,
         started=started,

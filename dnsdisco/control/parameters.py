@@ -48,5 +48,6 @@ class Parameters:
     restarts: int = 0
     kept: Mapping[str, Any] = field(default_factory=dict)
     http: Callable[[Any, Logger], Http] = lambda _control, _log: NoHttp()  # given the Control, to be read alone
+    listening: Sequence[str] = ()  # the addresses, with their ports
     journal: Sequence[int] = ()  # two descriptors, for the last whole catalog; none: it is not kept
     lines: Lines | None = None  # where this process logs to; None: somebody else's matter

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from dnsdisco.config.workers import for_workers
 from dnsdisco.control import overview, statistics
+from dnsdisco.control.asked import settle
 from dnsdisco.control.chain import Chain, Member, members_of
 from dnsdisco.control.checks import Checks
 from dnsdisco.control.console import Console
@@ -25,6 +26,7 @@ from dnsdisco.control.kept import Kept
 from dnsdisco.control.log import Logger, logger, time_of_day
 from dnsdisco.control.memory import Memory
 from dnsdisco.control.parameters import Parameters
+from dnsdisco.control.presence import Presence
 from dnsdisco.control.publisher import Publisher
 from dnsdisco.control.serials import read_floor, Serials, write_floor
 from dnsdisco.control.view import ServiceView, View
@@ -61,6 +63,7 @@ class Control:
         self._published_at = float("-inf")
         self.checks = Checks(self._call, self._publish_soon, self._log)
         self.chain = Chain(self._log, time_of_day, self.checks)
+        self.presence = Presence(parameters.listening, self._log)
         self._memory = self._open_memory()
         floor = max(self._kept.serial_floor, read_floor(self._settings.get("state_dir")))
         self._console = Console(lambda: self.publisher, self.totals, self._log)
@@ -148,7 +151,13 @@ class Control:
 
     def view(self) -> View:
         return overview.whole(
-            self.chain, self.publisher, self.checks, self._loop.time(), started=self._started, is_ready=self._is_ready
+            self.chain,
+            self.publisher,
+            self.checks,
+            self._loop.time(),
+            started=self._started,
+            is_ready=self._is_ready,
+            absent=self.presence.absent,
         )
 
     def services(self) -> Iterator[ServiceView]:
@@ -173,7 +182,7 @@ class Control:
     def ask(self, question: Callable[[], T]) -> Future[T]:
         """From any thread: what *question*, which is one of the above, says in ours. Not answered when we are ending."""
         future: Future[T] = Future()
-        self._call(_answer, future, question)
+        self._call(settle, future, question)
         return future
 
     def _watcher(self, name: str, entry: Mapping[str, Any]) -> Watcher:
@@ -252,6 +261,7 @@ class Control:
         self._parameters.say("alive", cpu_s=time.process_time())
         self.publisher.publish_alive()
         now = self._loop.time()
+        self.presence.look(now)
         self.chain.notice_hangs(now)
         self._publish(self.chain.give_up_stale(now))
         self._memory.touch(self.chain.members, now)
@@ -308,21 +318,8 @@ class Control:
     def _reserve(self, bound: int) -> None:
         """No serial below *bound* is used by whoever comes after this process."""
         self._kept.keep_floor(bound)
-        folder = self._settings.get("state_dir")
-        if folder is not None:
-            try:
-                write_floor(folder, bound)
-            except OSError as error:
-                self._log.warning("the serial is not kept", state_dir=folder, reason=error.strerror or str(error))
+        write_floor(self._settings.get("state_dir"), bound, self._log)
 
     def _say_fatal(self, message: str) -> None:
         self._parameters.say("fatal", message=message)
         self.stop(FATAL)
-
-
-def _answer(future: Future[T], question: Callable[[], T]) -> None:
-    if future.set_running_or_notify_cancel():  # else nobody waits any more
-        try:
-            future.set_result(question())
-        except Exception as error:  # noqa: BLE001  it is for who asked
-            future.set_exception(error)

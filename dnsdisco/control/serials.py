@@ -11,6 +11,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from dnsdisco.control.log import Logger
+
 RESERVED = 1000  # serials: at ten changes a second the bound is renewed every other minute
 FILE = "serial"
 
@@ -43,17 +45,22 @@ def read_floor(folder: str | None) -> int:
         return 0
 
 
-def write_floor(folder: str, bound: int) -> None:
-    """Atomic: a reader finds the old bound or this one. Raises OSError."""
-    Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=FILE, dir=folder)
+def write_floor(folder: str | None, bound: int, log: Logger) -> None:
+    """Atomic: a reader finds the old bound or this one. Logs what keeps it from being written."""
+    if folder is None:
+        return
     try:
-        with os.fdopen(handle, "w") as file:
-            file.write(f"{bound}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(Path(folder) / FILE)
-    except OSError:
-        with suppress(OSError):
-            Path(temporary).unlink()
-        raise
+        Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=FILE, dir=folder)
+        try:
+            with os.fdopen(handle, "w") as file:
+                file.write(f"{bound}\n")
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).replace(Path(folder) / FILE)
+        except OSError:
+            with suppress(OSError):
+                Path(temporary).unlink()
+            raise
+    except OSError as error:
+        log.warning("the serial is not kept", state_dir=folder, reason=error.strerror or str(error))

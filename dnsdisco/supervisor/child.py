@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from dnsdisco.supervisor.priority import Priority, Setter
+from dnsdisco.priority import Priority, Setter
 from dnsdisco.supervisor.restarts import Restarts
 from dnsdisco.supervisor.signals import ignore_in_child
 

@@ -24,10 +24,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dnsdisco.log.lines import Lines
+from dnsdisco.priority import CONTROL, WORKER
 from dnsdisco.supervisor import announce, signals, watchdog
 from dnsdisco.supervisor.child import Child, told_status
 from dnsdisco.supervisor.notify import Notifier
-from dnsdisco.supervisor.priority import CONTROL, WORKER
 from dnsdisco.supervisor.sockets import Listening
 from dnsdisco.supervisor.watchdog import Watchdog
 
@@ -104,6 +104,7 @@ class Supervisor:
                     self._take_status(key.data)
             self._run_timers()
             self._reap()  # whatever woke us: a SIGCHLD may stand for several deaths
+        signals.let_go()
         return self._code
 
     def _children(self) -> list[Child]:
@@ -118,6 +119,7 @@ class Supervisor:
             "settings": self._settings,
             "restarts": self.control.restarts,
             "kept": self._kept,
+            "listening": [each.address for each in self._listening],
             "journal": [writer for writer, _ in self._journal],
         }
         return plain, [*links, *plain["journal"]]

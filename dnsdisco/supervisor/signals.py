@@ -28,6 +28,12 @@ def catch() -> tuple[socket.socket, socket.socket]:
     return wakeup, theirs
 
 
+def let_go() -> None:
+    """At the end: while Python takes itself down, one more of them must not turn an orderly end into another one."""
+    signal.set_wakeup_fd(-1)
+    ignore(tuple(map(int, TAKEN)))
+
+
 def ignore_in_child() -> None:
     """Between fork and exec: what is ignored stays so in the program, which takes what it has a use for."""
     ignore((*IGNORED, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1))

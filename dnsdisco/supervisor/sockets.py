@@ -24,6 +24,7 @@ _SO_RCVBUFFORCE, _SO_SNDBUFFORCE = 33, 32  # linux/socket.h
 _IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8)
 _MTU_DISCOVER = {socket.AF_INET: (socket.IPPROTO_IP, 10), socket.AF_INET6: (socket.IPPROTO_IPV6, 23)}
 _PMTUDISC_OMIT = 5  # send with the interface's MTU and believe no ICMP about smaller ones (RFC 9715 §3.1, linux/in.h)
+_FREEBIND = {socket.AF_INET: (socket.IPPROTO_IP, 15), socket.AF_INET6: (socket.IPPROTO_IPV6, 78)}  # linux/in.h, linux/in6.h
 _ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT})
 
 
@@ -83,11 +84,11 @@ def bind_all(listen: list[str], workers: int) -> tuple[list[Listening], list[str
     left_out: list[str] = []
     try:
         for address in listen:
+            is_spare = tuple(listen) == DEFAULT_LISTEN and address == DEFAULT_LISTEN[1]
             try:
-                bound.append(_bind(address, workers))
+                bound.append(_bind(address, workers, must_be_here=is_spare))
             except ListenError as error:
                 cause = error.__cause__
-                is_spare = tuple(listen) == DEFAULT_LISTEN and address == DEFAULT_LISTEN[1]
                 if not (is_spare and isinstance(cause, OSError) and cause.errno in _ABSENT):
                     raise
                 left_out.append(address)
@@ -98,16 +99,17 @@ def bind_all(listen: list[str], workers: int) -> tuple[list[Listening], list[str
     return bound, left_out
 
 
-def _bind(address: str, workers: int) -> Listening:
+def _bind(address: str, workers: int, *, must_be_here: bool = False) -> Listening:
+    """An address that this machine does not have yet is bound all the same, where the system can, unless it *must be here*."""
     parts = Parts.of(address)
     host, chosen = parts.host, parts.port
     for _ in range(PORT_TRIES):
         listening = Listening(address)
         try:
             if not parts.scheme:
-                listening.udp = _group(socket.SOCK_DGRAM, host, parts.port, workers)
+                listening.udp = _group(socket.SOCK_DGRAM, host, parts.port, workers, must_be_here=must_be_here)
                 chosen = listening.udp[0].getsockname()[1]
-            listening.tcp = _group(socket.SOCK_STREAM, host, chosen, workers)
+            listening.tcp = _group(socket.SOCK_STREAM, host, chosen, workers, must_be_here=must_be_here)
         except OSError as error:
             listening.close()
             if not parts.port and error.errno == errno.EADDRINUSE:
@@ -119,9 +121,9 @@ def _bind(address: str, workers: int) -> Listening:
     raise ListenError(address, f"no port was free for both UDP and TCP in {PORT_TRIES} tries")
 
 
-def _group(kind: socket.SocketKind, host: str, port: int, workers: int) -> list[socket.socket]:
+def _group(kind: socket.SocketKind, host: str, port: int, workers: int, *, must_be_here: bool) -> list[socket.socket]:
     """A socket for each worker, on one address. The first is bound alone, so that any other holder shows, also one that would share."""
-    first = _socket(kind, host, port, shares=False)
+    first = _socket(kind, host, port, shares=False, must_be_here=must_be_here)
     group = [first]
     try:
         if workers > 1:
@@ -129,13 +131,13 @@ def _group(kind: socket.SocketKind, host: str, port: int, workers: int) -> list[
                 first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # Linux lets it share from now on
             try:
                 chosen = first.getsockname()[1]
-                group += [_socket(kind, host, chosen, shares=True)]
+                group += [_socket(kind, host, chosen, shares=True, must_be_here=must_be_here)]
             except OSError as error:
                 if error.errno != errno.EADDRINUSE:
                     raise
                 first.close()  # elsewhere, all that share must have said so before
-                group = [_socket(kind, host, chosen, shares=True)]
-            group += [_socket(kind, host, chosen, shares=True) for _ in range(workers - len(group))]
+                group = [_socket(kind, host, chosen, shares=True, must_be_here=must_be_here)]
+            group += [_socket(kind, host, chosen, shares=True, must_be_here=must_be_here) for _ in range(workers - len(group))]
         if kind == socket.SOCK_STREAM:
             for sock in group:
                 sock.listen(BACKLOG)
@@ -146,7 +148,7 @@ def _group(kind: socket.SocketKind, host: str, port: int, workers: int) -> list[
     return group
 
 
-def _socket(kind: socket.SocketKind, host: str, port: int, *, shares: bool) -> socket.socket:
+def _socket(kind: socket.SocketKind, host: str, port: int, *, shares: bool, must_be_here: bool) -> socket.socket:
     family, target = sockaddr.of(host, port)
     sock = socket.socket(family, kind)
     try:
@@ -158,6 +160,9 @@ def _socket(kind: socket.SocketKind, host: str, port: int, *, shares: bool) -> s
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if _LINUX and not must_be_here and family in _FREEBIND:
+            with suppress(OSError):
+                sock.setsockopt(*_FREEBIND[family], 1)
         sock.bind(target)
         prepare(sock)
     except OSError:

@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).parents[2] / "dnsdisco"
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "errors": frozenset(),
     "log": frozenset(),
+    "priority": frozenset(),
     "written": frozenset(),
     "sockaddr": frozenset(),
     "model": frozenset({"errors", "written"}),
@@ -19,7 +20,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "answer": frozenset({"errors", "model", "zone", "wire", "cache"}),
     "providers": frozenset({"errors", "written", "sockaddr", "model"}),
     "config": frozenset({"errors", "written", "model"}),
-    "control": frozenset({"errors", "log", "written", "model", "providers", "config", "zone", "wire"}),  # ADR 0004
+    "control": frozenset({"errors", "log", "priority", "written", "sockaddr", "model", "providers", "config", "zone", "wire"}),  # ADR 0004
     "forward": frozenset({"errors", "written", "sockaddr", "wire", "answer"}),
     "server": frozenset({"errors", "log", "written", "sockaddr", "wire", "model", "zone", "answer", "cache", "forward"}),
     "admin": frozenset({"errors", "written", "sockaddr", "model", "control"}),
@@ -105,7 +106,7 @@ def violations(source: str, module: str) -> list[str]:
             faults.append(f"{module}:{line}: a pure room imports {imported}")
         if room in ("server", "forward", "supervisor", "log") and top in HEAVY:
             faults.append(f"{module}:{line}: {room} must start without {top}")
-        if room == "supervisor" and top == "dnsdisco" and not rest.startswith(("supervisor", "errors", "log", "sockaddr")):
+        if room == "supervisor" and top == "dnsdisco" and not rest.startswith(("supervisor", "errors", "log", "priority", "sockaddr")):
             faults.append(f"{module}:{line}: the supervisor is stdlib only, not {imported}")
         if (home := CODECS.get(top)) is not None and module != home:
             faults.append(f"{module}:{line}: {top} lives in {home}")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsdisco.control import backoff, guard, log, serials
+from dnsdisco.control import backoff, guard, serials
 from dnsdisco.control.backoff import Backoff
 from dnsdisco.control.contact import Contact, REASON_CHARACTERS_MAX
 from dnsdisco.control.guard import RemovalGuard
@@ -282,29 +282,6 @@ def test_serials_rise_and_a_bound_is_reserved_before_it_is_reached() -> None:
 def test_a_state_file_that_cannot_be_used_is_as_none(tmp_path: Path, content: str) -> None:
     (tmp_path / serials.FILE).write_text(content)
     assert serials.read_floor(str(tmp_path)) == 0
-    serials.write_floor(str(tmp_path), 77)
+    serials.write_floor(str(tmp_path), 77, Log())
     assert serials.read_floor(str(tmp_path)) == 77
     assert [path.name for path in tmp_path.iterdir()] == [serials.FILE]
-
-
-# ------------------------------------------------------------------------------------------------------------ log
-
-
-def test_each_reason_is_told_once_and_many_at_once_are_counted() -> None:
-    heard, told = Log(), log.Told()
-    for _ in range(2):
-        log.tell_faults(heard, told, "left out", [("a", "x"), ("a", "x"), ("a", "y")], provider="p")  # type: ignore[arg-type]
-    assert heard.said("left out") == [
-        {"service": "a", "reason": "x", "provider": "p"},
-        {"service": "a", "reason": "y", "provider": "p"},
-    ]
-    log.tell_faults(heard, told, "many", ((str(n), "x") for n in range(50)))  # type: ignore[arg-type]
-    assert len(heard.said("many")) == log.SHOWN_MAX + 1
-    assert heard.said("many")[-1] == {"more": 50 - log.SHOWN_MAX}
-
-
-def test_what_was_told_is_bounded() -> None:
-    told = log.Told()
-    for start in range(0, 5 * log.TOLD_MAX, log.TOLD_MAX // 2):
-        told.news((str(n), "") for n in range(start, start + log.TOLD_MAX // 2))
-        assert len(told._told) <= log.TOLD_MAX

@@ -170,7 +170,17 @@ def test_connections_of_an_earlier_run_do_not_hinder_the_next() -> None:
     again[0].close()
 
 
-def test_an_address_that_is_not_ours() -> None:
+@pytest.mark.parametrize("address", ["192.0.2.1:0", "tls://192.0.2.1:0", "[2001:db8::1]:0"])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_address_that_may_come_later_is_bound(bound: Any, address: str, workers: int) -> None:
+    (listening,) = bound([address], workers)
+    assert len(listening.tcp) == workers
+    with pytest.raises(ListenError, match="in use"):  # which is told at once, as for any other
+        bind_all([listening.address], 1)
+
+
+def test_an_address_that_is_not_ours_where_the_system_cannot_wait_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sockets, "_FREEBIND", {})
     with pytest.raises(ListenError, match="this machine does not have that address; see `ip address`"):
         bind_all(["192.0.2.1:0"], 1)
 
@@ -179,8 +189,8 @@ def test_nothing_stays_bound_after_a_refusal(bound: Any) -> None:
     (free,) = bound(["127.0.0.1:0"])
     address = free.address
     free.close()
-    with pytest.raises(ListenError):
-        bind_all([address, "192.0.2.1:0"], 2)
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(ListenError):
+        bind_all([address, f"127.0.0.1:{taken.getsockname()[1]}"], 2)
     assert bound([address])
 
 
@@ -193,10 +203,10 @@ def test_ipv6_that_nobody_asked_for_may_be_absent(monkeypatch: pytest.MonkeyPatc
     free = int(stand_in.address.rpartition(":")[2])
     stand_in.close()
 
-    def refusing(kind: socket.SocketKind, host: str, port: int, *, shares: bool) -> socket.socket:
+    def refusing(kind: socket.SocketKind, host: str, port: int, *, shares: bool, must_be_here: bool) -> socket.socket:
         if ":" in host:
             raise OSError(number, os.strerror(number))
-        return made(kind, host, free if port == 53 else port, shares=shares)
+        return made(kind, host, free if port == 53 else port, shares=shares, must_be_here=must_be_here)
 
     monkeypatch.setattr(sockets, "_socket", refusing)
     if is_left_out:

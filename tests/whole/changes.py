@@ -33,7 +33,7 @@ import dns.message
 import dns.rcode
 import dns.rdatatype
 
-from dnsdisco.supervisor.priority import CONTROL
+from dnsdisco.priority import CONTROL
 from tests.providers.consul.real import RealConsul
 from tests.providers.kubernetes.objects import endpoint, headless, slice_of
 from tests.providers.kubernetes.real import Cluster, missing, PATHS

@@ -1,0 +1,47 @@
+"""Which addresses that are listened on this machine does not have, as those of an interface that comes later. They are degraded, not fatal."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Sequence
+
+from dnsdisco import sockaddr
+from dnsdisco.control.log import Logger
+
+LOOK_S = 2.0  # between two looks: each costs a system call or three for each address
+
+
+class Presence:
+    """*listening*: as the supervisor writes them, `[scheme://]host:port[/path]`. Logs what goes and what comes."""
+
+    def __init__(self, listening: Sequence[str], log: Logger) -> None:
+        self.absent: tuple[str, ...] = ()
+        self._listening, self._log = listening, log
+        self._looked_at = float("-inf")
+
+    def look(self, now: float) -> None:
+        """To be called often; looks every LOOK_S."""
+        if now - self._looked_at < LOOK_S:
+            return
+        self._looked_at = now
+        absent = tuple(address for address in self._listening if not _is_here(address))
+        for address in absent:
+            if address not in self.absent:
+                self._log.warning("this machine does not have an address that is listened on", address=address)
+        for address in self.absent:
+            if address not in absent:
+                self._log.info("an address that is listened on is here now", address=address)
+        self.absent = absent
+
+
+def _is_here(address: str) -> bool:
+    """Whether somebody else could send from it. True where that cannot be told."""
+    host = address.rpartition("://")[2].partition("/")[0].rpartition(":")[0].strip("[]")
+    try:
+        family, target = sockaddr.of(host, 0)
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
+            sock.bind(target)
+    except OSError as error:
+        return error.errno not in (errno.EADDRNOTAVAIL, errno.ENODEV)
+    return True
