@@ -167,6 +167,8 @@ class Worker:
             case "flush":
                 self.flushes.append((message["name"], message["tree"]))
                 self.on_flush(message)
+            case "alive":
+                pass
             case other:
                 raise AssertionError(other)
 
