@@ -20,7 +20,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "answer": frozenset({"errors", "model", "zone", "wire", "cache"}),
     "providers": frozenset({"errors", "written", "sockaddr", "model"}),
     "config": frozenset({"errors", "written", "model"}),
-    "control": frozenset({"errors", "log", "priority", "written", "sockaddr", "model", "providers", "config", "zone", "wire"}),  # ADR 0004
+    "control": frozenset(
+        {"errors", "log", "priority", "written", "sockaddr", "model", "providers", "config", "zone", "wire"}
+    ),  # ADR 0004
     "forward": frozenset({"errors", "written", "sockaddr", "wire", "answer"}),
     "server": frozenset({"errors", "log", "written", "sockaddr", "wire", "model", "zone", "answer", "cache", "forward"}),
     "admin": frozenset({"errors", "written", "sockaddr", "model", "control"}),
@@ -106,7 +108,11 @@ def violations(source: str, module: str) -> list[str]:
             faults.append(f"{module}:{line}: a pure room imports {imported}")
         if room in ("server", "forward", "supervisor", "log") and top in HEAVY:
             faults.append(f"{module}:{line}: {room} must start without {top}")
-        if room == "supervisor" and top == "dnsdisco" and not rest.startswith(("supervisor", "errors", "log", "priority", "sockaddr")):
+        if (
+            room == "supervisor"
+            and top == "dnsdisco"
+            and not rest.startswith(("supervisor", "errors", "log", "priority", "sockaddr"))
+        ):
             faults.append(f"{module}:{line}: the supervisor is stdlib only, not {imported}")
         if (home := CODECS.get(top)) is not None and module != home:
             faults.append(f"{module}:{line}: {top} lives in {home}")
