@@ -6,25 +6,43 @@ or this machine's own name mean something else, so these are the names that we h
 
 from __future__ import annotations
 
-import ipaddress
+import re
 from collections.abc import Collection, Sequence
 from urllib.parse import urlsplit
+
+from dnsdisco.written.addresses import is_ip
 
 Headers = Sequence[tuple[bytes, bytes]]  # names in lower case
 
 HOST_OCTETS_MAX = 255 + 6  # a name and a port
+PORT_MAX = 65535
+
+_SCOPE = re.compile(r"(?:25)?[a-z0-9_-]+(?:\.[0-9]+)?")  # eth0, eth0.100, 3; also as a URL has it, `%25eth0` (RFC 6874 §2)
+_ABSOLUTE = re.compile(r"https?://([^/?#]*)", re.IGNORECASE)
 
 
-def is_ours(headers: Headers, names: Collection[str]) -> bool:
-    """The request was meant for us: its Host is an address, `localhost` or one of *names* (in lower case). HTTP/1.0 may have none."""
+def target_of(path: str) -> tuple[bytes | None, str]:
+    """The authority of a target in absolute form (RFC 9112 §3.2.2), and the path in it; (None, *path*) for any other target."""
+    match = _ABSOLUTE.match(path)
+    return (match[1].encode(), path[match.end() :] or "/") if match else (None, path)
+
+
+def is_ours(headers: Headers, names: Collection[str], authority: bytes | None = None) -> bool:
+    """The request was meant for us: its Host is an address, `localhost` or one of *names* (in lower case). HTTP/1.0 may have none.
+
+    *authority*: what the target names, which counts in place of the Host. More than one Host is a trick all the same.
+    """
     hosts = [value for name, value in headers if name == b"host"]
+    if authority is not None:
+        return len(hosts) <= 1 and _is_known(_host_of(authority), names)
     return not hosts or (len(hosts) == 1 and _is_known(_host_of(hosts[0]), names))
 
 
-def is_from_here(headers: Headers, names: Collection[str]) -> bool:
+def is_from_here(headers: Headers, names: Collection[str], authority: bytes | None = None) -> bool:
     """The page that asks, if a page asks, came from us: a browser says where it came from wherever it matters."""
+    asked = authority if authority is not None else next((value for name, value in headers if name == b"host"), b"")
     return all(
-        (origin := _origin_of(value)) is not None and _is_known(_host_of(origin), names) and _is_same(origin, headers)
+        (origin := _origin_of(value)) is not None and _is_known(_host_of(origin), names) and origin == asked.lower()
         for name, value in headers
         if name == b"origin"
     )
@@ -34,17 +52,10 @@ def _is_known(host: str, names: Collection[str]) -> bool:
     return host == "localhost" or host in names or _is_address(host)
 
 
-def _is_same(origin: bytes, headers: Headers) -> bool:
-    """A page of another port of this machine is another site's as well."""
-    return any(name == b"host" and value.lower() == origin for name, value in headers)
-
-
 def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    return True
+    """A scope, which only a link-local address has, is an interface of this machine: it ends no name (`%.evil.example`)."""
+    address, percent, scope = host.partition("%")
+    return is_ip(address) and (not percent or (address.startswith("fe80:") and _SCOPE.fullmatch(scope) is not None))
 
 
 def _host_of(value: bytes) -> str:
@@ -54,11 +65,13 @@ def _host_of(value: bytes) -> str:
         return ""
     if text.startswith("["):
         host, bracket, port = text[1:].partition("]")
-        is_good = ":" in host and bool(bracket) and (not port or port[:1] == ":")
+        is_good = ":" in host and not host.endswith(".") and bool(bracket) and (not port or port[:1] == ":")
+        port = port[1:]
     else:
         host, _, port = text.partition(":")
-        is_good = not port or port.isdecimal()
-    return host.removesuffix(".") if is_good else ""
+        is_good = True
+    is_port = not port or (port.isascii() and port.isdecimal() and len(port) <= 5 and int(port) <= PORT_MAX)
+    return host.removesuffix(".") if is_good and is_port else ""
 
 
 def _origin_of(value: bytes) -> bytes | None:

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from dnsdisco.control.view import DENIED, NEVER_SYNCED, ProviderView, ServiceView, UP, View
+from dnsdisco.model.public import public_meta, public_url
 from dnsdisco.model.view import service_to_dict
 
 VERSION = 1
@@ -37,10 +38,12 @@ def providers(view: View) -> dict[str, Any]:
 
 
 def service(view: ServiceView) -> dict[str, Any]:
-    """The library's dict (docs/library.md), its instances' labels, and where it all comes from."""
+    """The library's dict (docs/library.md) as far as everybody may read it, its instances' labels, and where it all comes from."""
     plain = service_to_dict(view.entry.service)
     for told, instance in zip(plain["instances"], view.entry.service.instances, strict=True):
         told["label"] = instance.label
+    for told in (plain, *plain["instances"], plain.get("service", {}), plain.get("check", {})):
+        _hide(told)
     plain["names"] = list(view.names)
     plain["provenance"] = {
         "provider": view.provider,
@@ -51,6 +54,15 @@ def service(view: ServiceView) -> dict[str, Any]:
         "stale": view.is_stale,
     }
     return plain
+
+
+def _hide(plain: dict[str, Any]) -> None:
+    """What is secret in it."""
+    for key in ("url", "http"):
+        if plain.get(key):
+            plain[key] = public_url(plain[key])
+    if plain.get("meta"):
+        plain["meta"] = dict(public_meta(plain["meta"].items()))
 
 
 def instant(unix: float) -> str:

@@ -16,6 +16,9 @@ from dnsdisco.control.log import Logger, Told
 RATE, BURST = 200.0, 100  # requests a second: a hundred scrapers; what comes faster waits, as a tenth of a core is enough for pages
 WAIT_S_MAX = 1.0  # for a turn; 429 at once beats a client that gives up
 METHODS = ("GET", "HEAD")
+HEAD_OCTETS_MAX = 16 * 1024  # of a request, as others have it (Apache 8 KB a line, nginx 32 KB)
+TOO_LONG = 431
+HEAD_TOO_LONG = f"the head of the request is longer than {HEAD_OCTETS_MAX} octets"
 HEADERS = (
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
@@ -83,9 +86,12 @@ class Guard:
         if wait_s:
             await asyncio.sleep(wait_s)
         headers = scope["headers"]
-        if not callers.is_ours(headers, self._names):
+        if _head_octets(scope) > HEAD_OCTETS_MAX:
+            raise Refused(TOO_LONG, HEAD_TOO_LONG, (b"connection", b"close"))
+        authority, scope["path"] = callers.target_of(scope["path"])
+        if not callers.is_ours(headers, self._names, authority):
             raise Refused(421, "this server is asked by address, as localhost, by this machine's own name or by one of http_hosts")
-        if not callers.is_from_here(headers, self._names):
+        if not callers.is_from_here(headers, self._names, authority):
             raise Refused(403, "pages of other sites may not ask")
         if scope["method"] not in METHODS:
             raise Refused(405, "only GET and HEAD: nothing can be changed here", (b"allow", ", ".join(METHODS).encode()))
@@ -99,6 +105,12 @@ class Guard:
         where = f"{at.tb_frame.f_code.co_filename.rpartition('/')[2]}:{at.tb_lineno}" if at is not None else "?"
         for kind, reason in self._told.news([(f"{type(error).__name__} at {where}", "")]):
             self._log.error("a fault of ours in a page", reason=f"{kind}: {error}{reason}")
+
+
+def _head_octets(scope: Scope) -> int:
+    """As it came: the request line, and each header with what separates it."""
+    line = len(scope["method"]) + len(scope["raw_path"]) + len(scope["query_string"])
+    return line + sum(len(name) + len(value) + 4 for name, value in scope["headers"])
 
 
 async def _refuse(scope: Scope, send: Send, refusal: Refused) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -21,7 +21,7 @@ class Control(Protocol):
     """The control process, to be read. All but ask() belong to its loop's thread."""
 
     def view(self) -> View: ...
-    def services(self) -> Iterator[ServiceView]: ...
+    def services(self) -> Iterable[ServiceView]: ...
     def service(self, name: str) -> ServiceView | None: ...
     def totals(self) -> Totals: ...
     def figures(self) -> Mapping[str, int]: ...
@@ -34,7 +34,7 @@ class Catalog(NamedTuple):
     """Every published service at one moment, in the order of the names."""
 
     serial: int
-    services: tuple[ServiceView, ...]
+    services: Iterable[ServiceView]
 
 
 class Figures(NamedTuple):
@@ -71,7 +71,7 @@ class Known:
         return await self._ask(lambda: self._control.service(name))
 
     def _take_catalog(self) -> Catalog:
-        return Catalog(self._control.view().serial, tuple(self._control.services()))
+        return Catalog(self._control.view().serial, self._control.services())
 
     def _take_figures(self) -> Figures:
         return Figures(self._control.view(), self._control.totals(), self._control.figures())

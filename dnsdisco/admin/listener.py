@@ -16,7 +16,6 @@ from dnsdisco.control.log import Logger
 RETRY_S = 5.0  # between two attempts to bind an address that is taken
 CLOSE_S = 1.0  # for the thread to end; it is a daemon, so that nothing waits for it for longer
 BACKLOG = 64
-HEAD_OCTETS_MAX = 16 * 1024  # of a request, as others have it (Apache 8 KB a line, nginx 32 KB)
 KEEP_ALIVE_S = 5
 
 
@@ -86,6 +85,7 @@ class _Serving:
         import uvicorn  # noqa: PLC0415
 
         from dnsdisco.admin import app, connection  # noqa: PLC0415
+        from dnsdisco.admin.guard import HEAD_OCTETS_MAX  # noqa: PLC0415
 
         async def run() -> None:
             config = uvicorn.Config(

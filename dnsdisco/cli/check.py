@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
 @click.command("check", short_help="Look for faults in everything that was written.")
 @options.config_option
+@options.services_option
 @click.option(
     "--json", "is_json", is_flag=True, help='Print {"ok": …, "problems": [{"file", "line", "column", "path", "message"}]}.'
 )
-def command(config: str | None, *, is_json: bool) -> int:
+def command(config: str | None, services: str | None, *, is_json: bool) -> int:
     """Look for faults in the configuration, in the static provider's services file and in the zone files; variables of the env
     provider that make no sense are warnings.
 
@@ -34,7 +35,7 @@ def command(config: str | None, *, is_json: bool) -> int:
 
     Exit status: 0 without faults (warnings alone do not count), else 1.
     """
-    problems = _problems(config)
+    problems = _problems(config, services)
     is_ok = all(problem.is_warning for problem in problems)
     if is_json:
         click.echo(json.dumps({"version": 1, "ok": is_ok, "problems": [_plain(problem) for problem in problems]}, indent=2))
@@ -50,10 +51,10 @@ def _plain(problem: Problem) -> dict[str, str | int]:
     return {"file": problem.file, "line": problem.line, "column": problem.column, "path": problem.path, "message": message}
 
 
-def _problems(config: str | None) -> list[Problem]:
+def _problems(config: str | None, services: str | None) -> list[Problem]:
     from dnsdisco.cli import compose  # noqa: PLC0415  --help needs no schema
 
-    inspection = compose.inspection(compose.source(config))
+    inspection = compose.inspection(compose.source(config, services=services))
     problems = list(inspection.problems)
     settings = inspection.settings or inspection.remains
     if settings is not None:

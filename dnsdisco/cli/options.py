@@ -97,6 +97,10 @@ def config_option(function: Decorated) -> Decorated:
     return _CONFIG(function)
 
 
+def services_option(function: Decorated) -> Decorated:
+    return _SERVICES(function)
+
+
 def source_options(function: Decorated) -> Decorated:
     """--config, --provider, --services: for every command that asks providers."""
     return _CONFIG(_PROVIDER(_SERVICES(function)))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dnsdisco.control import view
 from dnsdisco.control.chain import Chain, Member
 from dnsdisco.control.checks import Checks
+from dnsdisco.control.provenance import Origin
 from dnsdisco.control.publisher import Publisher
 from dnsdisco.control.view import ProviderView, ServiceView, View
 from dnsdisco.model.entry import Entry
@@ -59,26 +60,33 @@ def provider(member: Member, now: float) -> ProviderView:
     )
 
 
-def services(chain: Chain, now: float) -> Iterator[ServiceView]:
-    """Every published service, in the order of the names. The catalog must not change before the last one is taken."""
-    stale = _stale(chain, now)
-    for key in sorted(chain.entries):
-        yield _service(chain, chain.entries[key], stale)
+class Services:
+    """Every published service at one moment, in the order of the names. Each is made when it is looked at, in any thread: those who read
+    a long list slowly hold what the catalog shares with them, not a list of their own."""
+
+    def __init__(self, chain: Chain, now: float) -> None:
+        self._stale = _stale(chain, now)
+        self._found = [(entry, chain.provenance.of(key)) for key, entry in sorted(chain.entries.items())]
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def __iter__(self) -> Iterator[ServiceView]:
+        return (_service(entry, origin, self._stale) for entry, origin in self._found)
 
 
 def service(chain: Chain, name: str, now: float) -> ServiceView | None:
     """The one found under *name*: labels left of the zone, in any case. O(services) for a name that is not the canonical one."""
     path = tuple(name.lower().split("."))
     entry = chain.entries.get(".".join(path)) or next((each for each in chain.entries.values() if path in each.paths), None)
-    return None if entry is None else _service(chain, entry, _stale(chain, now))
+    return None if entry is None else _service(entry, chain.provenance.of(entry.key), _stale(chain, now))
 
 
 def _stale(chain: Chain, now: float) -> frozenset[str]:
     return frozenset(state.name for state in chain.states(now) if state.is_stale or not state.has_synced)
 
 
-def _service(chain: Chain, entry: Entry, stale: frozenset[str]) -> ServiceView:
-    origin = chain.provenance.of(entry.key)
+def _service(entry: Entry, origin: Origin, stale: frozenset[str]) -> ServiceView:
     return ServiceView(
         name=entry.key,
         names=tuple(".".join(path) for path in entry.paths),

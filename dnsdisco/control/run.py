@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -160,9 +160,8 @@ class Control:
             absent=self.presence.absent,
         )
 
-    def services(self) -> Iterator[ServiceView]:
-        """In the order of the names; to be taken before the loop goes on."""
-        return overview.services(self.chain, self._loop.time())
+    def services(self) -> overview.Services:
+        return overview.Services(self.chain, self._loop.time())
 
     def service(self, name: str) -> ServiceView | None:
         return overview.service(self.chain, name, self._loop.time())

@@ -10,6 +10,7 @@ import re
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from dnsdisco.model.public import shown_url
 from dnsdisco.written.names import NAME_OCTETS_MAX
 from dnsdisco.written.units import shown, unexpected
 
@@ -40,7 +41,6 @@ _IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
 _HOST_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST = re.compile(rf"{_HOST_LABEL}(?:\.{_HOST_LABEL})*")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,31}")
-_USER = re.compile(r"(?<=://)[^/?#]*@")
 
 
 class Url(NamedTuple):
@@ -56,7 +56,7 @@ def canonical_address(value: Any) -> str:
     multicast, broadcast, and addresses with a scope (`fe80::1%eth0`), which an AAAA record cannot say.
     """
     if not isinstance(value, str) or not value:
-        raise unexpected("an IP address or a host name", value)
+        raise ValueError(f"expected an IP address or a host name, found {shown_url(value)}")
     if _IPV4.fullmatch(value):
         return _usable(value, value)
     if ":" in value:
@@ -68,13 +68,13 @@ def host_name(text: str) -> str:
     """A host name in lower case without the last dot; `_` is allowed, for container names have it."""
     name = text.lower().removesuffix(".")
     if not name.isascii():
-        raise ValueError(f"expected a host name in ASCII, found {shown(text)}; write it in its xn-- form (RFC 5890)")
+        raise ValueError(f"expected a host name in ASCII, found {shown_url(text)}; write it in its xn-- form (RFC 5890)")
     if len(name) > NAME_OCTETS_MAX:
         raise ValueError(f"expected a host name of at most {NAME_OCTETS_MAX} octets, found {len(name)}")
     if not _HOST.fullmatch(name):
-        raise unexpected("an IP address or a host name", text)
+        raise ValueError(f"expected an IP address or a host name, found {shown_url(text)}")
     if name.rpartition(".")[2].isdigit():
-        raise ValueError(f"expected an IP address or a host name, found {shown(text)}, which is neither")
+        raise ValueError(f"expected an IP address or a host name, found {shown_url(text)}, which is neither")
     return name
 
 
@@ -90,22 +90,22 @@ def scheme_from(value: Any) -> str:
 def parse_url(value: Any) -> Url:
     """The scheme, the address and the port of a URL with a host."""
     if not isinstance(value, str) or "://" not in value:
-        raise ValueError(f"expected a URL such as http://auth-service:5001, found {_without_user(value)}")
+        raise ValueError(f"expected a URL such as http://auth-service:5001, found {shown_url(value)}")
     if len(value) > URL_CHARACTERS_MAX:
         raise ValueError(f"expected a URL of at most {URL_CHARACTERS_MAX} characters, found {len(value)}")
     # urlsplit() drops line ends and tabs in silence: what is checked would not be what is used.
     if not value.isprintable() or " " in value:
-        raise ValueError(f"expected a URL without spaces and control characters, found {_without_user(value)}")
+        raise ValueError(f"expected a URL without spaces and control characters, found {shown_url(value)}")
     try:
         parts = urlsplit(value)
         host, port = parts.hostname, parts.port
     except ValueError:
-        raise ValueError(f"expected a URL such as http://auth-service:5001, found {_without_user(value)}") from None
+        raise ValueError(f"expected a URL such as http://auth-service:5001, found {shown_url(value)}") from None
     scheme = scheme_from(parts.scheme)
     if not scheme or not host:
-        raise ValueError(f"expected a URL with a host such as http://auth-service:5001, found {_without_user(value)}")
+        raise ValueError(f"expected a URL with a host such as http://auth-service:5001, found {shown_url(value)}")
     if port == 0:
-        raise ValueError(f"expected a port from 1 to 65535, found 0 in {_without_user(value)}")
+        raise ValueError(f"expected a port from 1 to 65535, found 0 in {shown_url(value)}")
     return Url(scheme, canonical_address(host), port or DEFAULT_PORTS.get(scheme))
 
 
@@ -115,28 +115,15 @@ def build_url(scheme: str, address: str, port: int | None) -> str:
     return f"{scheme or 'http'}://{host}" if port is None else f"{scheme or 'http'}://{host}:{port}"
 
 
-def public_url(url: str) -> str:
-    """*url* without user name and password: what may be said to everybody who asks."""
-    return _USER.sub("", url)
-
-
-def _without_user(value: object) -> str:
-    """A wrong URL as a message shows it: a password must not reach a log."""
-    if not isinstance(value, str):
-        return shown(value)
-    _, at, rest = value.rpartition("@")
-    return shown(f"…@{rest}" if at else value)
-
-
 def _ipv6(text: str) -> str:
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     if "%" in bare:
-        raise ValueError(f"expected an address without a scope, found {shown(text)}: DNS cannot say `%`")
+        raise ValueError(f"expected an address without a scope, found {shown_url(text)}: DNS cannot say `%`")
     try:
         address = ipaddress.IPv6Address(bare)
     except ValueError:
         hint = "; a port goes into `port`" if re.fullmatch(r"[^:]*:[0-9]{1,5}|\[.*\]:[0-9]{1,5}", text) else ""
-        raise ValueError(f"expected an IP address or a host name, found {shown(text)}{hint}") from None
+        raise ValueError(f"expected an IP address or a host name, found {shown_url(text)}{hint}") from None
     mapped = address.ipv4_mapped
     return _usable(str(mapped), text) if mapped else _usable(str(address), text)
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from dnsdisco.model.address import canonical_address, DEFAULT_PORTS
+from dnsdisco.model.public import shown_url
 from dnsdisco.model.service import Check, Health, Instance
 from dnsdisco.written.units import number_from, shown
 
@@ -142,7 +143,7 @@ def is_refused(address: str) -> bool:
 def _http(url: str) -> Template:
     match = _URL.fullmatch(url)
     if match is None:
-        raise ValueError(f"expected a URL such as http://{{address}}:{{port}}/health, found {_without_user(url)}")
+        raise ValueError(f"expected a URL such as http://{{address}}:{{port}}/health, found {shown_url(url)}")
     scheme, authority, path = match[1].lower(), match[2], match[3] or "/"
     path = path if path.startswith("/") else f"/{path}"
     if not _PATH.fullmatch(path) or len(path) > PATH_CHARACTERS_MAX:
@@ -155,7 +156,7 @@ def _http(url: str) -> Template:
 
 def _authority(text: str, whole: str) -> tuple[str, int | None]:
     if "@" in text:
-        raise ValueError(f"expected no user name and password in a check, found {_without_user(whole)}")
+        raise ValueError(f"expected no user name and password in a check, found {shown_url(whole)}")
     match = _AUTHORITY.fullmatch(text)
     if match is None:
         raise ValueError(f"expected an address and a port such as {{address}}:{{port}}, found {shown(text)}")
@@ -167,9 +168,3 @@ def _authority(text: str, whole: str) -> tuple[str, int | None]:
 def _listed(ids: list[str]) -> str:
     named = ", ".join(ids[:SHOWN_INSTANCES])
     return named if len(ids) <= SHOWN_INSTANCES else f"{named} and {len(ids) - SHOWN_INSTANCES} more"
-
-
-def _without_user(text: str) -> str:
-    """A password must not reach a log."""
-    _, at, rest = text.rpartition("@")
-    return shown(f"…@{rest}" if at else text)

@@ -11,8 +11,9 @@ from typing import Any
 
 from dnsdisco.model.address import TRANSPORTS
 from dnsdisco.model.check import template
+from dnsdisco.model.public import is_secret
 from dnsdisco.model.service import Check, Health, Port, Record
-from dnsdisco.written.units import duration_s, number_from, unexpected, whole_seconds
+from dnsdisco.written.units import duration_s, number_from, shown, unexpected, whole_seconds
 
 TTL_S_MAX = 3600  # of a service: an answer that lives longer hides every change
 RECORD_TTL_S_MAX = 2**31 - 1  # RFC 2181 §8
@@ -71,7 +72,16 @@ def meta_from(value: Any) -> tuple[tuple[str, str], ...]:
         return ()
     if not isinstance(value, Mapping):
         raise unexpected("a mapping of keys to texts", value)
-    return tuple((text_from(key), text_from(each, VALUE_CHARACTERS_MAX)) for key, each in value.items())
+    return tuple((name := text_from(key), _meta_value(name, each)) for key, each in value.items())
+
+
+def _meta_value(key: str, value: Any) -> str:
+    try:
+        return text_from(value, VALUE_CHARACTERS_MAX)
+    except ValueError:
+        if is_secret(key):  # not to be shown
+            raise ValueError(f"expected a text without control characters, found something else at {shown(key)}") from None
+        raise
 
 
 def health_from(value: Any) -> Health:

@@ -29,6 +29,11 @@ class Http1:
         return self._began_at is None and not self._is_asked
 
     @property
+    def is_sated(self) -> bool:
+        """More octets would only pile up: the next request is taken when this one is answered."""
+        return self._is_asked
+
+    @property
     def begun_at(self) -> float | None:
         """When the request began that is not whole."""
         return self._began_at

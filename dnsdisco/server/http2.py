@@ -70,6 +70,11 @@ class Http2:
         return not self._streams and self._frames.is_between
 
     @property
+    def is_sated(self) -> bool:
+        """Never: every frame is taken as it comes, and its windows bound what a client may send."""
+        return False
+
+    @property
     def begun_at(self) -> float | None:
         """When the oldest request or frame began that is not whole."""
         times = [stream.began_at for stream in self._streams.values() if not stream.is_asked]

@@ -32,6 +32,8 @@ class Http(Protocol):
     @property
     def is_between_requests(self) -> bool: ...
     @property
+    def is_sated(self) -> bool: ...
+    @property
     def begun_at(self) -> float | None: ...
     @property
     def stuck_octets(self) -> int: ...
@@ -89,14 +91,16 @@ class HttpsConnection(Channel):
         elif http is not None and self._stuck_octets and now - self._stuck_at > limits.unread_s:
             self.end("unread", is_reset=True)
         elif http is not None and self._lingers_until is None:
+            is_news = False
             for asked in [asked for asked in self._waiting if now - asked.asked_at > limits.answer_s]:
                 del self._waiting[asked]
                 self._refuse(http, asked.stream, 504, reason_of(504))
+                is_news = True
             while (request := http.overdue(now, limits.message_s)) is not None:
                 self._server.counters["slow"] += 1
                 self._refuse(http, request.stream, request.status, reason_of(request.status))
             self._pour()
-            if http.is_over:
+            if is_news or http.is_over:
                 self._go_on()
         if not self._has_ended:
             super().look(now, idle_limit_s)
@@ -196,8 +200,13 @@ class HttpsConnection(Channel):
 
     @property
     def _is_full(self) -> bool:
-        """Read no more: the client does not, either. What its windows hold back is another matter, for it would say there that they open."""
+        """Digest no more: the client does not read. What its windows hold back is another matter, for it would say there that they open."""
         return len(self._unsent) >= self._server.limits.pause_octets
+
+    @property
+    def _wants_octets(self) -> bool:
+        """Read on: what comes can be digested, so that nothing piles up behind a request that waits for its answer."""
+        return not (self._is_full or (self._http is not None and self._http.is_sated))
 
     def _pour(self) -> None:
         """What HTTP has to say, to the client."""
@@ -235,7 +244,7 @@ class HttpsConnection(Channel):
         elif self._is_half_closed:
             self._end_if_done()
         else:
-            self._read(is_wanted=not self._is_full)
+            self._read(is_wanted=self._wants_octets)
 
     def _end_if_done(self) -> None:
         http = self._http

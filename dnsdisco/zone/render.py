@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, NamedTuple, overload, TypeVar
 
 from dnsdisco.model import choice
-from dnsdisco.model.address import public_url
 from dnsdisco.model.choice import Rank
 from dnsdisco.model.entry import Entry, ExtraRecord
+from dnsdisco.model.public import is_secret, public_meta, public_url
 from dnsdisco.model.service import Health, Instance
 from dnsdisco.wire import rdata
 from dnsdisco.wire.constants import A, AAAA, SRV, TXT
@@ -154,8 +154,13 @@ def text(found: Found, owner: bytes, ttl: int) -> RR | None:
     instances = chosen(found)
     first = choice.best(instances) if instances else None
     tags = service.tags if found.is_service else (first.tags if first else ())
-    meta = service.meta if found.is_service else (first.meta if first else ())
-    pairs = [("url", _url(entry, first, is_service=found.is_service)), ("scheme", service.scheme), ("tags", ",".join(tags)), *meta]
+    meta = public_meta(service.meta if found.is_service else (first.meta if first else ()))
+    pairs = [
+        ("url", _url(entry, first, is_service=found.is_service)),
+        ("scheme", service.scheme),
+        ("tags", ",".join(tags)),
+        *(pair for pair in meta if not is_secret(pair[0])),
+    ]
     strings = [f"{key}={value}".encode() for key, value in pairs if value or (key, value) in meta]
     # A string of more than 255 octets would come out in two, the second of which is no key=value: better not said at all.
     return RR(owner, TXT, ttl, rdata.txt([string for string in strings if len(string) <= rdata.STRING_OCTETS_MAX]))

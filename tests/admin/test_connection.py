@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import time
+import tracemalloc
 
 import pytest
 
@@ -87,6 +88,34 @@ def test_many_idle_connections_do_not_keep_a_scraper_out(monkeypatch: pytest.Mon
             writer.transport.abort()
 
     with_http(HttpBench({"p": Scripted(snapshot())}), scenario)
+
+
+def test_what_is_asked_behind_an_unread_list_is_bounded() -> None:
+    services = snapshot(*(svc(f"s{n}", "10.0.0.1", url="x" * 500) for n in range(3000)))
+
+    async def scenario(bench: HttpBench) -> None:
+        async def flood(number: int) -> None:
+            _, writer = await asyncio.open_connection("127.0.0.1", bench.port)
+            writer.transport.pause_reading()
+            writer.transport.set_write_buffer_limits(high=64 * 1024)
+            with contextlib.suppress(ConnectionError):
+                until = time.monotonic() + 3.0
+                while time.monotonic() < until and not writer.transport.is_closing():
+                    if writer.transport.get_write_buffer_size() < 64 * 1024:
+                        writer.write(b"GET /v1/services HTTP/1.1\r\nHost: localhost\r\n\r\n" * 200)
+                    await asyncio.sleep(0.001)
+            writer.transport.abort()
+
+        tracemalloc.start()
+        try:
+            before = tracemalloc.get_traced_memory()[0]
+            tracemalloc.reset_peak()
+            await asyncio.gather(*(flood(number) for number in range(20)))
+            assert tracemalloc.get_traced_memory()[1] - before < 12 * 1024 * 1024
+        finally:
+            tracemalloc.stop()
+
+    with_http(HttpBench({"p": Scripted(services)}), scenario)
 
 
 def test_requests_one_behind_the_other_are_all_answered() -> None:

@@ -212,8 +212,6 @@ GARBAGE = [
     b"nonsense\r\n\r\n",
     b"GET / HTTP/1.1\r\n\r\n",  # no Host
     b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
-    b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 20_000,
-    b"GET /" + b"x" * 20_000,
     b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n",
     b"GET / HTTP/1.1\r\nHost: localhost\r\n bad: folded\r\nb\x00d: 1\r\n\r\n",
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200),  # TLS
@@ -228,6 +226,48 @@ def test_garbage_is_a_short_400_and_the_end() -> None:
             assert len(reply) < 300
             assert b"Traceback" not in reply
         assert (await bench.plain("/health"))["status"] == "ok"
+
+    with_http(HttpBench({"p": Scripted(snapshot())}), scenario)
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 20_000,  # without an end
+        b"GET /" + b"x" * 20_000,
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX: " + b"x" * 40_000 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX: " + b"x" * 16_400 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + b"X: y\r\n" * 6_000 + b"\r\n",
+        b"GET /?" + b"x" * 40_000 + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+    ],
+    ids=["no end", "line without an end", "one of 40 KB", "a little too long", "many", "a long target"],
+)
+def test_a_head_that_is_too_long_is_431_and_the_end(octets: bytes) -> None:
+    async def scenario(bench: HttpBench) -> None:
+        reply = await bench.raw(octets)
+        assert reply.startswith(b"HTTP/1.1 431 "), reply
+        assert b"longer than 16384 octets" in reply
+        near = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX: " + b"x" * 16_000 + b"\r\n\r\n"
+        assert (await bench.raw(near)).startswith(b"HTTP/1.1 200 ")
+
+    with_http(HttpBench({"p": Scripted(snapshot())}), scenario)
+
+
+@pytest.mark.parametrize(
+    ("target", "host", "status"),
+    [
+        (b"/health", b"127.0.0.1%.evil.example", 421),
+        (b"http://127.0.0.1:8053/health", b"localhost", 200),
+        (b"http://evil.example/health", b"localhost", 421),
+        (b"http://localhost/health", b"evil.example", 200),
+        (b"http://localhost/nothing", b"localhost", 404),
+        (b"//localhost/health", b"localhost", 404),
+    ],
+)
+def test_whom_a_request_means(target: bytes, host: bytes, status: int) -> None:
+    async def scenario(bench: HttpBench) -> None:
+        reply = await bench.raw(b"GET " + target + b" HTTP/1.1\r\nHost: " + host + b"\r\nConnection: close\r\n\r\n")
+        assert reply.startswith(b"HTTP/1.1 %d " % status), reply
 
     with_http(HttpBench({"p": Scripted(snapshot())}), scenario)
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsdisco.model.address import build_url, canonical_address, parse_url, public_url, Url
+from dnsdisco.model.address import build_url, canonical_address, parse_url, Url
+from dnsdisco.model.public import public_url
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,8 @@ GROUPS: dict[str, tuple[Bound, ...]] = {
     ),
     "HTTP of the control process": (
         _of("connections", "admin.connection:CONNECTIONS_MAX", "", "probes and scrapers of one machine", "dnsdisco_admin_requests_total", "the longest idle one is closed"),
-        _of("a request's head", "admin.listener:HEAD_OCTETS_MAX", "octets", "Apache 8 KB a line, nginx 32 KB", "", "431, closed"),
+        _of("a request's head", "admin.guard:HEAD_OCTETS_MAX", "octets", "Apache 8 KB a line, nginx 32 KB", "", "431, closed"),
+        _of("requests behind one that is not answered", "admin.connection:AHEAD_OCTETS_MAX", "octets", "hundreds, which nobody sends who means to read the replies", "", "closed"),
         _of("lists on their way", "admin.app:LISTS_MAX", "", "each holds the catalog that it began with", "dnsdisco_admin_requests_total=503", "503"),
     ),
 }  # fmt: skip

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +16,7 @@ import pytest
 from tests.providers.consul.fake import FakeConsul, status
 from tests.providers.kubernetes.fake import Fake
 from tests.providers.kubernetes.objects import headless, slice_of
-from tests.whole.server import Server
+from tests.whole.server import ROOT, Server
 
 CONSUL, KUBERNETES = "tok-consul-5e0c71b4", "tok-kubernetes-93a1d2f6"
 PAGES = ("/", "/ready", "/metrics", "/v1/services", "/v1/services/web", "/v1/providers")
@@ -113,3 +116,42 @@ def test_no_worker_knows_a_token(server: Server) -> None:
     server.wait_for("event=reloaded")
     server.until("web.svc.local", {"10.0.0.1"}, 5)
     assert not holds(worker, CONSUL)
+
+
+def test_no_password_of_a_service_can_be_read_anywhere(tmp_path: Path) -> None:
+    """In a URL, in what is written beside it, and in what is wrong with another one; but for the program that asks for it by its library."""
+    secret = "hunter2-c0ffee"
+    (tmp_path / "services.yaml").write_text(
+        f'db: {{url: "postgres://admin:{secret}@10.0.0.9:5432/x", meta: {{password: {secret}, dsn: "mysql://u:{secret}@h/x", zone: a}}}}\n'
+        f'api: {{url: "https://10.0.0.8/x?api_token={secret}&a=b"}}\n'
+        f'bad: {{url: "postgres://admin:{secret}@10.0.0.9:x/"}}\n'
+        f'many: {{url: "redis://:{secret}@10.0.0.7", instances: [{{address: 10.0.0.7}}, {{address: 10.0.0.6, meta: {{apiKey: {secret}}}}}]}}\n'
+    )
+    arguments = ("--services", "services.yaml", "--http", "127.0.0.1:0", "--upstream", "none", "--state-dir", "off")
+    with Server(*arguments, cwd=tmp_path) as server:
+        url = server.wait_for(r'event="http listening" address=(\S+)')[1]
+        texts = {
+            page: httpx.get(url + page, trust_env=False, timeout=5).text
+            for page in ("/metrics", "/v1/services", "/v1/providers", "/v1/services/db")
+        }
+        names = ("db", "api", "many", "10-0-0-6.many", "10-0-0-7.many")
+        texts |= {
+            f"{name} {rtype}": str(server.ask(f"{name}.svc.local", rtype)) for name in names for rtype in ("TXT", "ANY", "SRV", "A")
+        }
+        texts["check"] = dnsdisco(tmp_path, "check", "--services", "services.yaml")
+        texts["check --json"] = dnsdisco(tmp_path, "check", "--services", "services.yaml", "--json")
+        texts["services"] = dnsdisco(tmp_path, "services", "--services", "services.yaml")
+        assert "postgres://10.0.0.9:5432/x" in texts["/v1/services"]
+        assert '"zone=a"' in texts["db TXT"]
+        assert "password" not in texts["db TXT"]
+        assert "bad.url: expected a URL" in texts["check"]
+        texts["the log"] = server.stderr
+    assert [where for where, text in texts.items() if secret in text] == []
+    assert secret in dnsdisco(tmp_path, "url", "--services", "services.yaml", "db")
+
+
+def dnsdisco(cwd: Path, *arguments: str) -> str:
+    environ = {"PATH": os.environ["PATH"], "HOME": str(cwd), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "dnsdisco.cli", *arguments]
+    done = subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, timeout=30, check=False)
+    return done.stdout + done.stderr

@@ -1,0 +1,41 @@
+"""What everybody may read of service data: in pages, TXT records and the log. The whole URL is for programs that ask the library for it.
+
+A secret is the user part of a URL, and the value of a URL's parameter or of a `meta` key whose name ends as that of a secret does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from dnsdisco.written.units import shown
+
+HIDDEN = "***"
+
+_WORDS = r"(?:passw(?:or)?d|passphrase|secret|token|credentials?|api[_.-]?key|access[_.-]?key|private[_.-]?key)"
+_USER = re.compile(r"(?<=://)[^/?#]*@")
+_PARAMETER = re.compile(rf"([?&;][^=&;#]*{_WORDS}=)[^&;#]*", re.IGNORECASE)
+_KEY = re.compile(rf".*{_WORDS}", re.IGNORECASE | re.DOTALL)
+
+
+def public_url(url: str) -> str:
+    """*url* without its user name and password, and with *** for the parameters that are called after a secret. O(length)."""
+    return _PARAMETER.sub(rf"\1{HIDDEN}", _USER.sub("", url))
+
+
+def public_meta(meta: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The same of `meta`: *** for the value of a key that is called after a secret; URLs in the others without theirs."""
+    return [(key, HIDDEN if is_secret(key) else public_url(value)) for key, value in meta]
+
+
+def is_secret(key: str) -> bool:
+    """A key such as `password`, `db_password`, `apiToken`; not `tokenizer` or `secret_name`."""
+    return _KEY.fullmatch(key) is not None
+
+
+def shown_url(value: object) -> str:
+    """A wrong URL as a message shows it: whatever stands before an @ may be a password."""
+    if not isinstance(value, str):
+        return shown(value)
+    _, at, rest = value.rpartition("@")
+    return shown(_PARAMETER.sub(rf"\1{HIDDEN}", f"…@{rest}" if at else value))

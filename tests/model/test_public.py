@@ -1,0 +1,71 @@
+"""What of service data is for everybody, and what is for programs alone."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dnsdisco.model.data import service_from_data
+from dnsdisco.model.public import is_secret, public_meta, public_url, shown_url
+
+SECRET = "hunter2-5e0c71"
+
+
+@pytest.mark.parametrize(
+    ("url", "public"),
+    [
+        ("postgres://admin:{}@db.example/x", "postgres://db.example/x"),
+        ("postgres://{}@db.example", "postgres://db.example"),
+        ("amqp://a:{}@b@h:1/v", "amqp://h:1/v"),
+        ("https://h/x?user=a&password={}&b=c", "https://h/x?user=a&password=***&b=c"),
+        ("https://h/x?api_key={}", "https://h/x?api_key=***"),
+        ("https://h/x;sessionToken={}?a=b", "https://h/x;sessionToken=***"),
+        ("https://h/x?TOKEN={}#f", "https://h/x?TOKEN=***#f"),
+        ("http://h/users/@me", "http://h/users/@me"),
+        ("http://h?tokenizer=bpe&secret_name=x", "http://h?tokenizer=bpe&secret_name=x"),
+    ],
+)
+def test_a_url(url, public):
+    assert public_url(url.format(SECRET)) == public
+
+
+@pytest.mark.parametrize("key", ["password", "PASSWORD", "db_password", "dbPassword", "passwd", "api-key", "apiKey", "auth.token", "client_secret", "privateKey"])  # fmt: skip
+def test_a_key_of_a_secret(key):
+    assert is_secret(key)
+    assert public_meta([(key, SECRET)]) == [(key, "***")]
+
+
+@pytest.mark.parametrize("key", ["version", "tokenizer", "secret_name", "key", "passing", ""])
+def test_a_key_of_none(key):
+    assert public_meta([(key, "x"), ("dsn", f"postgres://a:{SECRET}@h/x")]) == [(key, "x"), ("dsn", "postgres://h/x")]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"url": f"postgres://admin:{SECRET}@h:bad/x"},
+        {"url": f"postgres://admin:{SECRET}@"},
+        {"url": f"postgres://admin:{SECRET}@h:0"},
+        {"url": f"postgres://admin:{SECRET}@h h"},
+        {"url": f"admin:{SECRET}@h"},
+        {"url": f"postgres://admin:{SECRET}@h/x y?"},
+        {"url": f"ht tp://h?password={SECRET}"},
+        {"address": "10.0.0.1", "port": 1, "check": {"http": f"http://admin:{SECRET}@10.0.0.1:1/"}},
+        {"address": "10.0.0.1", "port": 1, "check": {"http": f"ftp://admin:{SECRET}@10.0.0.1:1/"}},
+        {"address": "10.0.0.1", "meta": {"password": f"{SECRET}\x01"}},
+        {"address": "10.0.0.1", "meta": {"password": SECRET * 10_000}},
+        {"address": f"postgres://admin:{SECRET}@h"},
+        {"address": f"admin:{SECRET}@h"},
+    ],
+)
+def test_no_fault_shows_one(data):
+    _, faults = service_from_data("db", data)
+    assert faults
+    assert SECRET not in str(faults)
+
+
+@given(st.text(max_size=80), st.text(alphabet=st.characters(codec="ascii", exclude_characters="/?#@"), min_size=1, max_size=12))
+def test_whatever_the_rest_no_user_part_is_left(rest, password):
+    assert public_url(f"x://u:{password}Qq7@h/{rest.replace('Qq7', '')}").startswith("x://h/")
+    shown_url(rest)
