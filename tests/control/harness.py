@@ -169,6 +169,8 @@ class Worker:
             case "flush":
                 self.flushes.append((message["name"], message["tree"]))
                 self.on_flush(message)
+            case "alive":  # every second, so that a worker knows that control is there
+                pass
             case other:
                 raise AssertionError(other)
 
