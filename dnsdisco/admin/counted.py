@@ -39,6 +39,7 @@ FORWARD = {
     "without_edns": "Questions repeated without EDNS, which was rejected or never answered.",
     "connections": "TCP and TLS connections opened to upstreams.",
     "connections_lost": "Of these: ended while a question was on them.",
+    "connections_doubted": "Of these: silent while a question was on them, which was asked on another one.",
     "streams_full": "Questions that found every connection full.",
     "local_errors": "Sockets that the system would not give.",
     "died": "Upstreams declared dead.",

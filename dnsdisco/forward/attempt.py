@@ -8,7 +8,7 @@ from typing import Protocol
 
 from dnsdisco.forward.context import Context
 from dnsdisco.forward.message import judge, mixed_case, query_tail, Verdict
-from dnsdisco.forward.stream import Connection
+from dnsdisco.forward.stream import Sending
 from dnsdisco.forward.upstream import Upstream
 from dnsdisco.wire.name import NAME_OCTETS_MAX
 
@@ -130,7 +130,7 @@ class UdpAttempt(Attempt):
 
 
 class StreamAttempt(Attempt):
-    __slots__ = ("_is_second", "connection", "message_id", "sent_at", "tail")
+    __slots__ = ("_is_second", "_sendings", "tail")
 
     is_stream = True
 
@@ -143,35 +143,49 @@ class StreamAttempt(Attempt):
             has_edns=self.has_edns,
             is_padded=self.upstream.is_encrypted,
         )
-        self.connection: Connection | None = None
-        self.message_id = 0
-        self.sent_at = self.asked_at
         self._is_second = False
-        if not self.upstream.streams.ask(self):
+        sending = self.upstream.streams.ask(self)
+        if sending is None:
             raise OSError("every connection to it is full")
+        self._sendings = [sending]
 
     def close(self) -> None:
-        connection, self.connection = self.connection, None
-        if connection is not None:
-            connection.forget(self)
+        sendings, self._sendings = self._sendings, []
+        for sending in sendings:
+            sending.connection.forget(sending)
 
-    def on_message(self, message: bytes) -> None:
-        self.connection = None
-        self.exchange.on_reply(self, judge(message, self.message_id, self.exchange.question, is_stream=True), message)
+    def on_message(self, sending: Sending, message: bytes) -> None:
+        self._sendings.remove(sending)
+        self.close()
+        self.exchange.on_reply(self, judge(message, sending.message_id, self.exchange.question, is_stream=True), message)
 
-    def on_lost(self, kind: str, reason: str) -> None:
-        was_in_use = self.connection is not None and self.connection.has_answered
-        self.connection = None
-        if was_in_use and not self._is_second:
-            # A kept connection may be closed just as we send: that says nothing about the upstream (RFC 7766 §6.2.4).
-            self._is_second = True
-            if self.upstream.streams.ask(self):
-                return
-        self.exchange.on_failure(self, kind, reason)
+    def on_doubt(self, sending: Sending) -> None:
+        self._ask_again(sending)
+
+    def on_lost(self, sending: Sending, kind: str, reason: str) -> None:
+        if sending not in self._sendings:
+            return
+        self._sendings.remove(sending)
+        connection = sending.connection
+        if connection.has_answered and connection.proven_at > sending.sent_at:
+            self._is_second = False  # it answers a few questions on each connection: as long as it goes on, so do we
+        # A kept connection may be closed just as we send: that says nothing about the upstream (RFC 7766 §6.2.4).
+        if not self._sendings and not (connection.has_answered and self._ask_again(sending)):
+            self.exchange.on_failure(self, kind, reason)
+
+    def _ask_again(self, sending: Sending) -> bool:
+        """Once more, on a connection of which more is known than of that one: opened since, or heard since."""
+        if self._is_second:
+            return False
+        self._is_second = True
+        again = self.upstream.streams.ask(self, proven_since=sending.sent_at)
+        if again is not None:
+            self._sendings.append(again)
+        return again is not None
 
 
 class HttpsAttempt(Attempt):
-    __slots__ = ("_is_over", "query")
+    __slots__ = ("_is_over", "query", "silence_s")
 
     is_stream = True
 
@@ -182,6 +196,8 @@ class HttpsAttempt(Attempt):
             exchange.question, exchange.flags, dnssec_ok=exchange.dnssec_ok, has_edns=self.has_edns, is_padded=True
         )
         self._is_over = False
+        # Opening costs three round trips: one that usually takes long is not doubted before its time.
+        self.silence_s = max(self.context.limits.stream_silence_s, min(2 * self.upstream.health.smoothed_s, 1.0))
         assert self.upstream.https is not None
         if not self.upstream.https.ask(self):
             raise OSError("as many questions as may be are on their way to it")

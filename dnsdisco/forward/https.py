@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
@@ -46,12 +46,59 @@ class HttpsFault(Exception):  # what goes wrong on the way, never beyond this fi
 
 
 class Asker(Protocol):
-    """Who asks, and is told once what came of it."""
+    """What asks, and is told once what came of it. `silence_s`: after so long without a word, a kept connection may be dead."""
 
     query: bytes
+    silence_s: float
 
     def on_message(self, message: bytes) -> None: ...
     def on_fault(self, kind: str, reason: str) -> None: ...
+
+
+class _Kept:
+    """Connections that were opened one after another and are used together. `spoke_at`: when the last response came over one of them."""
+
+    def __init__(self, transport: httpx.AsyncHTTPTransport) -> None:
+        self.transport = transport
+        self.in_flight = 0
+        self.spoke_at = float("-inf")
+
+
+class _Request:
+    """One question: on the connections that are kept, and, where these have gone silent, on new ones as well."""
+
+    __slots__ = ("asked_at", "asker", "is_over", "kept", "pool", "runs", "slot")
+
+    def __init__(self, pool: HttpsPool, asker: Asker) -> None:
+        self.slot = 0  # the ticker's
+        self.pool, self.asker = pool, asker
+        self.asked_at = pool.context.now()
+        self.kept: _Kept | None = None
+        self.runs = 0
+        self.is_over = False
+
+    def on_time(self) -> None:
+        kept = self.kept
+        if kept is None or self.is_over or self.pool.is_closed:
+            return  # it is being opened: `connect_s` counts
+        if float("-inf") < kept.spoke_at < self.asked_at:
+            self.pool.doubt(kept)
+            self.pool.run(self)
+
+    def answered(self, message: bytes) -> None:
+        if not self.is_over:
+            self._end()
+            self.asker.on_message(message)
+
+    def failed(self, kind: str, reason: str) -> None:
+        self.runs -= 1
+        if not self.is_over and not self.runs:
+            self._end()
+            self.asker.on_fault(kind, reason)
+
+    def _end(self) -> None:
+        self.is_over = True
+        self.pool.context.ticker.forget(self)
 
 
 class HttpsPool:
@@ -65,40 +112,65 @@ class HttpsPool:
         self._hosts_until = self._unknown_until = float("-inf")
         self._unknown = ""
         self._resolving = asyncio.Lock()
-        self._transport: httpx.AsyncHTTPTransport | None = None
+        self._kept: _Kept | None = None
+        self._doubted: set[_Kept] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._is_closed = False
+        self.is_closed = False
 
     def ask(self, asker: Asker) -> bool:
         """Ask in a task of its own. False: as many as may be are on their way."""
-        if self.in_flight >= self.context.limits.https_pending or self._is_closed:
+        if self.in_flight >= self.context.limits.https_pending or self.is_closed:
             self.context.statistics.streams_full += 1
             return False
-        self.in_flight += 1
-        self.context.statistics.sent_stream += 1
-        task = self.context.loop.create_task(self._run(asker))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        request = _Request(self, asker)
+        self.context.ticker.set(request, asker.silence_s)
+        self.run(request)
         return True
 
-    async def _run(self, asker: Asker) -> None:
+    def run(self, request: _Request) -> None:
+        """Put it on the connections that are kept now."""
+        request.runs += 1
+        self.in_flight += 1
+        self.context.statistics.sent_stream += 1
+        self._spawn(self._run(request))
+
+    def doubt(self, kept: _Kept) -> None:
+        """Nothing comes over these connections: new questions go to new ones. They are closed with their last question."""
+        if kept is self._kept:
+            self.context.statistics.connections_doubted += 1
+            self._kept = None
+            self._doubted.add(kept)
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+        task = self.context.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, request: _Request) -> None:
+        kept = None
         try:
             async with asyncio.timeout(2 * self.context.limits.deadline_s):  # a server that drips keeps no place for ever
-                reply = await self._reply(asker.query)
+                kept = self._kept or await self._open()
+                kept.in_flight += 1
+                request.kept = kept
+                reply = await self._reply(kept, request.asker.query)
         except TimeoutError:
-            asker.on_fault("timeout", "no whole reply over HTTPS in time")
+            request.failed("timeout", "no whole reply over HTTPS in time")
         except HttpsFault as fault:
-            asker.on_fault(fault.kind, fault.reason)
+            request.failed(fault.kind, fault.reason)
         except Exception as error:  # noqa: BLE001  # a fault of the library's: this one upstream has failed
-            asker.on_fault("closed", f"{type(error).__name__}: {error}")
+            request.failed("closed", f"{type(error).__name__}: {error}")
         else:
-            asker.on_message(reply)
+            request.answered(reply)
         finally:
             self.in_flight -= 1
+            if kept is not None:
+                kept.in_flight -= 1
+                if kept in self._doubted and not kept.in_flight:
+                    self._doubted.discard(kept)
+                    await kept.transport.aclose()
 
-    async def _reply(self, query: bytes) -> bytes:
-        if self._transport is None:
-            await self._open()
+    async def _reply(self, kept: _Kept, query: bytes) -> bytes:
         import httpx  # noqa: PLC0415  # as above
 
         fault = HttpsFault("refused", f"{self.address.host} has no address")
@@ -106,7 +178,7 @@ class HttpsPool:
             hosts = await self._addresses()
             for host in tuple(hosts):
                 try:
-                    reply = await self._post(host, query)
+                    reply = await self._post(kept, host, query)
                 except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                     if host in hosts:
                         hosts.remove(host)  # the next address, and when there is none any more all of them anew
@@ -122,7 +194,7 @@ class HttpsPool:
                 break
         raise fault
 
-    async def _post(self, host: str, query: bytes) -> bytes:
+    async def _post(self, kept: _Kept, host: str, query: bytes) -> bytes:
         import httpx  # noqa: PLC0415  # as above
 
         address, limits = self.address, self.context.limits
@@ -138,8 +210,8 @@ class HttpsPool:
             content=query,
             extensions=extensions,
         )
-        assert self._transport is not None
-        response = await self._transport.handle_async_request(request)
+        response = await kept.transport.handle_async_request(request)
+        kept.spoke_at = self.context.now()
         try:
             if response.status_code != 200:  # RFC 8484 §4.2.1: a DNS error is a 200, too
                 raise HttpsFault("refused", f"HTTP status {response.status_code}")
@@ -175,44 +247,46 @@ class HttpsPool:
             raise HttpsFault("refused", self._unknown)
         return self._hosts
 
-    async def _open(self) -> None:
-        """Make the transport, which is to be had for all who wait for it."""
+    async def _open(self) -> _Kept:
+        """Connections that are opened with their first question; for all who wait for them."""
         try:
             for module in ("httpx", "h2.connection"):
                 await asyncio.to_thread(import_module, module)
             import httpx  # noqa: PLC0415  # by now it costs nothing
         except ImportError:
             raise HttpsFault("refused", INSTALL) from None
-        if self._transport is None:
+        if self._kept is None:
             limits = self.context.limits
             tls = ssl.create_default_context()  # verifies against the system's authorities (and SSL_CERT_FILE)
             tls.minimum_version = ssl.TLSVersion.TLSv1_2
             kept = httpx.Limits(
                 max_connections=limits.streams, max_keepalive_connections=limits.streams, keepalive_expiry=limits.https_idle_s
             )
-            self._transport = httpx.AsyncHTTPTransport(verify=tls, http1=True, http2=True, limits=kept, trust_env=False)
+            self._kept = _Kept(httpx.AsyncHTTPTransport(verify=tls, http1=True, http2=True, limits=kept, trust_env=False))
+        return self._kept
 
     def retire(self) -> None:
         """Nothing more will be asked; what is on its way ends as it began."""
-        task = self.context.loop.create_task(self._retire())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._spawn(self._retire())
 
     async def _retire(self) -> None:
         while self.in_flight:  # noqa: ASYNC110  # a second or two, once
             await asyncio.sleep(0.1)
-        self._is_closed = True
-        if self._transport is not None:
-            await self._transport.aclose()
+        self.is_closed = True
+        await self._close_all()
 
     async def close(self) -> None:
-        self._is_closed = True
+        self.is_closed = True
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._transport is not None:
-            with suppress(Exception):
-                await self._transport.aclose()
+        await self._close_all()
+
+    async def _close_all(self) -> None:
+        for kept in (self._kept, *self._doubted):
+            if kept is not None:
+                with suppress(Exception):
+                    await kept.transport.aclose()
 
 
 def _why(error: BaseException) -> str:

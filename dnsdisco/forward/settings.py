@@ -55,7 +55,9 @@ class ForwardLimits(NamedTuple):
     stream_pipeline: int = 256  # questions on one connection at once
     streams: int = 4  # connections to one upstream: together as many questions as may be pending
     stream_idle_s: float = 10.0  # what we give our own clients; RFC 7766 §6.2.3 asks for a few seconds
-    stream_silence_s: float = 1.0  # a connection on which a question waited this long and nothing came is given up
+    stream_silence_s: float = (
+        0.5  # where a question waits this long and nothing comes, the connection may be dead: another one is tried
+    )
     connect_s: float = 1.5
     https_pending: int = 256  # questions on their way to one https upstream, on `streams` connections; servers allow 100 on each
     https_idle_s: float = 30.0  # a handshake costs more than on the other transports, and servers expect to be kept

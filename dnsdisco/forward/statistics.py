@@ -29,6 +29,9 @@ class Statistics:
     without_edns: int = 0  # questions repeated without EDNS, which was rejected (FORMERR, NOTIMP, BADVERS) or never answered
     connections: int = 0  # streams opened
     connections_lost: int = 0  # streams that ended while a question was on them
+    connections_doubted: int = (
+        0  # streams on which nothing came (ForwardLimits.stream_silence_s): what waited there was asked on another
+    )
     streams_full: int = 0  # questions that found every connection full (ForwardLimits.streams, stream_pipeline)
     local_errors: int = 0  # sockets that the system would not give us
     died: int = 0  # upstreams declared dead

@@ -15,45 +15,74 @@ from dnsdisco.written.endpoints import UpstreamAddress
 
 
 class Asker(Protocol):
-    """A question that waits on a connection. The connection sets the last three."""
+    """A question that is asked on one connection, and perhaps on another one as well. Every call names the sending that it is about."""
 
     tail: bytes  # the query without its id
-    message_id: int
-    sent_at: float
-    connection: Connection | None
 
-    def on_message(self, message: bytes) -> None: ...
-    def on_lost(self, kind: str, reason: str) -> None: ...
+    def on_message(self, sending: Sending, message: bytes) -> None: ...
+    def on_lost(self, sending: Sending, kind: str, reason: str) -> None: ...
+    def on_doubt(self, sending: Sending) -> None: ...
+
+
+class Sending:
+    """One question on one connection, with the id that it has there."""
+
+    __slots__ = ("asker", "connection", "message_id", "sent_at")
+
+    def __init__(self, asker: Asker, connection: Connection, message_id: int, sent_at: float) -> None:
+        self.asker, self.connection, self.message_id, self.sent_at = asker, connection, message_id, sent_at
 
 
 class StreamPool:
-    """All connections to one upstream. Opens them when there is something to ask, closes them when there is nothing any more."""
+    """All connections to one upstream. Opens them when there is something to ask, closes them when there is nothing any more.
+
+    A kept connection may have died without a word: a NAT has forgotten it, a cable was pulled. One on which a question waits and nothing
+    comes is *doubted*: nothing new is asked on it, what waits on it is asked on another one as well, and it is used again when it speaks.
+    """
 
     def __init__(self, address: UpstreamAddress, context: Context, tls: ssl.SSLContext | None) -> None:
         self.address = address
         self.context = context
         self.tls = tls
         self._connections: list[Connection] = []
+        self._doubted: list[Connection] = []
 
-    def ask(self, asker: Asker) -> bool:
-        """Send the question now or as soon as a connection is there. False: all connections are full."""
+    def ask(self, asker: Asker, proven_since: float = float("-inf")) -> Sending | None:
+        """Send the question now or as soon as a connection is there: one that was opened, or has spoken, since then. None: all are full."""
         limits = self.context.limits
         for connection in self._connections:
-            if len(connection.waiting) < limits.stream_pipeline:
-                connection.send(asker)
-                return True
+            if len(connection.waiting) < limits.stream_pipeline and connection.proven_at >= proven_since:
+                return connection.send(asker)
         if len(self._connections) >= limits.streams:
             self.context.statistics.streams_full += 1
-            return False
+            return None
         connection = Connection(self)
         self._connections.append(connection)
-        connection.send(asker)
+        sending = connection.send(asker)
         connection.open()
-        return True
+        return sending
+
+    def doubt(self, connection: Connection) -> None:
+        """Nothing comes over it."""
+        self.context.statistics.connections_doubted += 1
+        self._connections.remove(connection)
+        if len(self._doubted) >= self.context.limits.streams:
+            self._doubted[0].end("timeout", "the connection went silent")
+        self._doubted.append(connection)
+
+    def trust(self, connection: Connection) -> None:
+        """It speaks again."""
+        self._doubted.remove(connection)
+        if len(self._connections) < self.context.limits.streams:
+            self._connections.append(connection)
 
     def remove(self, connection: Connection) -> None:
-        if connection in self._connections:
-            self._connections.remove(connection)
+        for connections in (self._connections, self._doubted):
+            if connection in connections:
+                connections.remove(connection)
+
+    def is_in_use(self, connection: Connection) -> bool:
+        return connection in self._connections
 
     def retire(self) -> None:
         """Nothing more will be asked: close what is idle now, the rest when it is."""
@@ -63,7 +92,7 @@ class StreamPool:
 
     def close(self) -> None:
         """Cut every connection; who waits on one is told."""
-        for connection in tuple(self._connections):
+        for connection in (*self._connections, *self._doubted):
             connection.end("closed", "shutting down")
 
 
@@ -73,19 +102,17 @@ class Connection(asyncio.Protocol):
     def __init__(self, pool: StreamPool) -> None:
         self._pool = pool
         self._context = pool.context
-        self.waiting: dict[int, Asker] = {}
+        self.waiting: dict[int, Sending] = {}  # the one that has waited longest first
+        self.slot = 0  # the ticker's
+        self.proven_at = pool.context.now()  # opened, or something came
+        self.has_answered = False  # the upstream speaks here
+        self.is_doubted = False
         self._unsent: list[bytes] = []
         self._frames = FrameReader()
         self._transport: asyncio.Transport | None = None
         self._opening: asyncio.Task[None] | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
-        self._received_at = float("-inf")
         self._has_ended = False
-
-    @property
-    def has_answered(self) -> bool:
-        """Something came over it: the upstream speaks here."""
-        return self._received_at > float("-inf")
 
     def open(self) -> None:
         self._context.statistics.connections += 1
@@ -112,30 +139,50 @@ class Connection(asyncio.Protocol):
             if sock is not None:
                 sock.close()
 
-    def send(self, asker: Asker) -> None:
+    def send(self, asker: Asker) -> Sending:
         """Put a question on the connection, or in line until it is open."""
-        message_id = self._context.random_id()
+        context = self._context
+        message_id = context.random_id()
         while message_id in self.waiting:
-            message_id = self._context.random_id()
-        asker.message_id, asker.connection, asker.sent_at = message_id, self, self._context.now()
-        self.waiting[message_id] = asker
-        self._context.statistics.sent_stream += 1
+            message_id = context.random_id()
+        if not self.waiting:
+            context.ticker.set(self, context.limits.stream_silence_s)
+        self.waiting[message_id] = sending = Sending(asker, self, message_id, context.now())
+        context.statistics.sent_stream += 1
         octets = frame(message_id.to_bytes(2, "big") + asker.tail)
         if self._transport is None:
             self._unsent.append(octets)
         else:
             self._transport.write(octets)
+        return sending
 
-    def forget(self, asker: Asker) -> None:
-        """The question waits no longer. One that waited in vain on a silent connection takes it down, so that the next gets a new one."""
-        if self.waiting.get(asker.message_id) is not asker:
+    def forget(self, sending: Sending) -> None:
+        """The question waits no longer."""
+        if self.waiting.pop(sending.message_id, None) is not None and not self.waiting:
+            self._drained()
+
+    def on_time(self) -> None:
+        """Has it been silent for too long?"""
+        if not self.waiting or self.is_doubted:
             return
-        del self.waiting[asker.message_id]
-        waited_s = self._context.now() - asker.sent_at
-        if waited_s >= self._context.limits.stream_silence_s and self._received_at < asker.sent_at:
+        limit_s = self._context.limits.stream_silence_s
+        silent_s = self._context.now() - max(self.proven_at, next(iter(self.waiting.values())).sent_at)
+        if silent_s < limit_s or self._transport is None:  # while it opens, `connect_s` counts
+            self._context.ticker.set(self, max(limit_s - silent_s, limit_s / 4))
+            return
+        self.is_doubted = True
+        self._pool.doubt(self)
+        for sending in tuple(self.waiting.values()):
+            sending.asker.on_doubt(sending)
+
+    def _drained(self) -> None:
+        self._context.ticker.forget(self)
+        if self.is_doubted:
             self.end("timeout", "the connection went silent")
-        elif not self.waiting:
+        elif self._pool.is_in_use(self):
             self._begin_idling()
+        else:
+            self.end("closed", "one more than are kept")
 
     # what asyncio calls
 
@@ -145,26 +192,32 @@ class Connection(asyncio.Protocol):
             transport.abort()
             return
         self._transport = transport
+        self.proven_at = self._context.now()
         unsent, self._unsent = self._unsent, []
         transport.write(b"".join(unsent))
         if not self.waiting:
             self._begin_idling()
 
     def data_received(self, data: bytes) -> None:
-        self._received_at = self._context.now()
+        self.proven_at = self._context.now()
+        self.has_answered = True
+        if self.is_doubted:
+            self.is_doubted = False
+            self._pool.trust(self)
+            self._context.ticker.set(self, self._context.limits.stream_silence_s)
         self._frames.receive(data)
         try:
             while (message := self._frames.next_message()) is not None:
-                asker = self.waiting.pop(message[0] << 8 | message[1], None)
-                if asker is None:
+                sending = self.waiting.pop(message[0] << 8 | message[1], None)
+                if sending is None:
                     self._context.statistics.wrong_replies += 1
                 else:
-                    asker.on_message(message)
+                    sending.asker.on_message(sending, message)
         except WireError as error:
             self.end("malformed", str(error))
             return
-        if not self.waiting:
-            self._begin_idling()
+        if not self.waiting and not self._has_ended:
+            self._drained()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.end("refused", f"connection lost: {exc}" if exc else "the upstream closed the connection")
@@ -179,7 +232,7 @@ class Connection(asyncio.Protocol):
         self._idle_timer = None
         if self.waiting:
             return
-        if self._context.now() - self._received_at < self._context.limits.stream_idle_s:
+        if self._context.now() - self.proven_at < self._context.limits.stream_idle_s:
             self._begin_idling()
             return
         self.end("closed", "idle")
@@ -190,6 +243,7 @@ class Connection(asyncio.Protocol):
             return
         self._has_ended = True
         self._pool.remove(self)
+        self._context.ticker.forget(self)
         if self._idle_timer is not None:
             self._idle_timer.cancel()
         if self._transport is not None:
@@ -199,5 +253,5 @@ class Connection(asyncio.Protocol):
         waiting, self.waiting = list(self.waiting.values()), {}
         if waiting:
             self._context.statistics.connections_lost += 1
-        for asker in waiting:
-            asker.on_lost(kind, reason)
+        for sending in waiting:
+            sending.asker.on_lost(sending, kind, reason)

@@ -55,6 +55,7 @@ class HttpsUpstream:
     def __enter__(self) -> Self:
         self._loop = asyncio.new_event_loop()
         self._transports: set[asyncio.Transport] = set()
+        self._frozen: set[asyncio.Transport] = set()
         self._started = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -72,6 +73,17 @@ class HttpsUpstream:
                 transport.abort()
 
         self._loop.call_soon_threadsafe(drop)
+
+    def freeze_connections(self) -> None:
+        """From now on, whatever comes over the connections that are open is lost, and nothing goes back: their path is gone."""
+
+        def freeze() -> None:
+            self._frozen |= self._transports
+            frozen.set()
+
+        frozen = threading.Event()
+        self._loop.call_soon_threadsafe(freeze)
+        assert frozen.wait(5)
 
     @property
     def address(self) -> str:
@@ -111,6 +123,8 @@ class _Http(asyncio.Protocol):
         self.upstream._transports.discard(self.transport)
 
     def data_received(self, data: bytes) -> None:
+        if self.transport in self.upstream._frozen:
+            return
         if self.h2 is None:
             self._receive_http1(data)
             return
@@ -150,7 +164,7 @@ class _Http(asyncio.Protocol):
             self._reply(request, stream, say)
 
     def _reply(self, request: Request, stream: int, say: HttpsSay) -> None:
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self.transport in self.upstream._frozen:
             return
         body = answer()(request.asked) if say.body is None else say.body
         headers = [*say.headers, ("content-length", str(len(body)))]

@@ -193,6 +193,54 @@ def test_a_connection_that_was_closed_meanwhile_is_not_felt(upstream):
     assert upstream.connections == 3
 
 
+def test_a_kept_connection_that_died_in_silence_is_noticed_in_time(upstream):
+    async def work(forwarder):
+        assert address_in(await ask(forwarder)) == "192.0.2.1"
+        upstream.freeze_connections()
+        began = time.monotonic()
+        got = await asyncio.gather(*(ask(forwarder, f"n{n}.test.") for n in range(20)))
+        assert {address_in(reply) for reply in got} == {"192.0.2.1"}
+        assert time.monotonic() - began < 1.6
+        began = time.monotonic()
+        assert address_in(await ask(forwarder, "more.test.")) == "192.0.2.1"
+        assert time.monotonic() - began < 0.4
+        assert forwarder.statistics.connections_doubted == 1
+        assert not forwarder.statistics.died
+
+    run(work, by_address(upstream))
+    assert upstream.connections == 2
+
+
+def test_all_that_wait_on_a_dead_connection_are_asked_again(upstream):
+    upstream.says = lambda asked: HttpsSay(after_s=0.2)
+
+    async def work(forwarder):
+        await ask(forwarder)
+        asked = [asyncio.create_task(ask(forwarder, f"n{n}.test.")) for n in range(50)]
+        while len(upstream.requests) < 51:
+            await asyncio.sleep(0.01)
+        upstream.freeze_connections()
+        assert {address_in(reply) for reply in await asyncio.gather(*asked)} == {"192.0.2.1"}
+        pool = next(iter(forwarder._sources.upstreams())).https
+        while (
+            pool.in_flight or pool._doubted
+        ):  # what hangs on the dead connection gives its place back, and the connection is closed
+            await asyncio.sleep(0.05)
+
+    run(work, by_address(upstream))
+
+
+def test_one_that_is_only_slow_is_waited_for(upstream):
+    async def work(forwarder):
+        await ask(forwarder)
+        upstream.says = lambda asked: HttpsSay(after_s=0.8)
+        for n in range(3):
+            assert address_in(await ask(forwarder, f"n{n}.test.")) == "192.0.2.1"
+        assert forwarder.statistics.connections_doubted <= 2  # then it is known to be slow
+
+    run(work, by_address(upstream))
+
+
 def test_what_is_on_its_way_is_bounded(upstream):
     upstream.says = lambda asked: HttpsSay(after_s=0.3)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import subprocess
+import time
 
 import pytest
 
@@ -113,16 +114,117 @@ def test_an_idle_connection_is_closed(upstream):
     assert upstream.connections == 2
 
 
+def test_one_that_closes_after_each_answer_answers_all(upstream):
+    """Ten questions are on their way together, and each connection brings one answer."""
+    upstream.on("*", answer(), Say(answer(), is_close=True), transport="tcp")
+
+    async def work(forwarder):
+        got = await asyncio.gather(*(ask(forwarder, f"n{n}.test.") for n in range(10)))
+        assert {address_in(reply) for reply in got} == {"192.0.2.1"}
+
+    run(work, upstream.address)
+
+
+@pytest.mark.parametrize("how", ["close_connections", "end_connections"])
+def test_kept_connections_that_were_closed_meanwhile_are_not_felt(upstream, how):
+    upstream.on("*", Say(answer(), after_s=0.05), transport="tcp")
+
+    async def work(forwarder):
+        await asyncio.gather(*(ask(forwarder, f"a{n}.test.") for n in range(12)))
+        assert upstream.connections == 4
+        getattr(upstream, how)()
+        got = await asyncio.gather(*(ask(forwarder, f"b{n}.test.") for n in range(12)))  # some are sent before we hear of it
+        assert {address_in(reply) for reply in got} == {"192.0.2.1"}
+        assert forwarder.describe()[0]["failures"] == 0
+
+    run(work, upstream.address, limits=ForwardLimits(stream_pipeline=3))
+
+
+def test_a_kept_connection_that_died_in_silence_is_noticed_in_time(upstream):
+    async def work(forwarder):
+        await ask(forwarder, "a.test.")
+        upstream.freeze_connections()
+        began = time.monotonic()
+        assert address_in(await ask(forwarder, "b.test.")) == "192.0.2.1"
+        assert time.monotonic() - began < 1.4
+        began = time.monotonic()
+        assert address_in(await ask(forwarder, "c.test.")) == "192.0.2.1"
+        assert time.monotonic() - began < 0.3
+        assert forwarder.statistics.connections_doubted == 1
+        assert not forwarder.statistics.died
+
+    run(work, upstream.address)
+    assert upstream.connections == 2
+
+
+def test_all_that_wait_on_a_dead_connection_are_asked_again(upstream):
+    """Some have been answered, a hundred are on their way, and the path goes."""
+    upstream.on("*", Say(answer(), after_s=0.2), transport="tcp")
+
+    async def work(forwarder):
+        await ask(forwarder, "a.test.")
+        asked = [asyncio.create_task(ask(forwarder, f"n{n}.test.")) for n in range(100)]
+        while upstream.count("tcp") < 101:
+            await asyncio.sleep(0.01)
+        upstream.freeze_connections()
+        assert {address_in(reply) for reply in await asyncio.gather(*asked)} == {"192.0.2.1"}
+
+    run(work, upstream.address)
+    assert upstream.connections == 2
+
+
+def test_every_kept_connection_may_be_dead(upstream):
+    upstream.on("*", Say(answer(), after_s=0.05), transport="tcp")
+
+    async def work(forwarder):
+        await asyncio.gather(*(ask(forwarder, f"a{n}.test.") for n in range(12)))
+        assert upstream.connections == 4
+        upstream.freeze_connections()
+        got = await asyncio.gather(*(ask(forwarder, f"b{n}.test.") for n in range(12)))
+        assert {address_in(reply) for reply in got} == {"192.0.2.1"}
+
+    run(work, upstream.address, limits=ForwardLimits(stream_pipeline=3))
+
+
+def test_one_that_is_only_slow_is_used_again(upstream):
+    async def work(forwarder):
+        await ask(forwarder, "a.test.")
+        upstream.on("*", Say(answer("192.0.2.9"), after_s=0.8), transport="tcp")
+        assert address_in(await ask(forwarder, "slow.test.")) == "192.0.2.9"
+        upstream.on("*", answer(), transport="tcp")
+        for n in range(3):
+            await ask(forwarder, f"b{n}.test.")
+        assert forwarder.statistics.connections_doubted == 1
+
+    run(work, upstream.address)
+    assert upstream.connections == 2
+
+
+def test_doubted_connections_are_bounded(upstream):
+    upstream.on("*", silence, transport="tcp")
+
+    async def work(forwarder):
+        asked = [asyncio.create_task(ask(forwarder, f"n{n}.test.")) for n in range(30)]
+        await asyncio.sleep(0.5)
+        pool = next(iter(forwarder._sources.upstreams())).streams
+        assert len(pool._connections) <= 2
+        assert len(pool._doubted) <= 2
+        await asyncio.gather(*asked, return_exceptions=True)
+
+    run(work, upstream.address, limits=ForwardLimits(stream_pipeline=3, streams=2, stream_silence_s=0.1, deadline_s=0.9))
+
+
 def test_a_silent_connection_is_given_up_with_its_question(upstream):
-    upstream.on("*", silence, times=1, transport="tcp")
+    upstream.on("*", silence, transport="tcp", times=2)
 
     async def work(forwarder):
         with pytest.raises(UpstreamError):
             await ask(forwarder, "a.test.")
+        assert not next(iter(forwarder._sources.upstreams())).streams._doubted
         await ask(forwarder, "b.test.")
+        assert forwarder.statistics.connections_doubted
 
-    run(work, upstream.address, limits=ForwardLimits(deadline_s=0.3, stream_silence_s=0.2))
-    assert upstream.connections == 2
+    run(work, upstream.address, limits=ForwardLimits(deadline_s=0.35, stream_silence_s=0.2))
 
 
 @pytest.mark.parametrize("lie", [wrong_name, garbage, lambda asked: b"\0" * 5], ids=["name", "garbage", "short"])
@@ -157,6 +259,30 @@ def test_formerr_over_tcp_is_asked_again_without_edns(upstream):
 
 
 # TLS
+
+
+def test_a_kept_tls_connection_that_died_in_silence_is_noticed_in_time(encrypted):
+    async def work(forwarder):
+        await ask(forwarder, "a.test.")
+        encrypted.freeze_connections()
+        got = await asyncio.gather(*(ask(forwarder, f"n{n}.test.") for n in range(20)))
+        assert {address_in(reply) for reply in got} == {"192.0.2.1"}
+        assert forwarder.statistics.connections_doubted == 1
+
+    run(work, f"tls://{encrypted.address}#dns.example")
+    assert encrypted.connections == 2
+
+
+def test_a_dead_tls_connection_to_the_first_upstream_leaves_it_the_first(encrypted):
+    with ScriptedUpstream() as second:
+        second.on("*", rcode(3))
+
+        async def work(forwarder):
+            await ask(forwarder, "a.test.")
+            encrypted.freeze_connections()
+            assert address_in(await ask(forwarder, "b.test.")) == "192.0.2.1"
+
+        run(work, f"tls://{encrypted.address}#dns.example", second.address)
 
 
 @pytest.fixture(scope="session")

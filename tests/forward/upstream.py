@@ -249,6 +249,7 @@ class ScriptedUpstream:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._started = threading.Event()
         self._writers: set[asyncio.StreamWriter] = set()
+        self._frozen: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
 
     # what it does
@@ -277,6 +278,26 @@ class ScriptedUpstream:
                 writer.transport.abort()
 
         self._loop.call_soon_threadsafe(drop)
+
+    def freeze_connections(self) -> None:
+        """From now on, whatever comes over the connections that are open is lost, and nothing goes back: their path is gone."""
+
+        def freeze() -> None:
+            self._frozen |= self._writers
+            frozen.set()
+
+        frozen = threading.Event()
+        self._loop.call_soon_threadsafe(freeze)
+        assert frozen.wait(5)
+
+    def end_connections(self) -> None:
+        """Close every open TCP connection in an orderly way, as an upstream does with one that is idle."""
+
+        def end() -> None:
+            for writer in tuple(self._writers):
+                writer.close()
+
+        self._loop.call_soon_threadsafe(end)
 
     def count(self, transport: str = "") -> int:
         return sum(1 for asked in self.queries if not transport or asked.transport == transport)
@@ -380,6 +401,8 @@ class ScriptedUpstream:
         try:
             while True:
                 message = await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
+                if writer in self._frozen:
+                    continue
                 asked = Asked(message, "tls" if self.tls else "tcp", writer.get_extra_info("peername")[:2])
                 self._list_of(asked).append(asked)
                 for say in self._says_to(asked):
@@ -398,7 +421,7 @@ class ScriptedUpstream:
 
     def _say_stream(self, say: Say, asked: Asked, writer: asyncio.StreamWriter) -> None:
         octets = say.make(asked)
-        if octets is None or self._random.random() < say.loss or writer.is_closing():
+        if octets is None or self._random.random() < say.loss or writer.is_closing() or writer in self._frozen:
             return
         writer.write((len(octets).to_bytes(2, "big") + octets) * say.copies)
 
