@@ -128,6 +128,8 @@ class Worker:
     def take(self, message: dict[str, Any]) -> None:
         if message["op"] == "alive":  # between any two others
             return
+        if message["op"] == "alive":  # every second, so that a worker knows that control is there
+            return
         self.seen.append(message["op"])
         match message["op"]:
             case "begin":
@@ -169,8 +171,6 @@ class Worker:
             case "flush":
                 self.flushes.append((message["name"], message["tree"]))
                 self.on_flush(message)
-            case "alive":  # every second, so that a worker knows that control is there
-                pass
             case other:
                 raise AssertionError(other)
 
