@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 from dnsdisco.errors import ProviderError
 from dnsdisco.providers.forked import in_child, Lock, renew
-from dnsdisco.providers.kubernetes.credentials import Credentials, one_line, TYPE
+from dnsdisco.providers.kubernetes.credentials import AUTHORIZATION, Credentials, one_line, TYPE
 from dnsdisco.providers.kubernetes.options import Options
 
 CONNECT_S = 5.0  # TLS included
@@ -122,10 +122,13 @@ class Connection:
 
     def _open(self, credentials: Credentials, method: str, url: str, body: str | None) -> Any:
         import urllib3  # noqa: PLC0415  comes with the official client
+        from urllib3._collections import HTTPHeaderDict  # noqa: PLC0415  urllib3 1 has it nowhere else
 
         identity = credentials.headers()
-        self._secrets = tuple(value.rpartition(" ")[2] for value in identity.values())  # behind `Bearer` or `Basic`
-        headers = {"Accept": "application/json", "User-Agent": "dnsdisco", **identity}
+        self._secrets = tuple(value.rpartition(" ")[2] for key, value in identity if key == AUTHORIZATION)  # behind `Bearer`
+        headers = HTTPHeaderDict({"Accept": "application/json", "User-Agent": "dnsdisco"})
+        for key, value in identity:
+            headers.add(key, value)
         if body is not None:
             headers["Content-Type"] = "application/json"
         try:

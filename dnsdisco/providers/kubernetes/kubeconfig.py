@@ -1,0 +1,133 @@
+"""kubeconfig files as kubectl reads them: several are merged, and of the whole one context is taken, with its cluster and its user.
+
+The first file that says something wins, entry by entry; paths are relative to the folder of the file that they stand in; an empty file,
+an empty part of KUBECONFIG and a file that is not there say nothing. What does not exist by the name that is wanted is an error.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+FILE_OCTETS_MAX = 4 * 2**20  # of one kubeconfig, and of each file that it names; kubectl's are some kB
+
+
+class Unusable(ValueError):
+    """What a kubeconfig says cannot be used; the message says where, and tells no secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A cluster, a user or a context. The readers raise Unusable."""
+
+    kind: str
+    name: str
+    said: Mapping[str, Any] = field(default_factory=dict)
+    folder: Path = Path()
+
+    def text(self, key: str) -> str:
+        """ "" where nothing is said."""
+        value = self.said.get(key)
+        if value is None:
+            return ""
+        if not isinstance(value, str):
+            raise Unusable(f"{self}: {key}: expected a text, found {type(value).__name__}")
+        return value
+
+    def flag(self, key: str) -> bool:
+        value = self.said.get(key)
+        if value not in (None, True, False):
+            raise Unusable(f"{self}: {key}: expected true or false")
+        return bool(value)
+
+    def file(self, key: str) -> Path | None:
+        return self.folder / self.text(key) if self.text(key) else None
+
+    def octets(self, key: str) -> bytes:
+        """Of `KEY-data`, in base64, else of the file that KEY names; b"" for neither."""
+        data = self.text(f"{key}-data")
+        if data:
+            try:
+                return base64.b64decode("".join(data.split()), validate=True)
+            except binascii.Error:
+                raise Unusable(f"{self}: {key}-data: expected base64") from None
+        file = self.file(key)
+        return b"" if file is None else _octets(file)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name!r}"
+
+
+class Chosen(NamedTuple):
+    """What one context leads to. `user` says nothing where the context names none."""
+
+    cluster: Entry
+    user: Entry
+
+    def files(self) -> list[Path]:
+        """Those that the entries name, whose change changes who we are."""
+        keys = ((self.cluster, "certificate-authority"), (self.user, "client-certificate"), (self.user, "client-key"))
+        return [file for entry, key in keys if not entry.text(f"{key}-data") and (file := entry.file(key)) is not None]
+
+
+def choose(files: Iterable[Path], context: str | None) -> Chosen:
+    """Raises Unusable or OSError. *context* None: the current one."""
+    current, entries = "", dict[tuple[str, str], Entry]()
+    for file in files:
+        try:
+            config = yaml.safe_load(_octets(file).decode())
+        except FileNotFoundError:
+            continue
+        except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
+            raise Unusable(f"{file} is no YAML") from None
+        if config is None:
+            continue
+        if not isinstance(config, Mapping):
+            raise Unusable(f"{file}: expected a mapping, found {type(config).__name__}")
+        current = current or Entry(f"{file}:", "", config).text("current-context")
+        for kind, key in (("context", "contexts"), ("cluster", "clusters"), ("user", "users")):
+            for name, entry in _entries(file, kind, config.get(key)).items():
+                entries.setdefault((kind, name), entry)
+    wanted = context or current
+    if not wanted:
+        raise Unusable("no `current-context` is set; `context` names one")
+    chosen = _named(entries, "context", wanted)
+    cluster = _named(entries, "cluster", chosen.text("cluster"))
+    user = chosen.text("user")
+    return Chosen(cluster, _named(entries, "user", user) if user else Entry("user", ""))
+
+
+def _entries(file: Path, kind: str, listed: Any) -> dict[str, Entry]:
+    found: dict[str, Entry] = {}
+    if not isinstance(listed, (list, type(None))):
+        raise Unusable(f"{file}: {kind}s: expected a list, found {type(listed).__name__}")
+    for each in listed or ():
+        name = each.get("name") if isinstance(each, Mapping) else None
+        said = each.get(kind) if isinstance(each, Mapping) else None
+        if not isinstance(name, str) or not isinstance(said, (Mapping, type(None))):
+            raise Unusable(f"{file}: {kind}s: expected entries with a `name` and a `{kind}`")
+        if name in found:
+            raise Unusable(f"{file}: the {kind} {name!r} is there twice")
+        found[name] = Entry(kind, name, said or {}, file.absolute().parent)
+    return found
+
+
+def _named(entries: Mapping[tuple[str, str], Entry], kind: str, name: str) -> Entry:
+    if (kind, name) not in entries:
+        raise Unusable(f"there is no {kind} {name!r}")
+    return entries[kind, name]
+
+
+def _octets(file: Path) -> bytes:
+    """Raises OSError, Unusable."""
+    with file.open("rb") as opened:
+        octets = opened.read(FILE_OCTETS_MAX + 1)
+    if len(octets) > FILE_OCTETS_MAX:
+        raise Unusable(f"{file} has more than {FILE_OCTETS_MAX} octets")
+    return octets
