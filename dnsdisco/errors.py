@@ -10,10 +10,18 @@ from typing import NamedTuple
 FORMERR = 1  # RFC 1035 §4.1.1; spelled here because this room imports nothing
 EXCERPT_MAX = 60  # characters of what somebody wrote, in a message about it
 
+REASON_MAX = 160  # … and of what a library says of it
+
 
 def excerpt(text: str) -> str:
     """*text* as a message shows it: quoted, without control characters, and not all of it where it is long."""
     return repr(text if len(text) <= EXCERPT_MAX else f"{text[:EXCERPT_MAX]}…")
+
+
+def reason(error: Exception) -> str:
+    """Why, in the words of *error*, which may repeat all that somebody wrote."""
+    said = str(error) or type(error).__name__
+    return said if len(said) <= REASON_MAX else f"{said[:REASON_MAX]}…"
 
 
 class Problem(NamedTuple):

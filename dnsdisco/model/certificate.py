@@ -8,7 +8,7 @@ import re
 from datetime import datetime, UTC
 from typing import NamedTuple
 
-_PEM = re.compile(r"-----BEGIN CERTIFICATE-----\s+([A-Za-z0-9+/=\s]+?)-----END CERTIFICATE-----")
+_PEM = re.compile(r"-----BEGIN CERTIFICATE-----\s([A-Za-z0-9+/=\s]++)-----END CERTIFICATE-----")
 _SEQUENCE, _UTC_TIME, _GENERALIZED_TIME, _VERSION = 0x30, 0x17, 0x18, 0xA0
 _BEFORE_VALIDITY = 3  # serial number, signature algorithm, issuer
 SOON_S = 14 * 86400  # before its end, a person should hear of it; who renews by a program does so earlier

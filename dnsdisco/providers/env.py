@@ -33,7 +33,7 @@ from dnsdisco.written.units import number_from
 
 _OURS = re.compile(r"SERVICE_(?P<name>.+?)(?:_(?P<number>[0-9]{1,9}))?_(?P<kind>URL|HOST|PORT)", re.DOTALL)
 # Docker's and Kubernetes' X_PORT_80_TCP_PORT; and what Docker copies of the environment of a linked container.
-_INJECTED = re.compile(r".+_PORT_[0-9]+_(?:TCP|UDP|SCTP)_PORT|SERVICE_.+_ENV_.+_(?:URL|HOST|PORT)", re.DOTALL)
+_INJECTED = re.compile(r".+_PORT_[0-9]+_(?:TCP|UDP|SCTP)_PORT|SERVICE_(?>.+?_ENV_).+_(?:URL|HOST|PORT)", re.DOTALL)
 # What they set beside X_PORT=tcp://10.0.0.1:80; without that it is somebody's own.
 _BESIDE_LINK = re.compile(r"(?P<service>.+?)_(?:SERVICE_(?:HOST|PORT)(?:_.+)?|ENV_(?:URL|HOST|PORT))", re.DOTALL)
 

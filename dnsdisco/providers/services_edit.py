@@ -192,10 +192,12 @@ def _quoted(value: Any) -> Any:
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./-]*")
 _NO_TEXT = re.compile(
-    r"[0-9_]*\.?[0-9_]*(?:[eE][0-9-]+)?|0[xob].*|[0-9]+-[0-9]+-[0-9]+.*|y|n|yes|no|on|off|true|false|null|\..*", re.IGNORECASE
+    r"[0-9_]*+(?:\.[0-9_]*+)?(?:[eE][0-9-]+)?|0[xob].*|[0-9]+-[0-9]+-[0-9]+.*|y|n|yes|no|on|off|true|false|null|\..*", re.IGNORECASE
 )
-_IN_MAPPING = re.compile(r"^[^\s#-][^\n]*:[ \t]*(?:#[^\n]*)?\r?\n(?:[ \t]*(?:#[^\n]*)?\r?\n)*( +)[^\s#-]", re.MULTILINE)
-_IN_LIST = re.compile(r"^( *)[^\s#-][^\n]*:[ \t]*(?:#[^\n]*)?\r?\n(?:[ \t]*(?:#[^\n]*)?\r?\n)*( *)- ", re.MULTILINE)
+# A line that ends in a colon or a comment behind it, and blank lines and comments. Nothing of it is tried twice, nor a last line without an end.
+_KEY = r"[^\s#-](?=[^\n]*\n)(?>[^\n]*:[ \t]*+(?:#[^\n]*)?\r?\n)(?>(?:[ \t]*+(?:#[^\n]*)?\r?\n)*)"
+_IN_MAPPING = re.compile(rf"^{_KEY}( +)[^\s#-]", re.MULTILINE)
+_IN_LIST = re.compile(rf"^( *){_KEY}( *)- ", re.MULTILINE)
 
 
 def _indents(part: str, whole: str) -> tuple[int, int]:

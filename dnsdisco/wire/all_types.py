@@ -10,7 +10,7 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.tokenizer
 
-from dnsdisco.errors import excerpt, WireError
+from dnsdisco.errors import excerpt, reason, WireError
 from dnsdisco.wire import other_forms
 from dnsdisco.wire.constants import type_to_text
 from dnsdisco.wire.name import Labels
@@ -41,7 +41,7 @@ def from_words(rtype: int, words: Sequence[Token], origin: Labels) -> bytes:
             return read(words, origin)
         return _rdata(_SAME_FORM.get(kind, rtype), joined(words), origin).to_wire() or b""
     except Exception as error:  # noqa: BLE001  whatever its conversions raise: all of it means the same
-        raise WireError(f"{excerpt(joined(words))} is not the data of {kind}: {_reason(error)}") from None
+        raise WireError(f"{excerpt(joined(words))} is not the data of {kind}: {reason(error)}") from None
 
 
 def to_text(rtype: int, message: bytes, at: int, end: int) -> str:
@@ -53,7 +53,7 @@ def to_text(rtype: int, message: bytes, at: int, end: int) -> str:
         rdata = dns.rdata.from_wire(dns.rdataclass.IN, dns.rdatatype.RdataType.make(rtype), message, at, end - at)
         shown, octets = rdata.to_text(), rdata.to_wire() or b""
     except Exception as error:  # noqa: BLE001  likewise
-        raise WireError(_reason(error)) from None
+        raise WireError(reason(error)) from None
     if not shown.isascii() or not shown.isprintable() or from_words(rtype, tokenize(shown), ()) != octets:
         raise WireError("a text that is not read back")
     return shown
@@ -67,7 +67,3 @@ def _rdata(rtype: int | str, text: str, origin: Labels) -> dns.rdata.Rdata:
         dns.name.Name((*origin, b"")),
         relativize=False,
     )
-
-
-def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__

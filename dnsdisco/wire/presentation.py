@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import dnslib
 from dnslib import DNSBuffer, DNSLabel, RD
 
-from dnsdisco.errors import excerpt, WireError
+from dnsdisco.errors import excerpt, reason, WireError
 from dnsdisco.wire.constants import A, AAAA, CNAME, MX, NS, OPT, PTR, SPF, SRV, TXT, type_to_text
 from dnsdisco.wire.name import absolute, Labels, labels_of
 from dnsdisco.wire.rdata import STRING_OCTETS_MAX, txt
@@ -59,7 +59,7 @@ def from_words(rtype: int, words: Words, origin: Labels) -> bytes:
         read(words, origin).pack(buffer)
         return _bounded(bytes(buffer.data))
     except (ValueError, WireError) as error:
-        raise WireError(f"{excerpt(joined(words))} is not the data of {type_to_text(rtype)}: {error}") from None
+        raise WireError(f"{excerpt(joined(words))} is not the data of {type_to_text(rtype)}: {reason(error)}") from None
 
 
 def _bounded(rdata: bytes) -> bytes:

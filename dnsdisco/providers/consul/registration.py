@@ -110,7 +110,7 @@ def check_body(check: Any, instance: Instance, health: Health) -> dict[str, Any]
         target = _filled(text_from(said[kind], VALUE_CHARACTERS_MAX), instance)
         if kind == "http" and not target.lower().startswith(("http://", "https://")):
             raise unexpected("a URL that begins with http:// or https://", target)
-        if kind != "http" and not re.fullmatch(r".+:[0-9]{1,5}(/.*)?", target):
+        if kind != "http" and not re.fullmatch(r"[^/]+:[0-9]{1,5}(/.*)?", target):
             raise unexpected("an address and a port such as {address}:{port}", target)
         body |= {
             kind.upper(): target,
