@@ -93,7 +93,10 @@ def main(args: Sequence[str] | None = None) -> int:
         report.fault(error)
         return 1
     except OSError as error:
-        report.complain(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+        if not error.filename and _is_folder_gone():
+            report.complain("the working folder has been deleted: change to one that is there")
+        else:
+            report.complain(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
         return 1
     except Exception as error:
         if os.environ.get("DNSDISCO_TRACEBACK"):
@@ -103,6 +106,14 @@ def main(args: Sequence[str] | None = None) -> int:
         )
         return BROKEN
     return code if isinstance(code, int) else 0
+
+
+def _is_folder_gone() -> bool:
+    try:
+        os.getcwd()  # noqa: PTH109  pathlib has no more to say
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _open_streams() -> None:

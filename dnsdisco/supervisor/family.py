@@ -33,9 +33,7 @@ from dnsdisco.supervisor.watchdog import Watchdog
 
 STOP_S = 4.5  # a worker has 2 s for what is in flight, and we promise to be gone in 5
 START_DEATHS_MAX = 8  # of one child before it was ever ready, some 4 s: then it will not start at all, and a person should hear it
-CONTROL_REST_S = (
-    0.1  # before control is started again: the workers that died with it need the processors first, and answer without it
-)
+CONTROL_REST_S = 0.25  # before control starts again: workers that died with it need the processors first, and answer without it
 EX_CONFIG = 78  # sysexits.h: a child's way to say that starting it again would not help
 LINK_OCTETS = 1024 * 1024  # of socket buffer on a link: a thousand changed services
 # When there is no memory the kernel ends control first, which costs no answer, then a worker, and us last: we start them again. In

@@ -134,3 +134,29 @@ def test_the_unit_is_understood_and_holds_what_it_promises(tmp_path: Path) -> No
         [analyze, "security", "--offline=true", "--threshold=20", files[0]], capture_output=True, text=True, check=False
     )
     assert security.returncode == 0, security.stdout[-300:] + security.stderr
+
+
+def _directives(name: str) -> list[tuple[str, str]]:
+    lines = [line for line in (DEPLOY / "systemd" / name).read_text().splitlines() if not line.startswith("#")]
+    return [(key, value) for key, equals, value in (line.partition("=") for line in lines) if equals]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_sound"), [("ttl: 5\n", True), ("ttl: nonsense\n", False), ("zones: [\n", False), (None, False)]
+)
+def test_a_reload_with_faults_fails_loudly_before_the_server_is_told(tmp_path: Path, text: str | None, is_sound: bool) -> None:
+    check, kill = [value for key, value in _directives("dnsdisco.service") if key == "ExecReload"]
+    assert kill.endswith("-HUP $MAINPID")
+    config = tmp_path / "dnsdisco.yaml"
+    if text is not None:
+        config.write_text(text)
+    words = check.replace("/etc/dnsdisco/dnsdisco.yaml", str(config)).split()
+    done = subprocess.run([sys.executable, "-m", "dnsdisco.cli", *words[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode == 0) is is_sound, done.stdout + done.stderr
+
+
+def test_one_child_without_memory_is_not_all_of_them_and_a_start_is_never_given_up() -> None:
+    unit = dict(_directives("dnsdisco.service"))
+    assert unit["OOMPolicy"] == "continue"
+    assert unit["StartLimitIntervalSec"] == "0"
+    assert int(unit["WatchdogSec"]) >= 10

@@ -12,6 +12,7 @@ import pytest
 from dnsdisco.cli import BROKEN, COMMANDS, main, version
 from dnsdisco.errors import ConfigError, Problem, ProviderError
 from tests.cli.fake_server import FakeServer, reply
+from tests.whole.server import ROOT
 
 ENVIRON = {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
 
@@ -230,3 +231,15 @@ def test_query_starts_quickly():
             assert (done.returncode, done.stderr) == (0, "")
             costs.append(after.children_user + after.children_system - before.children_user - before.children_system)
     assert min(costs) < 0.2
+
+
+@pytest.mark.parametrize("command", [["serve", "--listen", "127.0.0.1:0"], ["check"], ["services"]])
+def test_a_working_folder_that_was_deleted_is_what_is_named(command, tmp_path):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    code = "import os, sys; os.rmdir(os.getcwd()); from dnsdisco.cli import main; sys.exit(main(sys.argv[1:]))"
+    path = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
+    words = [sys.executable, "-P", "-c", code, *command]
+    done = subprocess.run(words, cwd=folder, env=path, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "dnsdisco: the working folder has been deleted: change to one that is there\n"
