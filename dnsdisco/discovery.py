@@ -16,10 +16,10 @@ from dnsdisco.model import choice
 from dnsdisco.model.data import service_from_data, service_to_dict
 from dnsdisco.model.service import Instance, Service
 from dnsdisco.providers import registry
-from dnsdisco.providers.asked import all_services, asked, named, one_service
+from dnsdisco.providers.asked import all_services, asked, named
 from dnsdisco.providers.base import ServiceDiscovery
 from dnsdisco.providers.cached import Cache
-from dnsdisco.providers.chain import ChainServiceDiscovery
+from dnsdisco.providers.chain import ChainServiceDiscovery, found_as
 from dnsdisco.providers.forked import Lock
 from dnsdisco.providers.log import logger
 
@@ -156,8 +156,8 @@ class Discovery:
         return services
 
     def _ask_for(self, name: str) -> Service | None:
-        data = one_service(self.provider(), name)
-        return _read(name, data) if data else None
+        read = (_read(called, data) for called, data in found_as(self.provider(), name).items())
+        return next((service for service in read if service is not None), None)
 
     def _ask_for_all(self) -> dict[str, Service]:
         data = all_services(self.provider())

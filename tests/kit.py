@@ -180,13 +180,12 @@ class Answers:
         serial: int = 7,
         seed: int = 1,
         policy: Mapping[str, Any] | None = None,
+        chain: ChainPolicy = ChainPolicy(),  # noqa: B008  frozen
         overrides: frozenset[tuple[bytes, ...]] = frozenset(),
         **zone_settings: Any,
     ) -> None:
         views = snapshots if snapshots is not None else {"static": services(text)}
-        self.merger = merge(
-            [Source(name) for name in views], ChainPolicy(), [Snapshot(dict(view)) for view in views.values()], _compiled
-        )
+        self.merger = merge([Source(name) for name in views], chain, [Snapshot(dict(view)) for view in views.values()], _compiled)
         self.catalog = Catalog()
         self.catalog.apply(self.merger.entries.values(), [], serial)
         self.catalog.set_states(states)

@@ -14,6 +14,7 @@ from dnsdisco.model.names import raw_alias, service_label
 from dnsdisco.model.service import Service
 
 FAIL_OPEN = "fail_open"
+EMPTY = "empty"
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,11 @@ class Merger:
         touched.update(dict.fromkeys(sorted(self._contested[source])))  # the order of its services may have changed
         return self._settle(touched)
 
+    def at(self, path: Path) -> Members:
+        """The services (by source index and key) that together are found at *path*, its owner first; () where none is."""
+        decision = self._decisions.get(path)
+        return decision.members if decision else ()
+
     def collisions(self) -> list[Collision]:
         """Every service that lost a name, each once per winner, in the order of the names. O(losses)."""
         lost = [Collision(self._sources[source].name, shown(key), ()) for source, key in sorted(self._nameless)]

@@ -35,9 +35,10 @@ def raw_alias(raw: str) -> str | None:
     return alias if _ALIAS.fullmatch(alias) and alias != service_label(raw) else None
 
 
-def is_raw_label(raw: str) -> bool:
-    """The label says exactly what its owner wrote (case apart, RFC 4343): such a name beats one that we made up."""
-    return service_label(raw) == raw.lower()
+def asked_label(name: str) -> str | None:
+    """The label that a service called *name* is looked for under: as DNS clients write it, case apart. None: no one writes that."""
+    label = name.lower()
+    return label if _ALIAS.fullmatch(label) and service_label(label) else None
 
 
 def label_instances(service: Service) -> Service:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Self
 
 from dnsdisco.errors import NotSupported
@@ -83,9 +83,14 @@ class ServiceDiscovery(ABC):
 
         Whatever form get_services() has it in, this one has url, address, port, scheme, tags, meta, id, health and instances.
         """
-        data = self.get_services().get(service_name)
-        service = None if data is None else service_from_data(service_name, data)[0]
+        services, wanted = self.get_services(), service_name.lower()
+        name = next((each for each in services if isinstance(each, str) and each.lower() == wanted), service_name)
+        service = service_from_data(name, services[name])[0] if name in services else None
         return service_to_dict(service) if service else default
+
+    def names(self) -> Iterable[str]:
+        """What its services are called: asked for where get_service() does not know a name as it is spelled. Errors as get_services()."""
+        return self.get_services()
 
     def get_service_url(self, service_name: str, default: str | None = None) -> str | None:
         """The URL of one healthy instance, or *default* when the service is unknown. Errors as get_service()."""

@@ -70,8 +70,13 @@ class StaticServiceDiscovery(ServiceDiscovery):
         return {service.name: service_to_dict(service) for service in self._load().snapshot.services.values()}
 
     def get_service(self, service_name: str, default: dict[str, Any] | None = None) -> dict[str, Any] | None:
-        service = self._load().snapshot.services.get(("", service_name))
+        wanted = service_name.lower()
+        services = self._load().snapshot.services
+        service = next((service for (_, name), service in services.items() if name.lower() == wanted), None)
         return service_to_dict(service) if service else default
+
+    def names(self) -> list[str]:
+        return [name for _, name in self._load().snapshot.services]
 
     def register_service(self, service_name: str, service_data: Mapping[str, Any]) -> str:
         """Writes the file (made where there is none), which is on disk when this returns. Nothing else in it changes.

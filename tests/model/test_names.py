@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsdisco.model.names import address_label, is_raw_label, label_instances, raw_alias, service_label
+from dnsdisco.model.names import address_label, asked_label, label_instances, raw_alias, service_label
 from dnsdisco.model.service import Instance, Port, Service
 
 HOST_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -43,9 +43,11 @@ def test_a_service_name_becomes_a_label_by_one_rule(raw: str, label: str | None,
     assert raw_alias(raw) == alias
 
 
-@pytest.mark.parametrize(("raw", "is_raw"), [("web", True), ("WEB", True), ("we_b", False), ("we.b", False), ("", False)])
-def test_a_raw_label_is_what_its_owner_wrote(raw: str, is_raw: bool) -> None:
-    assert is_raw_label(raw) is is_raw
+@pytest.mark.parametrize(
+    ("name", "label"), [("web", "web"), ("WEB", "web"), ("we_b", "we_b"), ("we.b", None), ("", None), ("_", None), ("a" * 64, None)]
+)
+def test_what_dns_clients_can_write_is_asked_for_as_it_is(name: str, label: str | None) -> None:
+    assert asked_label(name) == label
 
 
 @pytest.mark.parametrize(

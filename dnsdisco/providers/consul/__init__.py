@@ -80,6 +80,11 @@ class ConsulServiceDiscovery(ServiceDiscovery):
         service = self._service(service_name)
         return default if service is None else service_to_dict(service)
 
+    def names(self) -> list[str]:
+        with self._agent() as agent:
+            names, _ = self._catalog.names(agent)
+        return list(names)
+
     def register_service(self, service_name: str, service_data: Mapping[str, Any]) -> str:
         """Registers with the agent, `check` included, which the agent runs. get_services() sees it when this returns.
 

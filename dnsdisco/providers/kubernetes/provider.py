@@ -107,11 +107,15 @@ class KubernetesServiceDiscovery(ServiceDiscovery):
 
     def get_service(self, service_name: str, default: dict[str, Any] | None = None) -> dict[str, Any] | None:
         """As of the contract, by asking for this one alone. `name.namespace` finds those of the default namespace, too."""
-        name, _, namespace = service_name.partition(".")
+        name, _, namespace = service_name.lower().partition(".")
         key = namespace or self.options.default_namespace, name
         is_name = all(NAME.fullmatch(part) for part in key)
         service = self._listed_one(key) if is_name else None
         return service_to_dict(service) if service else default
+
+    def names(self) -> tuple[()]:
+        """None more: its names are labels in lower case, and get_service() finds them by any spelling that DNS clients have."""
+        return ()
 
     def register_service(self, service_name: str, service_data: Mapping[str, Any]) -> str:
         """A headless Service without a selector, and an EndpointSlice for this instance, both labelled as ours.
