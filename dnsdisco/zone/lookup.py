@@ -123,7 +123,7 @@ def _below(catalog: Catalog, path: Labels, rest: Labels) -> Found | None:
         return None
     if len(rest) == 1:
         return _one_label(catalog, entry, path, rest[0]) or _own_record(entry, path, rest)
-    if len(rest) == 2 and rest[0][:1] == b"_" and rest[1] in PROTOCOLS:
+    if len(rest) == 2 and len(rest[0]) > 1 and rest[0][:1] == b"_" and rest[1] in PROTOCOLS:  # `_` alone is no port: it has no name
         port_name, protocol = rest[0][1:].decode("latin-1"), rest[1][1:].decode()
         if any(port.name == port_name for port in _ports(entry, protocol)):
             return Found(

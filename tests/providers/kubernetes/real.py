@@ -256,17 +256,17 @@ class Cluster:
 
 
 class CoreDns:
-    """CoreDNS with its kubernetes plugin, for cluster.local, as the user reader."""
+    """CoreDNS with its kubernetes plugin, for cluster.local and reverse names, as the user reader."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.port, ready = free_port(), free_port()
         corefile = cluster.folder / "Corefile"
         corefile.write_text(
-            f"""cluster.local:{self.port} in-addr.arpa:{self.port} {{
+            f"""cluster.local:{self.port} in-addr.arpa:{self.port} ip6.arpa:{self.port} {{
                 bind 127.0.0.1
                 errors
                 ready 127.0.0.1:{ready}
-                kubernetes cluster.local in-addr.arpa {{
+                kubernetes cluster.local in-addr.arpa ip6.arpa {{
                     kubeconfig {cluster.kubeconfig("reader-token")} test
                     endpoint_pod_names
                 }}

@@ -236,6 +236,7 @@ def side_by_side(cluster):
         fresh("dual", ipFamilyPolicy="RequireDualStack", ipFamilies=["IPv4", "IPv6"]),
         fresh("six", ipFamilyPolicy="SingleStack", ipFamilies=["IPv6"]),
         fresh("other", "shop"),
+        fresh("nameless", ports=[(80, "")]),
         headless("head"),
         slice_of("head", [endpoint("10.3.0.1", hostname="web-0", pod="x"), endpoint("10.3.0.2", hostname="web-1")]),
         slice_of(
