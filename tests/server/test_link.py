@@ -373,3 +373,108 @@ def test_what_is_flushed_is_told_after_the_figures_that_show_it():
         assert [message["counters"]["entries"] for message in told[::2]] == [3, 1, 0, 0]
 
     run(work)
+
+
+# ------------------------------------------------------------------------------------------- what outlived the one before
+
+
+def recorded(*messages):
+    return [datagram for message in messages for datagram in delta.pack(message)]
+
+
+def replayed(side, *messages):
+    return side.link.replay(recorded(*messages))
+
+
+def test_the_catalog_that_is_kept_is_in_use_with_the_changes_after_it_and_control_is_asked_to_go_on():
+    async def work(side):
+        side.heard()
+        side.now += ASK_S
+        await replayed(
+            side,
+            *delta.whole(5, [entry("web"), entry("old")], STATES, [record("extra")]),
+            *delta.change(5, 6, [entry("web", "10.0.0.2")], ["old"], STATES),
+            {"op": "providers", "providers": delta.states_to_plain([ProviderState("static", True, True, "gone", False)])},
+        )
+        assert side.wholes == 1
+        assert (side.link.serial, side.catalog.serial, side.catalog.is_complete) == (6, 6, True)
+        assert side.heard() == []  # nothing is said for what control said long ago
+        assert [state.is_stale for state in side.catalog.states.values()] == [True]
+        side.link.tick()
+        assert next(message["op"] for message in side.heard()) == "resync"
+        # What comes on the link does not continue it, until a whole begins.
+        await side.send(*delta.change(6, 7, [entry("web", "10.0.0.3")], [], STATES))
+        assert side.catalog.serial == 6
+        await side.send(*delta.whole(9, [entry("web", "10.0.0.4")], STATES))
+        assert side.catalog.serial == 9
+
+    run(work)
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        lambda datagrams: [],
+        lambda datagrams: datagrams[1:],  # its beginning is missing
+        lambda datagrams: datagrams[:2],  # its end
+    ],
+)
+def test_what_is_not_whole_is_not_used(cut):
+    async def work(side):
+        side.heard()
+        await side.link.replay(cut(recorded(*delta.whole(5, [entry("web")], STATES))))
+        assert side.wholes == 0
+        assert not side.catalog.is_complete
+        await side.send(*delta.whole(9, [entry("web")], STATES))
+        assert side.catalog.serial == 9
+
+    run(work)
+
+
+def test_a_gap_in_it_is_where_it_ends():
+    async def work(side):
+        side.heard()
+        await replayed(side, *delta.whole(5, [entry("web")], STATES), *delta.change(7, 8, [entry("web", "10.0.0.8")], [], STATES))
+        assert (side.wholes, side.catalog.serial) == (1, 5)
+
+    run(work)
+
+
+def test_without_a_word_of_control_all_that_was_up_to_date_is_stale_and_with_one_it_is_what_it_was():
+    async def work(side):
+        side.heard()
+        gone = ProviderState("consul", has_synced=True, is_stale=True, reason="no contact since 10:00:00Z: refused")
+        await side.send(*delta.whole(5, [entry("web")], [*STATES, gone]))
+        replica = side.link._replica
+        side.now += 7
+        assert side.link.silent_s == 7
+        replica.set_silence("no word")
+        told = {name: (state.is_stale, state.reason) for name, state in side.catalog.states.items()}
+        assert told == {"static": (True, "no word"), "consul": (True, gone.reason)}
+        await side.send({"op": "providers", "providers": delta.states_to_plain(STATES)})
+        assert side.link.silent_s == 0
+        assert side.catalog.states["static"].reason == "no word"  # until whoever looks at the time says otherwise
+        replica.set_silence("")
+        assert side.catalog.states == {"static": STATES[0]}
+        side.now += 3
+        await side.send({"op": "alive"})
+        assert side.link.silent_s == 0
+        assert side.link.counters["unknown"] == 0
+
+    run(work)
+
+
+def test_that_control_is_alive_does_not_mean_that_a_whole_goes_on():
+    """Its sender died in the middle of it, and the successor has other things to say: the worker asks again."""
+
+    async def work(side):
+        side.heard()
+        await side.send(*list(delta.whole(5, [entry("web")], STATES))[:2])
+        side.heard()
+        for _ in range(int(SILENCE_S / 0.5) + 2):
+            side.now += 0.5
+            await side.send({"op": "alive"})
+        side.link.tick()
+        assert "hello" in [message["op"] for message in side.heard()]
+
+    run(work)
