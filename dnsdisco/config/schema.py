@@ -69,8 +69,12 @@ class ConsulProvider(Provider):
     address: Annotated[str, PlainValidator(v.http_address)] = ""
     token: v.Secret = ""
     token_file: v.Path = ""
+    http_auth: v.Secret = ""
     datacenter: v.Text = ""
+    namespace: v.Text = ""
+    partition: v.Text = ""
     ca_file: v.Path = ""
+    ca_path: v.Path = ""
     client_cert: v.Path = ""
     client_key: v.Path = ""
     verify: v.Truth = True

@@ -106,14 +106,17 @@ def network(value: object) -> str:
 
 
 def http_address(value: object) -> str:
-    """`http://host:port` or `https://host:port`, or `host:port`, as Consul's own tools take it."""
+    """`http://host:port/prefix` or `https://…`, `host:port` or `unix:///path`, as Consul's own tools take it."""
     written = text(value)
+    if written.startswith("unix:///"):
+        return written
     parts = urlsplit(written if "://" in written else f"http://{written}")
     try:
         is_usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 and not parts.username
     except ValueError:  # a port that is no port
         is_usable = False
-    if not is_usable or parts.path.strip("/") or parts.query or parts.fragment:
+    has_stray_path = "://" not in written and parts.path.strip("/")
+    if not is_usable or has_stray_path or parts.query or parts.fragment:
         raise ValueError(f"expected an address such as http://127.0.0.1:8500, found {units.shown(value)}")
     return written
 

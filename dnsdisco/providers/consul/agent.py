@@ -10,11 +10,12 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from dnsdisco.errors import ProviderError
 from dnsdisco.providers.consul.credentials import Credentials
 from dnsdisco.providers.consul.options import Options
-from dnsdisco.providers.consul.transport import Connection, NoAnswer, Patience
+from dnsdisco.providers.consul.transport import Connection, NoAnswer, Patience, Redirected
 from dnsdisco.sockaddr import without_scope
 
 try:
@@ -33,7 +34,7 @@ _FILTERED = "X-Consul-Results-Filtered-By-ACLs"  # since Consul 1.11, for tokens
 
 
 class AgentError(ProviderError):
-    """`kind`: of NoAnswer, or `status` with the HTTP status in `status`."""
+    """`kind`: of NoAnswer, or `status` with the HTTP status in `status`, or `redirect` for a name that no path of this agent can hold."""
 
     def __init__(
         self, reason: str, kind: str, *, status: int = 0, retry_after_s: float | None = None, is_denied: bool = False
@@ -56,6 +57,13 @@ class Reply:
     is_filtered: bool
 
 
+class _Client(HTTPClient):  # type: ignore[misc, valid-type, unused-ignore]
+    """With each part of a path quoted by itself: an id may have slashes, and be nothing but a path."""
+
+    def uri(self, path: str, params: Any = None) -> str:
+        return f"{self.base_uri}{path}?{urlencode(params)}" if params else f"{self.base_uri}{path}"
+
+
 class Agent:
     """One connection, used by one thread at a time; abort() by any. The first query connects."""
 
@@ -66,16 +74,21 @@ class Agent:
         self._connection = Connection(endpoint, context=credentials.context, server_name=options.tls_server_name or "")
         host = without_scope(endpoint.host)
         host = f"[{host}]" if ":" in host else host
-        self._client = HTTPClient(host, endpoint.port, endpoint.scheme)
+        self._client = _Client(host, endpoint.port, endpoint.scheme)
         self._client.session = self._connection
-        self._connection.headers = {"User-Agent": "dnsdisco", "Accept-Encoding": "identity", "Content-Type": "application/json"}
+        self._connection.headers = {
+            "User-Agent": "dnsdisco",
+            "Accept-Encoding": "identity",
+            "Content-Type": "application/json",
+            **credentials.headers(),
+        }
 
     def get(self, path: str, *names: str, index: int = 0, wait_s: float = 0.0, **params: str) -> Reply:
         """GET *path*, with each of *names* quoted behind it. With an *index* it blocks until the answer's is another one, or *wait_s*.
 
         Raises AgentError. The index is never taken from an answer that failed: those say 1, whatever the catalog's is.
         """
-        options, query = self._options, list(params.items())
+        options, query = self._options, [*params.items(), *self._tenancy()]
         if options.datacenter:
             query.append(("dc", options.datacenter))
         if options.stale:
@@ -94,7 +107,7 @@ class Agent:
     def put(self, path: str, *names: str, data: dict[str, Any] | None = None, **params: str) -> None:
         """Raises AgentError; ValueError, with the agent's words, where it refuses *data* (400)."""
         body = "" if data is None else json.dumps(data)
-        code, headers, text = self._exchange(self._client.put, path, names, list(params.items()), data=body)
+        code, headers, text = self._exchange(self._client.put, path, names, [*params.items(), *self._tenancy()], data=body)
         if code == 400:
             raise ValueError(f"the Consul agent refuses this: {self._excerpt(text)}")
         self._raise_for(code, headers, text)
@@ -105,6 +118,11 @@ class Agent:
 
     def close(self) -> None:
         self._connection.close()
+
+    def _tenancy(self) -> list[tuple[str, str]]:
+        """Of Consul Enterprise; another agent refuses them."""
+        options = self._options
+        return [(key, value) for key, value in (("ns", options.namespace), ("partition", options.partition)) if value]
 
     def _exchange(
         self, send: Any, path: str, names: Iterable[str], query: list[tuple[str, str]], *, blocks_s: float = 0.0, **more: Any
@@ -117,11 +135,29 @@ class Agent:
             headers["X-Consul-Token"] = token
         self._connection.patience = Patience(blocks_s + SLACK_S, BODY_S)
         self._connection.is_repeatable = not blocks_s
+        parts = [quote(name, safe="") for name in names]
         try:
-            answer = send(lambda response: response, "/".join((path, *names)), query or None, **more)
+            answer = send(lambda response: response, self._path(path, parts), query or None, **more)
         except NoAnswer as error:
-            raise self._error(error.kind, error.reason, is_denied=error.kind == "tls") from None
+            if not isinstance(error, Redirected) or not any("%2F" in part for part in parts):
+                raise self._failed(error) from None
+            answer = self._exchange_again(send, self._path(path, [quote(part) for part in parts]), query, **more)
         return answer.code, answer.headers, answer.body
+
+    def _exchange_again(self, send: Any, path: str, query: list[tuple[str, str]], **more: Any) -> Any:
+        """For an agent before Consul 1.18, which reads slashes that are quoted once as those of the path, and cleans that."""
+        try:
+            return send(lambda response: response, path, query or None, **more)
+        except Redirected as error:
+            raise self._error("redirect", error.reason) from None
+        except NoAnswer as error:
+            raise self._failed(error) from None
+
+    def _path(self, path: str, parts: list[str]) -> str:
+        return "/".join((self._options.endpoint.prefix + path, *parts))
+
+    def _failed(self, error: NoAnswer) -> AgentError:
+        return self._error(error.kind, error.reason, is_denied=error.kind == "tls")
 
     def _raise_for(self, code: int, headers: Any, body: str) -> None:
         if code == 200:
@@ -142,8 +178,8 @@ class Agent:
 
 
 def is_askable(name: str) -> bool:
-    """Whether a path can hold *name*: the agent resolves empty and dotted segments, so that it would be asked for another one."""
-    return not {"", ".", ".."} & set(name.split("/"))
+    """Whether a path can hold *name*: dots alone cannot be quoted, and the agent resolves them, so that it would be asked for another."""
+    return name not in {"", ".", ".."}
 
 
 def _index(text: Any) -> int:

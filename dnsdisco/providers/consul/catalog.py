@@ -68,7 +68,7 @@ class Catalog:
         usable = set(self._usable & data.keys())
         for name, tags in data.items():
             if name not in self._usable:  # most are, every time
-                reason = _refused(name)
+                reason = refused_name(name)
                 if reason:
                     self.tell(str(name), [("", reason)])
                     continue
@@ -81,7 +81,7 @@ class Catalog:
         return names, reply.index
 
     def can_be_asked(self, name: str) -> bool:
-        return not _refused(name)
+        return not refused_name(name)
 
     def service(self, agent: Agent, name: str, index: int = 0, wait_s: float = 0.0) -> tuple[Reading, int]:
         """Its instances in every state of health, and the index. None, without an index, are believed only while `consul` has some."""
@@ -148,7 +148,13 @@ class Catalog:
             logger().warning("left out", provider=CONSUL, service=name, more=len(fresh) - SHOWN_MAX)
 
     def _read(self, agent: Agent, name: str, index: int, wait_s: float) -> tuple[Reading, int]:
-        reply = agent.get("/v1/health/service", name, index=index, wait_s=wait_s)
+        try:
+            reply = agent.get("/v1/health/service", name, index=index, wait_s=wait_s)
+        except AgentError as error:
+            if error.kind != "redirect":
+                raise
+            self.tell(name, [("", "a name with empty or dotted parts; this agent cannot be asked for it")])
+            return Reading(None, [], is_empty=False, fingerprint=0), 0
         reading = read_entries(name, self._checked(reply, list, f"the instances of {name}"), self.wanted)
         if reading.faults:
             self.tell(name, reading.faults)
@@ -161,11 +167,6 @@ class Catalog:
         if not isinstance(reply.data, kind):
             raise AgentError(f"{what}: expected a {kind.__name__}, found {type(reply.data).__name__}", "malformed")
         return reply.data
-
-
-def _refused(name: Any) -> str:
-    reason = refused_name(name)
-    return reason or ("" if is_askable(name) else "a name with empty or dotted parts cannot be asked for")
 
 
 def denied(reason: str) -> AgentError:

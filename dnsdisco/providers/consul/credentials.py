@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import ssl
 
 from dnsdisco.errors import ProviderError
 from dnsdisco.providers.consul.options import Options, usable_token
 from dnsdisco.providers.forked import in_child, Lock
+
+AUTHORITIES_MAX = 1000  # files of `ca_path`; a system has some 150
 
 _State = tuple[int, ...] | None  # what a file's stat() says; None: it cannot be asked
 
@@ -20,6 +23,9 @@ class Credentials:
         self._lock = Lock()
         self._token_state: _State = None
         self._token: str | None = options.token
+        auth = options.http_auth or ""
+        auth = auth if ":" in auth or not auth else f"{auth}:"
+        self._authorization = f"Basic {base64.b64encode(auth.encode()).decode()}" if auth else ""
         self._context: tuple[tuple[_State, ...], ssl.SSLContext] | None = None
         in_child(self._forget_context)
 
@@ -45,14 +51,19 @@ class Credentials:
 
     def redacted(self, text: str) -> str:
         """*text* without the token, should somebody have put it there."""
-        token = self._token
-        return text.replace(token, "***") if token else text
+        for secret in (self._token, self._authorization.rpartition(" ")[2], (self._options.http_auth or "").partition(":")[2]):
+            text = text.replace(secret, "***") if secret else text
+        return text
+
+    def headers(self) -> dict[str, str]:
+        """Those that never change: of a gateway that wants a name and a password (RFC 7617)."""
+        return {"Authorization": self._authorization} if self._authorization else {}
 
     def context(self) -> ssl.SSLContext:
         """Made anew when one of its files has changed. Raises ProviderError for files that cannot be used."""
         options = self._options
         files = [path for path in (options.ca_file, options.client_cert, options.client_key) if path is not None]
-        states = tuple(_state(path) for path in files)
+        states = tuple(_state(path) for path in [*files, *_in_folder(options.ca_path)])
         with self._lock:
             if self._context is None or self._context[0] != states:
                 self._context = states, self._new_context()
@@ -68,6 +79,8 @@ class Credentials:
             context = ssl.create_default_context(cafile=options.ca_file)
         except OSError as error:  # ssl.SSLError is one
             raise ProviderError("consul", f"ca_file {options.ca_file}: {_why(error)}", is_denied=True) from None
+        if options.ca_file is None and options.ca_path is not None:
+            context = _trusting(options.ca_path)
         if not options.verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
@@ -78,6 +91,31 @@ class Credentials:
             except (OSError, ValueError) as error:
                 raise ProviderError("consul", f"client_cert {options.client_cert}: {_why(error)}", is_denied=True) from None
         return context
+
+
+def _in_folder(folder: str | None) -> list[str]:
+    """The files of a folder, and the folder; what cannot be listed is found out when it is read."""
+    if folder is None:
+        return []
+    try:
+        names = sorted(os.listdir(folder))[:AUTHORITIES_MAX]  # noqa: PTH208  as it was written
+    except OSError:
+        names = []
+    return [folder, *(os.path.join(folder, name) for name in names)]  # noqa: PTH118
+
+
+def _trusting(folder: str) -> ssl.SSLContext:
+    """Every file of *folder*, as Consul's own tools read it: OpenSSL would want them named by their hashes. Raises ProviderError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    files = [path for path in _in_folder(folder)[1:] if os.path.isfile(path)]  # noqa: PTH113
+    if not files:
+        raise ProviderError("consul", f"ca_path {folder}: there is no file in it", is_denied=True)
+    for path in files:
+        try:
+            context.load_verify_locations(path)
+        except OSError as error:
+            raise ProviderError("consul", f"ca_path {path}: {_why(error)}", is_denied=True) from None
+    return context
 
 
 def _state(path: str) -> _State:

@@ -5,6 +5,7 @@ Nothing here does I/O; every fault is a ValueError that names the setting or the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
@@ -21,6 +22,8 @@ WATCH_LIMIT = (
 )
 WATCH_LIMIT_MAX = 10_000
 
+_PREFIX = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*")  # of every path, where a gateway has one
+
 _TRUE, _FALSE = frozenset({"1", "t", "true", "yes", "on"}), frozenset({"0", "f", "false", "no", "off"})
 
 
@@ -29,7 +32,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`address`: `http://host:port`, `https://host:port`, `host:port`, `host` or `unix:///path`; it wins over host, port and scheme."""
+    """`address`: `http://host:port/prefix`, `https://…`, `host:port`, `host` or `unix:///path`; it wins over host, port and scheme."""
 
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
@@ -37,12 +40,16 @@ class Options:
     scheme: str = "http"
     address: str | None = None
     token_file: str | None = None  # read again when it changes
+    http_auth: str | None = field(default=None, repr=False)  # `name:password` for a gateway before the agent
     ca_file: str | None = None  # PEM; without one the system's authorities
+    ca_path: str | None = None  # a folder of such files; ca_file wins
     client_cert: str | None = None  # PEM, also with the key in it
     client_key: str | None = None
     verify: bool = True  # false: any certificate will do
     tls_server_name: str | None = None  # whom the certificate must name, where that is not the host
     datacenter: str | None = None  # None: the agent's own
+    namespace: str | None = None  # of Consul Enterprise, as is the partition; another agent refuses both
+    partition: str | None = None
     stale: bool = False  # any server may answer, not only the leader
     wait: float | str = 30.0  # seconds that a query may block
     watch_limit: int = WATCH_LIMIT  # services with a blocking query of their own
@@ -75,6 +82,8 @@ class Options:
             raise ValueError("token and token_file: one of them is enough")
         if self.token is not None:
             put("token", _named("token", usable_token, self.token))
+        if self.http_auth is not None:
+            put("http_auth", _named("http_auth", _usable_auth, self.http_auth))
         if self.client_key is not None and self.client_cert is None:
             raise ValueError("client_key: there is no client_cert beside it")
         self.endpoint  # noqa: B018  its faults now, not at the first query
@@ -97,6 +106,10 @@ class Options:
 
 
 KEYS = frozenset(each.name for each in fields(Options))
+_VARIABLES = {
+    "http_auth": "CONSUL_HTTP_AUTH", "tls_server_name": "CONSUL_TLS_SERVER_NAME", "namespace": "CONSUL_NAMESPACE",
+    "partition": "CONSUL_PARTITION",
+}  # fmt: skip
 
 
 def settings_over_environment(settings: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
@@ -110,7 +123,11 @@ def settings_over_environment(settings: Mapping[str, Any], environ: Mapping[str,
         given |= _address_from(environ)
     if not said.keys() & {"token", "token_file"}:
         given |= _token_from(environ)
-    for key, variable in (("ca_file", "CONSUL_CACERT"), ("tls_server_name", "CONSUL_TLS_SERVER_NAME")):
+    if "ca_file" not in said:
+        given["ca_path"] = environ.get("CONSUL_CAPATH") or None
+    if "ca_path" not in said:
+        given["ca_file"] = environ.get("CONSUL_CACERT") or None
+    for key, variable in _VARIABLES.items():
         given[key] = environ.get(variable) or None
     if "client_cert" not in said:
         given["client_cert"] = environ.get("CONSUL_CLIENT_CERT") or None
@@ -134,12 +151,27 @@ def endpoint_from(text: str) -> Endpoint:
     except ValueError:
         raise ValueError(expected) from None
     scheme = parts.scheme or "http"
-    if scheme not in {"http", "https"} or not host or number_ == 0 or parts.path.strip("/") or parts.query or parts.fragment:
+    prefix = parts.path.rstrip("/") if parts.scheme else parts.path.strip("/")
+    if (
+        scheme not in {"http", "https"}
+        or not host
+        or number_ == 0
+        or not _PREFIX.fullmatch(prefix)
+        or parts.query
+        or parts.fragment
+    ):
         raise ValueError(expected)
     if parts.username is not None or not text.isprintable() or " " in text:
         raise ValueError(f"{expected}: a user or a space in it")
     default = DEFAULT_PORT if not parts.scheme else 443 if scheme == "https" else 80
-    return Endpoint(_host(unescaped_scope(f"[{host}]")[1:-1] if ":" in host else host), number_ or default, scheme)
+    host = unescaped_scope(f"[{host}]")[1:-1] if ":" in host else host
+    return Endpoint(_host(host), number_ or default, scheme, prefix=prefix)
+
+
+def _usable_auth(text: str) -> str:
+    if not text.isprintable() or not text.partition(":")[0]:
+        raise ValueError("expected a name and a password with a colon between them")
+    return text
 
 
 def usable_token(text: str) -> str:

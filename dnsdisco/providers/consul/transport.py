@@ -31,17 +31,21 @@ ContextSource = Callable[[], ssl.SSLContext]
 
 
 class Endpoint(NamedTuple):
-    """Where the agent listens. `path`: of its Unix socket; then host and port are only what is said in the Host field."""
+    """Where the agent listens. `path`: of its Unix socket; then host and port are only what is said in the Host field.
+
+    `prefix`: of every path, where the agent is behind a gateway; "" or such as `/consul`.
+    """
 
     host: str
     port: int
     scheme: str = "http"
     path: str = ""
+    prefix: str = ""
 
     def __str__(self) -> str:
         if self.path:
             return f"unix://{self.path}"
-        return f"{self.scheme}://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+        return f"{self.scheme}://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}{self.prefix}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,10 @@ class NoAnswer(Exception):
     def __init__(self, kind: str, reason: str) -> None:
         super().__init__(reason)
         self.kind, self.reason = kind, reason
+
+
+class Redirected(NoAnswer):
+    """What an agent does with a path that it would write otherwise."""
 
 
 class Answer:
@@ -159,7 +167,7 @@ class Connection:
 
     def _body(self, answer: http.client.HTTPResponse) -> bytes:
         if 300 <= answer.status < 400:
-            raise NoAnswer("malformed", f"HTTP {answer.status}: a redirect, which an agent never sends")
+            raise Redirected("malformed", f"HTTP {answer.status}: a redirect, which an agent never sends")
         self._due_at = time.monotonic() + self.patience.body_s
         parts, octets = [], 0
         while part := answer.read(READ_OCTETS):

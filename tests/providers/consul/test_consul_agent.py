@@ -167,7 +167,8 @@ def test_a_put_that_is_refused_is_the_caller_s_fault(consul):
 
 
 @pytest.mark.parametrize(
-    ("name", "is_it"), [("web", True), ("a/b", True), ("a//b", False), ("a/../b", False), ("/a", False), (".", False)]
+    ("name", "is_it"),
+    [("web", True), ("a/b", True), ("a//b", True), ("a/../b", True), ("/a", True), (".", False), ("..", False), ("", False)],
 )
 def test_names_that_no_path_can_hold(name, is_it):
     assert is_askable(name) is is_it

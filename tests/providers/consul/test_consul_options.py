@@ -33,6 +33,8 @@ def options(settings=None, environ=None):
         ("http://consul.example", "http://consul.example:80"),
         ("[2001:db8::1]:8500", "http://[2001:db8::1]:8500"),
         ("unix:///var/run/consul.sock", "unix:///var/run/consul.sock"),
+        ("http://gateway/consul", "http://gateway:80/consul"),
+        ("https://gateway:8443/a/b.c/", "https://gateway:8443/a/b.c"),
     ],
 )
 def test_addresses(address, endpoint):
@@ -42,7 +44,20 @@ def test_addresses(address, endpoint):
 
 @pytest.mark.parametrize(
     "address",
-    ["ftp://x", "http://", "http://x:0", "http://x:99999", "http://x/path", "http://u:p@x", "unix://x", "a b", "http://x?y"],
+    [
+        "ftp://x",
+        "http://",
+        "http://x:0",
+        "http://x:99999",
+        "http://x//path",
+        "x/path",
+        "http://x/a b",
+        "http://x/a\nb",
+        "http://u:p@x",
+        "unix://x",
+        "a b",
+        "http://x?y",
+    ],
 )
 def test_addresses_that_are_none(address):
     with pytest.raises(ValueError, match=r"^address: expected") as error:

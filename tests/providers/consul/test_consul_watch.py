@@ -12,6 +12,7 @@ from dnsdisco.providers.consul import askers, crew, pace
 from dnsdisco.providers.consul import watch as watching
 from dnsdisco.providers.consul.pace import Pace
 from dnsdisco.testing import Watch
+from tests.providers.consul import fake
 from tests.providers.consul.fake import FakeConsul
 from tests.providers.consul.kit import ids, provider_of, sees, until
 
@@ -189,16 +190,28 @@ def test_tags_proxies_and_names_that_cannot_be(consul, caplog):
     catalog.put("x" * 64, tags=["public"])
     catalog.put("a//b", tags=["public"])
     with Watch(provider_of(consul, tags=["public"])) as watch:
-        assert sees(watch, {"tagged": ["t1"]})
+        assert sees(watch, {"tagged": ["t1"], "a//b": ["a//b"]})
         catalog.put("plain", tags=["x", "public"])
-        assert sees(watch, {"tagged": ["t1"], "plain": ["plain"]})
+        assert sees(watch, {"tagged": ["t1"], "plain": ["plain"], "a//b": ["a//b"]})
+        catalog.remove("a//b")
         catalog.put("tagged", id="t1", tags=["x"])
         assert sees(watch, {"plain": ["plain"]})
         catalog.put("tagged", id="t2", tags=["public"])
         assert sees(watch, {"tagged": ["t2"], "plain": ["plain"]})
     assert caplog.text.count("makes no DNS label") == 1
-    assert caplog.text.count("dotted parts") == 1
-    assert not consul.asked("/v1/health/service/a")
+    assert not consul.asked("/v1/health/service/a/b")
+
+
+def test_a_name_that_an_old_agent_cannot_be_asked_for_harms_no_other(consul, caplog):
+    consul.catalog.put("web")
+    consul.catalog.put("a//b")
+    for path in ("/v1/health/service/a//b", "/v1/health/service/a%2F%2Fb"):
+        consul.lie(path, fake.status(301, more="Location: /v1/health/service/a/b\r\n"))
+    with Watch(provider_of(consul)) as watch:
+        assert sees(watch, {"web": ["web"]})
+        assert watch.error is None
+    assert set(provider_of(consul).get_services()) == {"consul", "web"}
+    assert caplog.text.count("this agent cannot be asked for it") >= 1
 
 
 def test_a_bad_instance_is_told_once_and_the_others_are_there(consul, caplog):
