@@ -40,6 +40,7 @@ TYPES = {
 }  # fmt: skip
 _TYPE_NAMES = {number: name for name, number in TYPES.items()}
 A, NS, CNAME, SOA, PTR, HINFO, MX, TXT, RP, AAAA, SRV, SPF = 1, 2, 5, 6, 12, 13, 15, 16, 17, 28, 33, 99
+APL = 42
 SIG, KEY, NXT, DNAME, RRSIG, NSEC, NSEC3, MAILB, MAILA = 24, 25, 30, 39, 46, 47, 50, 253, 254
 OPT, SVCB, HTTPS, TKEY, TSIG, IXFR, AXFR, ANY = 41, 64, 65, 249, 250, 251, 252, 255
 

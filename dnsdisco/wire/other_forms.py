@@ -34,13 +34,16 @@ def _hex(words: Words, _origin: Labels) -> bytes:
 
 def _sink(words: Words, _origin: Labels) -> bytes:
     """Meaning, coding, subcoding, data (draft-eastlake-kitchen-sink)."""
-    return b"".join(_number(word, 1) for word in words[:3]) + _base64(words[3:])
+    meaning, coding, subcoding, *data = words
+    return b"".join(_number(word, 1) for word in (meaning, coding, subcoding)) + _base64(data)
 
 
 def _doa(words: Words, _origin: Labels) -> bytes:
     """Enterprise, type, location, media type, and data or `-` for none (draft-durand-doa-over-dns)."""
     enterprise, kind, location, media, *data = words
     media_type = unescaped(media.text)
+    if not data:
+        raise WireError("data, or `-` for none, was expected")
     head = _number(enterprise, 4) + _number(kind, 4) + _number(location, 1)
     return head + bytes((len(media_type),)) + media_type + (b"" if [word.text for word in data] == ["-"] else _base64(data))
 
@@ -75,7 +78,10 @@ def _atma(words: Words, _origin: Labels) -> bytes:
         if not digits.isdecimal() or not digits.isascii():
             raise WireError("digits were expected")
         return b"\1" + digits.encode()
-    return b"\0" + bytes.fromhex(word.text.replace(".", ""))
+    octets = bytes.fromhex(word.text.replace(".", ""))
+    if not octets:
+        raise WireError("hexadecimal digits were expected")
+    return b"\0" + octets
 
 
 def _node(words: Words, _origin: Labels) -> bytes:

@@ -13,7 +13,7 @@ import dnslib
 from dnslib import DNSBuffer, DNSLabel, RD
 
 from dnsdisco.errors import excerpt, reason, WireError
-from dnsdisco.wire.constants import A, AAAA, CNAME, MX, NS, OPT, PTR, SPF, SRV, TXT, type_to_text
+from dnsdisco.wire.constants import A, AAAA, APL, CNAME, MX, NS, OPT, PTR, SPF, SRV, TXT, type_to_text
 from dnsdisco.wire.name import absolute, Labels, labels_of
 from dnsdisco.wire.rdata import STRING_OCTETS_MAX, txt
 from dnsdisco.wire.tokens import joined, Token, tokenize, unescaped
@@ -47,9 +47,9 @@ def from_words(rtype: int, words: Words, origin: Labels) -> bytes:
     """The wire form of the words of a master file; names without the last dot are below *origin*. Raises WireError."""
     if rtype in META_TYPES or rtype in (0, OPT):
         raise WireError(f"{type_to_text(rtype)} is not a type that data can have")
-    if not words:
-        raise WireError(f"{type_to_text(rtype)} without data")
     read = _READERS.get(rtype)
+    if not words and (read is not None or rtype != APL):  # an empty list of prefixes is one (RFC 3123 §4)
+        raise WireError(f"{type_to_text(rtype)} without data")
     if read is None or (words[0].text == GENERIC and not words[0].is_quoted):
         from dnsdisco.wire import all_types  # noqa: PLC0415  9 MiB and 50 ms that most have no use for
 
@@ -77,9 +77,10 @@ def _plain(words: Words, count: int) -> list[str]:
 
 
 def _uint16(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) <= 5 and int(text) <= 0xFFFF):
+    digits = text.lstrip("0") or text[-1:]
+    if not (digits.isascii() and digits.isdecimal() and len(digits) <= 5 and int(digits) <= 0xFFFF):
         raise ValueError(f"{excerpt(text)} is not a number from 0 to 65535")
-    return int(text)
+    return int(digits)
 
 
 def _label(text: str, origin: Labels) -> DNSLabel:

@@ -36,9 +36,20 @@ class LineError(WireError):
 
 
 def tokenize(text: str) -> list[Token]:
-    """The words of one record without comments or parentheses. Raises WireError for an open quote."""
-    words = [token for line in text.split("\n") for token in _scan(line)]
-    return [token for token in words if token.is_quoted or token.text not in ("(", ")")]
+    """The words of one record without comments or parentheses. Raises WireError for a quote or a parenthesis without its other."""
+    words: list[Token] = []
+    depth = 0
+    for line in text.split("\n"):
+        for token in _scan(line):
+            if token.is_quoted or token.text not in ("(", ")"):
+                words.append(token)
+            else:
+                depth += 1 if token.text == "(" else -1
+            if depth < 0:
+                raise WireError("a ) without its (")
+    if depth:
+        raise WireError("a ( that is never closed")
+    return words
 
 
 def joined(words: Sequence[Token]) -> str:

@@ -36,7 +36,7 @@ row is a test beside dnspython, BIND, Knot, NSD and drill (`tests/conformance/te
 - Every type, known or not, may also be written as `\# length hex` (RFC 3597 §5), and called `TYPE` with its number. A type that is not in the
   table has that form alone.
 - What cannot be right is a fault with its place in `dnsdisco check`, and is not served: a key of HTTPS or SVCB twice, a `mandatory` key that is
-  missing, a string of more than 255 octets, a digest of the wrong length, a number that is too large, a meta type (OPT, TSIG, AXFR, ANY).
+  missing, a string of more than 255 octets, a digest of the wrong length, a key that is no base64, an expression of NAPTR without its delimiters, a number that is too large, a meta type (OPT, TSIG, AXFR, ANY).
 - The parameters of HTTPS and SVCB may stand in any order; they are sent in that of their numbers (RFC 9460 §2.2).
 - Names that are not ASCII are to be written in their IDNA form (`xn--…`).
 - In `records:` a TXT value is the string itself: nothing in it is special, and one of more than 255 octets is split.

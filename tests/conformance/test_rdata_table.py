@@ -15,14 +15,17 @@ import dns.rdatatype
 import pytest
 
 from dnsdisco.cli import rdata
+from dnsdisco.errors import WireError
 from dnsdisco.wire import presentation
 from dnsdisco.wire.constants import type_from_text
 from dnsdisco.wire.parse import Place
 from dnsdisco.wire.tokens import lines, tokenize
+from dnsdisco.zone.master import usable
 from tests.conformance.page import RECORD_TYPES_PAGE, record_types_page
 from tests.conformance.rdata_table import elsewhere, ROWS, TABLE
 from tests.conformance.servers import Knotd
 
+SIG_KEY = "bWFueSBvY3RldHMgb2YgYSBzaWduYXR1cmU="
 ZONE = "rr.test"
 HEAD = f"$ORIGIN {ZONE}.\n$TTL 300\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nns A 127.0.0.1\n"
 NOT_SERVED = {"SOA", "NSEC3"}  # below an apex there is no SOA, and nobody answers a question for NSEC3
@@ -120,6 +123,58 @@ def test_nsd_reads_the_same_and_what_it_prints_is_read(tmp_path):
     text = re.sub(r"^(t\d+)\t", rf"\1.{ZONE}.\t", ran.stdout, flags=re.MULTILINE)
     wrong = differences("nsd", text, rows)
     assert wrong == [], "\n".join(wrong)
+
+
+WRONG = [
+    ("A", "192.0.2.256"), ("A", "192.0.2.1 192.0.2.2"), ("A", '"192.0.2.1"'), ("A", "( 192.0.2.1"), ("A", "192.0.2.1 )"), ("AAAA", "fe80::1%eth0"),
+    ("CNAME", "a..b."), ("CNAME", "a\\300b."), ("CNAME", "a\\1b."), ("CNAME", "é."), ("CNAME", f"{'a' * 64}."), ("CNAME", f"{'a.' * 128}"),
+    ("MX", "-1 a."), ("MX", "65536 a."), ("MX", "+1 a."), ("MX", "1_0 a."), ("MX", "\u0661 a."), ("SRV", "1 2 65536 a."), ("SRV", "1 2 3 a. b."),
+    ("TXT", f'"{"x" * 256}"'), ("TXT", "\\256"), ("TXT", "a\\9"),
+    ("HTTPS", "1 . alpn=h2 alpn=h3"), ("HTTPS", "1 . port=1 port=1"), ("HTTPS", "0 . alpn=h2"), ("HTTPS", "1 . mandatory=port alpn=h2"),
+    ("HTTPS", "1 . mandatory=mandatory alpn=h2"), ("HTTPS", "1 . mandatory=alpn,alpn alpn=h2"), ("HTTPS", "1 . no-default-alpn"),
+    ("HTTPS", "1 . no-default-alpn=x alpn=h2"), ("HTTPS", "1 . port=65536"), ("HTTPS", "1 . port"), ("HTTPS", "1 . ipv4hint=2001:db8::1"),
+    ("HTTPS", "1 . ipv4hint="), ("HTTPS", "1 . alpn="), ("HTTPS", "1 . alpn=,h2"), ("HTTPS", "1 . key65536=x"), ("HTTPS", "1 . key01=x"),
+    ("HTTPS", "1 . nosuchkey=x"), ("HTTPS", '1 . alpn= "h2"'), ("HTTPS", "1 . ech=!"), ("SVCB", "65536 ."), ("SVCB", "1"),
+    ("NAPTR", '1 1 "u" "x" "!a!b" .'), ("NAPTR", '1 1 "u" "x" "!a!b!x" .'), ("NAPTR", '1 1 "u" "x" "!a\\\\!b!" .'), ("NAPTR", '1 1 "u" "x" .'),
+    ("CAA", "256 issue x"), ("CAA", '0 is_sue "x"'), ("CAA", '0 "" "x"'), ("CAA", "0 issue"),
+    ("DS", "1 8 2 00"), ("DS", "1 8 2 zz"), ("DS", "1 8 1 0"), ("CDS", "0 0 0 1"), ("TLSA", "3 1 1 00"), ("TLSA", "256 1 0 00"), ("SSHFP", "1 1 0"),
+    ("DNSKEY", "257 3 8 AwEAA"), ("DNSKEY", "257 3 8 Aw=EAA"), ("DNSKEY", "257 3 8 A!wEAA=="), ("OPENPGPKEY", "x"), ("DHCID", "AAAA="),
+    ("LOC", "91 0 0 N 0 0 0 E 0m"), ("LOC", "0 60 0 N 0 0 0 E 0m"), ("LOC", "0 0 0 N 181 0 0 E 0m"), ("LOC", "0 0 0 X 0 0 0 E 0m"),
+    ("APL", "1:192.0.2.0/33"), ("APL", "3:192.0.2.0/24"), ("APL", "1:2001:db8::/24"), ("EUI48", "00-00-5e-00-53"), ("NID", "10 1:2:3"),
+    ("L64", "10 1:2:3:45678"), ("L32", "10 1.2.3"), ("NSEC", "a. NOSUCH"), ("NSEC3", "1 0 0 -"), ("RRSIG", f"A 8 3 60 20301301000000 20200101000000 1 a. {SIG_KEY}"),
+    ("URI", '1 1 ""'), ("CERT", "PKIX 1 RSASHA256"), ("IPSECKEY", "10 4 2 . AAAA"), ("AMTRELAY", "10 0 4 ."), ("HIP", "2 xx AAAA"),
+    ("OPT", "\\# 0"), ("ANY", "\\# 0"), ("TYPE0", "\\# 0"), ("TSIG", "\\# 0"), ("TYPE255", "\\# 0"), ("A", "\\# 3 010203"), ("A", "\\# 4 0102030"),
+    ("MX", "\\# 4 0001c000"), ("HTTPS", "\\# 15 000100000300020050000100030268"), ("HTTPS", "\\# 7 0001000003000200"), ("NSEC", "\\# 3 000000"),
+    ("TYPE999", "x"), ("TYPE999", "\\# 2 01"), ("TYPE999", "\\#"), ("TYPE65536", "\\# 0"), ("NOSUCH", "x"), ("NULL", "x"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "text"), WRONG)
+def test_what_cannot_be_right_is_a_fault_with_its_place_and_is_not_served(kind, text):
+    records, problems = usable(f"ok A 192.0.2.1\nwrong {kind} {text}\n", "x.zone", ("svc.local",))
+    assert [record.owner for _, record in records] in (
+        [("ok",)],
+        [],
+    )  # of a text without its other quote or parenthesis nothing is used
+    assert [(problem.line, problem.is_warning) for problem in problems] == [(2, False)]
+    with pytest.raises(WireError):
+        octets_of(kind, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('1 . alpn="h3,h2"', "00010000010006" + "026833" + "026832"),
+        ("1 . port=8443 alpn=h2", "00010000010003026832" + "0003000220fb"),
+        (
+            "1 . ipv4hint=192.0.2.1 port=53 alpn=h2 mandatory=port,alpn",
+            "0001000000000400010003" + "00010003026832" + "000300020035" + "00040004c0000201",
+        ),
+        ("1 . key1=\\002h2", "00010000010003026832"),
+    ],
+)
+def test_parameters_are_sent_in_the_order_of_their_keys(text, expected):
+    assert octets_of("HTTPS", text).hex() == expected
 
 
 class Data:
