@@ -48,8 +48,8 @@ def is_answered_here(labels: Labels, settings: AnswerSettings) -> bool:
 
 
 def forward_zone_of(labels: Labels, settings: AnswerSettings) -> Labels | None:
-    """The zone of `forward.zones` that holds it: whoever is asked for it may know that zone alone, and no other upstream is believed of
-    it. None: the general ones are asked (by `.` in `forward.zones`, too)."""
+    """The zone of `forward.zones` that holds it: no other upstream than that zone's is believed of it. None: the general ones are asked
+    (by `.` in `forward.zones`, too)."""
     if not settings.overrides:
         return None
     return next((labels[at:] for at in range(len(labels)) if labels[at:] in settings.overrides), None)

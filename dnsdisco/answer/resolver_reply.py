@@ -72,13 +72,13 @@ class _Chain(NamedTuple):
     leaves: bool
 
 
-def believe(message: bytes, question: Question, leaves: Leaves, *, is_partial: bool = False) -> Believed:
+def believe(message: bytes, question: Question, leaves: Leaves) -> Believed:
     """*message* is a reply to *question*. Raises WireError for what cannot be used, also for what would cost
     too much to read (NameReader). Linear in its octets.
 
     *leaves*: whatever this upstream says of that name (lower-case labels), it is not believed: it is answered here, or others are asked
-    for it. *is_partial*: the upstream may know one zone alone, so that an alias out of it without an end is no NODATA. Either way, the
-    item's `target` is where to go on.
+    for it. Then the item's `target` is where to go on; so it is of aliases without an end and without a SOA, which say nothing of their
+    target: this upstream knows one zone alone, or does not follow them.
     """
     end_of_name = HEADER_OCTETS + len(question.qname)
     end = end_of_name + 4
@@ -98,9 +98,7 @@ def believe(message: bytes, question: Question, leaves: Leaves, *, is_partial: b
     chain = _follow(reader, message, answer, question, leaves, rcode)
     kept = [place for _, places in chain.steps for place in places]
     soa, soa_ttl = (None, 0) if chain.has_end or chain.leaves else _soa(reader, message, authority, chain.last)
-    goes_on = chain.leaves or (
-        is_partial and bool(kept) and rcode == NOERROR and not (chain.has_end or chain.is_loop or soa is not None)
-    )
+    goes_on = chain.leaves or (bool(kept) and rcode == NOERROR and not (chain.has_end or chain.is_loop or soa is not None))
     if rcode == YXDOMAIN and not (chain.has_end or goes_on):
         return Believed(Item(Kind.OTHER, rcode), 0)
     if chain.has_end or goes_on:

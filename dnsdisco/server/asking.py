@@ -247,7 +247,7 @@ class Asker:
             zone = resolver.forward_zone_of(labels_of(question.qname), settings) if settings.overrides else None
             leaves = partial(resolver.is_for_others, zone=zone, settings=settings)
             try:
-                item, left_out = believe(result, question, leaves, is_partial=zone is not None)
+                item, left_out = believe(result, question, leaves)
             except WireError as error:
                 cache.statistics.unusable += 1
                 reasons = ((EDE_NETWORK_ERROR, f"malformed reply from upstream: {error}"),)

@@ -21,8 +21,9 @@ class Other(Peer):
     def available(self) -> str:
         return "" if self.path() else f"not here; on Debian: apt-get install {self.package}"
 
-    def path(self) -> str | None:
-        return shutil.which(self.program, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    @classmethod
+    def path(cls) -> str | None:
+        return shutil.which(cls.program, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
 
     def records(self) -> Iterator[str]:
         """Every record in master-file form."""
@@ -145,7 +146,8 @@ class CoreDns(Other):
     def available(self) -> str:
         return "" if self.path() else "not here; get it with `.ci/servers coredns`"
 
-    def path(self) -> str | None:
+    @classmethod
+    def path(cls) -> str | None:
         cached = Path.home() / ".cache/dnsdisco/servers/bin/coredns"
         return os.environ.get("COREDNS_BIN") or shutil.which("coredns") or (str(cached) if cached.exists() else None)
 

@@ -1,6 +1,7 @@
 """python -m tests.conformance ADDRESS PORT ZONE: RFC 8906, EDNS and odd input to any server.
 
 python -m tests.conformance --peers: the same to dnsdisco and to every server of others that is installed, as Markdown.
+python -m tests.conformance --signed: random questions of signed zones to dnsdisco and to forwarders of others, cold and cached.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ def main() -> int:
     )
     parser.add_argument("--odd", action="store_true", help="the table of odd input too; `web` in ZONE should have one IPv4 address")
     parser.add_argument("--peers", action="store_true", help="start and compare the servers that are installed")
-    parser.add_argument("--count", type=int, default=5000, help="questions for --peers (default: 5000)")
+    parser.add_argument("--signed", action="store_true", help="the same questions of signed zones to forwarders that are installed")
+    parser.add_argument("--count", type=int, default=5000, help="questions for --peers and --signed (default: 5000)")
     parser.add_argument("--seed", type=int, default=8906)
     parser.add_argument("--reasons", action="store_true", help="put the table of reasons into docs/conformance.md")
-    parser.add_argument("--write", action="store_true", help="with --peers: put the tables into docs/conformance.md")
+    parser.add_argument("--write", action="store_true", help="with --peers or --signed: put the tables into docs/conformance.md")
     arguments = parser.parse_args()
     if arguments.reasons:
         comparison.put_reasons()
@@ -40,8 +42,15 @@ def main() -> int:
         else:
             print(tables)
         return 0
+    if arguments.signed:
+        table = comparison.run_signed(arguments.count, arguments.seed, lambda text: print(text, file=sys.stderr))
+        if arguments.write:
+            comparison.put_signed(table)
+        else:
+            print(table)
+        return 0
     if not arguments.address:
-        parser.error("an ADDRESS, or --peers")
+        parser.error("an ADDRESS, --peers or --signed")
     return _one(arguments)
 
 

@@ -13,18 +13,19 @@ import dns.exception
 import dns.message
 import dns.rcode
 
-from tests.conformance import questions, standards
+from tests.conformance import questions, rich, standards
 from tests.conformance.differential import compare, Outcome
 from tests.conformance.exchange import send, Target
 from tests.conformance.probes import probes
 from tests.conformance.reasons import explain, REASONS
-from tests.conformance.servers import Dnsdisco, Dnsdist, Dnsmasq, is_here, Knotd, Named, Nsd, PdnsRecursor, Server, Unbound
+from tests.conformance.servers import CoreDns, Dnsdisco, Dnsdist, Dnsmasq, is_here, Knotd, Named, Nsd, PdnsRecursor, Server, Unbound
 from tests.conformance.zonedata import make
 
 SILENCE_S = 0.5
 SILENCE, UNREADABLE = "-", "!"
 PAGE = Path(__file__).parents[2] / "docs" / "conformance.md"
 BEGIN, END = "<!-- made by: python -m tests.conformance --peers --write -->\n", "<!-- end -->\n"
+SIGNED_BEGIN = "<!-- made by: python -m tests.conformance --signed --write -->\n"
 REASONS_BEGIN, REASONS_END = "<!-- reasons -->\n", "<!-- end of reasons -->\n"
 
 Say = Callable[[str], None]
@@ -84,9 +85,43 @@ def run(count: int, seed: int, say: Say) -> str:
         return "\n".join((*tables, _differences(outcomes, count, seed)))
 
 
+def run_signed(count: int, seed: int, say: Say) -> str:
+    """Forwarders of the signed zones beside dnsdisco, one after the other, the same questions cold and then cached. The table."""
+    outcomes: dict[str, Outcome] = {}
+    versions: list[str] = []
+    data = rich.make(seed)
+    if rich.missing():
+        raise SystemExit(f"{rich.missing()} signs the zones: apt-get install bind9-utils")
+    with (
+        tempfile.TemporaryDirectory(prefix="dnsdisco-conformance-", ignore_cleanup_errors=True) as name,
+        rich.Authority(Path(name) / "authority", data) as authority,
+    ):
+        folder = Path(name)
+        for kind in (Unbound, Dnsmasq, CoreDns):
+            if not is_here(kind):
+                say(f"{kind.program} is not installed ({kind.package}), and left out")
+                continue
+            with (
+                Dnsdisco(folder / f"own-{kind.name}", data, upstream=authority.target) as own,
+                kind(folder / kind.name, data, upstream=authority.target) as peer,
+            ):
+                versions.append(f"{peer.name} {peer.version()}")
+                since = min(own.started_at, peer.started_at)
+                for state in ("cold", "cached"):
+                    asked = questions.generate(data, seed, count, is_recursive=True)
+                    outcomes[f"{kind.name}, {state}"] = _differ(own, peer, asked, say, since=since)
+        versions.append(f"named {authority.version()} as the authority")
+    return f"Taken on {dt.datetime.now(dt.UTC):%Y-%m-%d}: {', '.join(versions)}. {_differences(outcomes, count, seed)}"
+
+
 def put(tables: str) -> None:
     """Into the page, in place of those that are there."""
     _replace(BEGIN, END, tables)
+
+
+def put_signed(table: str) -> None:
+    """Likewise."""
+    _replace(SIGNED_BEGIN, END, table)
 
 
 def put_reasons() -> None:

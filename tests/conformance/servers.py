@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.bench.others import Other
+from tests.bench import others
 from tests.conformance.decoded import decode
 from tests.conformance.exchange import send, Target
 from tests.conformance.probes import header, name
@@ -21,7 +20,7 @@ SOA_QUESTION = b"\0\6\0\1"
 SETTLED_S = 0.5
 
 
-class Server(Other):
+class Server(others.Other):
     """`is_recursive`: it forwards the zone to *upstream*. `serial`: of the SOA that it serves."""
 
     is_recursive = False
@@ -130,6 +129,20 @@ class Dnsmasq(Server):
         return [str(self.path()), "-C", str(self.write("dnsmasq.conf", "\n".join(lines) + "\n"))]
 
 
+class CoreDns(Server):
+    name, program, package, is_recursive, version_command = "coredns", "coredns", ".ci/servers coredns", True, ("-version",)
+
+    path = others.CoreDns.path
+
+    def command(self) -> list[str]:
+        assert self.upstream is not None
+        config = self.write(
+            "Corefile",
+            f".:{self.port} {{\n    bind {self.address}\n    forward . {self.upstream.address}:{self.upstream.port}\n    cache 3600\n}}\n",
+        )
+        return [str(self.path()), "-conf", str(config)]
+
+
 class PdnsRecursor(Server):
     name, program, package, is_recursive = "pdns_recursor", "pdns_recursor", "pdns-recursor", True
     version_command = ("--version",)
@@ -209,11 +222,9 @@ class Dnsdisco(Server):
 
 
 AUTHORITATIVE: tuple[type[Server], ...] = (Named, Knotd, Nsd)
-FORWARDING: tuple[type[Server], ...] = (Unbound, Dnsmasq, PdnsRecursor)
+FORWARDING: tuple[type[Server], ...] = (Unbound, Dnsmasq, CoreDns, PdnsRecursor)
 
 
 def is_here(server: type[Server]) -> bool:
     """Its program is installed."""
-    import os
-
-    return bool(server.program) and shutil.which(server.program, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") is not None
+    return server.path() is not None

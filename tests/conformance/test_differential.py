@@ -10,10 +10,10 @@ import os
 
 import pytest
 
-from tests.conformance import decoded, questions
+from tests.conformance import decoded, questions, rich
 from tests.conformance.differential import Case, compare, differences
 from tests.conformance.reasons import explain, REASONS
-from tests.conformance.servers import Dnsdisco, is_here, Knotd, Named, Server, Unbound
+from tests.conformance.servers import CoreDns, Dnsdisco, Dnsmasq, is_here, Knotd, Named, Server, Unbound
 from tests.conformance.zonedata import make
 from tests.kit import Answers
 
@@ -80,6 +80,26 @@ def test_a_forwarded_zone(data, named, tmp_path):
         outcome = compare(asked, own.target, unbound.target, explain("unbound"), cached_since=since)
     assert not outcome.unexplained, told(outcome)
     assert outcome.asked == COUNT
+
+
+@pytest.mark.parametrize("other", [Unbound, Dnsmasq, CoreDns], ids=lambda other: other.name)
+def test_signed_zones_with_all_that_is_hard(other, tmp_path):
+    """Chains, DNAMEs, wildcards, empty non-terminals, odd types, from one authority: asked twice, cold and cached."""
+    needs(other)
+    if rich.missing():
+        pytest.skip(f"NOT COMPARED: {rich.missing()} (Debian: bind9-utils) is not installed")
+    hard = rich.make(SEED)
+    with (
+        rich.Authority(tmp_path / "authority", hard) as authority,
+        Dnsdisco(tmp_path / "own", hard, upstream=authority.target) as own,
+        other(tmp_path / other.name, hard, upstream=authority.target) as peer,
+    ):
+        since = min(own.started_at, peer.started_at)
+        for _ in range(2):
+            asked = questions.generate(hard, SEED, COUNT, is_recursive=True)
+            outcome = compare(asked, own.target, peer.target, explain(other.name), cached_since=since)
+            assert not outcome.unexplained, told(outcome)
+            assert outcome.asked == COUNT
 
 
 def test_the_same_seed_gives_the_same_questions(data):
