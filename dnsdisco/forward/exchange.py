@@ -19,12 +19,17 @@ from collections.abc import Callable, Sequence
 from dnsdisco.errors import UpstreamError
 from dnsdisco.forward.attempt import Attempt, kind_of, UdpAttempt
 from dnsdisco.forward.context import Context
-from dnsdisco.forward.message import end_of_records, is_denial, rcode_text, Verdict
+from dnsdisco.forward.message import as_asked, is_denial, rcode_text, relayable, short_lived, Verdict
 from dnsdisco.forward.upstream import Upstream
+from dnsdisco.wire.constants import rcode_to_text, SERVFAIL
 from dnsdisco.wire.query import HEADER_OCTETS
 
 Result = bytes | UpstreamError
 
+SERVFAIL_TEXT = rcode_to_text(SERVFAIL)
+STAND_IN_TTL = (
+    5  # seconds that a denial is good for when a better-placed upstream could not be heard: it is asked again every second
+)
 PLAIN_REPEAT = 2  # with this repeat the question is asked without EDNS, too
 TIMER_SLACK_S = 0.002  # the event loop may wake a timer this much early
 _OURS = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))  # what we lack says nothing about the upstream
@@ -45,24 +50,9 @@ class Exchange:
     """
 
     __slots__ = (
-        "_context",
-        "_deadline",
-        "_done",
-        "_failure",
-        "_held",
-        "_is_ordered",
-        "_lame",
-        "_open",
-        "_tried",
-        "_turns",
-        "_upstreams",
-        "begun_at",
-        "dnssec_ok",
-        "flags",
-        "is_forlorn",
-        "question",
-        "slot",
-    )
+        "_context", "_deadline", "_done", "_failure", "_held", "_held_place", "_is_ordered", "_lame", "_open", "_tried",
+        "_turns", "_upstreams", "begun_at", "dnssec_ok", "flags", "gap_at", "is_forlorn", "question", "slot",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -80,6 +70,8 @@ class Exchange:
         self._upstreams = upstreams
         self._tried = 0  # of these, from the first one on
         self._is_ordered = is_ordered
+        self.gap_at = len(upstreams)  # the place of the best one that could not be heard, and may have another word; -1: before all
+        self._held_place = 0
         self._held = b""  # the best-placed denial so far, while better-placed upstreams may still answer
         self._lame = b""  # a reply that is better than none
         self._context = context
@@ -109,17 +101,18 @@ class Exchange:
             self._note_edns(attempt, now)
             if not attempt.is_stream:
                 upstream.kept_case()
-            usable = self._as_asked(reply, is_overlong=verdict is Verdict.OVERLONG)
-            if len(self._open) > 1 and self._is_ordered and self._must_wait(attempt, usable):
-                return
-            self._finish(usable)
+            usable = as_asked(reply, self.question, is_overlong=verdict is Verdict.OVERLONG)
+            if self._is_ordered and (self._tried > 1 or self.gap_at < 0):
+                self._believe(attempt, usable)
+            else:
+                self._finish(usable)
         elif verdict is Verdict.UNHELPFUL or verdict is Verdict.LAME:
             statistics.unhelpful += 1
             upstream.replied(now)
             self._note_edns(attempt, now)
             is_lame = verdict is Verdict.LAME
             if is_lame:
-                self._lame = self._as_asked(reply, is_overlong=True)
+                self._lame = as_asked(reply, self.question, is_overlong=True)
             self.on_failure(attempt, "rcode", "a referral" if is_lame else rcode_text(reply), reply)
         elif verdict is Verdict.REJECTED and attempt.has_edns:
             statistics.without_edns += 1
@@ -203,23 +196,31 @@ class Exchange:
                     self._start(UdpAttempt(self, attempt.upstream, self._context, has_edns=False, doubts=attempt.doubts))
                 return
 
-    def _must_wait(self, attempt: Attempt, usable: bytes) -> bool:
-        """Whether *usable*, of *attempt*, is a denial that a better-placed upstream may contradict; then it is held, and only those are waited for."""
-        places = {upstream: place for place, upstream in enumerate(self._upstreams)}
-        own = places[attempt.upstream]
-        better = [each for each in self._open if places[each.upstream] < own]
-        if not any(not each.upstream.health.is_silent for each in better) or not is_denial(usable, self.question):
-            return False
-        if self._context.now() >= self.begun_at + self._context.limits.precedence_s - TIMER_SLACK_S:
-            return False
-        self._context.statistics.denials_held += 1
-        self._held = usable
-        self._tried = len(self._upstreams)  # what is behind this one has no word any more
-        for each in self._open:
-            if each not in better:
-                each.close()
-        self._open[:] = better
-        return True
+    def _believe(self, attempt: Attempt, usable: bytes) -> None:
+        """Finish with *usable*, of *attempt*; but a denial that a better-placed upstream may contradict is held, and only those are waited for.
+
+        Where a better-placed one has said nothing, the denial stands in for its word and must not outlive its silence.
+        """
+        if not is_denial(usable, self.question):
+            self._finish(usable)
+            return
+        limits, upstreams = self._context.limits, self._upstreams
+        own = upstreams.index(attempt.upstream)
+        better = [each for each in self._open if upstreams.index(each.upstream) < own]
+        is_in_time = self._context.now() < self.begun_at + limits.precedence_s - TIMER_SLACK_S
+        if is_in_time and not all(each.upstream.health.is_silent for each in better):
+            self._context.statistics.denials_held += 1
+            self._held, self._held_place = usable, own
+            self._tried = len(upstreams)  # what is behind this one has no word any more
+            for each in self._open:
+                if each not in better:
+                    each.close()
+            self._open[:] = better
+            return
+        self._finish(self._stand_in(usable) if better or self.gap_at < own else usable)
+
+    def _stand_in(self, denial: bytes) -> bytes:
+        return short_lived(denial, HEADER_OCTETS + len(self.question), STAND_IN_TTL)
 
     def on_time(self) -> None:
         now = self._context.now()
@@ -275,11 +276,12 @@ class Exchange:
 
     def _fail(self) -> None:
         """Nothing better will come than what there is."""
-        if self._held:
+        held = self._held
+        if held:
             self._context.statistics.denials_believed += 1
-        self._finish(
-            self._held or self._lame or self._failure or UpstreamError("upstreams", "timeout", "none of them answered in time")
-        )
+            if self._open or self.gap_at < self._held_place:
+                held = self._stand_in(held)
+        self._finish(held or self._lame or self._failure or UpstreamError("upstreams", "timeout", "none of them answered in time"))
 
     def _finish(self, result: Result) -> None:
         done, self._done = self._done, None
@@ -294,25 +296,13 @@ class Exchange:
 
     def _note_failure(self, upstream: Upstream, kind: str, reason: str, reply: bytes = b"") -> None:
         """What the error will say if nothing better comes."""
+        if kind != "rcode" or reason == SERVFAIL_TEXT:
+            self.gap_at = min(self.gap_at, self._upstreams.index(upstream))
         if self._failure is None or _TELLING.index(kind) >= _TELLING.index(self._failure.kind):
-            self._failure = UpstreamError(str(upstream), kind, reason, reply=self._relayable(reply))
+            self._failure = UpstreamError(str(upstream), kind, reason, reply=relayable(reply, self.question))
 
     def _note_edns(self, attempt: Attempt, now: float) -> None:
         if attempt.has_edns:
             attempt.upstream.answered_with_edns()
         elif attempt.upstream.knows_edns(now):
             attempt.upstream.answered_without_edns(now)
-
-    def _as_asked(self, reply: bytes, *, is_overlong: bool = False) -> bytes:
-        """*reply* with our question as it was asked (over TCP its case may have changed), and nothing after its last record."""
-        end = HEADER_OCTETS + len(self.question)
-        if reply[HEADER_OCTETS:end] != self.question:
-            reply = reply[:HEADER_OCTETS] + self.question + reply[end:]
-        return reply[: end_of_records(reply, end)] if is_overlong else reply
-
-    def _relayable(self, reply: bytes) -> bytes:
-        """An error reply whose records can be read, for the reason that its EDE may give; else b""."""
-        if reply[4:6] != b"\0\1":
-            return b""
-        end = end_of_records(reply, HEADER_OCTETS + len(self.question))
-        return self._as_asked(reply, is_overlong=True) if end else b""

@@ -169,9 +169,8 @@ class Forwarder:
             waiter(UpstreamError("upstreams", "closed", "not started"))
             return
         route = self._sources.routes.find(question)
-        upstreams = self._ranked(
-            [upstream for upstream in route.upstreams if not upstream.looping or route.zone not in upstream.looping]
-        )
+        written = [upstream for upstream in route.upstreams if not upstream.looping or route.zone not in upstream.looping]
+        upstreams = self._ranked(written)
         if not upstreams:
             reason = "they lead back to this server" if route.upstreams else "none can be used"
             waiter(UpstreamError("upstreams", "disabled", reason))
@@ -199,7 +198,10 @@ class Forwarder:
             for each in waiters:
                 each(result)
 
-        exchange = Exchange(question, flags, dnssec_ok, upstreams, self._context, done, self._settings.policy == "order")
+        is_ordered = self._settings.policy == "order"
+        exchange = Exchange(question, flags, dnssec_ok, upstreams, self._context, done, is_ordered)
+        if upstreams[0] is not written[0]:  # which is silent
+            exchange.gap_at = -1
         exchange.is_forlorn = is_forlorn
         self._forlorn += is_forlorn
         if len(self._pending) >= self.limits.pending_slow:

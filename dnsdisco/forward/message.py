@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import auto, Enum
+from itertools import islice
 
 from dnsdisco.errors import WireError
 from dnsdisco.wire.constants import AD, CD, FORMERR, NOTIMP, PADDING, rcode_to_text, RD, REFUSED, SERVFAIL
@@ -19,7 +21,7 @@ PADDED_OCTETS = 128  # an encrypted query is padded to a multiple of this (RFC 8
 _OPT = {dnssec_ok: opt_record(dnssec_ok=dnssec_ok) for dnssec_ok in (False, True)}
 _UNHELPFUL = frozenset((SERVFAIL, REFUSED))  # another upstream may know better
 _REJECTING = frozenset((FORMERR, NOTIMP))  # perhaps of EDNS (RFC 6891 §7)
-_ANY = b"\0\xff"
+_ANY, _SOA, _OPT_TYPE = b"\0\xff", b"\0\6", b"\0\x29"
 _OPT_HEAD = b"\0\0\x29"  # the root's OPT record
 
 
@@ -88,7 +90,7 @@ def judge(reply: bytes, message_id: int, question: bytes, *, is_stream: bool = F
     end = end_of_records(reply, end)
     if not end:
         return Verdict.DOUBTFUL
-    if not (rcode or reply[3] & 0x80 or reply[2] & 4 or reply[6] or reply[7]):
+    if not (rcode or reply[3] & 0x80 or reply[2] & 4 or reply[6] or reply[7]) and not has_soa(reply, HEADER_OCTETS + len(question)):
         return Verdict.LAME
     return Verdict.USABLE if end == len(reply) else Verdict.OVERLONG
 
@@ -102,15 +104,48 @@ def is_denial(reply: bytes, question: bytes) -> bool:
     """A usable *reply* that has no record of the type asked: NXDOMAIN, NODATA, an alias without an end. Linear in its octets."""
     if reply[3] & 15:
         return True
-    at = HEADER_OCTETS + len(question)
-    for _ in range(reply[6] << 8 | reply[7]):
+    qtype = question[-4:-2]
+    answers = islice(_types_at(reply, HEADER_OCTETS + len(question)), reply[6] << 8 | reply[7])
+    return not any(qtype == _ANY or reply[at : at + 2] == qtype for at in answers)
+
+
+def has_soa(reply: bytes, end: int) -> bool:
+    """A record of *reply*, whose question *end*s there, is a SOA: it denies, and does not refer to other servers."""
+    return any(reply[at : at + 2] == _SOA for at in _types_at(reply, end))
+
+
+def short_lived(reply: bytes, end: int, ttl: int) -> bytes:
+    """*reply*, whose question *end*s there, with no TTL above *ttl* seconds."""
+    shortened = bytearray(reply)
+    for at in _types_at(reply, end):
+        if reply[at : at + 2] != _OPT_TYPE and int.from_bytes(reply[at + 4 : at + 8], "big") > ttl:
+            shortened[at + 4 : at + 8] = ttl.to_bytes(4, "big")
+    return bytes(shortened)
+
+
+def _types_at(reply: bytes, at: int) -> Iterator[int]:
+    """Where the type of each record stands in *reply*, whose records begin at *at* and can be read."""
+    for _ in range((reply[6] << 8 | reply[7]) + (reply[8] << 8 | reply[9]) + (reply[10] << 8 | reply[11])):
         while 0 < (length := reply[at]) < 0x40:
             at += 1 + length
         at += 2 if length else 1
-        if reply[at : at + 2] == question[-4:-2] or question[-4:-2] == _ANY:
-            return False
+        yield at
         at += 10 + (reply[at + 8] << 8 | reply[at + 9])
-    return True
+
+
+def as_asked(reply: bytes, question: bytes, *, is_overlong: bool = False) -> bytes:
+    """*reply* with *question* as it was asked (its case may have changed), and nothing after its last record."""
+    end = HEADER_OCTETS + len(question)
+    if reply[HEADER_OCTETS:end] != question:
+        reply = reply[:HEADER_OCTETS] + question + reply[end:]
+    return reply[: end_of_records(reply, end)] if is_overlong else reply
+
+
+def relayable(reply: bytes, question: bytes) -> bytes:
+    """An error *reply* whose records can be read, for the reason that its EDE may give; else b""."""
+    if reply[4:6] != b"\0\1" or not end_of_records(reply, HEADER_OCTETS + len(question)):
+        return b""
+    return as_asked(reply, question, is_overlong=True)
 
 
 def folded(question: bytes) -> bytes:

@@ -14,13 +14,17 @@ FILE_OCTETS_MAX = 64 * 1024  # a resolv.conf has a few lines; whatever else is b
 
 
 class ResolvConf:
-    """One file. A file that is not there has no upstreams: one warning, and it is read when it comes."""
+    """One file. A file that is not there has no upstreams: one warning, and it is read when it comes.
+
+    One that has just lost all of its servers may be in the middle of being written: they are let go when it has none at the next look either.
+    """
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.addresses: tuple[UpstreamAddress, ...] = ()
         self._seen: tuple[int, int, int] | None = None
         self._has_warned = False
+        self._has_lost = False
 
     def look(self) -> bool:
         """Read the file if it is another one than at the last look, or has changed. True: its addresses are different now."""
@@ -38,6 +42,10 @@ class ResolvConf:
                 log.warning("%s: %s; nothing is forwarded to its servers", self.path, error.strerror or error)
         else:
             self._has_warned = False
+        if self.addresses and not addresses and not self._has_lost:
+            self._has_lost, self._seen = True, None
+            return False
+        self._has_lost = False
         self._seen = seen
         has_changed = addresses != self.addresses
         self.addresses = addresses

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsdisco.forward.message import end_of_records, folded, is_denial, judge, query_tail, Verdict
+from dnsdisco.forward.message import end_of_records, folded, is_denial, judge, query_tail, short_lived, Verdict
 from tests.forward import upstream as lies
 from tests.forward.upstream import a_record, answer, Asked, question, rcode, reply, truncated
 
@@ -32,6 +32,8 @@ def test_what_goes_upstream_is_a_query_that_others_can_read(asked, flags, dnssec
         assert (len(tail) + 2) % 128 == 0
 
 
+SOA = b"\xc0\x0c\0\6\0\1\0\0\0\x3c\0\x16" + bytes(22)
+
 VERDICTS = [
     (answer(), Verdict.USABLE),
     (rcode(3), Verdict.USABLE),
@@ -45,6 +47,10 @@ VERDICTS = [
     (lies.referral, Verdict.LAME),
     (lambda asked: reply(asked, flags=0x8000), Verdict.LAME),
     (lambda asked: reply(asked, flags=0x8000, rcode=3), Verdict.USABLE),
+    (
+        lambda asked: reply(asked, flags=0x8000, counts=(1, 0, 1, 0), tail=SOA),
+        Verdict.USABLE,
+    ),  # NODATA by one without RA
     (lambda asked: reply(asked, flags=0x8400), Verdict.USABLE),
     (lambda asked: reply(asked, flags=0x8080), Verdict.USABLE),
     (lambda asked: reply(asked, flags=0x8000, records=(a_record("192.0.2.1"),)), Verdict.USABLE),
@@ -128,6 +134,13 @@ def test_what_denies(make, qtype, expected):
     asked = question("www.example.test.", qtype)
     message = make(Asked(ID.to_bytes(2, "big") + query_tail(asked, 0x0100, dnssec_ok=False), "udp", ("127.0.0.1", 1)))
     assert is_denial(message, asked) is expected
+
+
+def test_ttls_are_shortened_and_the_opt_record_is_not_a_ttl():
+    opt = b"\0\0\x29\x04\xd0\0\0\x80\0\0\0"
+    message = reply(ASKED, counts=(1, 2, 0, 1), tail=a_record("192.0.2.1", 3600) + a_record("192.0.2.2", 3) + opt)
+    short = short_lived(message, 12 + len(QUESTION), 5)
+    assert short == reply(ASKED, counts=(1, 2, 0, 1), tail=a_record("192.0.2.1", 5) + a_record("192.0.2.2", 3) + opt)
 
 
 def test_types_that_look_like_letters_are_not_folded():

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from dnsdisco.forward import ForwardLimits
+from dnsdisco.forward.exchange import STAND_IN_TTL
 from dnsdisco.wire.constants import AAAA
 from tests.forward.forwarding import ask, run
 from tests.forward.upstream import (
@@ -188,6 +189,58 @@ def test_a_silent_first_one_costs_its_time_and_then_nothing(public):
 
     with BlackHole() as hole:
         run(work, hole.address, public.address)
+
+
+SOA = b"\xc0\x0c\0\6\0\1\0\0\x0e\x10\0\x16" + bytes(22)  # an hour
+
+
+def soa_ttl(message):
+    return int.from_bytes(message[-len(SOA) + 6 : -len(SOA) + 10], "big")
+
+
+def denied_for_an_hour(asked):
+    return reply(asked, rcode=NXDOMAIN, counts=(1, 0, 1, 0), tail=SOA)
+
+
+@pytest.mark.parametrize(
+    ("first", "ttl"),
+    [(silence, STAND_IN_TTL), (rcode(2), STAND_IN_TTL), (cut_short, STAND_IN_TTL), (rcode(5), 3600), (denied_for_an_hour, 3600)],
+    ids=["silence", "SERVFAIL", "garbage", "REFUSED", "its own"],
+)
+def test_a_denial_in_place_of_one_that_cannot_be_heard_is_short_lived(corp, public, first, ttl):
+    """Whoever keeps it would deny the name long after the better-placed one is back."""
+    corp.on("*", first)
+    public.on("*", denied_for_an_hour)
+
+    async def work(forwarder):
+        for n in range(2):
+            got = await ask(forwarder, f"n{n}.corp.test.")
+            assert (got[3] & 15, soa_ttl(got)) == (NXDOMAIN, ttl)
+        if first is silence:
+            while not forwarder.statistics.died:
+                await asyncio.sleep(0.01)
+            assert soa_ttl(await ask(forwarder, "dead.corp.test.")) == ttl
+
+    run(work, corp.address, public.address)
+
+
+def test_where_nobody_listens_a_denial_is_short_lived_too(public):
+    public.on("*", denied_for_an_hour)
+
+    async def work(forwarder):
+        assert soa_ttl(await ask(forwarder, "x.corp.test.")) == STAND_IN_TTL
+
+    run(work, f"127.0.0.1:{free_port()}", public.address)
+
+
+def test_a_dead_second_one_shortens_nothing(corp):
+    corp.on("*", denied_for_an_hour)
+
+    async def work(forwarder):
+        for n in range(5):
+            assert soa_ttl(await ask(forwarder, f"n{n}.test.")) == 3600
+
+    run(work, corp.address, f"127.0.0.1:{free_port()}")
 
 
 def test_one_slow_name_does_not_move_its_upstream(corp, public):
