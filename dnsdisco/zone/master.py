@@ -139,11 +139,11 @@ def _directive(state: _State, name: str, arguments: list[str]) -> None:
 
 def _ttl_and_class(state: _State, words: list[Token]) -> tuple[int, list[Token]]:
     """TTL and class stand in either order before the type (RFC 1035 §5.1)."""
-    ttl = None
+    ttl, has_class = None, False
     while words and not words[0].is_quoted:
         word = words[0].text
-        if word.upper() in _IN:
-            words = words[1:]
+        if word.upper() in _IN and not has_class:
+            has_class, words = True, words[1:]
         elif _OTHER_CLASS.fullmatch(word):
             raise WireError(f"class {excerpt(word)}: only IN is served from zone files")
         elif ttl is None and _TTL.fullmatch(word):

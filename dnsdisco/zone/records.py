@@ -17,7 +17,11 @@ class ZoneRecords:
         """*records*: the zone each belongs to, and its record, whose owner is relative to that zone."""
         self._owners: dict[tuple[Labels, Labels], Rrsets] = {}
         self._above: set[tuple[Labels, Labels]] = set()  # every ancestor of an owner: empty non-terminals among them
+        seen: set[tuple[Labels, tuple[str, ...], int, bytes]] = set()
         for zone, record in records:
+            if (zone, record.owner, record.rtype, record.rdata) in seen:
+                continue  # the same record twice, of two files maybe, is one (RFC 2181 §5)
+            seen.add((zone, record.owner, record.rtype, record.rdata))
             owner = tuple(label.encode("latin-1") for label in record.owner)
             self._owners.setdefault((zone, owner), {}).setdefault(record.rtype, []).append(record)
             for depth in range(1, len(owner) + 1):

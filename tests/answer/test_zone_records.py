@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dns.message
 import dns.rcode
 import pytest
 
@@ -107,3 +108,10 @@ def test_a_protocol_is_there_only_above_a_port(answers):
     assert answers.ask("_tcp.named.svc.local").rcode() == dns.rcode.NOERROR
     assert answers.ask("_tcp.web.svc.local").rcode() == dns.rcode.NXDOMAIN
     assert answers.ask("_http._tcp.web.svc.local").rcode() == dns.rcode.NXDOMAIN
+
+
+def test_the_same_record_twice_is_one():
+    answers = Answers(zone_file="twice A 10.9.9.9\ntwice 60 A 10.9.9.9\ntwice A 10.9.9.8\n")
+    assert section(answers.ask("twice.svc.local").answer) == {"twice.svc.local. A 10.9.9.9", "twice.svc.local. A 10.9.9.8"}
+    octets = answers.send(dns.message.make_query("twice.svc.local.", "A").to_wire())
+    assert octets[6:8] == b"\0\2"
