@@ -7,10 +7,12 @@ Read first: this file, then `serve.py`.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -20,6 +22,7 @@ from dnsdisco.errors import DnsdiscoError
 from dnsdisco.written.units import did_you_mean
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
+UNWRITTEN = "what was to be printed cannot be written: {}"
 BROKEN = 70  # EX_SOFTWARE: our fault, not the user's
 
 COMMANDS = {  # in the order in which a new user needs them; said here so that --help loads none of them
@@ -78,25 +81,24 @@ def _dnsdisco() -> None:
 def main(args: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     _open_streams()
+    return _written_out(_run(args))
+
+
+def _run(args: Sequence[str] | None) -> int:
     try:
         code: Any = _dnsdisco.main(args=args, prog_name="dnsdisco", standalone_mode=False, color=report.wants_colour(sys.stdout))
-        sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except BrokenPipeError:  # the reader went away: `dnsdisco services | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still buffered must not complain at exit
         return 1
     except DnsdiscoError as error:
         report.fault(error)
         return 1
     except OSError as error:
-        if not error.filename and _is_folder_gone():
-            report.complain("the working folder has been deleted: change to one that is there")
-        else:
-            report.complain(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+        report.complain(_reason(error))
         return 1
     except Exception as error:
         if os.environ.get("DNSDISCO_TRACEBACK"):
@@ -108,12 +110,30 @@ def main(args: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _is_folder_gone() -> bool:
+def _reason(error: OSError) -> str:
     try:
-        os.getcwd()  # noqa: PTH109  pathlib has no more to say
+        os.getcwd()  # noqa: PTH109  pathlib's says no more
     except FileNotFoundError:
-        return True
-    return False
+        return "the working folder has been deleted: change to one that is there"
+    if error.errno == errno.ENOSPC and not error.filename:
+        return UNWRITTEN.format(error.strerror)
+    return f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
+
+
+def _written_out(code: int) -> int:
+    """*code*, once all that was printed is where it should be; else 1, and a line that says why."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = code or 1
+    except OSError as error:
+        with suppress(OSError):
+            report.complain(UNWRITTEN.format(error.strerror or error))
+        code = code or 1
+    else:
+        return code
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still buffered must not complain at exit
+    return code
 
 
 def _open_streams() -> None:

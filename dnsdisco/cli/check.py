@@ -13,12 +13,16 @@ from typing import TYPE_CHECKING
 import click
 
 from dnsdisco.cli import options, report
-from dnsdisco.config.load import Document
+from dnsdisco.config.load import Document, SEARCHED
 from dnsdisco.errors import ConfigError, Problem, ZoneFileError
 
 if TYPE_CHECKING:
     from dnsdisco.config.schema import Provider
     from dnsdisco.model.service import Service
+
+NOTHING_READ = (
+    f"no file was read: there is no {' and no '.join(SEARCHED)}, and no services file; name yours with --config or --services"
+)
 
 
 @click.command("check", short_help="Look for faults in everything that was written.")
@@ -35,13 +39,15 @@ def command(config: str | None, services: str | None, *, is_json: bool) -> int:
 
     Exit status: 0 without faults (warnings alone do not count), else 1.
     """
-    problems = _problems(config, services)
+    files, problems = _inspected(config, services)
     is_ok = all(problem.is_warning for problem in problems)
     if is_json:
         click.echo(json.dumps({"version": 1, "ok": is_ok, "problems": [_plain(problem) for problem in problems]}, indent=2))
     else:
         report.show(problems, sys.stdout)
         faults = sum(not problem.is_warning for problem in problems)
+        if files:
+            report.note(f"read {', '.join(files)}")
         report.note("no fault" if is_ok else f"{faults} fault{'s' if faults != 1 else ''}")
     return 0 if is_ok else 1
 
@@ -51,19 +57,26 @@ def _plain(problem: Problem) -> dict[str, str | int]:
     return {"file": problem.file, "line": problem.line, "column": problem.column, "path": problem.path, "message": message}
 
 
-def _problems(config: str | None, services: str | None) -> list[Problem]:
+def _inspected(config: str | None, services: str | None) -> tuple[list[str], list[Problem]]:
+    """The files that were read, and what is wrong in them. That there was none is a warning: this is not where anybody meant to look."""
     from dnsdisco.cli import compose  # noqa: PLC0415  --help needs no schema
 
     inspection = compose.inspection(compose.source(config, services=services))
     problems = list(inspection.problems)
+    files = [inspection.document.file]
     settings = inspection.settings or inspection.remains
     if settings is not None:
         for entry in settings.providers:
+            files.append(_services_file(entry))
             problems += _provider_problems(entry, inspection.document)
         problems += _lost_to_others(settings.providers)
         for at, pattern in enumerate(settings.zone_files):
+            files += _matching(pattern)
             problems += _zone_file_problems(pattern, settings.zones, inspection.document, at)
-    return [problem._replace(file=_as_named(problem.file)) for problem in problems]
+    there = list(dict.fromkeys(_as_named(file) for file in files if file and pathlib.Path(file).expanduser().exists()))
+    if not there and not problems:
+        problems.append(Problem("", 0, 0, "", NOTHING_READ, is_warning=True))
+    return there, [problem._replace(file=_as_named(problem.file)) for problem in problems]
 
 
 def _provider_problems(entry: Provider, document: Document) -> list[Problem]:
@@ -114,11 +127,15 @@ def _entry_problem(kind: str, document: Document, message: str) -> Problem:
     return Problem("", 0, 0, kind, message)
 
 
+def _matching(pattern: str) -> list[str]:
+    return sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  an absolute pattern, which pathlib refuses
+
+
 def _zone_file_problems(pattern: str, zones: tuple[str, ...], document: Document, at: int) -> list[Problem]:
     from dnsdisco.control import zonefiles  # noqa: PLC0415  likewise
     from dnsdisco.zone import master  # noqa: PLC0415  likewise
 
-    paths = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  an absolute pattern, which pathlib refuses
+    paths = _matching(pattern)
     if not paths:
         is_pattern = glob.has_magic(pattern)
         missing = document.problem(("zone_files", at), f"no file is called {_as_named(pattern)}")

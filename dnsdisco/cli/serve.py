@@ -8,12 +8,17 @@ import pathlib
 import sys
 import tempfile
 from dataclasses import replace
+from typing import Any, TYPE_CHECKING
 
 import click
 
 from dnsdisco.cli import options
+from dnsdisco.config.load import find, is_here, SEARCHED
 from dnsdisco.config.workers import for_workers
-from dnsdisco.log.lines import LEVELS
+from dnsdisco.log.lines import LEVELS, Lines
+
+if TYPE_CHECKING:
+    from dnsdisco.config.sources import Source
 
 
 @click.command("serve", short_help="Answer DNS queries.")
@@ -65,18 +70,30 @@ def command(config: str | None, **flags: object) -> None:
     SIGTERM and SIGINT end it, SIGHUP reloads the configuration; a bad one is told and not used.
     """
     from dnsdisco.cli import compose  # noqa: PLC0415  --help needs no schema
-    from dnsdisco.config.load import find  # noqa: PLC0415  likewise
 
     given = compose.source(config, **flags)
     settings = compose.settings(given, is_to_serve=True).plain()
-    if given.config is None:
-        given = replace(given, config=find())  # a file that is gone at a reload is a fault then, not a server without services
+    if given.config is None:  # from now on it is this one: gone at a reload is a fault then, and not a server without services
+        given = replace(given, config=find(), is_found=True)
+    _say_configuration(given, settings)
     told = {"source": given.plain(), "settings": settings, "worker_settings": for_workers(settings)}
     fd = _inherited(json.dumps(told).encode())
     sys.stdout.flush()
     sys.stderr.flush()
     # The same process goes on, so that a service manager's main PID, LISTEN_PID and signals reach the supervisor itself.
     os.execv(sys.executable, [sys.executable, *_safe_path(), "-m", "dnsdisco.supervisor", str(fd)])  # noqa: S606  no shell is wanted
+
+
+def _say_configuration(given: Source, settings: dict[str, Any]) -> None:
+    """Which file is used and how it was found: the first thing to know where a setting seems to do nothing."""
+    file = os.path.abspath(given.config) if given.config else None  # noqa: PTH100  `..` as it was written
+    if file is None:
+        found, text = "none", f"no configuration file: there is none at {' or '.join(SEARCHED)}"
+    else:
+        found = "named" if not given.is_found else "working directory" if is_here(given.config or "") else "system"
+        how = {"named": "named by --config", "working directory": "found in the working directory", "system": "found in its place"}
+        text = f"configuration: {file}, {how[found]}"
+    Lines(settings).contract("info", f"dnsdisco: {text}", "configuration", file=file, found=found)
 
 
 def _inherited(octets: bytes) -> int:

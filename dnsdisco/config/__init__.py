@@ -1,5 +1,6 @@
 """What a person wrote, checked and made whole: flags > environment > file > defaults.
 
+    octets.py    a file as octets: bounded, and not a stranger's
     load.py      a YAML file → plain values, and the line and column of each
     schema.py    every key, its range and its default: `Settings`
     workers.py   which of them a worker process gets: no secret

@@ -6,6 +6,7 @@ import contextlib
 from typing import NamedTuple
 
 from dnsdisco.config.load import find, read
+from dnsdisco.errors import ConfigError
 from dnsdisco.written import addresses, endpoints, names
 
 
@@ -15,9 +16,17 @@ class Glance(NamedTuple):
 
 
 def glance(config: str | None = None) -> Glance:
-    """From the file *config*, or the one that is found; the defaults for whatever cannot be read (`dnsdisco check` says why)."""
+    """From the file *config*, or the one that is found; the defaults for whatever cannot be read (`dnsdisco check` says why).
+
+    Raises ConfigError for a file in the working directory that is not to be trusted: it could name anybody's server.
+    """
     path = config or find()
-    values = read(path).values if path else {}
+    values = {}
+    if path:
+        document = read(path, is_found=config is None)
+        if document.is_distrusted:
+            raise ConfigError(document.problems)
+        values = document.values
     server, zone = Glance()
     with contextlib.suppress(KeyError, StopIteration, TypeError, ValueError):
         plain = (each for each in map(endpoints.listener, values["listen"]) if not each.scheme)

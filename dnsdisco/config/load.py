@@ -16,11 +16,11 @@ import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from dnsdisco.config.nodes import compose, DEPTH_MAX, explain, NODES_MAX
+from dnsdisco.config.octets import octets_of, Refused
 from dnsdisco.errors import Problem
 from dnsdisco.written.units import shown
 
 SEARCHED = ("dnsdisco.yaml", "/etc/dnsdisco/dnsdisco.yaml")  # the working directory first
-CONFIG_OCTETS_MAX = 1024 * 1024  # thousands of forward zones; a file beyond is the wrong file
 
 KeyPath = tuple[str | int, ...]
 
@@ -36,6 +36,7 @@ class Document:
     problems: tuple[Problem, ...] = ()
     key_places: dict[KeyPath, tuple[int, int]] = field(default_factory=dict)
     value_places: dict[KeyPath, tuple[int, int]] = field(default_factory=dict)
+    is_distrusted: bool = False  # it was only found, and is somebody else's
 
     def problem(self, path: KeyPath, message: str, *, at_key: bool = False) -> Problem:
         """A fault at *path*, placed at the nearest thing that was written: the value, else the key, else what encloses it."""
@@ -65,12 +66,22 @@ def find() -> str | None:
     return next((path for path in SEARCHED if os.path.lexists(path)), None)
 
 
-def read(path: str) -> Document:
-    """The document in the file *path*. Never raises for what is in the file or for a file that cannot be read: see `problems`."""
-    text, problem = _text(path)
-    if problem:
-        return Document(path, problems=(problem,))
-    return parse(text, path)
+def is_here(path: str) -> bool:
+    """A file that was found in the working directory, where anybody may have put it."""
+    return not path.startswith("/")
+
+
+def read(path: str, *, is_found: bool = False) -> Document:
+    """The document in the file *path*. Never raises for what is in the file or for a file that cannot be read: see `problems`.
+
+    *is_found*: nobody named it. One in the working directory is then refused where it is somebody else's, or others may write it.
+    """
+    try:
+        octets = octets_of(path, is_to_be_ours=is_found and is_here(path))
+    except Refused as refused:
+        return Document(path, problems=(Problem(path, 0, 0, "", str(refused)),), is_distrusted=refused.is_distrusted)
+    text, problem = _text(octets, path)
+    return Document(path, problems=(problem,)) if problem else parse(text, path)
 
 
 def parse(text: str, path: str) -> Document:
@@ -96,28 +107,13 @@ def parse(text: str, path: str) -> Document:
     return reader.document(values)
 
 
-def _text(path: str) -> tuple[str, Problem | None]:
-    def refuse(message: str, line: int = 0, column: int = 0) -> tuple[str, Problem]:
-        return "", Problem(path, line, column, "", message)
-
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123  a name that pathlib would tidy could not be shown as it was given
-            octets = file.read(CONFIG_OCTETS_MAX + 1)
-    except IsADirectoryError:
-        return refuse("this is a directory; a file is expected")
-    except FileNotFoundError:
-        return refuse("no such file")
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
-        return refuse(f"cannot be read: {reason[:1].lower() + reason[1:]}")
-    if len(octets) > CONFIG_OCTETS_MAX:
-        return refuse(f"the file is larger than {CONFIG_OCTETS_MAX} octets, the most that a configuration may have")
+def _text(octets: bytes, path: str) -> tuple[str, Problem | None]:
     try:
         return octets.decode("utf-8-sig"), None
     except UnicodeDecodeError as error:
         before = octets[: error.start].decode("utf-8-sig", "replace")
         line, column = _line_and_column(before, len(before))
-        return refuse(f"this is not UTF-8: octet 0x{octets[error.start]:02x}", line, column)
+        return "", Problem(path, line, column, "", f"this is not UTF-8: octet 0x{octets[error.start]:02x}")
 
 
 def _unprintable(text: str, path: str) -> Problem | None:

@@ -49,14 +49,15 @@ class Source:
     config: str | None = None
     flags: Mapping[str, Any] = field(default_factory=dict)
     environ: Mapping[str, str] = field(default_factory=dict)
+    is_found: bool = False  # `config` is what a search has found: nobody named it
 
     def plain(self) -> dict[str, Any]:
         """As JSON; the environment is not among it."""
-        return {"config": self.config, "flags": dict(self.flags)}
+        return {"config": self.config, "flags": dict(self.flags), "is_found": self.is_found}
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any], environ: Mapping[str, str]) -> Self:
-        return cls(plain.get("config"), plain.get("flags") or {}, environ)
+        return cls(plain.get("config"), plain.get("flags") or {}, environ, bool(plain.get("is_found")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def inspect(
 ) -> Inspection:
     """As resolve(), but problems are a result, beside the document that they are in; warnings may be among them."""
     path = source.config or find()
-    document = read(path) if path else Document("")
+    document = read(path, is_found=source.is_found or source.config is None) if path else Document("")
     context = {"folder": "", "environ": source.environ, "known_types": known_types}
     in_file, problems = _file_settings(document, context)
     in_flags, flag_problems = _flag_settings(source.flags, context)

@@ -12,6 +12,7 @@ a farewell over it (shutdown, TLS close_notify) would.
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import os
 import threading
@@ -41,6 +42,7 @@ _LET_GO = {
 }
 
 _calls: dict[int, weakref.WeakMethod[Callable[[], None]]] = {}  # by age
+atexit.register(_calls.clear)  # what is collected after that would call back into modules that are gone
 _numbers = itertools.count()
 
 

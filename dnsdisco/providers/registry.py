@@ -16,6 +16,7 @@ from dnsdisco.errors import ConfigError, Problem
 from dnsdisco.providers.base import ServiceDiscovery
 from dnsdisco.providers.forked import importing
 from dnsdisco.providers.log import logger
+from dnsdisco.providers.surroundings import found_distrusted, SERVICES_PATHS
 from dnsdisco.written.units import did_you_mean
 
 GROUP = "dnsdisco.providers"
@@ -23,7 +24,6 @@ COMMON_OPTIONS = frozenset({"type", "optional", "include", "exclude", "max_stale
 
 _OURS = "dnsdisco"  # the distribution whose names no plug-in can take
 _NEEDS = {"consul": "consul", "kubernetes": "kubernetes"}  # type → the module that its extra, of the same name, installs
-_STATIC_PATHS = ("services.yaml", "services.json", "zones/services.yaml")
 _KUBERNETES_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105  a path, which every pod has
 
 
@@ -41,7 +41,7 @@ def detect(environ: Mapping[str, str], cwd: str | os.PathLike[str] | None = None
     is_suggested = {
         "kubernetes": bool(environ.get("KUBERNETES_SERVICE_HOST")) and Path(token).is_file(),
         "consul": bool(environ.get("CONSUL_HOST") or environ.get("CONSUL_HTTP_ADDR")),
-        "static": bool(environ.get("SERVICE_DISCOVERY_CONFIG_FILE")) or any((folder / path).is_file() for path in _STATIC_PATHS),
+        "static": bool(environ.get("SERVICE_DISCOVERY_CONFIG_FILE")) or _has_services(folder),
     }
     found = []
     for kind in (kind for kind, is_there in is_suggested.items() if is_there):
@@ -51,6 +51,15 @@ def detect(environ: Mapping[str, str], cwd: str | os.PathLike[str] | None = None
         else:
             found.append(kind)
     return [*found, "env"]
+
+
+def _has_services(folder: Path) -> bool:
+    """A services file that lies here. One that is not to be trusted is passed over, and told."""
+    found = next((path for path in SERVICES_PATHS if (folder / path).is_file()), None)
+    reason = found_distrusted(folder / found) if found else ""
+    if reason:
+        logger().warning(f"{found} was detected and is passed over: {reason}")
+    return found is not None and not reason
 
 
 def load(kind: str) -> type[ServiceDiscovery]:

@@ -29,9 +29,10 @@ from dnsdisco.providers.services_edit import edit, Unchangeable
 from dnsdisco.providers.services_file import collisions, Content, content_of, octets_of, read
 from dnsdisco.providers.services_places import places
 from dnsdisco.providers.services_text import text_of, Unreadable
+from dnsdisco.providers.surroundings import found_distrusted, SERVICES_PATHS
 
 PATH_VARIABLE = "SERVICE_DISCOVERY_CONFIG_FILE"
-DEFAULT_PATHS = ("services.yaml", "services.json", "zones/services.yaml")  # below the working directory; the first that exists
+DEFAULT_PATHS = SERVICES_PATHS
 POLL_S = 0.04  # a change is read after one to two of these, so it is seen within 0.1 s
 HEARTBEAT_S = 5.0  # how often the watch says that the file is still there
 EMPTY_S = 2.0  # a file that had services and is empty now is believed after so long: some writers empty it, think, and write
@@ -167,6 +168,8 @@ class StaticServiceDiscovery(ServiceDiscovery):
     def _read(self, last: Content | None) -> Content:
         path = self._path()
         try:
+            if not self.file and (reason := found_distrusted(path)):
+                raise ProviderError(self.type, f"{self._name(path)}: {reason}")
             return read(path, self._name(path), last)
         except Unreadable as error:
             raise ProviderError(self.type, str(error.problem)) from None

@@ -3,6 +3,7 @@
     units.py      numbers and durations; how a wrong value is shown; "did you mean …?"
     names.py      DNS names and zones
     addresses.py  an IP address with its scope, an address with a port, networks
+    trust.py      a file that was only found: whose it may be
     endpoints.py  a listener and an upstream: addresses with a transport
 
 A written value goes in, a canonical value comes out, which is read again unchanged. Every reader raises ValueError, whose text says what

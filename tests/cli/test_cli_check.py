@@ -40,7 +40,24 @@ def checked(capsys, *args):
 def test_nothing_written_nothing_wrong(capsys):
     assert main(["check"]) == 0
     out, err = capsys.readouterr()
-    assert (out, err) == ("", "dnsdisco: no fault\n")
+    assert out.startswith("warning: no file was read: there is no dnsdisco.yaml and no /etc/dnsdisco/dnsdisco.yaml")
+    assert err == "dnsdisco: no fault\n"
+    assert [(line, message.startswith("warning: no file was read")) for _, line, _, _, message in checked(capsys)] == [(0, True)]
+
+
+def test_it_says_which_files_it_has_read(folder, capsys):
+    (folder / "conf" / "dnsdisco.yaml").write_text(
+        "providers: [{type: static, path: zones/services.yaml}]\nzone_files: [zones/*.zone]\n"
+    )
+    (folder / "conf" / "zones" / "services.yaml").write_text("web: {address: 10.0.0.1}\n")
+    (folder / "conf" / "zones" / "a.zone").write_text("")
+    assert main(["check", "--config", "conf/dnsdisco.yaml"]) == 0
+    assert capsys.readouterr().err.startswith("dnsdisco: read conf/dnsdisco.yaml, conf/zones/services.yaml, conf/zones/a.zone\n")
+    (folder / "other.yaml").write_text("web: {address: x y}\n")
+    assert main(["check", "--services", "other.yaml"]) == 1
+    out, err = capsys.readouterr()
+    assert out.startswith("other.yaml:1:16: fault: web.address")
+    assert err.startswith("dnsdisco: read other.yaml\n")
 
 
 def test_the_example_files_have_no_fault(folder, capsys):
@@ -57,7 +74,7 @@ def test_faults_of_the_configuration(folder, capsys):
     out, err = capsys.readouterr()
     assert out.splitlines()[0] == "dnsdisco.yaml:1:1: fault: lisen: unknown key; did you mean listen?"
     assert out.splitlines()[1].startswith("dnsdisco.yaml:2:6: fault: ttl: expected a duration such as 10s")
-    assert err == "dnsdisco: 2 faults\n"
+    assert err == "dnsdisco: read dnsdisco.yaml\ndnsdisco: 2 faults\n"
     assert [problem[:4] for problem in checked(capsys)] == [("dnsdisco.yaml", 1, 1, "lisen"), ("dnsdisco.yaml", 2, 6, "ttl")]
 
 
@@ -101,7 +118,7 @@ def test_warnings_alone_are_no_fault(folder, capsys):
     assert main(["check"]) == 0
     out, err = capsys.readouterr()
     assert out == "dnsdisco.yaml:1:14: warning: zone_files[0]: no file is called none/*.zone\n"
-    assert err == "dnsdisco: no fault\n"
+    assert err == "dnsdisco: read dnsdisco.yaml\ndnsdisco: no fault\n"
 
 
 def test_a_lost_name_is_a_warning(folder, capsys):
@@ -124,7 +141,8 @@ def test_the_services_file_that_would_be_used(folder, capsys, monkeypatch):
     assert problem[0] == "gone.yaml"
     assert "no such file" in problem[4]
     monkeypatch.setenv("SERVICE_DISCOVERY_PROVIDER", "env")
-    assert checked(capsys) == []
+    [problem] = checked(capsys)
+    assert problem[4].startswith("warning: no file was read")
 
 
 def test_a_zone_file_that_is_too_large(folder, capsys, monkeypatch):

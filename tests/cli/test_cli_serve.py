@@ -64,6 +64,7 @@ def test_what_the_supervisor_gets(folder):
     assert "providers" not in got["worker_settings"]
     assert got["source"] == {
         "config": "f.yaml",
+        "is_found": False,
         "flags": {
             "listen": ["127.0.0.1:5300", "[::1]:5300"],
             "zone": ["svc.local", "b.example"],
@@ -89,7 +90,7 @@ def test_what_the_supervisor_gets(folder):
 
 
 def test_flags_that_were_not_given_are_not_told():
-    assert become()["source"] == {"config": None, "flags": {}}
+    assert become()["source"] == {"config": None, "flags": {}, "is_found": True}
 
 
 def test_nothing_is_forwarded():

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsdisco.config import load
+from dnsdisco.config import load, octets
 from dnsdisco.config.nodes import DEPTH_MAX, NODES_MAX
 
 
@@ -159,7 +159,7 @@ def test_a_million_nines_are_not_turned_into_a_number():
     [
         ("nowhere.yaml", "no such file"),
         ("folder", "this is a directory; a file is expected"),
-        ("big.yaml", f"the file is larger than {load.CONFIG_OCTETS_MAX} octets"),
+        ("big.yaml", f"the file is larger than {octets.CONFIG_OCTETS_MAX} octets"),
         ("folder/../big.yaml/x", "cannot be read: not a directory"),
         ("nul\0.yaml", "cannot be read: embedded null byte"),
     ],
@@ -167,7 +167,7 @@ def test_a_million_nines_are_not_turned_into_a_number():
 def test_a_file_that_cannot_be_read(path, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
-    (tmp_path / "big.yaml").write_bytes(b"#" * (load.CONFIG_OCTETS_MAX + 1))
+    (tmp_path / "big.yaml").write_bytes(b"#" * (octets.CONFIG_OCTETS_MAX + 1))
     [problem] = load.read(path).problems
     assert problem.file == path
     assert problem.message.startswith(message)
@@ -228,3 +228,19 @@ def test_no_text_breaks_the_reader(text):
     for problem in document.problems:
         assert problem.message
         assert "\n" not in problem.message
+
+
+def test_a_pipe_is_read_to_its_end_and_not_waited_for_without_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(octets, "PIPE_S", 0.2)
+    os.mkfifo(tmp_path / "pipe")
+    reading, writing = os.pipe()
+    os.write(writing, b"ttl: 7\n")
+    os.close(writing)
+    assert load.read(f"/proc/self/fd/{reading}").values == {"ttl": 7}
+    os.close(reading)
+    keeps_it_open = os.open(tmp_path / "pipe", os.O_RDWR)
+    [problem] = load.read(str(tmp_path / "pipe")).problems
+    assert "nothing has come from it for 0.2 s" in problem.message
+    os.close(keeps_it_open)
+    [problem] = load.read("/dev/zero").problems
+    assert "larger than" in problem.message

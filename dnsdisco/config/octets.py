@@ -1,0 +1,60 @@
+"""What a configuration file holds, as octets: never more than may be read, never waited for for ever, and not from a stranger."""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+import time
+from collections.abc import Iterator
+
+from dnsdisco.written.trust import distrusted
+
+CONFIG_OCTETS_MAX = 1024 * 1024  # thousands of forward zones; a file beyond is the wrong file
+PIPE_S = 5.0  # for what is no file, as `--config <(make-it)`: its writer may take that long
+
+
+class Refused(Exception):
+    """The text says why. `is_distrusted`: the file was only found, and somebody else's hand is in it."""
+
+    def __init__(self, reason: str, *, is_distrusted: bool = False) -> None:
+        super().__init__(reason)
+        self.is_distrusted = is_distrusted
+
+
+def octets_of(path: str, *, is_to_be_ours: bool) -> bytes:
+    """Raises Refused. *is_to_be_ours*: nobody has named it; it was found where anybody may have put it."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO would block until somebody writes
+        try:
+            statuses = (os.fstat(descriptor), os.lstat(path))
+            owned = [(status.st_uid, status.st_gid, status.st_mode) for status in statuses]
+            if is_to_be_ours and (reason := distrusted(owned, os.geteuid(), os.getegid(), os.environ)):
+                reason = f"{reason}, so it is not used only because it lies here; if you trust it, name it: --config {path}"
+                raise Refused(reason, is_distrusted=True)
+            octets = b"".join(_pieces(descriptor, is_file=stat.S_ISREG(statuses[0].st_mode)))
+        finally:
+            os.close(descriptor)
+    except IsADirectoryError:
+        raise Refused("this is a directory; a file is expected") from None
+    except FileNotFoundError:
+        raise Refused("no such file") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+        raise Refused(f"cannot be read: {reason[:1].lower() + reason[1:]}") from None
+    if len(octets) > CONFIG_OCTETS_MAX:
+        raise Refused(f"the file is larger than {CONFIG_OCTETS_MAX} octets, the most that a configuration may have")
+    return octets
+
+
+def _pieces(descriptor: int, *, is_file: bool) -> Iterator[bytes]:
+    """One octet more than may be read, so that the excess is seen."""
+    left, until = CONFIG_OCTETS_MAX + 1, time.monotonic() + PIPE_S
+    while left > 0:
+        if not is_file and not select.select([descriptor], [], [], max(0.0, until - time.monotonic()))[0]:
+            raise OSError(None, f"this is no file, and nothing has come from it for {PIPE_S:g} s")
+        piece = os.read(descriptor, left)
+        if not piece:
+            return
+        left -= len(piece)
+        yield piece
