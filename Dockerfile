@@ -17,7 +17,7 @@ COPY dnsdisco ./dnsdisco
 # Compiled here, as nothing can write there later; but not what the Kubernetes client has beside the part that we use: 50 MB.
 # The capability goes on a copy of the interpreter that only dnsdisco uses.
 RUN python3 -m venv --without-pip /opt/dnsdisco \
- && python3 -m pip --python /opt/dnsdisco/bin/python3 install --no-cache-dir --no-compile ".[${EXTRAS}]" \
+ && python3 -m pip --python /opt/dnsdisco/bin/python3 install --no-cache-dir --no-compile ".${EXTRAS:+[$EXTRAS]}" \
  && python3 -m compileall -q -j 0 -x '/kubernetes/(aio|client/(api|models))/' /opt/dnsdisco/lib \
  && cp --remove-destination "$(readlink -f /opt/dnsdisco/bin/python3)" /opt/dnsdisco/bin/python3 \
  && ln -sf python3 /opt/dnsdisco/bin/python \
