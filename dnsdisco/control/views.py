@@ -8,6 +8,7 @@ from typing import Any
 
 from dnsdisco.model.data import service_from_data
 from dnsdisco.model.service import Service, Snapshot
+from dnsdisco.providers.values import not_too_many
 
 
 class Reader:
@@ -19,12 +20,13 @@ class Reader:
         self.rejected = 0  # objects left out of the last view
 
     def read(self, yielded: object) -> Snapshot:
-        """Raises TypeError for what is neither a Snapshot nor a mapping of names to data. O(services) for a mapping."""
+        """Raises TypeError for what is neither a Snapshot nor a mapping of names to data, ValueError for too many. O(services) for a mapping."""
         self.faults, self.rejected = [], 0
         if isinstance(yielded, Snapshot):
             return yielded
         if not isinstance(yielded, Mapping):
             raise TypeError(f"yielded {type(yielded).__name__}, not a mapping of service names to their data")
+        not_too_many(yielded)
         known: dict[str, tuple[str, Service | None, int]] = {}
         for name, data in yielded.items():
             text = _text(data)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from dnsdisco.errors import DnsdiscoError, ProviderError
 from dnsdisco.providers.base import ServiceDiscovery
 from dnsdisco.providers.own_url import with_own_url, with_own_urls
+from dnsdisco.providers.values import not_too_many, TooMuch
 
 Answer = TypeVar("Answer")
 
@@ -50,4 +51,8 @@ def all_services(provider: ServiceDiscovery) -> Mapping[Any, Any]:
         raise ProviderError(
             provider.type, f"get_services() returned {type(services).__name__}, not a mapping of names to their data"
         )
+    try:
+        not_too_many(services)
+    except TooMuch as error:
+        raise ProviderError(provider.type, f"get_services() returned {error}") from None
     return services

@@ -29,6 +29,7 @@ ASK = "server.asking:AskLimits."
 FORWARD = "forward.settings:ForwardLimits."
 CACHE = "cache.limits:CacheLimits."
 RATE = "answer.rate:RateLimits."
+ERRORS = "dnsdisco_control_provider_errors_total"
 EVENTS = "dnsdisco_server_tcp_events_total"
 ANSWERS = "dnsdisco_server_answers_total"
 FORGOTTEN = "dnsdisco_server_forgotten_total"
@@ -111,6 +112,15 @@ GROUPS: dict[str, tuple[Bound, ...]] = {
         _of("the longest TTL of a denial", f"{CACHE}negative_max_ttl", "s", "what is missing today is often there soon; Unbound 3600; `cache.negative_max_ttl`", "dnsdisco_cache_negatives_total", "this TTL"),
         _of("busy answers in the datagram loop", "answer.fleeting:ENTRIES_MAX", "", "dropped four times a second, in less than 1 ms", "", "nothing; the longer way"),
         _of("… that are made anew there at once", "answer.fleeting:RENEWED_MAX", "", "about a millisecond", "", "nothing; the longer way once"),
+    ),
+    "Backends ([consul.md](consul.md), [kubernetes.md](kubernetes.md), [adding-a-provider.md](adding-a-provider.md))": (
+        _of("an answer of Consul", "providers.consul.transport:BODY_OCTETS_MAX", "octets", "one service with 50,000 instances", ERRORS, "the last data, marked stale"),
+        _of("an answer of Kubernetes", "providers.kubernetes.connection:BODY_OCTETS_MAX", "octets", "a page of 500 objects of 0.5 MB each", ERRORS, "the last data, marked stale"),
+        _of("an event of Kubernetes", "providers.kubernetes.reflector:LINE_OCTETS_MAX", "octets", "etcd takes objects of 1.5 MB", ERRORS, "the last data, marked stale"),
+        _of("values in one answer", "providers.values:VALUES_MAX", "commas and brackets, objects twice", "those of 50,000 instances; at most 0.5 GB as objects, where 60 MB of `{},` would take 1.6 GB", ERRORS, "the last data, marked stale"),
+        _of("a list of Kubernetes", "providers.kubernetes.resources:OBJECTS_MAX", "objects and endpoints", "the largest clusters have 150,000 pods", ERRORS, "the last data, marked stale"),
+        _of("services of a plug-in", "providers.values:SERVICES_MAX", "", "ten times what the server is made for", ERRORS, "the last data, marked stale"),
+        _of("instances of a service", "model.instances:INSTANCES_MAX", "", "what the link to a worker carries as one message", "dnsdisco_control_provider_rejected_objects", "the others"),
     ),
     "HTTP of the control process": (
         _of("connections", "admin.connection:CONNECTIONS_MAX", "", "probes and scrapers of one machine", "dnsdisco_admin_requests_total", "the longest idle one is closed"),

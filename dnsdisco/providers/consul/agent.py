@@ -16,6 +16,7 @@ from dnsdisco.errors import ProviderError
 from dnsdisco.providers.consul.credentials import Credentials
 from dnsdisco.providers.consul.options import Options
 from dnsdisco.providers.consul.transport import Connection, NoAnswer, Patience, Redirected
+from dnsdisco.providers.values import parsed, TooMuch
 from dnsdisco.sockaddr import without_scope
 
 try:
@@ -99,7 +100,9 @@ class Agent:
         code, headers, body = self._exchange(self._client.get, path, names, query, blocks_s=blocks_s)
         self._raise_for(code, headers, body)
         try:
-            data = json.loads(body)
+            data = parsed(body)
+        except TooMuch as error:
+            raise self._error("large", f"an answer of {error}") from None
         except (ValueError, RecursionError):
             raise self._error("malformed", f"what came back is no JSON: {self._excerpt(body)}") from None
         return Reply(data, _index(headers.get("X-Consul-Index")), str(headers.get(_FILTERED, "")).lower() == "true")

@@ -17,6 +17,7 @@ from dnsdisco.errors import ProviderError
 from dnsdisco.providers.forked import in_child, Lock, renew
 from dnsdisco.providers.kubernetes.credentials import AUTHORIZATION, Credentials, one_line, TYPE
 from dnsdisco.providers.kubernetes.options import Options
+from dnsdisco.providers.values import parsed, TooMuch
 
 CONNECT_S = 5.0  # TLS included
 WHOLE_S = 60.0  # for a whole body, however slowly it drips
@@ -161,7 +162,9 @@ class Connection:
         finally:
             response.close()
         try:
-            value = json.loads(body)
+            value = parsed(body)
+        except TooMuch as error:
+            raise ApiError(f"the API server's answer has {error}") from None
         except (ValueError, RecursionError):
             excerpt = self.redacted(repr(body[: 4 * EXCERPT_OCTETS]))[:EXCERPT_OCTETS]
             raise ApiError(f"the API server answered with what is no JSON: {excerpt}") from None

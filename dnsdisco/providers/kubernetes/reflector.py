@@ -8,7 +8,6 @@ new list. Whatever else fails ends it, and is for the caller to wait out.
 from __future__ import annotations
 
 import http.client
-import json
 import random
 import socket
 import threading
@@ -28,6 +27,7 @@ from dnsdisco.providers.kubernetes.objects import key_of
 from dnsdisco.providers.kubernetes.options import Options
 from dnsdisco.providers.kubernetes.plan import Source
 from dnsdisco.providers.kubernetes.resources import list_whole, Listing, parse
+from dnsdisco.providers.values import parsed
 
 LINE_OCTETS_MAX = 32 * 2**20  # of one event; etcd takes objects of 1.5 MB
 STEADY_S = 5.0  # a watch that lasted so long, or that brought an event, did not fail at once
@@ -211,7 +211,7 @@ class Reflector:
     def _take(self, line: bytes) -> None:
         """One event."""
         try:
-            event = json.loads(line)
+            event = parsed(line)
             kind, item = event["type"], event["object"]
         except (ValueError, KeyError, TypeError, RecursionError):
             raise _Forgotten from None  # whose event it was, nobody can tell

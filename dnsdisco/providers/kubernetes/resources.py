@@ -18,6 +18,7 @@ from dnsdisco.providers.kubernetes.objects import as_object, key_of, node_from, 
 
 PAGE_OBJECTS = 500  # kubectl's choice: bounds what one JSON parse takes, 10 to 20 ms of the GIL
 PAGES_MAX = 20_000  # ten million objects; a server that goes on for ever is not believed
+OBJECTS_MAX = 1_000_000  # of one list, with the endpoints in them: some 1 GB; the largest clusters have 150,000 pods
 
 Parse = Callable[[Mapping[str, Any], Faults], Any]  # None: not of interest; raises ValueError for what cannot be used
 
@@ -87,7 +88,7 @@ def _list_once(
 ) -> Listing:
     objects: dict[Key, Any] = {}
     refused: set[Key] = set()
-    version = ""
+    version, size = "", 0
     query = {**selectors, "limit": str(limit)} if limit else dict(selectors)
     for page in _pages(connection, resource.path(namespace), query, resource):
         check()
@@ -102,6 +103,9 @@ def _list_once(
                 continue
             if parsed is not None:
                 objects[parsed.key] = parsed
+                size += 1 + len(getattr(parsed, "instances", ()))
+        if size > OBJECTS_MAX:
+            raise ApiError(f"the list of {resource.plural} has more than {OBJECTS_MAX:,} objects and endpoints")
     return Listing(objects, frozenset(refused), version)
 
 

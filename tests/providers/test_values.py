@@ -1,0 +1,138 @@
+"""A backend that says too much is refused before anything is made of it, whatever it says it in."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dnsdisco.control.views import Reader
+from dnsdisco.errors import ProviderError
+from dnsdisco.providers import values
+from dnsdisco.providers.asked import all_services
+from dnsdisco.providers.base import ServiceDiscovery
+from dnsdisco.providers.consul import ConsulServiceDiscovery
+from dnsdisco.providers.kubernetes import KubernetesServiceDiscovery, resources
+from dnsdisco.providers.values import parsed, TooMuch, values_in
+from tests.providers.consul import fake as consul_fake
+from tests.providers.consul.fake import FakeConsul
+from tests.providers.kubernetes.fake import Fake
+from tests.providers.kubernetes.objects import headless, slice_of
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=6) | st.dictionaries(st.text(max_size=4), inner, max_size=6),
+    max_leaves=40,
+)
+
+
+def made_of(value):
+    """How many values Python makes of it."""
+    if isinstance(value, dict):
+        return 1 + sum(made_of(each) for each in value.values())
+    return 1 + sum(made_of(each) for each in value) if isinstance(value, list) else 1
+
+
+@given(JSON)
+def test_no_more_is_made_than_was_counted(value):
+    for text in (json.dumps(value), json.dumps(value).encode(), json.dumps(value, separators=(",", ":"))):
+        assert values_in(text) >= made_of(value)
+        assert parsed(text) == value
+
+
+@pytest.mark.parametrize("each", ["{}", "[]", "0", '{"a":1}', '""', "[[]]", '{"a":{}}'])
+def test_a_bound_on_values(each):
+    text = f"[{','.join([each] * 1000)}]"
+    assert parsed(text, values_max=10_000)
+    with pytest.raises(TooMuch, match=r"values, of which at most 900 are read"):
+        parsed(text, values_max=900)
+
+
+@pytest.mark.parametrize("piece", [b"{},", b"[],", b'{"a":1},', b"0,"])
+def test_sixty_megabytes_of_next_to_nothing(piece):
+    """The answer of an agent; its reader runs in a process of its own, whose memory is measured."""
+    with FakeConsul() as consul:
+        consul.catalog.put("web", address="10.0.0.1", port=80)
+        body = b"[" + piece * (60 * 2**20 // len(piece)) + b"{}]"
+        head = b"HTTP/1.1 200 OK\r\nX-Consul-Index: 7\r\nContent-Length: %d\r\n\r\n" % len(body)
+        consul.lie("/v1/health/service/web", consul_fake.octets(head + body))
+        code = f"""
+import resource
+from dnsdisco import ProviderError
+from dnsdisco.consul import ConsulServiceDiscovery
+provider = ConsulServiceDiscovery(address={consul.address!r})
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    provider.get_service("web")
+except ProviderError as error:
+    print(error)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=True)
+    reason, mebibytes = done.stdout.splitlines()
+    assert "values, of which at most 6,000,000 are read" in reason
+    assert int(mebibytes) < 400, "the octets, three times over, and nothing made of them"
+
+
+def test_a_service_of_fifty_thousand_instances_is_read():
+    entry = {
+        "Node": {"ID": "x", "Node": "n", "Address": "10.0.0.1", "Datacenter": "dc1", "TaggedAddresses": dict.fromkeys("abcd", "10.0.0.1"), "Meta": {"a": ""}},
+        "Service": {"ID": "x", "Service": "web", "Tags": ["a", "b"], "Address": "10.0.0.1", "Port": 80, "Meta": dict.fromkeys("abc", ""),
+                    "Weights": {"Passing": 1, "Warning": 1}, "Proxy": {"MeshGateway": {}, "Expose": {}}, "Connect": {}, "PeerName": ""},
+        "Checks": [dict.fromkeys("abcdefghij", "")] * 2,
+    }  # fmt: skip
+    assert values_in(json.dumps(entry)) * 50_000 < values.VALUES_MAX
+
+
+def test_the_others_go_on_while_one_answer_is_too_much(monkeypatch):
+    monkeypatch.setattr(values, "VALUES_MAX", 0)
+    monkeypatch.setattr(parsed, "__defaults__", (2_000,))
+    with FakeConsul() as consul:
+        consul.catalog.put("web", address="10.0.0.1", port=80)
+        provider = ConsulServiceDiscovery(address=consul.address)
+        assert "web" in provider.get_services()
+        consul.lie("/v1/health/service/web", consul_fake.status(200, f"[{'{},' * 2000}{{}}]"))
+        with pytest.raises(ProviderError, match="at most 2,000 are read") as caught:
+            provider.get_services()
+        assert not caught.value.is_denied
+        provider.close()
+
+
+def test_lists_and_events_of_kubernetes(monkeypatch, tmp_path):
+    monkeypatch.setattr(parsed, "__defaults__", (3_000,))
+    with Fake() as fake:
+        fake.put(headless("web"), slice_of("web", ["10.0.0.1"]))
+        provider = KubernetesServiceDiscovery(kubeconfig=fake.kubeconfig(tmp_path), environ={})
+        assert "web" in provider.get_services()
+        fake.put(slice_of("web", ["10.0.0.1"] * 1000))
+        with pytest.raises(ProviderError, match="at most 3,000 are read"):
+            provider.get_services()
+        monkeypatch.setattr(parsed, "__defaults__", (values.VALUES_MAX,))
+        monkeypatch.setattr(resources, "OBJECTS_MAX", 5)
+        fake.put(slice_of("web", [f"10.0.0.{n}" for n in range(1, 10)]))
+        with pytest.raises(ProviderError, match="more than 5 objects and endpoints"):
+            provider.get_services()
+        provider.close()
+
+
+def test_services_of_a_plug_in(monkeypatch):
+    monkeypatch.setattr(values, "SERVICES_MAX", 3)
+
+    class Many(ServiceDiscovery):
+        count = 3
+
+        def get_services(self):
+            return {f"s{n}": {"address": "10.0.0.1"} for n in range(self.count)}
+
+    provider = Many()
+    assert len(all_services(provider)) == len(Reader().read(next(provider.watch(threading.Event()))).services) == 3
+    provider.count = 4
+    with pytest.raises(ProviderError, match="4 services, of which at most 3 are read"):
+        all_services(provider)
+    with pytest.raises(ValueError, match="4 services"):
+        Reader().read(next(provider.watch(threading.Event())))
