@@ -27,9 +27,7 @@ from dnsdisco.wire.query import HEADER_OCTETS
 Result = bytes | UpstreamError
 
 SERVFAIL_TEXT = rcode_to_text(SERVFAIL)
-STAND_IN_TTL = (
-    5  # seconds that a denial is good for when a better-placed upstream could not be heard: it is asked again every second
-)
+STAND_IN_TTL = 1  # of a denial, where a better-placed upstream could not be heard: that one is asked again every second
 PLAIN_REPEAT = 2  # with this repeat the question is asked without EDNS, too
 TIMER_SLACK_S = 0.002  # the event loop may wake a timer this much early
 _OURS = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))  # what we lack says nothing about the upstream

@@ -94,4 +94,5 @@ def test_guessed_ids_get_one_guess_a_port(copies):
         upstream.on("*", Say(lies.wrong_id, copies=copies), Say(answer(FORGED), after_s=0.02), transport="udp")
         wrong, failed, _, statistics = run_against(upstream, 100)
     assert (wrong, failed) == ([], 0)
-    assert statistics.near_misses == 100
+    assert upstream.count("udp") == 100
+    assert statistics.near_misses == 100 + sum(asked.transport == "udp" for asked in upstream.pulses)
