@@ -175,6 +175,7 @@ class Answers:
         states: tuple[ProviderState, ...] = (ProviderState("static", True),),
         upstreams: Any = None,
         zone_file: str = "",
+        zone_file_zones: tuple[str, ...] = ("svc.local", "svc.internal"),
         zones: tuple[tuple[bytes, ...], ...] = ((b"svc", b"local"), (b"svc", b"internal")),
         recursion: bool = True,
         serial: int = 7,
@@ -191,7 +192,7 @@ class Answers:
         self.catalog.set_states(states)
         self.catalog.is_complete = True
         if zone_file:
-            self.catalog.set_records(ZoneRecords(parse(zone_file, "test.zone", ("svc.local", "svc.internal"))))
+            self.catalog.set_records(ZoneRecords(parse(zone_file, "test.zone", zone_file_zones)))
         settings = AnswerSettings(ZoneSettings(zones=zones, **zone_settings), "dnsdisco", "here", overrides)
         self.policy = Policy(settings, Admission(["127.0.0.0/8", "::1/128", "private"]), recursion=recursion)
         self.policy = self.policy._replace(**(policy or {}))

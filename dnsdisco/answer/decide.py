@@ -105,8 +105,8 @@ def _special(query: Query, zone: Labels, rule: special.Rule, settings: ZoneSetti
         return nodata
     if any(len(ours) > len(labels) and ours[len(ours) - len(labels) :] == labels for ours in settings.zones):
         return nodata  # a zone of ours is below it
-    if labels[-1:] == (b"arpa",) and zone in special.REVERSE_ZONES and address is None:
-        return nodata  # part of an address: there may be an instance below it (RFC 8020)
+    if zone in special.REVERSE_ZONES and reverse.is_part(labels):
+        return nodata
     return Reply(NXDOMAIN, is_authoritative=True, authority=(soa,), depends_on=nodata.depends_on)
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from dnsdisco.model.diff import Key
 from dnsdisco.model.entry import Path
-from dnsdisco.model.names import raw_alias, service_label
+from dnsdisco.model.names import service_label, spellings
 from dnsdisco.model.service import Service
 
 FAIL_OPEN = "fail_open"
@@ -43,9 +43,10 @@ class Collision(NamedTuple):
     path: Path
     winner_provider: str = ""
     winner: str = ""
+    what: str = ""  # of the service it is that is not found; "": the service itself
 
     def __str__(self) -> str:
-        who = f"service {self.service!r} of {self.provider}"
+        who = f"{self.what} of the " * bool(self.what) + f"service {self.service!r} of {self.provider}"
         if not self.path:
             return f"{who} has a name that makes no DNS label (1 to 63 of letters, digits and dashes): it cannot be found"
         name = ".".join(self.path)
@@ -63,9 +64,7 @@ class Claim(NamedTuple):
 
 def claims_of(source: int, key: Key, service: Service) -> dict[Path, Claim]:
     """What *service* wants to be found as, its canonical name first. *key* is where its provider keeps it."""
-    label, alias = service_label(service.name), raw_alias(service.name)
-    raw = service.name.lower()
-    heads = [head for head in (label, alias) if head is not None]
+    raw, heads = service.name.lower(), spellings(service.name)
     claims: dict[Path, Claim] = {}
     if service.is_default_namespace or not service.namespace:
         for head in heads:

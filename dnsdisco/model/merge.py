@@ -9,7 +9,7 @@ Merging is incremental: what one change costs depends on the services that chang
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from dnsdisco.model.chain import Claim, claims_of, Collision, FAIL_OPEN, Policy,
 from dnsdisco.model.diff import Change, changed_keys, Key
 from dnsdisco.model.entry import Entry, ExtraRecord, Path
 from dnsdisco.model.names import label_instances
+from dnsdisco.model.readings import lost_below
 from dnsdisco.model.service import Instance, Service, Snapshot
 
 Members = tuple[tuple[int, Key], ...]  # services (by source index and key) that together are one entry; the first one owns it
@@ -55,6 +56,7 @@ class Merger:
         self._losers: dict[Path, tuple[Claim, ...]] = {}
         self._keys: dict[Members, str] = {}  # of the entries that they have
         self._nameless: set[tuple[int, Key]] = set()
+        self._within: dict[str, set[str]] = {}  # by namespace: the labels of the services that are found in it
 
     def update(self, source: int, snapshot: Snapshot | None) -> Change:
         """Take in the new view of the source with that index; None: it knows nothing. Returns what this changes.
@@ -88,7 +90,20 @@ class Merger:
                 seen.add((loser[:2], winner))
                 who, by_whom = self._sources[loser.source].name, self._sources[winner[0]].name
                 lost.append(Collision(who, shown(loser.key), path, by_whom, shown(winner[1])))
-        return lost
+        return lost + list(self._lost_readings())
+
+    def _lost_readings(self) -> Iterator[Collision]:
+        """What stands below a service and is not found: a service in a namespace of that name is. O(those services' instances)."""
+        for namespace, taken in self._within.items():
+            decision = self._decisions.get((namespace,))
+            if decision is None or not taken:
+                continue
+            source, key = decision.members[0]
+            for label, what in lost_below(self.entries[self._keys[decision.members]].service, taken):
+                winner_source, winner = self._decisions[label, namespace].members[0]
+                if (winner_source, winner) != (source, key):
+                    names = self._sources[source].name, self._sources[winner_source].name
+                    yield Collision(names[0], shown(key), (label, namespace), names[1], shown(winner), what)
 
     def _claim(self, source: int, key: Key, service: Service | None) -> list[Path]:
         """Replace what the service at *key* claims; returns every path that it claimed or claims."""
@@ -120,12 +135,16 @@ class Merger:
             before = self._decisions.pop(path, None)
             if before is not None:
                 affected[before.members] = None
+                if len(path) == 2:
+                    self._within[path[1]].discard(path[0])
             self._losers.pop(path, None)
             claims = self._claims.get(path)
             if claims:
                 decision = self._decide(claims, order)
                 affected[decision.members] = None
                 self._decisions[path] = decision
+                if len(path) == 2:
+                    self._within.setdefault(path[1], set()).add(path[0])
                 if decision.losers:
                     self._losers[path] = decision.losers
             self._note_contest(path, claims or [])

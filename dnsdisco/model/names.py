@@ -35,6 +35,11 @@ def raw_alias(raw: str) -> str | None:
     return alias if _ALIAS.fullmatch(alias) and alias != service_label(raw) else None
 
 
+def spellings(raw: str) -> tuple[str, ...]:
+    """Every label that *raw* (a service, a tag) is found as, the made-up one first."""
+    return tuple(label for label in dict.fromkeys((service_label(raw), raw_alias(raw))) if label is not None)
+
+
 def asked_label(name: str) -> str | None:
     """The label that a service called *name* is looked for under: as DNS clients write it, case apart. None: no one writes that."""
     label = name.lower()
@@ -42,12 +47,10 @@ def asked_label(name: str) -> str | None:
 
 
 def label_instances(service: Service) -> Service:
-    """*service* with a label for every instance, unique within it. O(instances); the same object when nothing is to be changed.
+    """*service* with a label for every instance. O(instances); the same object when nothing is to be changed.
 
-    Only two addresses of one host, one of either family, share a label, as A and AAAA share a name (ADR 0010).
-
-    The id if it makes a legal host label, else the hostname, else the address, else a short hash. All those that would share one get
-    the node's name appended, else their address, port, or a hash, whichever tells them apart: all, so that their order does not count.
+    The id if it makes a legal host label, else the hostname, else the address, else a short hash. Instances whose owner gave them one
+    hostname share it, as the addresses of one host do (ADR 0010). All others that would share a label get the node's name appended, else their address, port, or a hash, whichever tells them apart: all, so that their order does not count.
     """
     instances = service.instances
     first_choices = [_first_choice(instance) for instance in instances]
@@ -80,19 +83,18 @@ def _parted(instances: tuple[Instance, ...], first_choices: list[str]) -> list[s
     for at, label in enumerate(first_choices):
         members.setdefault(label, []).append(at)
     labels = list(first_choices)
-    taken = {label for label, group in members.items() if len(group) == 1 or _are_one_host([instances[at] for at in group])}
+    taken = {label for label, group in members.items() if len(group) == 1 or _have_one_name([instances[at] for at in group], label)}
     for label in sorted(members.keys() - taken):
         _part(instances, members[label], label, labels, taken)
     return labels
 
 
-def _are_one_host(group: list[Instance]) -> bool:
-    """A dual-stack pod: the same host name, node and ports, with an IPv4 and an IPv6 address."""
-    if len(group) != 2 or not group[0].hostname or group[0].is_host or group[1].is_host:
-        return False
-    one, two = group
-    are_alike = (one.hostname, one.node, one.ports) == (two.hostname, two.node, two.ports)
-    return are_alike and (":" in one.address) != (":" in two.address)
+def _have_one_name(group: list[Instance], label: str) -> bool:
+    """Their owner calls all of them so, each in `hostname`, as with the two addresses of a dual-stack pod: one name, all addresses.
+
+    An id means one instance, so two that share one are told apart.
+    """
+    return all(instance.hostname.lower() == label and instance.id.lower() != label for instance in group)
 
 
 def _part(instances: tuple[Instance, ...], group: list[int], label: str, labels: list[str], taken: set[str]) -> None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from dnsdisco.model.choice import usable
 from dnsdisco.model.entry import Entry, ProviderState
-from dnsdisco.model.names import raw_alias, service_label
+from dnsdisco.model.names import spellings
 from dnsdisco.model.service import Instance
 from dnsdisco.zone.records import ZoneRecords
 
@@ -152,7 +153,7 @@ class Below:
     __slots__ = ("by_label", "by_tag")
 
     def __init__(self, entry: Entry) -> None:
-        self.by_label: dict[bytes, tuple[Instance, ...]] = {}  # two, where one host has an address of either family
+        self.by_label: dict[bytes, tuple[Instance, ...]] = {}  # several, where their owner gave them one host name
         self.by_tag: dict[bytes, list[Instance]] = {}
         for instance in entry.service.instances:
             if not instance.is_virtual:
@@ -160,6 +161,10 @@ class Below:
                 self.by_label[label] = (*self.by_label.get(label, ()), instance)
             for label in {label for tag in instance.tags for label in tag_labels(tag)}:
                 self.by_tag.setdefault(label, []).append(instance)
+        for label, named in self.by_label.items():
+            if len(named) > 1:  # one alone has its name whatever its health; of several of one family those that are well
+                families = ([each for each in named if (":" in each.address) == is_six] for is_six in (False, True))
+                self.by_label[label] = tuple(each for family in families for each in usable(tuple(family), fails_open=True))
 
 
 def tags_of(entry: Entry) -> set[bytes]:
@@ -169,7 +174,7 @@ def tags_of(entry: Entry) -> set[bytes]:
 
 def tag_labels(tag: str) -> tuple[bytes, ...]:
     """A tag as a label, by the rule for services, and raw where that is a label of letters, digits, `-`, `_`."""
-    return tuple(label.encode() for label in dict.fromkeys((service_label(tag), raw_alias(tag))) if label is not None)
+    return tuple(label.encode() for label in spellings(tag))
 
 
 def _octets(path: tuple[str, ...]) -> Labels:

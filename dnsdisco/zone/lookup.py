@@ -1,6 +1,7 @@
 """What a name of ours stands for (the table of docs/design.md, RFC 1034 §4.3.2): labels in, a value of a closed union out.
 
-The order in which `X.Y.Z` is read: `all`, an instance, a tag of service Y; then service X in namespace Y.
+The order in which `X.Y.Z` is read: service X in namespace Y, whichever provider has it; then `all`, an instance, a tag, a record of
+service Y. What stands below service X in namespace Y is its own alone (model/readings.py: what is lost by this is told).
 """
 
 from __future__ import annotations
@@ -101,19 +102,15 @@ def _exists(catalog: Catalog, zone: Labels, name: Labels) -> bool:
 def _service_name(catalog: Catalog, name: Labels) -> Found | None:
     """*name* read as a service or something below one."""
     depth = len(name)
-    if depth <= 2 and (entry := catalog.at(name)) is not None and not (depth == 2 and _child(catalog, name[1:], name[0])):
+    if depth <= 2 and (entry := catalog.at(name)) is not None:
         return Found(entry, name, entry.service.instances, is_service=True, records=_records(entry, ()))
+    if depth >= 3 and catalog.at(name[-2:]) is not None:
+        return _below(catalog, name[-2:], name[:-2])
     if depth >= 2 and (found := _below(catalog, name[-1:], name[:-1])) is not None:
-        return found
-    if depth >= 3 and (found := _below(catalog, name[-2:], name[:-2])) is not None:
         return found
     if name[0][:1] == b"_":  # _service._proto, _service._tag; both also in a namespace
         return _rfc2782(catalog, name)
     return None
-
-
-def _child(catalog: Catalog, path: Labels, label: bytes) -> bool:
-    return catalog.at(path) is not None and _below(catalog, path, (label,)) is not None
 
 
 def _below(catalog: Catalog, path: Labels, rest: Labels) -> Found | None:
@@ -246,4 +243,4 @@ def _missing(catalog: Catalog, zone: Labels, name: Labels) -> Result:
 def _service_above(catalog: Catalog, name: Labels) -> Entry | None:
     if len(name) < 2:
         return None
-    return catalog.at(name[-1:]) or (catalog.at(name[-2:]) if len(name) > 2 else None)
+    return (catalog.at(name[-2:]) if len(name) > 2 else None) or catalog.at(name[-1:])

@@ -44,5 +44,6 @@ class ZoneRecords:
         return key in self._owners or key in self._above
 
     def wildcard(self, zone: Labels, closest_encloser: Labels) -> Rrsets | None:
-        """The RRsets of the wildcard right below *closest_encloser* (RFC 4592 §3.3.1)."""
-        return self._owners.get((zone, (b"*", *closest_encloser)))
+        """The RRsets of the wildcard right below *closest_encloser* (RFC 4592 §3.3.1): none, where only names below it have some (§2.2.2)."""
+        key = zone, (b"*", *closest_encloser)
+        return self._owners.get(key, {} if key in self._above else None)

@@ -24,9 +24,11 @@ def address_of(labels: Labels) -> str | None:
     return None
 
 
-def name_of(address: str) -> Labels:
-    """The reverse name of *address*. Raises ValueError."""
-    return tuple(label.encode() for label in ipaddress.ip_address(address).reverse_pointer.split("."))
+def is_part(labels: Labels) -> bool:
+    """*labels* are the end of a whole reverse name, which may be an instance's: an empty non-terminal then (RFC 8020)."""
+    if labels[-2:] == IN_ADDR:
+        return len(labels) < 6 and all(_is_octet(label) for label in labels[:-2])
+    return labels[-2:] == IP6 and len(labels) < 34 and all(len(label) == 1 and label[0] in _NIBBLES for label in labels[:-2])
 
 
 def _is_octet(label: bytes) -> bool:

@@ -89,3 +89,41 @@ def test_what_is_not_special(name):
     upstreams = CannedUpstreams({})
     Answers("{}", upstreams=upstreams).ask(name)
     assert upstreams.asked == [(name + ".", "A")]
+
+
+PARTS = [
+    ("10.in-addr.arpa", "NOERROR"),
+    ("0.10.in-addr.arpa", "NOERROR"),  # the instance's own address below it, or another's
+    ("7.10.in-addr.arpa", "NOERROR"),
+    ("0.0.10.in-addr.arpa", "NOERROR"),
+    ("foo.10.in-addr.arpa", "NXDOMAIN"),
+    ("foo.0.0.10.in-addr.arpa", "NXDOMAIN"),
+    ("256.10.in-addr.arpa", "NXDOMAIN"),
+    ("01.10.in-addr.arpa", "NXDOMAIN"),
+    ("_tcp.10.in-addr.arpa", "NXDOMAIN"),
+    ("x.1.0.0.10.in-addr.arpa", "NXDOMAIN"),
+    ("1.1.0.0.10.in-addr.arpa", "NXDOMAIN"),
+    ("0/25.2.0.192.in-addr.arpa", "NXDOMAIN"),
+    ("foo.168.192.in-addr.arpa", "NXDOMAIN"),
+    ("lb._dns-sd._udp.0.0.10.in-addr.arpa", "NXDOMAIN"),
+    ("0.0.d.f.ip6.arpa", "NOERROR"),
+    ("10.d.f.ip6.arpa", "NXDOMAIN"),
+    ("g.d.f.ip6.arpa", "NXDOMAIN"),
+    ("x." + ".".join("0" * 30) + ".d.f.ip6.arpa", "NXDOMAIN"),
+    ("1.0.0.10.in-addr.arpa", "NOERROR"),
+]
+
+
+@pytest.mark.parametrize(("name", "rcode"), PARTS, ids=[name[:30] for name, _ in PARTS])
+def test_only_part_of_an_address_is_an_empty_non_terminal(name, rcode):
+    reply = Answers("web: {instances: [{id: w, address: 10.0.0.1}]}").ask(name, "TXT")
+    assert dns.rcode.to_text(reply.rcode()) == rcode
+    assert not reply.answer
+    assert reply.authority[0].rdtype == dns.rdatatype.SOA
+
+
+@pytest.mark.parametrize("name", [name for name, rule in NAMES if rule is Rule.EMPTY and name.endswith(".arpa")])
+def test_no_reverse_zone_has_names_that_are_no_addresses(name):
+    answers = Answers("{}")
+    assert answers.ask(name).rcode() == dns.rcode.NOERROR
+    assert answers.ask("foo." + name).rcode() == dns.rcode.NXDOMAIN

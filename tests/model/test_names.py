@@ -146,12 +146,11 @@ INSTANCES = st.builds(
 
 
 @given(st.lists(INSTANCES, max_size=8))
-def test_labels_are_legal_and_unique(instances: list[Instance]) -> None:
+def test_labels_are_legal_and_shared_only_by_one_host_name(instances: list[Instance]) -> None:
     got = labels(*instances)
     for label in got:
         sharers = [instance for instance, other in zip(instances, got, strict=True) if other == label]
-        is_one_host = {":" in each.address for each in sharers} == {True, False} and len({each.hostname for each in sharers}) == 1
-        assert len(sharers) == 1 or (len(sharers) == 2 and is_one_host)
+        assert len(sharers) == 1 or all(each.hostname == label != each.id.lower() for each in sharers)
     assert all(HOST_LABEL.fullmatch(label) and label != "all" for label in got)
 
 
@@ -184,7 +183,13 @@ def test_two_families_of_one_host_share_a_label():
     six = Instance("2001:db8::1", "2001:db8::1", (Port(80),), hostname="web-0", node="n1")
     other = Instance("10.0.0.2", "10.0.0.2", (Port(80),), hostname="web-1", node="n1")
     assert labels(four, six, other) == ["web-0", "web-0", "web-1"]
-    assert len(set(labels(four, replace(six, node="n2")))) == 2
-    assert len(set(labels(four, replace(six, ports=(Port(81),))))) == 2
-    assert len(set(labels(four, replace(other, hostname="web-0")))) == 2
-    assert len(set(labels(four, six, replace(other, hostname="web-0")))) == 3
+
+
+def test_all_that_their_owner_gave_one_host_name_share_it() -> None:
+    one = Instance("10.0.0.1", "10.0.0.1", (Port(80),), hostname="same", node="n1")
+    for other in (replace(one, id="", address="10.0.0.2"), replace(one, address="10.0.0.2", node="n2", ports=(Port(81),))):
+        assert labels(one, other) == ["same", "same"]
+        assert labels(one, other, replace(one, address="2001:db8::1", hostname="SAME")) == ["same"] * 3
+    by_id = Instance("same", "10.0.0.3", hostname="same")
+    assert len({*labels(one, replace(one, address="10.0.0.2"), by_id)}) == 3  # an id means one instance alone
+    assert labels(replace(by_id, node="n1"), replace(by_id, address="10.0.0.4", node="n2")) == ["same-n1", "same-n2"]

@@ -1,0 +1,30 @@
+"""`x.y` is the service x in the namespace y, whichever provider has it, before it is anything below the service y: who may name a tag, an
+instance or a record of one service takes over no service of another namespace. Here: what is not found for that reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+
+from dnsdisco.model.names import spellings
+from dnsdisco.model.service import Service
+
+EVERY = "all"  # `all.y`: every instance of y
+
+
+def lost_below(service: Service, taken: Container[str]) -> Iterator[tuple[str, str]]:
+    """What of *service* is not found right below it, since the label is in *taken*: the label, and what it is there. O(instances)."""
+    if EVERY in taken:
+        yield EVERY, "all"
+    seen: set[tuple[str, str]] = set()
+    for instance in service.instances:
+        found = [(instance.label, f"the instance {instance.id!r}")]
+        found += [(label, f"the tag {tag!r}") for tag in instance.tags for label in spellings(tag)]
+        for label, what in found:
+            if label in taken and (label, what) not in seen:
+                seen.add((label, what))
+                yield label, what
+    for record in service.records:
+        label = record.name.lower().rpartition(".")[2]
+        if label in taken:
+            yield label, f"the {record.type} record {record.name!r}"
