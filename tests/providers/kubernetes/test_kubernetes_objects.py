@@ -139,18 +139,19 @@ def test_a_dual_stack_pod_has_both_addresses_at_its_name():
 @pytest.mark.parametrize(
     "other",
     [
-        endpoint("2001:db8::1", hostname="web-0", nodeName="n2"),  # another machine
-        endpoint("2001:db8::1", pod="web-0", nodeName="n1"),  # as it should be
+        endpoint("2001:db8::1", hostname="web-0", nodeName="n2"),
+        endpoint("2001:db8::1", pod="web-0", nodeName="n1"),
+        endpoint("2001:db8::1", hostname="web-1", nodeName="n1"),  # another one
     ],
 )
-def test_only_one_host_shares_a_label(other):
+def test_one_host_name_is_one_label(other):
     result = composed(
         headless("web"),
         slice_of("web", [endpoint("10.0.0.1", hostname="web-0", nodeName="n1")]),
         slice_of("web", [other], suffix="b", family="IPv6"),
     )
     labels = {each.label for each in label_instances(result).instances}
-    assert labels == ({"web-0"} if other["nodeName"] == "n1" else {"web-0-n1", "web-0-n2"})
+    assert labels == ({"web-0", "web-1"} if other.get("hostname") == "web-1" else {"web-0"})
 
 
 @pytest.mark.parametrize(

@@ -222,6 +222,19 @@ SHARED = [
     ("both-0.dualhead.default", "A"),
     ("both-0.dualhead.default", "AAAA"),
     ("alias.default", "CNAME"),
+    ("same.samehead.default", "A"),
+    ("same.samehead.default", "AAAA"),
+    ("samehead.default", "SRV"),
+    ("_http._tcp.samehead.default", "SRV"),
+    # `web` is a Service in the namespace `redis`, and a pod of the headless Service `redis` in the default one.
+    ("web.redis", "A"),
+    ("web.redis", "SRV"),
+    ("_http._tcp.web.redis", "SRV"),
+    ("w-0.web.redis", "A"),
+    ("redis.default", "A"),
+    ("web.redis.default", "A"),
+    ("nobody.redis", "A"),
+    ("nobody.web.redis", "A"),
 ]
 
 
@@ -230,7 +243,8 @@ def side_by_side(cluster):
     """CoreDNS, and our answers for the same objects, in the same zone."""
     if missing("coredns"):
         pytest.skip("no coredns here; .ci/servers builds it")
-    cluster.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})
+    for space in ("shop", "redis"):
+        cluster.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space}})
     for item in (
         fresh("plain", ports=[(80, "http"), (53, "dns", "UDP"), (54, "other")]),
         fresh("dual", ipFamilyPolicy="RequireDualStack", ipFamilies=["IPv4", "IPv6"]),
@@ -254,6 +268,14 @@ def side_by_side(cluster):
         fresh("alias", type="ExternalName", externalName="db.example.com", ports=()),
         fresh("backed"),
         slice_of("backed", ["10.3.5.1"]),
+        headless("samehead"),
+        slice_of("samehead", [endpoint("10.3.6.1", hostname="same"), endpoint("10.3.6.2", hostname="same", nodeName="n2")]),
+        slice_of("samehead", [endpoint("2001:db8::61", hostname="same")], suffix="b", family="IPv6"),
+        slice_of("samehead", [endpoint("10.3.6.3", hostname="same", ready=False)], suffix="c"),
+        headless("web", "redis"),
+        slice_of("web", [endpoint("10.3.7.1", hostname="w-0")], namespace="redis"),
+        headless("redis"),
+        slice_of("redis", [endpoint("10.3.8.1", hostname="web")]),
         headless("down"),
         slice_of("down", [endpoint("10.3.4.1", ready=False)]),
     ):
@@ -301,6 +323,13 @@ def test_the_reverse_of_an_address(side_by_side):
     for address in snapshot_addresses:
         (_, ours), (_, theirs) = both(side_by_side, dns.reversename.from_address(address).to_text(), "PTR")
         assert {name.replace(".default.svc.", ".svc.") for name in theirs} == ours, address
+
+
+def test_the_reverse_names_that_differ_are_those_that_the_page_names(side_by_side):
+    """Pods behind a cluster IP, and endpoints that are not ready."""
+    behind, not_ready = (dns.reversename.from_address(address).to_text() for address in ("10.3.5.1", "10.3.0.9"))
+    assert both(side_by_side, behind, "PTR") == (("NXDOMAIN", set()), ("NOERROR", {"10-3-5-1.backed.default.svc.cluster.local."}))
+    assert both(side_by_side, not_ready, "PTR") == (("NOERROR", {"10-3-0-9.head.svc.cluster.local."}), ("NXDOMAIN", set()))
 
 
 def test_the_differences_are_those_that_the_page_lists(side_by_side):
