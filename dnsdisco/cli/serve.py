@@ -16,6 +16,7 @@ from dnsdisco.cli import options
 from dnsdisco.config.load import find, is_here, SEARCHED
 from dnsdisco.config.workers import for_workers
 from dnsdisco.log.lines import LEVELS, Lines
+from dnsdisco.supervisor import signals
 
 if TYPE_CHECKING:
     from dnsdisco.config.sources import Source
@@ -67,8 +68,9 @@ if TYPE_CHECKING:
 def command(config: str | None, **flags: object) -> None:
     """Answer DNS queries for the services that the providers know, and forward every other name.
 
-    SIGTERM and SIGINT end it, SIGHUP reloads the configuration; a bad one is told and not used.
+    SIGTERM and SIGINT end it, SIGHUP reloads the configuration; a bad one is told and not used. SIGUSR1 logs statistics.
     """
+    signals.ignore_until_taken()
     from dnsdisco.cli import compose  # noqa: PLC0415  --help needs no schema
 
     given = compose.source(config, **flags)

@@ -34,9 +34,15 @@ def let_go() -> None:
     ignore(tuple(map(int, TAKEN)))
 
 
+def ignore_until_taken() -> None:
+    """Before exec: what is ignored stays so in the program, which takes what it has a use for once it can."""
+    ignore((*IGNORED, signal.SIGHUP, signal.SIGUSR1))
+
+
 def ignore_in_child() -> None:
-    """Between fork and exec: what is ignored stays so in the program, which takes what it has a use for."""
-    ignore((*IGNORED, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1))
+    """Between fork and exec. Ctrl-\\ at a terminal is for the supervisor."""
+    ignore_until_taken()
+    ignore((signal.SIGQUIT,))
 
 
 def ignore(numbers: tuple[int, ...]) -> None:

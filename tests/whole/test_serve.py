@@ -321,3 +321,19 @@ def test_flattening_and_stale_reasons_are_told(folder):
         assert reply.rcode() == dns.rcode.SERVFAIL
         assert 22 in errors(reply)
         assert section(server.ask("far.svc.local", "SRV").answer)
+
+
+def test_a_signal_during_the_start_does_not_end_it(tmp_path):
+    """Those that mean something later, and those that mean something to other servers, from the moment that the command has begun."""
+    with Server("--upstream", "none", "--http", "off", "--state-dir", "off", cwd=tmp_path, wait=False) as server:
+        status = Path(f"/proc/{server.process.pid}/status")
+        until = time.monotonic() + 10
+        while not int(status.read_text().split("SigIgn:")[1].split()[0], 16) >> (signal.SIGUSR1 - 1) & 1:
+            assert time.monotonic() < until
+            time.sleep(0.001)
+        while "ready:" not in server.stderr:
+            assert server.process.poll() is None
+            for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP):
+                server.process.send_signal(number)
+            time.sleep(0.02)
+        server.wait_for("ready:")
