@@ -55,7 +55,7 @@ def test_json_is_also_why_it_cannot_start(tmp_path: Path) -> None:
         with server:
             assert server.process.wait(20) == 1
             server.wait_for("is in use by")
-    (event,) = map(json.loads, server.stderr.splitlines())
+    *_, event = map(json.loads, server.stderr.splitlines())
     assert event["level"] == "error"
 
 
