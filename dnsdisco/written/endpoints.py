@@ -113,7 +113,7 @@ def upstream_or_path(value: object) -> str:
 
 def _listened_address(where: str, port: int, value: object, example: str) -> str:
     try:
-        return addresses.address(where, port, 0)
+        return addresses.address(addresses.unescaped_scope(where), port, 0)
     except ValueError as error:
         text = str(error)  # its example is of another form
         reason = text if text.startswith("expected a port") else text.partition(": ")[2]

@@ -24,7 +24,7 @@ ADDRESSES = [
 ]  # fmt: skip
 PLACES = [
     "192.0.2.1", "192.0.2.1:5353", "2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:53", "fe80::1%eth0", "[fe80::1%eth0]:53", "fe80::1%3",
-    "tls://192.0.2.1", "TLS://192.0.2.1:8853", "tls://[fe80::1%eth0]", " 192.0.2.1 ", "https://192.0.2.1/dns-query", "https://[2001:db8::1]:8443/q",
+    "tls://192.0.2.1", "TLS://192.0.2.1:8853", "tls://[fe80::1%eth0]", "tls://[fe80::1%25eth0]:853", "https://[fe80::1%25eth0]/q", "[fe80::1%25]:53", " 192.0.2.1 ", "https://192.0.2.1/dns-query", "https://[2001:db8::1]:8443/q",
     "", ":53", "192.0.2.1:", "192.0.2.1:x", "192.0.2.1:99999", "192.0.2.1:-1", "[2001:db8::1", "2001:db8::1]:53", "[2001:db8::1]53", "fe80::1%", "fe80::1%a b",
     "fe80::1%e\\h0", "192.0.2.1%eth0", "localhost", "localhost:53", "udp://192.0.2.1", "quic://192.0.2.1", "tls://localhost", "tls://", "https://",
     "http://192.0.2.1/q",
@@ -116,3 +116,17 @@ def test_a_scope_has_no_place_in_service_data(folder, written):
     """No AAAA record can carry one."""
     (fault,) = services_faults(folder, f"web: {{address: '{written}'}}\n")
     assert "without a scope" in fault
+
+
+@pytest.mark.parametrize(
+    ("written", "canonical"),
+    [
+        ("tls://[fe80::1%25eth0]", "tls://[fe80::1%eth0]:853"),
+        ("https://[fe80::1%25eth0]:8443/q", "https://[fe80::1%eth0]:8443/q"),
+        ("tls://[fe80::1%25]", "tls://[fe80::1%25]:853"),  # interface 25
+        ("[fe80::1%25eth0]:53", "[fe80::1%25eth0]:53"),  # not a URL: an interface of that name
+    ],
+)
+def test_the_scope_of_a_url_is_escaped(written, canonical):
+    """RFC 6874 §2. Both spellings are read; what is kept has the one of addresses."""
+    assert str(endpoints.upstream(written)) == canonical
