@@ -6,6 +6,7 @@ import json
 import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
 
@@ -15,6 +16,7 @@ from dnsdisco.providers.kubernetes import KubernetesServiceDiscovery
 from tests.providers.kubernetes.follow import Follow
 from tests.providers.kubernetes.objects import headless, slice_of
 from tests.providers.kubernetes.real import Cluster, find, missing, PATHS
+from tests.whole.server import Server
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
 SERVER, NODE = DEPLOY / "kubernetes", DEPLOY / "kubernetes-node"
@@ -192,6 +194,25 @@ def test_the_configuration_is_good_and_serves_the_names_of_its_own_service():
     service = next(item for item in resources() if item["kind"] == "Service")["metadata"]
     name, namespace = service["name"], service["namespace"]
     assert settings.http_hosts == (name, f"{name}.{namespace}", f"{name}.{namespace}.svc", f"{name}.{namespace}.svc.cluster.local")
+
+
+def test_the_server_runs_with_it_and_is_asked_under_its_service_s_name(cluster, tmp_path):
+    cluster.put(headless("web"))
+    cluster.put(slice_of("web", ["10.0.0.1"]))
+    (config,) = documents(SERVER / "config.yaml")
+    (tmp_path / "dnsdisco.yaml").write_text(config["data"]["dnsdisco.yaml"])
+    flags = ["--config", "dnsdisco.yaml", "--http", "127.0.0.1:0", "--state-dir", "off", "--upstream", "none"]
+    with Server(*flags, cwd=tmp_path, env={"KUBECONFIG": cluster.kubeconfig()}) as server:
+        server.until("web.svc.local", {"10.0.0.1"}, 5)
+        url = server.wait_for(r"address=(http://127\.0\.0\.1:\d+)")[1]
+        for host, status in (
+            ("dnsdisco.dnsdisco.svc:8053", 200),
+            ("dnsdisco", 200),
+            ("10.96.0.53:8053", 200),
+            ("dnsdisco.evil.example", 421),
+        ):
+            reply = httpx.get(f"{url}/ready", headers={"Host": host}, trust_env=False)
+            assert (host, reply.status_code) == (host, status)
 
 
 def test_every_manifest_is_applied_by_a_kustomization_or_is_optional():

@@ -36,6 +36,7 @@ OBJECTS = (
         ports=((443, "https"), (8080, "http")),
     ),
     slice_of("headless", [endpoint("2001:db8::100", hostname="my-pet")], suffix="b", family="IPv6", ports=((443, "https"), (8080, "http"))),
+    slice_of("headless", [endpoint("10.3.0.105", hostname="many"), endpoint("10.3.0.106", hostname="many")], suffix="c", ports=((443, "https"), (8080, "http"))),
     headless("sleeping", ports=((443, "https"),)),
     slice_of("sleeping", [endpoint("10.3.0.110", ready=False)], ports=((443, "https"),)),
     headless("published", publishNotReadyAddresses=True),
@@ -133,10 +134,11 @@ def test_2_3_3_ptr_of_a_cluster_ip(ask, address, name):
 
 
 def test_2_4_1_a_of_each_ready_endpoint(ask):
-    assert ask("headless.default", "A") == {"10.3.0.100", "10.3.0.101", "10.3.0.102", "10.3.0.103"}
+    assert ask("headless.default", "A") == {"10.3.0.100", "10.3.0.101", "10.3.0.102", "10.3.0.103", "10.3.0.105", "10.3.0.106"}
     assert ask("headless.default", "AAAA") == {"2001:db8::100"}
     assert ask("my-pet.headless.default", "A") == {"10.3.0.100"}
     assert ask("my-pet.headless.default", "AAAA") == {"2001:db8::100"}
+    assert ask("many.headless.default", "A") == {"10.3.0.105", "10.3.0.106"}
 
 
 def test_2_4_1_without_a_ready_endpoint_it_exists_without_addresses(ask):
@@ -146,7 +148,7 @@ def test_2_4_1_without_a_ready_endpoint_it_exists_without_addresses(ask):
 
 
 def test_2_4_2_srv_of_each_ready_endpoint_and_named_port(ask):
-    hosts = {"my-pet", "my-pet-2", "a-pod", "10-3-0-103"}
+    hosts = {"my-pet", "my-pet-2", "a-pod", "10-3-0-103", "many"}
     for port, number in (("https", 443), ("http", 8080)):  # the one that the endpoint listens on
         assert ask(f"_{port}._tcp.headless.default", "SRV") == {f"{number} {host}.headless.default" for host in hosts}
     owners = {owner for owner, _ in ask.additional("_https._tcp.headless.default", "SRV")}
@@ -157,7 +159,7 @@ def test_2_4_2_srv_of_each_ready_endpoint_and_named_port(ask):
 
 @pytest.mark.parametrize(
     ("address", "host"),
-    [("10.3.0.100", "my-pet"), ("2001:db8::100", "my-pet"), ("10.3.0.101", "my-pet-2"), ("10.3.0.102", "a-pod"), ("10.3.0.103", "10-3-0-103")],
+    [("10.3.0.100", "my-pet"), ("2001:db8::100", "my-pet"), ("10.3.0.101", "my-pet-2"), ("10.3.0.102", "a-pod"), ("10.3.0.103", "10-3-0-103"), ("10.3.0.105", "many"), ("10.3.0.106", "many")],
 )  # fmt: skip
 def test_2_4_3_ptr_of_each_ready_endpoint(ask, address, host):
     assert ask(reverse(address), "PTR") == {f"{host}.headless.default.{ZONE}."}
