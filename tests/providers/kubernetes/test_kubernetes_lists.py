@@ -277,12 +277,19 @@ def test_one_service_is_asked_for_alone(fake, connect):
 
 
 @pytest.mark.parametrize(
-    "name", ["", ".", "a.b.c", "../nodes", "a,metadata.namespace=x", "web.", ".web", "UP", "a" * 64, "x./../.."]
+    "name", ["", ".", "a.b.c", "../nodes", "a,metadata.namespace=x", "web.", ".web", "a" * 64, "x./../.."]
 )
 def test_a_name_that_no_service_can_have_is_not_asked_for(fake, connect, name):
     fake.put(headless("web"))
     assert connect().get_service(name, {"url": "x"}) == {"url": "x"} or name == "web."
     assert fake.requests == [] or name == "web."
+
+
+def test_a_name_in_capitals_is_the_service_s_all_the_same(fake, connect):
+    """As a DNS client may write it."""
+    fake.put(headless("web"), slice_of("web", ["10.0.0.1"]))
+    assert connect().get_service("WEB")["address"] == "10.0.0.1"
+    assert connect().get_service("UP") is None
 
 
 def test_nodes_only_for_node_ports(fake, connect):
