@@ -9,6 +9,7 @@ import queue
 import subprocess
 import sys
 import threading
+import warnings
 from pathlib import Path
 
 import pytest
@@ -110,7 +111,9 @@ def test_a_real_consul(style, tmp_path):
 def in_a_child(work):
     """What it returns there, as text."""
     reading, writing = os.pipe()
-    child = os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of Python 3.12: that there are threads is the point
+        child = os.fork()
     if not child:
         try:
             os.write(writing, str(work()).encode())
@@ -123,7 +126,6 @@ def in_a_child(work):
     return said
 
 
-@pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
 def test_locks_of_every_kind_that_were_held_are_free():
     class Holder(ServiceDiscovery):
         def __init__(self):

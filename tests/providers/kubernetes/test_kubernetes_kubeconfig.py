@@ -6,9 +6,11 @@ import base64
 import json
 import os
 import ssl
+import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 
 import pytest
 import yaml
@@ -17,6 +19,7 @@ from dnsdisco.errors import ProviderError
 from dnsdisco.providers.kubernetes import exec_plugin, KubernetesServiceDiscovery
 from tests.providers.kubernetes.fake import Fake
 from tests.providers.kubernetes.objects import headless
+from tests.providers.kubernetes.real import find
 from tests.providers.kubernetes.tls import Tls
 
 V1 = "client.authentication.k8s.io/v1"
@@ -363,3 +366,79 @@ def test_a_proxy_of_the_kubeconfig(fake, tmp_path):
     path = config(tmp_path, fake, cluster={"server": "http://cluster.invalid", "proxy-url": f"http://127.0.0.1:{fake.port}"})
     names(path)
     assert fake.requests[-1].handler.path.startswith("http://cluster.invalid/api")
+
+
+BESIDE = {
+    "a token": {"user": {"token": "good"}},
+    "a token file": {"user": {"tokenFile": "token-file"}},
+    "a token file beats a token": {"user": {"token": "x", "tokenFile": "token-file"}},
+    "a name and a password": {"user": {"username": "me", "password": "p:w"}},
+    "as": {"user": {"token": "good", "as": "jane"}},
+    "as in full": {
+        "user": {
+            "token": "good",
+            "as": "jane",
+            "as-uid": "7",
+            "as-groups": ["a", "b"],
+            "as-user-extra": {"Acme.com/P": ["x1", "x2"]},
+        }
+    },
+    "groups without as": {"user": {"token": "good", "as-groups": ["a"]}},
+    "a user that is not there": {"users": []},
+    "a context that is not there": {"current-context": "gone"},
+    "a cluster that is not there": {"clusters": []},
+    "a plug-in": {"plugin": {"prints": {"token": "good"}}},
+    "a plug-in that fails": {"plugin": {"status": 1}},
+    "a plug-in that prints nothing": {"plugin": {"prints": {}}},
+    "a plug-in of another version": {
+        "plugin": {"prints": '{"apiVersion": "v1", "kind": "ExecCredential", "status": {"token": "x"}}'}
+    },
+    "a token beats a plug-in": {"user": {"token": "good"}, "plugin": {"status": 1}},
+    "there twice": {"users": [{"name": "u", "user": {}}, {"name": "u", "user": {}}]},
+}
+BESIDE_IN_THE_CLEAR = {  # over TLS kubectl asks for a name and a password, on the terminal
+    "no data": {"user": {}},
+    "a user without a body": {"users": [{"name": "u"}]},
+    "no user": {"contexts": [{"name": "here", "context": {"cluster": "c"}}]},
+    "a server without a scheme": {"server": "127.0.0.1:{port}", "user": {}},
+}  # fmt: skip
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("case", [*BESIDE, *BESIDE_IN_THE_CLEAR])
+def test_beside_kubectl(fake, secure, tmp_path, tls, case):
+    """The same headers, or no request, for the same kubeconfig. Over TLS, for kubectl says nothing of a user without."""
+    kubectl = find("kubectl")
+    if kubectl is None:
+        pytest.skip('no kubectl: eval "$(.ci/servers kubectl)" gets one')
+    server, said = (secure, BESIDE[case]) if case in BESIDE else (fake, BESIDE_IN_THE_CLEAR[case])
+    said = {**said}
+    (tmp_path / "token-file").write_text("good\n")
+    if "plugin" in said:
+        said["user"] = {**said.get("user", {}), **plugin(tmp_path, **said.pop("plugin"))}
+    if server is secure:
+        said["cluster"] = {"server": f"https://127.0.0.1:{secure.port}", "certificate-authority-data": data(tls.authority)}
+    elif "server" in said:
+        said["cluster"] = {"server": said.pop("server").format(port=fake.port)}
+    path = config(tmp_path, fake, **said)
+    parts = f"{tmp_path}/none{os.pathsep}{os.pathsep}{path}{os.pathsep}"
+
+    def seen(ask):
+        server.requests.clear()
+        ask()
+        asked = [request.handler.headers.items() for request in server.requests]
+        return (
+            sorted((name.lower(), value) for name, value in asked[0] if name.lower().startswith(("auth", "imper")))
+            if asked
+            else None
+        )
+
+    def theirs():
+        environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "KUBECONFIG": parts}
+        subprocess.run([kubectl, "get", "--raw", "/version"], env=environ, capture_output=True, timeout=60, check=False)
+
+    def ours():
+        with suppress(ProviderError):
+            KubernetesServiceDiscovery(environ={"KUBECONFIG": parts}).get_services()
+
+    assert seen(ours) == seen(theirs)

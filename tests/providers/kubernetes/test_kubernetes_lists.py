@@ -276,9 +276,7 @@ def test_one_service_is_asked_for_alone(fake, connect):
     assert [sorted(each.query) for each in fake.requests[:2]] == [["fieldSelector", "limit"], ["labelSelector", "limit"]]
 
 
-@pytest.mark.parametrize(
-    "name", ["", ".", "a.b.c", "../nodes", "a,metadata.namespace=x", "web.", ".web", "a" * 64, "x./../.."]
-)
+@pytest.mark.parametrize("name", ["", ".", "a.b.c", "../nodes", "a,metadata.namespace=x", "web.", ".web", "a" * 64, "x./../.."])
 def test_a_name_that_no_service_can_have_is_not_asked_for(fake, connect, name):
     fake.put(headless("web"))
     assert connect().get_service(name, {"url": "x"}) == {"url": "x"} or name == "web."
