@@ -15,6 +15,8 @@ from dnsdisco.control.log import Logger
 
 RESERVED = 1000  # serials: at ten changes a second the bound is renewed every other minute
 FILE = "serial"
+FILE_OCTETS_MAX = 20  # a serial has ten digits
+FLOOR_MAX = 2**32 - 2**24  # beyond it no clock has led: what says so is damaged, and would soon be no serial of 32 bits
 
 
 class Serials:
@@ -39,10 +41,15 @@ def read_floor(folder: str | None) -> int:
     if folder is None:
         return 0
     try:
-        text = (Path(folder) / FILE).read_text("ascii")
-        return int(text) if len(text) < 20 else 0
+        descriptor = os.open(Path(folder) / FILE, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO would block for ever
+        try:
+            text = os.read(descriptor, FILE_OCTETS_MAX).decode("ascii")
+        finally:
+            os.close(descriptor)
+        floor = int(text)
     except (OSError, ValueError):
         return 0
+    return floor if 0 <= floor < FLOOR_MAX else 0
 
 
 def write_floor(folder: str | None, bound: int, log: Logger) -> None:

@@ -26,6 +26,7 @@ from typing import Any
 
 from dnsdisco.control.stored_service import service_from_plain, service_to_plain
 from dnsdisco.model.service import Service, Snapshot
+from dnsdisco.written.trust import distrusted
 
 FOLDER = "views"  # below state_dir
 FORMAT, VERSION = "dnsdisco view", 1
@@ -108,6 +109,8 @@ def read(folder: str, whose: Label, now: float) -> Stored | None:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise Unusable("not a file")
+        if reason := distrusted([(status.st_uid, status.st_gid, status.st_mode)], os.geteuid(), os.getegid(), {}):
+            raise Unusable(reason)  # its digest says that it is whole, not who has written it
         if status.st_size > OCTETS_MAX:
             raise Unusable(f"larger than {OCTETS_MAX} octets")
         octets = file.read(OCTETS_MAX + 1)

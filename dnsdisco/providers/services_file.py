@@ -20,6 +20,7 @@ from dnsdisco.providers import file_state
 from dnsdisco.providers.file_state import NoContent, State
 from dnsdisco.providers.services_places import Place, places
 from dnsdisco.providers.services_text import FILE_OCTETS_MAX, parse, text_of, Unreadable
+from dnsdisco.written.units import printable
 
 _NOTHING = object()  # equal to no data
 
@@ -92,7 +93,7 @@ def collisions(content: Content, text: str, file: str) -> list[Problem]:
     for each in lost:
         line, column = where[each.service].key if each.service in where else (0, 0)
         message = f"is not found as {'.'.join(each.path)}: that name belongs to {each.winner}"
-        problems.append(Problem(file, line, column, each.service, message, is_warning=True))
+        problems.append(Problem(file, line, column, printable(each.service), message, is_warning=True))
     return problems
 
 
@@ -113,6 +114,6 @@ def _problem(file: str, name: str, fault: Fault, where: Mapping[str, Place]) -> 
         nearest = nearest[: max(nearest.rfind("."), nearest.rfind("["), len(name))]
     place = where.get(nearest)
     if place is None:
-        return Problem(file, 0, 0, dotted, message, is_warning)
+        return Problem(file, 0, 0, printable(dotted), message, is_warning)
     at_key = is_warning or nearest != dotted  # warnings are about keys
-    return Problem(file, *(place.key if at_key else place.value), dotted, message, is_warning)
+    return Problem(file, *(place.key if at_key else place.value), printable(dotted), message, is_warning)

@@ -31,9 +31,14 @@ def shown(value: object) -> str:
             return "a list"
         case dict():
             return "a mapping"
-    text = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in str(value)[: SHOWN_CHARACTERS_MAX + 1])
+    text = printable(str(value)[: SHOWN_CHARACTERS_MAX + 1])
     text = text if len(text) <= SHOWN_CHARACTERS_MAX else text[: SHOWN_CHARACTERS_MAX - 1] + "…"
     return f"'{text}'" if isinstance(value, str) else text
+
+
+def printable(text: str) -> str:
+    """*text* on one line, without what could steer a terminal."""
+    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
 
 
 def unexpected(expected: str, value: object) -> ValueError:

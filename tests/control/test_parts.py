@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 from typing import Any
@@ -285,3 +286,23 @@ def test_a_state_file_that_cannot_be_used_is_as_none(tmp_path: Path, content: st
     serials.write_floor(str(tmp_path), 77, Log())
     assert serials.read_floor(str(tmp_path)) == 77
     assert [path.name for path in tmp_path.iterdir()] == [serials.FILE]
+
+
+@pytest.mark.parametrize(
+    ("octets", "floor"),
+    [(b"1760000000\n", 1_760_000_000), (b"", 0), (b"x", 0), (b"-5", 0), (b"1" * 20, 0), (b"9" * 5000, 0), (b"4294967295", 0), (b"\xff", 0), (b"1e9", 0)],
+)  # fmt: skip
+def test_a_serial_that_is_damaged_or_forged_is_none(tmp_path, octets, floor):
+    (tmp_path / "serial").write_bytes(octets)
+    assert serials.read_floor(str(tmp_path)) == floor
+
+
+def test_a_serial_that_is_no_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "serial")
+    assert serials.read_floor(str(tmp_path)) == 0
+    (tmp_path / "serial").unlink()
+    (tmp_path / "serial").mkdir()
+    assert serials.read_floor(str(tmp_path)) == 0
+    (tmp_path / "serial").rmdir()
+    (tmp_path / "serial").symlink_to("/dev/zero")
+    assert serials.read_floor(str(tmp_path)) == 0

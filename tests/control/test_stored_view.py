@@ -21,7 +21,11 @@ from hypothesis import strategies as st
 from dnsdisco.control import stored_view
 from dnsdisco.control.stored_service import service_from_plain, service_to_plain
 from dnsdisco.control.stored_view import Label, label, parse, Unusable
-from dnsdisco.model.service import Check, Health, Instance, Port, Record, Service
+from dnsdisco.model import delta
+from dnsdisco.model.chain import Policy as ChainPolicy
+from dnsdisco.model.chain import Source
+from dnsdisco.model.merge import merge
+from dnsdisco.model.service import Check, Health, Instance, Port, Record, Service, Snapshot
 from tests.control.harness import numbered
 
 ROOT = Path(__file__).parents[2]
@@ -188,6 +192,60 @@ def test_deep_nesting_and_what_is_no_file_are_passed_over(tmp_path: Path) -> Non
     os.mkfifo(path)
     with pytest.raises(Unusable, match="not a file"):
         stored_view.read(str(tmp_path), OURS, NOW)
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.sampled_from([1e400, -1, 65536, 2**70, "", "a\x00b", "\ud800", "10.0.0.1", "x" * 5000])
+    | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=2),
+    max_leaves=6,
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(st.tuples(st.integers(0, 12), st.none() | st.integers(0, 8), VALUES), min_size=1, max_size=4), st.data())
+def test_what_somebody_has_forged_is_services_or_unusable(changes: list[tuple[int, int | None, Any]], data: st.DataObject) -> None:
+    """With a digest that is right, for whoever can write the file can count, too: what is read can be published, or nothing is read."""
+    plain: list[Any] = service_to_plain(numbered(1).services["", "s0"])
+    for at, inner, value in changes:
+        deeper = plain[at]
+        if inner is not None and isinstance(deeper, list) and deeper and isinstance(deeper[0], list) and inner < len(deeper[0]):
+            deeper[0][inner] = value
+        else:
+            plain[at] = value
+    lines = [
+        {"format": "dnsdisco view", "version": 1, "provider": OURS.provider, "settings": OURS.settings, "saved_at": NOW},
+        plain,
+    ]
+    octets = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+    octets += stored_view._tail(1, blake2b(octets, digest_size=stored_view.DIGEST_OCTETS))
+    try:
+        _, services = parse(octets, OURS)
+    except Unusable:
+        return
+    merger = merge([Source("p")], ChainPolicy(), [Snapshot(services)])
+    for entry in merger.entries.values():
+        for message in delta.change(1, 2, [entry], (), ()):
+            assert delta.pack(message)
+    for service in services.values():
+        assert service_from_plain(json.loads(json.dumps(service_to_plain(service)))) == service
+
+
+def test_the_file_of_another_user_and_one_that_others_may_write_are_passed_over(tmp_path: Path) -> None:
+    stored_view.write(str(tmp_path), OURS, numbered(2).services, NOW)
+    path = OURS.path(str(tmp_path))
+    path.chmod(0o666)
+    with pytest.raises(Unusable, match="everybody may write it"):
+        stored_view.read(str(tmp_path), OURS, NOW)
+    path.chmod(0o600)
+    assert stored_view.read(str(tmp_path), OURS, NOW) is not None
+    if os.geteuid() == 0:
+        os.chown(path, 65534, 65534)
+        with pytest.raises(Unusable, match="it belongs to another user"):
+            stored_view.read(str(tmp_path), OURS, NOW)
 
 
 def test_a_newer_version_and_another_backend_are_passed_over_by_their_name(tmp_path: Path) -> None:
