@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import assert_never, NamedTuple
 
 from dnsdisco.answer import flatten, special
+from dnsdisco.answer import reasons as why
 from dnsdisco.answer.additional import addresses_beside
 from dnsdisco.answer.aliases import ALIASES_MAX, TOO_MANY
 from dnsdisco.answer.decision import Decision, Forward, Gather, Part, Want
@@ -146,7 +147,7 @@ def _found(context: _Context, found: Found) -> Decision:
         reply = _positive(made, context.negative, ede=ede, depends_on=depends_on)
         return _with_addresses(reply, catalog, context.settings)
     if found.instances is None:
-        return _positive([], context.negative, depends_on=depends_on)
+        return _no_data(context, found, depends_on)
     if question.qtype in (A, AAAA) and found.has_addresses:
         rendered = render.addresses(render.chosen(found), question.qname, question.qtype, ttl)
         parts = flatten.parts(rendered.hosts, question.qtype, ttl, catalog, context.settings)
@@ -160,20 +161,28 @@ def _found(context: _Context, found: Found) -> Decision:
         )
         if parts.wanted:
             return Gather(replace(draft, depends_on=None), tuple(parts.wanted), context.negative)
-        return draft if draft.answer else _positive([], context.negative, ede=ede, depends_on=draft.depends_on)
+        return draft if draft.answer else _no_data(context, found, draft.depends_on)
     if question.qtype == SRV and entry is not None:
         return _services(context, found, ttl, ede, depends_on)
     if question.qtype == TXT:
         text = render.text(found, question.qname, ttl)
-        return _positive([text] if text else [], context.negative, ede=ede, depends_on=depends_on)
-    return _positive([], context.negative, ede=ede, depends_on=depends_on)
+        if text:
+            return _positive([text], context.negative, ede=ede, depends_on=depends_on)
+    return _no_data(context, found, depends_on)
+
+
+def _no_data(context: _Context, found: Found, depends_on: tuple[object, ...] | None) -> Reply:
+    """NOERROR without an answer, and why."""
+    reason = Ede(EDE_OTHER, why.no_data(found, context.name, context.question.qtype))
+    stale = _stale(context.catalog, found.entry) if found.entry is not None else ()
+    return _positive([], context.negative, ede=(*stale, reason), depends_on=depends_on)
 
 
 def _services(context: _Context, found: Found, ttl: int, ede: tuple[Ede, ...], depends_on: tuple[object, ...] | None) -> Decision:
     settings = context.settings.zone
     rendered, targets = render.services(found, context.question.qname, context.zone, ttl, settings.srv_weight_scale)
     if not rendered.records:
-        return _positive([], context.negative, ede=ede, depends_on=depends_on)
+        return _no_data(context, found, depends_on)
     glue = render.glue(targets if len(rendered.records) <= RECORDS_MAX else {}, ttl)  # beside a cut answer there is none
     parts = [flatten.parts(glue.hosts, qtype, ttl, context.catalog, context.settings) for qtype in (A, AAAA)]
     draft = Reply(
@@ -277,7 +286,5 @@ def _reasons(catalog: Catalog, found: Found) -> tuple[Ede, ...]:
     if found.entry is None:
         return ()
     reasons = _stale(catalog, found.entry)
-    if render.all_critical(found):
-        rule = "all of them are given" if found.entry.fails_open else "none is given"
-        reasons = (*reasons, Ede(EDE_OTHER, f"every instance is critical: {rule}"))
-    return reasons
+    critical = why.all_critical(found)
+    return (*reasons, Ede(EDE_OTHER, critical)) if critical else reasons

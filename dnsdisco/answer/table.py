@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 
 from dnsdisco.answer.prepared import between, Prepared
 from dnsdisco.wire.constants import TYPES
+from dnsdisco.wire.edns import OPT_OCTETS
 from dnsdisco.wire.query import HEADER_OCTETS, Query
 from dnsdisco.wire.reply import encode_record, RR
 
@@ -26,9 +27,9 @@ NAME_AT = HEADER_OCTETS - 2  # everything here is counted from behind the id: th
 Exact: TypeAlias = tuple[Any, ...]
 FIRST = 3  # where the replies begin
 
-# The header, the end of the question, what follows it as the one element of a list, and a cell. Where it stands for all queries of one
-# shape, they are of one length, so the end of the question is the same for them too.
-Negative: TypeAlias = tuple[bytes, int, list[bytes], list[int]]
+# The header, the end of the question, the SOA record as the one element of a list, the OPT record, and a cell. Where it stands for all
+# queries of one shape, they are of one length, so the end of the question is the same for them too.
+Negative: TypeAlias = tuple[bytes, int, list[bytes], bytes, list[int]]
 
 Found: TypeAlias = tuple[list[int], bytes | None]  # a cell, and a reply
 UNKNOWN: Found = ([0], None)
@@ -57,7 +58,7 @@ class Table:
         self._prepared: dict[bytes, Prepared] = {}
         self._dependents: dict[object, set[bytes]] = {}
         self._drawn: deque[tuple[float, bytes, int]] = deque()  # when it is due, and which prepared answer it was
-        self._negatives: dict[tuple[bytes, int, bytes], list[bytes]] = {}
+        self._negatives: dict[tuple[bytes, int], list[bytes]] = {}  # by the owner of the SOA, and where it begins in the question
         self._heads: dict[bytes, bytes] = {}  # a few dozen: flags and counts
         self._cells: dict[tuple[int, int], list[int]] = {}
 
@@ -82,8 +83,8 @@ class Table:
             negative = self.denials.get(lower[: NAME_AT + 1] + lower[rest:])
             if negative is None or lower[NAME_AT:rest] in top:
                 return UNKNOWN
-        head, end, tails, cell = negative
-        return cell, head + key[NAME_AT:end] + tails[0]
+        head, end, soa, opt, cell = negative
+        return cell, head + key[NAME_AT:end] + soa[0] + opt
 
     def get(self, question: bytes) -> Prepared | None:
         """The prepared reply to *question* (QNAME in lower case, QTYPE, QCLASS)."""
@@ -95,7 +96,7 @@ class Table:
             return
         self._make_room(prepared)
         if prepared.is_negative:
-            prepared.share_bodies(self._negative_tails(prepared.reply.authority[0], question[:-4], b""))
+            prepared.share_bodies(self._shared_soa(prepared.reply.authority[0], question[:-4]))
         self._prepared[question] = prepared
         self._octets += _octets_of(prepared)
         for token in depends_on:
@@ -118,8 +119,8 @@ class Table:
         head, opt = made
         key, cell = message[2:].lower(), self.cell(query.qtype, prepared.reply.rcode)
         if prepared.is_negative:
-            head = self._heads.setdefault(head, head)
-            self.absent[key] = (head, end - 2, self._negative_tails(prepared.reply.authority[0], query.qname, opt), cell)
+            head, opt = self._heads.setdefault(head, head), self._heads.setdefault(opt, opt) if len(opt) <= OPT_OCTETS else opt
+            self.absent[key] = (head, end - 2, self._shared_soa(prepared.reply.authority[0], query.qname), opt, cell)
         else:
             replies = between(head + key[NAME_AT : end - 2], prepared.bodies, opt)
             self._octets += _octets_in(replies)
@@ -141,11 +142,12 @@ class Table:
             self.denials.clear()
             self.denials_forgotten += 1
         lower = message[2:].lower()
-        tails = self._negative_tails(soa, query.qname, opt)
+        shared = self._shared_soa(soa, query.qname)
         self.denials[lower[: NAME_AT + 1] + lower[NAME_AT + first :]] = (
             head,
             end - 2,
-            tails,
+            shared,
+            opt,
             self.cell(query.qtype, prepared.reply.rcode),
         )
 
@@ -168,10 +170,10 @@ class Table:
     def set_negative(self, soas: Iterable[RR]) -> None:
         """The zones' SOA records now: kept negative answers carry them from here on."""
         by_owner = {soa.owner: soa for soa in soas}
-        for (owner, offset, opt), tails in self._negatives.items():
+        for (owner, offset), shared in self._negatives.items():
             soa = by_owner.get(owner)
             if soa is not None:
-                tails[0] = _soa_at(soa, offset) + opt
+                shared[0] = _soa_at(soa, offset)
 
     def redraw(self, now: float) -> None:
         """Forget answers whose orders are old, a few at a time; to be called some times a second."""
@@ -217,10 +219,10 @@ class Table:
                 if not dependents:
                     del self._dependents[token]
 
-    def _negative_tails(self, soa: RR, qname: bytes, opt: bytes) -> list[bytes]:
-        """The one tail that all kept negative answers with this SOA, depth and OPT share, so that a new serial is one write."""
+    def _shared_soa(self, soa: RR, qname: bytes) -> list[bytes]:
+        """The one record that all kept negative answers with this SOA and depth share, so that a new serial is one write."""
         offset = len(qname) - len(soa.owner)
-        return self._negatives.setdefault((soa.owner, offset, opt), [_soa_at(soa, offset) + opt])
+        return self._negatives.setdefault((soa.owner, offset), [_soa_at(soa, offset)])
 
 
 def is_exact(message: bytes, end: int) -> bool:
