@@ -75,7 +75,8 @@ def answer(
             extras = (records or {}).get(question.qtype)
             if not made and extras:
                 made = render.extra_records(question.qname, question.qtype, extras, minimal.ttl)
-            return _with_addresses(_positive(made, negative), catalog, settings)
+            ede = () if made else (Ede(EDE_OTHER, why.nothing_at_the_zone(zone, question.qtype)),)
+            return _with_addresses(_positive(made, negative, ede=ede), catalog, settings)
         case NameServer():
             if question.qtype == ANY:
                 return _minimal_any(question, minimal.ttl)

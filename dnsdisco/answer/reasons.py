@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from dnsdisco.wire.constants import A, AAAA, SRV, type_to_text
 from dnsdisco.wire.name import label_to_text
 from dnsdisco.zone import render
+from dnsdisco.zone.catalog import Catalog
 from dnsdisco.zone.lookup import Found
 
 Labels = tuple[bytes, ...]
+NEAR_OCTETS_MAX = 20  # of a label that is looked for in other spellings: 75 look-ups for each octet, so 0.2 ms at most
+SPACES_TOLD_MAX = 3  # namespaces that have a service of the name
+_LETTERS = [bytes((octet,)) for octet in b"abcdefghijklmnopqrstuvwxyz0123456789-_"]
 _FAMILIES = {A: "IPv4", AAAA: "IPv6"}
 
 
@@ -47,3 +53,40 @@ def no_data(found: Found, name: Labels, qtype: int) -> str:
     if any((":" in instance.address) == (qtype == AAAA) for instance in instances):
         return f"every instance of {subject} with an {_FAMILIES[qtype]} address is critical"
     return f"{subject} has only {_FAMILIES[A if qtype == AAAA else AAAA]} addresses"
+
+
+def nothing_at_the_zone(zone: Labels, qtype: int) -> str:
+    return f"{'.'.join(map(label_to_text, zone))} itself has no {type_to_text(qtype)} record"
+
+
+def no_such_name(catalog: Catalog, name: Labels) -> str:
+    """What may have been meant by *name* (labels left of its zone), which is not there; "" where nothing is like it.
+
+    Bounded: a service of that name in a namespace, or one whose name differs by one letter. No list of services is walked through.
+    """
+    if not 1 <= len(name) <= 2:
+        return ""
+    label, space = name[0], name[1:]
+    spaces = sorted(catalog.namespaces_of(label))
+    if spaces:
+        told = ", ".join(map(label_to_text, spaces[:SPACES_TOLD_MAX])) + ", …" * (len(spaces) > SPACES_TOLD_MAX)
+        return f"{label_to_text(label)} is in the namespace{'s' * (len(spaces) > 1)} {told}"
+    if space and not catalog.at(space) and catalog.at((label,)):
+        return f"did you mean {label_to_text(label)}?"
+    if len(label) > NEAR_OCTETS_MAX:
+        return ""
+    entry = catalog.at(space) if space else None
+    below = catalog.below(entry).by_label if entry is not None else {}
+    for near in _spelled_like(label):
+        if catalog.at((near, *space)) is not None or near in below:
+            return f"did you mean {'.'.join(map(label_to_text, (near, *space)))}?"
+    return ""
+
+
+def _spelled_like(label: bytes) -> Iterator[bytes]:
+    """Every label that one slip makes of *label*: two letters swapped, one too many, a wrong one, one missing."""
+    parts = [(label[:at], label[at:]) for at in range(len(label) + 1)]
+    yield from (head + tail[1:2] + tail[:1] + tail[2:] for head, tail in parts if len(tail) > 1)
+    yield from (head + tail[1:] for head, tail in parts if tail and len(label) > 1)
+    yield from (head + letter + tail[1:] for head, tail in parts if tail for letter in _LETTERS)
+    yield from (head + letter + tail for head, tail in parts for letter in _LETTERS)

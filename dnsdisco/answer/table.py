@@ -151,6 +151,10 @@ class Table:
             self.cell(query.qtype, prepared.reply.rcode),
         )
 
+    def forget_denials(self) -> None:
+        """The next denial of each shape is made anew: it may be of a name that is like one of ours, which is told."""
+        self.denials.clear()
+
     def cell(self, qtype: int, rcode: int) -> list[int]:
         """A counter of answers: one list that every hit adds to. Types without a mnemonic share one, with 0 as their number."""
         if qtype not in KNOWN_TYPES:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import assert_never
 
@@ -12,6 +13,7 @@ from dnsdisco.answer.decision import Decision, Forward, Gather
 from dnsdisco.answer.fleeting import Fleeting
 from dnsdisco.answer.prepared import encode, Prepared
 from dnsdisco.answer.rate import Bucket, ERROR, KINDS, Verdict
+from dnsdisco.answer.reasons import no_such_name
 from dnsdisco.answer.resolver import key_of
 from dnsdisco.answer.table import Table
 from dnsdisco.cache.entry import Entry
@@ -20,7 +22,19 @@ from dnsdisco.model.choice import Draw
 from dnsdisco.server.asking import Asker, Client, Upstreams
 from dnsdisco.server.policy import Clock, Policy
 from dnsdisco.server.resolve import Resolver
-from dnsdisco.wire.constants import BADCOOKIE, COOKIE, EDE_PROHIBITED, KEEPALIVE, NOERROR, NSID, NXDOMAIN, REFUSED, SERVFAIL, TXT
+from dnsdisco.wire.constants import (
+    BADCOOKIE,
+    COOKIE,
+    EDE_OTHER,
+    EDE_PROHIBITED,
+    KEEPALIVE,
+    NOERROR,
+    NSID,
+    NXDOMAIN,
+    REFUSED,
+    SERVFAIL,
+    TXT,
+)
 from dnsdisco.wire.cookie import CLIENT_OCTETS, Cookies
 from dnsdisco.wire.edns import option, without_cookie
 from dnsdisco.wire.name import from_text
@@ -32,6 +46,8 @@ from dnsdisco.zone.soa import soa
 
 Send = Callable[[bytes], None]
 EXACT_OCTETS_MAX = 1232  # an answer that fits every client that sends EDNS may be kept for all of them
+HINTS_MAX = 20  # denied names, in each HINTS_EVERY_S, that are held against what is there: 4 ms of a second at most
+HINTS_EVERY_S = 1.0
 COOKIES_AT_HAND_MAX = 4096  # as many as Cookies itself keeps
 TCP_IDLE_TENTHS = 100  # what edns-tcp-keepalive tells: ten seconds, in 100 ms (RFC 7828 §3.1)
 
@@ -58,6 +74,7 @@ class Responder:
         self._fleeting = Fleeting(self.table.exact, self._given, self._asker.cache.holds)
         self._resolver = Resolver(self._asker, now=clock.monotonic, decide=self._decide, reply=self._reply, count=self._count)
         self.admission, self._forgotten = policy.admission, dict[str, int]()  # of the admissions before this one
+        self._hints_left, self._hints_due_at = HINTS_MAX, 0.0
         self.configure(policy)
 
     def configure(self, policy: Policy) -> None:
@@ -123,7 +140,10 @@ class Responder:
             match decision:
                 case Reply():
                     if decision.depends_on is None:
-                        if decision.rcode == NXDOMAIN and not is_tcp and not client.options:
+                        hint = self._hint(query) if decision.rcode == NXDOMAIN and not decision.ede else ""
+                        if hint:
+                            decision = replace(decision, ede=(Ede(EDE_OTHER, hint),))
+                        elif decision.rcode == NXDOMAIN and not is_tcp and not client.options:
                             self._keep_denial(message, client, decision)
                         self._reply(client, decision)
                         return
@@ -152,6 +172,14 @@ class Responder:
 
     def _decide(self, query: Query) -> Decision:
         return decide(query, self.catalog, self.settings, self._asker.can_answer)
+
+    def _hint(self, query: Query) -> str:
+        """What may have been meant by a name of ours that is not there; "" where nothing is like it, or many names are denied just now."""
+        zone = self.settings.zone.zone_of(query.labels) if query.edns is not None and self._hints_left else None
+        if zone is None:
+            return ""
+        self._hints_left -= 1
+        return no_such_name(self.catalog, query.labels[: len(query.labels) - len(zone)])
 
     def _keep_denial(self, message: bytes, client: Client, reply: Reply) -> None:
         """Let the datagram loop deny names of this shape by itself, where a name with one label more than its zone is either in
@@ -186,6 +214,9 @@ class Responder:
         self._fleeting.renew(now)
         self.cookies_at_hand.clear()
         self.table.redraw(now)
+        if now >= self._hints_due_at:
+            self._hints_due_at, self._hints_left = now + HINTS_EVERY_S, HINTS_MAX
+            self.table.forget_denials()
 
     def _reply(self, client: Client, reply: Reply, *, recursion: bool = True) -> None:
         query = client.query

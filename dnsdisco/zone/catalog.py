@@ -28,6 +28,7 @@ class Catalog:
         self._entries: dict[str, Entry] = {}
         self._paths: dict[Labels, Entry] = {}
         self._namespaces: dict[bytes, int] = {}  # how many paths end in it
+        self._spaces: dict[bytes, dict[bytes, None]] = {}  # by the label of a service: the namespaces that have one of the name
         self._tags: dict[bytes, int] = {}  # how many entries have an instance with it
         self._addresses: dict[str, dict[str, list[Instance]]] = {}  # address → entry key → instances
         self._below: dict[str, Below] = {}  # by entry key, made when first asked for
@@ -47,6 +48,10 @@ class Catalog:
 
     def has_namespace(self, label: bytes) -> bool:
         return label in self._namespaces
+
+    def namespaces_of(self, label: bytes) -> Iterable[bytes]:
+        """The namespaces that have a service of this name."""
+        return self._spaces.get(label, ())
 
     def has_tag(self, label: bytes) -> bool:
         return label in self._tags
@@ -75,7 +80,7 @@ class Catalog:
         """Everything anew, by taking what *fresh* holds. O(1)."""
         self._entries, self._paths, self._namespaces = fresh._entries, fresh._paths, fresh._namespaces
         self._tags, self._addresses, self._below = fresh._tags, fresh._addresses, fresh._below
-        self.top = fresh.top
+        self.top, self._spaces = fresh.top, fresh._spaces
         self.set_records(fresh.records)
         self.set_states(states)
         self.serial, self.is_complete = serial, True
@@ -113,6 +118,7 @@ class Catalog:
             _increase(self.top, _measured(labels[-1]))
             if len(labels) > 1:
                 _increase(self._namespaces, labels[-1])
+                self._spaces.setdefault(labels[0], {})[labels[-1]] = None
         for tag in tags_of(entry):
             _increase(self._tags, tag)
             _increase(self.top, _measured(b"_" + tag))
@@ -135,6 +141,11 @@ class Catalog:
             _decrease(self.top, _measured(labels[-1]))
             if len(labels) > 1:
                 _decrease(self._namespaces, labels[-1])
+                spaces = self._spaces.get(labels[0], {})
+                if labels not in self._paths:  # else another service has it by now
+                    spaces.pop(labels[-1], None)
+                if not spaces:
+                    self._spaces.pop(labels[0], None)
         for tag in tags_of(entry):
             _decrease(self._tags, tag)
             _decrease(self.top, _measured(b"_" + tag))

@@ -1,0 +1,174 @@
+"""The reasons of empty answers: each is there, for clients with EDNS alone, and each is true."""
+
+from __future__ import annotations
+
+import time
+
+import dns.message
+import dns.rcode
+import pytest
+
+from dnsdisco.model.entry import ProviderState
+from dnsdisco.model.service import Instance, Port, Service
+from dnsdisco.server.serve import HINTS_EVERY_S, HINTS_MAX
+from tests.kit import Answers, errors
+
+TEXT = """
+web:
+  instances:
+    - {id: w1, address: 10.0.0.1, port: 80, tags: [v1]}
+    - {id: w2, address: 10.0.0.2, port: 80}
+six: {instances: [{id: s, address: "2001:db8::1", port: 80}]}
+mixed:
+  instances:
+    - {id: m4, address: 10.0.1.1, port: 80, health: critical}
+    - {id: m6, address: "2001:db8::2"}
+ill: {when_all_unhealthy: empty, instances: [{id: i, address: 10.0.2.1, port: 80, health: critical}]}
+open: {instances: [{id: o, address: 10.0.2.2, port: 80, health: critical}]}
+portless: {instances: [{id: p, address: 10.0.3.1}]}
+nobody: {instances: []}
+noted: {address: 10.0.4.1, port: 1, records: [{type: TXT, name: a.b, value: x}]}
+local: {instances: [{id: l, address: localhost, port: 3000}, {id: k, address: localhost, port: 3001}]}
+"""
+ZONE_FILE = "$ORIGIN svc.local.\nextra A 10.0.5.1\nfar.down A 10.0.5.2\n*.wild A 10.0.5.3\n"
+
+EMPTY = [
+    ("web", "AAAA", "web has only IPv4 addresses"),
+    ("six", "A", "six has only IPv6 addresses"),
+    ("v1.web", "AAAA", "v1.web has only IPv4 addresses"),
+    ("w1.web", "AAAA", "w1.web has only IPv4 addresses"),
+    ("all.six", "A", "all.six has only IPv6 addresses"),
+    ("WEB", "AAAA", "web has only IPv4 addresses"),
+    ("mixed", "A", "every instance of mixed with an IPv4 address is critical"),
+    ("mixed", "SRV", "no usable instance of mixed has a port"),
+    ("ill", "A", "every instance is critical: none is given"),
+    ("ill", "SRV", "every instance is critical: none is given"),
+    ("ill", "MX", "ill has no MX record"),
+    ("open", "AAAA", "open has only IPv4 addresses"),
+    ("portless", "SRV", "no instance of portless has a port"),
+    ("nobody", "A", "nobody has no instance"),
+    ("nobody", "SRV", "nobody has no instance"),
+    ("all.nobody", "A", "all.nobody has no instance"),
+    ("web", "MX", "web has no MX record"),
+    ("web", "TYPE65280", "web has no TYPE65280 record"),
+    ("web", "HTTPS", "web has no HTTPS record"),
+    ("_web._tcp", "A", "_web._tcp is a name for SRV, and has no address"),
+    ("_tcp.web", "SRV", "_tcp.web has nothing itself: there are names below it"),
+    ("_tcp", "A", "_tcp has nothing itself: there are names below it"),
+    ("b.noted", "TXT", "b.noted has nothing itself: there are names below it"),
+    ("a.b.noted", "A", "a.b.noted has no A record"),
+    ("extra", "AAAA", "extra has no AAAA record"),
+    ("down", "A", "down has nothing itself: there are names below it"),
+    ("x.wild", "AAAA", "x.wild has no AAAA record"),
+    ("", "MX", "svc.local itself has no MX record"),
+]
+
+
+@pytest.fixture(scope="module")
+def answers():
+    return Answers(TEXT, zone_file=ZONE_FILE)
+
+
+@pytest.mark.parametrize(("name", "rtype", "reason"), EMPTY, ids=[f"{name} {rtype}" for name, rtype, _ in EMPTY])
+def test_nodata_says_why(answers, name, rtype, reason):
+    for _ in range(3):  # made, prepared, whole
+        reply = answers.ask(f"{name}.svc.local".lstrip("."), rtype)
+        assert (reply.rcode(), reply.answer) == (dns.rcode.NOERROR, [])
+        assert reply.authority
+        assert errors(reply) == {0: reason}
+    without = answers.ask(f"{name}.svc.local".lstrip("."), rtype, use_edns=False)
+    assert not without.options
+
+
+@pytest.mark.parametrize(
+    ("name", "rtype"), [("web", "A"), ("mixed", "AAAA"), ("w1.web", "TXT"), ("web", "SRV"), ("extra", "A"), ("m4.mixed", "A")]
+)
+def test_an_answer_that_is_as_expected_has_no_reason(answers, name, rtype):
+    reply = answers.ask(f"{name}.svc.local", rtype)
+    assert reply.answer
+    assert not errors(reply)
+
+
+def test_a_stale_answer_says_both():
+    answers = Answers(TEXT, states=(ProviderState("static", True, is_stale=True, reason="no contact"),))
+    assert errors(answers.ask("web.svc.local", "AAAA")) == {3: "static: no contact", 0: "web has only IPv4 addresses"}
+
+
+def test_the_reason_changes_with_the_service():
+    answers = Answers("web: {instances: [{id: a, address: 10.0.0.1}]}")
+    assert errors(answers.ask("web.svc.local", "AAAA")) == {0: "web has only IPv4 addresses"}
+    entry = answers.catalog.at((b"web",))
+    fresh = type(entry)(entry.key, entry.paths, entry.provider, Service("web"))
+    answers.responder.changed(answers.catalog.apply([fresh], [], 8))
+    reply = answers.ask("web.svc.local", "AAAA")
+    assert errors(reply) == {0: "web has no instance"}
+    assert reply.authority[0][0].serial == 8
+
+
+def namespaced() -> dict[tuple[str, str], Service]:
+    made = [
+        Service("cart", "shop", is_default_namespace=False, instances=(Instance("c", "10.0.0.1", (Port(80),)),)),
+        Service("both", "shop", is_default_namespace=False, instances=(Instance("c", "10.0.0.2"),)),
+        Service("both", "lab", is_default_namespace=False, instances=(Instance("c", "10.0.0.3"),)),
+        Service("web", "default", instances=(Instance("web-1", "10.0.0.4", tags=("v1",)),)),
+        Service("checkout", "default", instances=(Instance("web-1", "10.0.0.5"),)),
+    ]
+    return {service.key: service for service in made}
+
+
+NEAR = [
+    ("cart", "cart is in the namespace shop"),
+    ("CART", "cart is in the namespace shop"),
+    ("cart.lab", "cart is in the namespace shop"),
+    ("both", "both is in the namespaces lab, shop"),
+    ("wbe", "did you mean web?"),
+    ("we", "did you mean web?"),
+    ("webb", "did you mean web?"),
+    ("wob", "did you mean web?"),
+    ("chekcout", "did you mean checkout?"),
+    ("crat.shop", "did you mean cart.shop?"),
+    ("web-2.web", "did you mean web-1.web?"),
+    ("web.nowhere", "web is in the namespace default"),
+    ("nothing-like-it", None),
+    ("x", None),
+    ("a.b.c", None),
+    ("x" * 60, None),
+]
+
+
+@pytest.mark.parametrize(("name", "hint"), NEAR, ids=[name[:20] for name, _ in NEAR])
+@pytest.mark.parametrize("rtype", ["A", "SRV"])
+def test_a_name_that_is_not_there_says_what_may_have_been_meant(name, hint, rtype):
+    answers = Answers(snapshots={"k8s": namespaced()}, states=(ProviderState("k8s", True),))
+    for _ in range(3):
+        reply = answers.ask(f"{name}.svc.local", rtype)
+        assert reply.rcode() == dns.rcode.NXDOMAIN
+        assert errors(reply) == ({0: hint} if hint else {})
+        assert not answers.ask(f"{name}.svc.local", rtype, use_edns=False).options
+
+
+def test_a_flood_of_names_gets_few_hints_and_costs_no_more():
+    answers = Answers(snapshots={"k8s": namespaced()}, states=(ProviderState("k8s", True),))
+    looked_at = sum(bool(errors(answers.ask("wbe.svc.local", f"TYPE{1000 + at}"))) for at in range(HINTS_MAX + 50))
+    assert looked_at == HINTS_MAX
+    answers.now += HINTS_EVERY_S
+    answers.responder.tick()
+    assert errors(answers.ask("wbe.svc.local")) == {0: "did you mean web?"}
+    answers.ask("xyz.svc.local")  # keeps the denial of all names of this length, for a second at most
+    query = dns.message.make_query("wbe.svc.local.", "A", use_edns=0, payload=1232).to_wire()
+    assert answers.responder.table.find(query[2:], 0, answers.catalog.top)[1] is not None
+    answers.now += HINTS_EVERY_S
+    answers.responder.tick()
+    assert answers.responder.table.find(query[2:], 0, answers.catalog.top)[1] is None
+
+
+def test_a_hint_costs_less_than_a_millisecond_whatever_is_there():
+    services = {("", f"service-{n}"): Service(f"service-{n}") for n in range(5000)}
+    answers = Answers(snapshots={"static": services})
+    spent = []
+    for at in range(HINTS_MAX):
+        query = dns.message.make_query(f"nothing-of-twenty-{at:02d}.svc.local.", "A", use_edns=0).to_wire()
+        began = time.process_time()
+        answers.send(query)
+        spent.append(time.process_time() - began)
+    assert min(spent) < 0.003
