@@ -28,6 +28,7 @@ BAD_PARAMETERS = 78  # EX_CONFIG: starting again would not help
 # Objects that live before the collector looks for cycles. A catalog makes a million that have none: with the interpreter's own 700,
 # reading one takes two to three times as long. Our own cycles are few (an exception and its frame), and small.
 COLLECT_AFTER = (20_000, 20, 10)
+ALIVE_S = 0.5  # between two words to the supervisor that the loop goes round
 FILES_MAX = 65_536  # descriptors we ask for: 1,024 questions on their way at several upstreams, 512 TCP clients
 
 
@@ -87,11 +88,18 @@ async def _run(worker: Worker, status_fd: int | None) -> None:
             await asyncio.sleep(1.0)
         worker.stop()
 
-    looking = loop.create_task(look_for_parent())
+    async def say_alive() -> None:
+        """Also while it ends: the supervisor kills who says nothing."""
+        while True:
+            _say(status_fd, "alive")
+            await asyncio.sleep(ALIVE_S)
+
+    asides = [loop.create_task(look_for_parent()), loop.create_task(say_alive())]
     try:
         await worker.run()
     finally:
-        looking.cancel()
+        for aside in asides:
+            aside.cancel()
         if status_fd is not None:
             loop.remove_reader(status_fd)
         for number in (signal.SIGTERM, signal.SIGINT):  # told twice, it has nowhere to go once the loop is closed

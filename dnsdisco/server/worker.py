@@ -35,7 +35,6 @@ log = logging.getLogger("dnsdisco.worker")
 
 TICK_S = MOMENT_S  # for what comes with time alone
 SECOND_TICKS = round(1 / TICK_S)
-ALIVE_TICKS = round(0.5 / TICK_S)  # between two words to the supervisor that this loop goes round
 DRAIN_S = 2.0  # for what is in flight at the end
 SILENCE_S_MIN = 2.0  # of control, which speaks twice a second, before it is taken for away, however small `stale_after` is
 CATALOG_WAIT_S = 2.0  # for the first catalog: questions wait in the kernel, which beats telling a known name's client to give up
@@ -182,8 +181,6 @@ class Worker:
         self.responder.tick()
         if (self.forwarder.is_on, self._addresses()) != (self._recursion, self._upstreams):
             self._configure()
-        if self._ticks % ALIVE_TICKS == 0:
-            self._parameters.say("alive")
         self._ticks += 1
         if self._ticks % SECOND_TICKS == 0:
             self._look_at_link()
