@@ -1,7 +1,8 @@
 """`python -m tests.whole.chaos [--minutes 10] [--every 2] [--workers 2] [--pace 500] [--seed N]`: children killed and stopped at random.
 
 Questions for known names go on all the while, from many ports, over UDP. A stopped worker holds back those that are its own until it is killed and its
-successor is there, which may be stopped in its turn; they are counted. One is lost when no answer has come in ANSWER_S. At the end all children are killed at once, a few times.
+successor is there, which may be stopped in its turn: what piles up meanwhile may be more than a worker lets wait. Questions of a port that has had
+no answer since a worker was stopped are counted apart. One is lost when no answer has come in ANSWER_S. At the end all children are killed at once, a few times.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+from bisect import bisect
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -40,10 +42,12 @@ SETTLE_S = 2.0  # after the start: the catalog is kept a second after it has com
 class Outcome:
     asked: int = 0
     lost: int = 0
+    lost_behind_stopped: int = 0  # apart from those: their worker had been stopped
     rcodes: Counter[int] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)  # that an answer took
     killed: int = 0
     stopped: int = 0
+    stopped_at: list[float] = field(default_factory=list)  # workers
     at_once_s: list[float] = field(default_factory=list)  # the slowest answer each time when all children were killed at once
 
     @property
@@ -72,6 +76,7 @@ class Asker:
             self._selector.register(sock, selectors.EVENT_READ, at)
         self._questions = [dns.message.make_query(f"s{n}.svc.local", "A").to_wire()[2:] for n in range(SERVICES)]
         self.waiting: dict[tuple[int, int], float] = {}
+        self._answered_at: list[list[float]] = [[] for _ in range(FLOWS)]
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
@@ -96,8 +101,17 @@ class Asker:
             for key, _ in self._selector.select(max(min(due - time.monotonic(), 0.05), 0)):
                 self._hear(key.data)
             for key in [key for key, at in self.waiting.items() if now - at > ANSWER_S]:
-                del self.waiting[key]
-                self._outcome.lost += 1
+                if self._is_behind_stopped(key[0], self.waiting.pop(key)):
+                    self._outcome.lost_behind_stopped += 1
+                else:
+                    self._outcome.lost += 1
+
+    def _is_behind_stopped(self, flow: int, sent_at: float) -> bool:
+        """Whether a worker was stopped between the answers that this port got before and after that."""
+        answers = self._answered_at[flow]
+        at = bisect(answers, sent_at)
+        before, after = answers[at - 1] if at else 0.0, answers[at] if at < len(answers) else float("inf")
+        return any(before <= stopped_at <= after for stopped_at in self._outcome.stopped_at)
 
     def _ask(self, number: int) -> None:
         flow, identity = number % FLOWS, number // FLOWS % 65536
@@ -113,6 +127,7 @@ class Asker:
                 sent_at = self.waiting.pop((flow, int.from_bytes(reply[:2])), None)
                 if sent_at is not None:
                     self._outcome.seconds.append(time.monotonic() - sent_at)
+                    self._answered_at[flow].append(time.monotonic())
                     rcode = reply[3] & 15
                     self._outcome.rcodes[rcode if rcode or reply[6:8] != b"\0\0" else -1] += 1  # -1: no error, and no answer
 
@@ -141,8 +156,10 @@ def run(
             until = time.monotonic() + seconds
             while time.monotonic() < until:
                 time.sleep(every_s)
-                number = draw.choice([signal.SIGKILL, signal.SIGSTOP])
-                _signal(draw.choice(_children(server)), number)
+                number, pid = draw.choice([signal.SIGKILL, signal.SIGSTOP]), draw.choice(_children(server))
+                if number == signal.SIGSTOP and pid in server.children()["server"]:
+                    outcome.stopped_at.append(time.monotonic())
+                _signal(pid, number)
                 outcome.killed += number == signal.SIGKILL
                 outcome.stopped += number == signal.SIGSTOP
             _wait_for_all(server, asker, workers)
@@ -191,6 +208,7 @@ def main() -> int:
         f"seed {given.seed}: {outcome.killed} killed, {outcome.stopped} stopped, one every {given.every:g} s; {given.workers} workers"
     )
     print(f"{outcome.asked} questions for known names: {outcome.lost} lost ({outcome.lost_share:.4%}), ", end="")
+    print(f"{outcome.lost_behind_stopped} lost behind stopped workers ({outcome.lost_behind_stopped / asked:.2%}), ", end="")
     print(f"{outcome.rcodes[SERVFAIL]} SERVFAIL ({outcome.rcodes[SERVFAIL] / asked:.4%}), ", end="")
     print(f"{sum(outcome.rcodes.values()) - outcome.rcodes[SERVFAIL] - outcome.rcodes[0]} otherwise wrong")
     print(f"{outcome.held_back} held back for more than {HELD_BACK_S:g} s ({outcome.held_back / asked:.2%}); ", end="")
