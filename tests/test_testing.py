@@ -41,6 +41,28 @@ def test_services_that_the_test_sets():
         assert ask(server, "web.svc.local").rcode() == dns.rcode.NXDOMAIN
 
 
+@pytest.mark.parametrize(
+    ("services", "expected"),
+    [
+        ({"web": {"instances": [{"address": "10.0.0.1", "port": 80}]}}, ["10.0.0.1"]),  # the same in other words
+        ({"web": {"address": "10.0.0.1", "port": 80}, "bad": {"address": "!!"}}, ["10.0.0.1"]),  # what is new is left out
+        ({"web": {"address": "10.0.0.1", "port": 80}}, ["10.0.0.1"]),
+        ({}, []),
+    ],
+)
+def test_set_returns_whether_or_not_the_answers_change(services, expected):
+    many = {f"s{number}": {"address": "10.1.0.1"} for number in range(20)}
+    with Server({"web": {"address": "10.0.0.1", "port": 80}}) as server:
+        began_at = time.monotonic()
+        server.set(services)
+        assert server.addresses("web.svc.local") == expected
+        server.set(many)
+        assert server.addresses("s19.svc.local") == ["10.1.0.1"]
+        assert time.monotonic() - began_at < 5
+        server.set({})  # a mass disappearance, which the server looks at twice
+        assert server.addresses("s19.svc.local") == []
+
+
 def test_a_backend_that_fails_keeps_its_names_and_the_answers_say_so():
     with Server({"web": {"address": "10.0.0.1", "port": 80}}, stale_after=0.2, ttl=60) as server:
         server.fail()

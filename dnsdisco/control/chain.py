@@ -105,6 +105,11 @@ class Chain:
         member.rejected = event.rejected
         self._take_view(member, event, now, is_return=is_news and had_synced)
 
+    @property
+    def is_settled(self) -> bool:
+        """All that the providers have said is merged, and nothing of it is held back."""
+        return all(member.pending is None and member.guard.held_since is None for member in self.members)
+
     def merge_pending(self) -> Change:
         """Merge what has come in since the last time. O(what changed) for each provider that said something."""
         put: dict[str, Entry] = {}

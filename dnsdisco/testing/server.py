@@ -41,6 +41,8 @@ class MemoryServiceDiscovery(ServiceDiscovery):
         self._services: dict[str, Any] = dict(services)
         self._error: str | None = None
         self._changed = threading.Condition()
+        self._version = 0
+        self.taken = -1  # the last version that the reader of watch() has taken and come back from
 
     def get_services(self) -> dict[str, dict[str, Any]]:
         with self._changed:
@@ -49,20 +51,21 @@ class MemoryServiceDiscovery(ServiceDiscovery):
             return dict(self._services)
 
     def watch(self, stop: threading.Event) -> Iterator[dict[str, dict[str, Any]]]:
-        seen: object = None
+        seen = -1
         while not stop.is_set():
             with self._changed:
-                if self._services is seen and self._error is None:
+                if self._version == seen and self._error is None:
                     self._changed.wait(0.1)
-                seen = self._services
+                seen = self._version
             yield self.get_services()
+            self.taken = seen
 
-    def set(self, services: Mapping[str, Mapping[str, Any]]) -> bool:
-        """True: they were the same already."""
+    def set(self, services: Mapping[str, Mapping[str, Any]]) -> int:
+        """The version that they are."""
         with self._changed:
-            before, self._services, self._error = self._services, dict(services), None
+            self._services, self._error, self._version = dict(services), None, self._version + 1
             self._changed.notify_all()
-            return before == self._services
+            return self._version
 
     def fail(self, reason: str = "connection refused") -> None:
         with self._changed:
@@ -106,11 +109,9 @@ class Server:
     def set(self, services: Mapping[str, Mapping[str, Any]]) -> None:
         """Other services; returns when the server answers with them. Only without a provider of your own."""
         assert isinstance(self.provider, MemoryServiceDiscovery)
-        assert self._worker is not None
-        before = self._worker.catalog.serial
-        is_same = self.provider.set(services)
+        version = self.provider.set(services)
         until = time.monotonic() + WAIT_S
-        while not is_same and self._worker.catalog.serial == before:
+        while self.provider.taken < version or not self._is_answered():
             if time.monotonic() > until:
                 raise RuntimeError(f"the change is not answered after {WAIT_S} s")
             time.sleep(0.002)
@@ -130,6 +131,13 @@ class Server:
                 raise UpstreamError(f"{self.address}:{self.port}", "rcode", answer.rcode, reply=got.reply)
             found += [record.data for record in answer.answer if record.type in ("A", "AAAA")]
         return sorted(found)
+
+    def _is_answered(self) -> bool:
+        """The worker answers with all that control has heard."""
+        control, worker = self._control, self._worker
+        assert control is not None
+        assert worker is not None
+        return control.ask(lambda: control.chain.is_settled and worker.catalog.serial == control.publisher.serial).result(WAIT_S)
 
     def _run(self) -> None:
         try:
