@@ -16,6 +16,8 @@ from dnsdisco.errors import excerpt, reason, WireError
 from dnsdisco.wire import other_forms
 from dnsdisco.wire.constants import type_to_text
 from dnsdisco.wire.name import Labels
+from dnsdisco.wire.name_reader import NameReader
+from dnsdisco.wire.rdata_forms import check, FORMS, NAME, PLAIN, REST
 from dnsdisco.wire.tokens import joined, Token, tokenize, unescaped
 
 # Types that dnspython does not know, and whose data has the form of one that it knows.
@@ -29,6 +31,10 @@ _BASE64_FROM = {
     "CDNSKEY": 3, "CERT": 3, "DHCID": 0, "DNSKEY": 3, "HIP": 2, "IPSECKEY": 4, "KEY": 3, "OPENPGPKEY": 0, "RKEY": 3, "RRSIG": 8, "SIG": 8,
     "BRID": 0, "HHIT": 0,
 }  # fmt: skip
+
+
+# Whose names somebody may compress, or once did (RFC 3597 §4).
+_COMPRESSED = frozenset((2, 3, 4, 5, 6, 7, 8, 9, 12, 14, 15, 17, 18, 21, 24, 26, 30, 33, 35, 36, 39))
 
 
 class _NoIdna(dns.name.IDNACodec):
@@ -46,14 +52,17 @@ def from_words(rtype: int, words: Sequence[Token], origin: Labels) -> bytes:
     kind = type_to_text(rtype)
     read = other_forms.READERS.get(kind)
     try:
-        is_generic = bool(words) and words[0].text == "\\#" and not words[0].is_quoted
-        if read is not None and not is_generic:
-            return read(words, origin)
-        if not is_generic:
-            _verify(kind, words)
-        return _rdata(_SAME_FORM.get(kind, rtype), joined(words), origin).to_wire() or b""
+        if words and words[0].text == "\\#" and not words[0].is_quoted:
+            octets = _generic(words)
+        elif read is not None:
+            octets = read(words, origin)
+        else:
+            _verify_words(kind, words)
+            octets = _rdata(_SAME_FORM.get(kind, rtype), joined(words), origin).to_wire() or b""
+        _verify(rtype, octets, is_known=read is None)
     except Exception as error:  # noqa: BLE001  whatever its conversions raise: all of it means the same
         raise WireError(f"{excerpt(joined(words))} is not the data of {kind}: {reason(error)}") from None
+    return octets
 
 
 def to_text(rtype: int, message: bytes, at: int, end: int) -> str:
@@ -62,8 +71,8 @@ def to_text(rtype: int, message: bytes, at: int, end: int) -> str:
     Names may be compressed (RFC 3597 §4), which shows in no text.
     """
     try:
-        rdata = dns.rdata.from_wire(dns.rdataclass.IN, dns.rdatatype.RdataType.make(rtype), message, at, end - at)
-        shown, octets = rdata.to_text(), rdata.to_wire() or b""
+        rdata = _read(rtype, message, at, end)
+        shown, octets = rdata.to_text(), (rdata.to_wire() or b"") if rtype in _COMPRESSED else message[at:end]
     except Exception as error:  # noqa: BLE001  likewise
         raise WireError(reason(error)) from None
     if not shown.isascii() or not shown.isprintable() or from_words(rtype, tokenize(shown), ()) != octets:
@@ -71,7 +80,28 @@ def to_text(rtype: int, message: bytes, at: int, end: int) -> str:
     return shown
 
 
-def _verify(kind: str, words: Sequence[Token]) -> None:
+def _read(rtype: int, message: bytes, at: int, end: int) -> dns.rdata.Rdata:
+    return dns.rdata.from_wire(dns.rdataclass.IN, dns.rdatatype.RdataType.make(rtype), message, at, end - at)
+
+
+def _generic(words: Sequence[Token]) -> bytes:
+    """`\\# length hex` (RFC 3597 §5)."""
+    _, length, *digits = (word.text for word in words)
+    octets = bytes.fromhex("".join(digits))
+    if str(len(octets)) != (length.lstrip("0") or "0"):
+        raise ValueError(f"{len(octets)} octets follow")
+    return octets
+
+
+def _verify(rtype: int, octets: bytes, *, is_known: bool) -> None:
+    """*octets* are read by clients as what was meant, and no name in them is compressed. *is_known*: as dnspython has it. Raises an error."""
+    form = FORMS.get(rtype, (REST,))
+    check(octets, 0, len(octets), tuple(PLAIN if field == NAME else field for field in form), NameReader(octets))
+    if is_known and _read(rtype, octets, 0, len(octets)).to_wire() != octets:
+        raise ValueError("octets that are not what they stand for")
+
+
+def _verify_words(kind: str, words: Sequence[Token]) -> None:
     """What dnspython does not look at. Raises ValueError."""
     if (first := _BASE64_FROM.get(kind)) is not None:
         end = first + 1 if kind == "HIP" else len(words)  # names of servers follow the key

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dnsdisco.errors import WireError
 from dnsdisco.wire.constants import type_from_text
 from dnsdisco.wire.name import absolute, Labels
+from dnsdisco.wire.rdata import STRING_OCTETS_MAX, txt
 from dnsdisco.wire.tokens import Token, unescaped
 
 Words = Sequence[Token]
@@ -84,6 +85,14 @@ def _atma(words: Words, _origin: Labels) -> bytes:
     return b"\0" + octets
 
 
+def _isdn(words: Words, _origin: Labels) -> bytes:
+    """An address and, where there is one, a subaddress (RFC 1183 §3.2), which may be empty."""
+    strings = [unescaped(word.text) for word in words]
+    if len(strings) not in (1, 2) or max(map(len, strings)) > STRING_OCTETS_MAX:
+        raise WireError("one or two strings were expected")
+    return txt(strings)
+
+
 def _node(words: Words, _origin: Labels) -> bytes:
     """NID and L64 (RFC 6742 §2.1.2): a preference, and 64 bits in the form of half an IPv6 address, leading zeros or not."""
     preference, half = words
@@ -94,5 +103,5 @@ def _node(words: Words, _origin: Labels) -> bytes:
 
 
 READERS: dict[str, Callable[[Words, Labels], bytes]] = {
-    "A6": _a6, "ATMA": _atma, "DOA": _doa, "EID": _hex, "L64": _node, "NID": _node, "NIMLOC": _hex, "NXT": _nxt, "SINK": _sink,
+    "A6": _a6, "ATMA": _atma, "DOA": _doa, "EID": _hex, "ISDN": _isdn, "L64": _node, "NID": _node, "NIMLOC": _hex, "NXT": _nxt, "SINK": _sink,
 }  # fmt: skip

@@ -13,7 +13,7 @@ QUOTE = '"'
 
 # Each branch begins with another character, and what is repeated is not given back (`++`): no text is looked at twice.
 _WORD = re.compile(
-    r"""(?P<blank>[ \t\r]++)|(?P<word>(?:[^ \t\r"();\\]++|\\.)++)|"(?P<quoted>(?:[^"\\]++|\\.)*+)"|(?P<bracket>[()])|(?P<comment>;)""",
+    r"""(?P<blank>[ \t\r]++)|(?P<word>(?:[^ \t\r"();\\]++|\\[^\r\n])++)|"(?P<quoted>(?:[^"\\]++|\\[^\r\n])*+)"|(?P<bracket>[()])|(?P<comment>;)""",
     re.DOTALL,
 )
 _ESCAPE = re.compile(r"\\([0-9]{3}|[^0-9])", re.DOTALL)

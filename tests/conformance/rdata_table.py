@@ -29,7 +29,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "RP": ("jo.example.com. jo.txt.example.com.", r"jo\.e.example.com. ."),
     "AFSDB": ("1 afs.example.com.",),
     "X25": ('"311061700956"',),
-    "ISDN": ('"150862028003217" "004"', '"150862028003217"'),
+    "ISDN": ('"150862028003217" "004"', '"150862028003217"', '"1508" ""'),
     "RT": ("10 relay.example.com.",),
     "NSAP": ("0x47000580005a0000000001e133ffffff00016100",),
     "NSAP-PTR": ("host.example.com.",),

@@ -66,6 +66,15 @@ def test_the_owner_and_the_ttl_carry_on():
         ("a A 10.0.0.1\na CNAME b", 2, "CNAME"),
         ("a CNAME b\na CNAME c", 2, "CNAME"),
         ("a..b A 10.0.0.1", 1, "empty label"),
+        ("a TXT x\\\r\n", 1, "backslash"),
+        ("a TXT x\\\nb A 10.0.0.1", 1, "backslash"),
+        ("a IN IN A 10.0.0.1", 1, "'IN' is not a record type"),
+        ("a CLASS3 A 10.0.0.1", 1, "only IN"),
+        ("a 1h30 A 10.0.0.1", 1, "'1h30'"),
+        ("a 99999999999w A 10.0.0.1", 1, "99999999999w"),
+        (f"a {'9' * 60}x A 10.0.0.1", 1, "999"),
+        (f"$ORIGIN {'a.' * 100}\n$ORIGIN {'b.' * 100 + 'b'}", 2, "name of"),
+        ("a ANY \\# 0", 1, "not a type that data can have"),
     ],
 )
 def test_faults_have_their_line(text, line, words):
