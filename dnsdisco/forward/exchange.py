@@ -99,6 +99,7 @@ class Exchange:
             self._note_edns(attempt, now)
             if not attempt.is_stream:
                 upstream.kept_case()
+            upstream.answered = self.question
             usable = as_asked(reply, self.question, is_overlong=verdict is Verdict.OVERLONG)
             if self._is_ordered and (self._tried > 1 or self.gap_at < 0):
                 self._believe(attempt, usable)
@@ -197,7 +198,8 @@ class Exchange:
     def _believe(self, attempt: Attempt, usable: bytes) -> None:
         """Finish with *usable*, of *attempt*; but a denial that a better-placed upstream may contradict is held, and only those are waited for.
 
-        Where a better-placed one has said nothing, the denial stands in for its word and must not outlive its silence.
+        Where a better-placed one has said nothing, the denial stands in for its word and must not outlive its silence; once a second that one is
+        asked as well.
         """
         if not is_denial(usable, self.question):
             self._finish(usable)
@@ -214,6 +216,13 @@ class Exchange:
                 if each not in better:
                     each.close()
             self._open[:] = better
+            return
+        if self.gap_at < 0 and self._tried < len(upstreams) and upstreams[self._tried].health.take_trial(self._context.now()):
+            self._held, self._held_place = usable, own
+            for each in self._open:
+                each.close()
+            self._open.clear()
+            self._take_turn()  # for `patience_dead_s`: it may be silent about what is not its own, and this may be
             return
         self._finish(self._stand_in(usable) if better or self.gap_at < own else usable)
 

@@ -12,7 +12,7 @@ class Health:
     certificate is wrong, keeps its place: asking it costs no time. `is_dead` is what a page shows.
     """
 
-    __slots__ = ("_limits", "deviation_s", "failures", "is_silent", "measured_at", "replied_at", "smoothed_s")
+    __slots__ = ("_limits", "_trial_at", "deviation_s", "failures", "is_silent", "measured_at", "replied_at", "smoothed_s")
 
     def __init__(self, limits: ForwardLimits) -> None:
         self._limits = limits
@@ -20,6 +20,7 @@ class Health:
         self.deviation_s = 0.0
         self.failures = 0
         self.is_silent = False
+        self._trial_at = 0.0
         self.measured_at = self.replied_at = float("-inf")
 
     @property
@@ -60,6 +61,13 @@ class Health:
         was_dead = self.is_dead
         self.failures += 1
         return self.is_dead and not was_dead
+
+    def take_trial(self, now: float) -> bool:
+        """Of a silent one: whether a client's question may try it, once in `retry_s`."""
+        if not self.is_silent or now < self._trial_at:
+            return False
+        self._trial_at = now + self._limits.retry_s
+        return True
 
     def said_nothing(self, since: float) -> bool:
         """Whatever was asked after *since* brought no reply, for as long as it may take. True: with this it counts as dead."""

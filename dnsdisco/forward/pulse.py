@@ -1,8 +1,8 @@
-"""Is an upstream there that has not answered in time? It is asked what every resolver has at hand, and if it says nothing, every second anew.
+"""Is an upstream there that has not answered in time? It is asked what it should have at hand, and if it says nothing, every second anew.
 
 Clients' questions do not tell: one name takes its time because of servers far behind the upstream, and the next question may come in an
-hour. So silence is judged by a question of our own, which is repeated and asked without EDNS as well, and whatever the upstream says
-meanwhile, to anybody, shows that it is there.
+hour. So silence is judged by two questions of our own, `. NS`, which every resolver has, and what it answered last, for some say nothing to what is
+not theirs. They are repeated, and asked without EDNS as well; whatever the upstream says meanwhile, to anybody, shows that it is there.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ROOT_NS = b"\0\0\2\0\1"  # `. NS`
 
 
 class Pulse:
-    """Event loop only. At most one question on its way to each upstream."""
+    """Event loop only. At most two questions on their way to each upstream."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -41,12 +41,12 @@ class Pulse:
 
 
 class _Check:
-    __slots__ = ("_begun_at", "_checks", "_context", "_exchange", "_upstream", "slot")
+    __slots__ = ("_begun_at", "_checks", "_context", "_exchanges", "_upstream", "slot")
 
     def __init__(self, upstream: Upstream, context: Context, checks: dict[Upstream, _Check]) -> None:
         self.slot = 0  # the ticker's
         self._upstream, self._context, self._checks = upstream, context, checks
-        self._exchange: Exchange | None = None
+        self._exchanges: list[Exchange] = []
         self._begun_at = 0.0
 
     def begin(self) -> None:
@@ -54,29 +54,34 @@ class _Check:
         context.statistics.probes += 1
         self._begun_at = context.now()
         context.ticker.set(self, context.limits.silence_s)
-        self._exchange = Exchange(ROOT_NS, RD, False, (self._upstream,), context, self._on_told)
-        self._exchange.begin()
+        questions = {ROOT_NS, self._upstream.answered or ROOT_NS}
+        self._exchanges = [Exchange(question, RD, False, (self._upstream,), context, self._on_told) for question in questions]
+        for exchange in tuple(self._exchanges):
+            exchange.begin()
 
     def end(self) -> None:
         self._checks.pop(self._upstream, None)
         self._context.ticker.forget(self)
-        if self._exchange is not None:
-            self._exchange.abandon(UpstreamError(str(self._upstream), "closed", "no longer looked at"))
+        for exchange in tuple(self._exchanges):
+            exchange.abandon(UpstreamError(str(self._upstream), "closed", "no longer looked at"))
 
     def on_time(self) -> None:
-        if self._exchange is None:
+        if not self._exchanges:
             self.begin()
         else:  # a late reply is waited for all the same: it brings the upstream back
             self._upstream.said_nothing(self._begun_at)
 
-    def _on_told(self, _: Exchange, result: Result) -> None:
-        self._exchange = None
-        health = self._upstream.health
+    def _on_told(self, exchange: Exchange, result: Result) -> None:
+        self._exchanges.remove(exchange)
         if self._upstream not in self._checks:
             return
-        if isinstance(result, UpstreamError) and result.kind == "timeout":
-            self._upstream.said_nothing(self._begun_at)
-        if health.is_dead and health.replied_at < self._begun_at:
-            self._context.ticker.set(self, self._context.limits.retry_s)
-        else:
+        health = self._upstream.health
+        if health.replied_at >= self._begun_at:
             self.end()
+        elif not self._exchanges:
+            if isinstance(result, UpstreamError) and result.kind == "timeout":
+                self._upstream.said_nothing(self._begun_at)
+            if health.is_dead:
+                self._context.ticker.set(self, self._context.limits.retry_s)
+            else:
+                self.end()

@@ -50,7 +50,7 @@ class ForwardLimits(NamedTuple):
     doubts: int = 3  # times that one question goes to TCP for doubt at one upstream, before that one has failed
     failures: int = 3  # in a row that failed at once, and an upstream counts as dead
     silence_s: float = 1.1  # one that says nothing for so long, to a question of ours that is repeated, is asked last
-    retry_s: float = 1.0  # until a dead upstream is tried again
+    retry_s: float = 1.0  # until a silent upstream is tried again
     measure_s: float = 10.0  # `policy: fastest`: one that was not asked for this long is measured anew
     stream_pipeline: int = 256  # questions on one connection at once
     streams: int = 4  # connections to one upstream: together as many questions as may be pending

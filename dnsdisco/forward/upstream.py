@@ -31,6 +31,7 @@ class Upstream:
         self.https = https  # None: by the other transports
         self.health = Health(context.limits)
         self.streams = StreamPool(address, context, tls)
+        self.answered = b""  # the question that it answered last
         self.own_reason = ""  # why it is ourselves, and therefore never asked
         self.looping: set[bytes] = set()  # zones (lower-cased wire form) for which it leads back to us, and is not asked now
         self._context = context
