@@ -35,7 +35,7 @@ PATH_VARIABLE = "SERVICE_DISCOVERY_CONFIG_FILE"
 DEFAULT_PATHS = SERVICES_PATHS
 POLL_S = 0.04  # a change is read after one to two of these, so it is seen within 0.1 s
 HEARTBEAT_S = 5.0  # how often the watch says that the file is still there
-EMPTY_S = 2.0  # a file that had services and is empty now is believed after so long: some writers empty it, think, and write
+EMPTY_S = 5.0  # a file that had services and is empty now is believed after so long: some writers empty it, think, and write
 RETRY_S = 5.0  # a file that could not be read is read again when its state is another one, and at the latest after so long (a disk's fault)
 LOGGED_MAX = 20  # faults of one version of the file; check_file() tells them all
 

@@ -211,6 +211,7 @@ def test_a_fault_without_a_trace_in_the_state_is_tried_again(watch, path, monkey
 
 
 def test_a_file_that_is_emptied_for_a_moment_keeps_its_services_and_then_is_believed(watch, path, monkeypatch):
+    monkeypatch.setattr(static, "EMPTY_S", 1.5)
     path.write_text("")
     time.sleep(file_state.UNSETTLED_S + 0.3)
     path.write_text(service("a", "b"))
