@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from dnsdisco.model.data import service_from_data
 from dnsdisco.model.service import Service, Snapshot
-from dnsdisco.providers.values import not_too_many
+from dnsdisco.providers.values import not_too_many, TooMuch, values_in, VALUES_MAX
+
+
+class _Known(NamedTuple):
+    """Of one service: its data as text, the values in that, what it became, and how many objects were left out of it."""
+
+    text: str
+    values: int
+    service: Service | None
+    left_out: int
 
 
 class Reader:
     """One provider's yields, in order. Services whose data did not change keep their identity."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[str, Service | None, int]] = {}  # by name: the data as text, what it became, objects left out
+        self._known: dict[str, _Known] = {}
         self.faults: list[tuple[str, str]] = []  # service, reason; of the last view, of the services read anew in it
         self.rejected = 0  # objects left out of the last view
 
@@ -27,20 +36,27 @@ class Reader:
         if not isinstance(yielded, Mapping):
             raise TypeError(f"yielded {type(yielded).__name__}, not a mapping of service names to their data")
         not_too_many(yielded)
-        known: dict[str, tuple[str, Service | None, int]] = {}
+        known: dict[str, _Known] = {}
+        values = 0
         for name, data in yielded.items():
             text = _text(data)
             old = self._known.get(name)
-            known[name] = old if old is not None and old[0] == text and text else (text, *self._service(name, data, old))
+            if old is None or old.text != text or not text:
+                count = values_in(text)
+                if values + count > VALUES_MAX:
+                    raise TooMuch(f"more than the {VALUES_MAX:,} values that are read of all services together")
+                old = _Known(text, count, *self._service(name, data, old))
+            known[name] = old
+            values += old.values
         self._known = known
-        self.rejected = sum(left_out for *_, left_out in known.values())
-        return Snapshot({service.key: service for _, service, _ in known.values() if service is not None})
+        self.rejected = sum(each.left_out for each in known.values())
+        return Snapshot({each.service.key: each.service for each in known.values() if each.service is not None})
 
-    def _service(self, name: Any, data: Any, old: tuple[str, Service | None, int] | None) -> tuple[Service | None, int]:
+    def _service(self, name: Any, data: Any, old: _Known | None) -> tuple[Service | None, int]:
         service, faults = service_from_data(name, data)
         self.faults += [(str(name), f"{path}: {message}" if path else message) for path, message, _ in faults]
         left_out = len({_whole(path) for path, _, is_warning in faults if not is_warning})
-        return (old[1] if old is not None and old[1] == service else service), left_out
+        return (old.service if old is not None and old.service == service else service), left_out
 
 
 def _whole(path: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from dnsdisco.model import check
 from dnsdisco.model.address import build_url, parse_url
-from dnsdisco.model.fields import check_from, meta_from, record_from, tags_from, ttl_from, unknown_in_check
+from dnsdisco.model.fields import check_from, ENTRIES_MAX, meta_from, record_from, tags_from, ttl_from, unknown_in_check
 from dnsdisco.model.instances import (
     derived_id,
     Fault,
@@ -185,6 +185,9 @@ def _url(data: Mapping[str, Any], faults: list[Fault]) -> str:
 def _records(value: Any, faults: list[Fault]) -> tuple[Record, ...]:
     if not isinstance(value, Sequence) or isinstance(value, str):
         faults.append(("records", f"expected a list of records, found {shown(value)}", False))
+        return ()
+    if len(value) > ENTRIES_MAX:
+        faults.append(("records", f"expected at most {ENTRIES_MAX} entries, found {len(value)}", False))
         return ()
     records = []
     for at, each in enumerate(value):

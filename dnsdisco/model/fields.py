@@ -6,7 +6,7 @@ Every function raises ValueError whose text says what was expected and what was 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from typing import Any
 
 from dnsdisco.model.address import TRANSPORTS
@@ -19,6 +19,7 @@ TTL_S_MAX = 3600  # of a service: an answer that lives longer hides every change
 RECORD_TTL_S_MAX = 2**31 - 1  # RFC 2181 §8
 INTERVAL_S_MAX = 86400.0  # of a check: one a day says nothing about health any more
 TEXT_CHARACTERS_MAX = 255  # of an id, a tag, a meta key: one character-string (RFC 1035 §3.3)
+ENTRIES_MAX = 10_000  # tags, ports, keys of meta, records: more than a DNS message holds, and a second's work for some millions
 VALUE_CHARACTERS_MAX = 65535  # of a meta or record value: more than a DNS message holds
 
 _HEALTH = {
@@ -61,10 +62,16 @@ def tags_from(value: Any) -> tuple[str, ...]:
         value = [value]
     if not isinstance(value, (Sequence, set, frozenset)):
         raise unexpected("a list of tags", value)
+    _not_too_many(value)
     tags = tuple(dict.fromkeys(text_from(tag) for tag in value))
     if "" in tags:
         raise ValueError("expected tags with at least one character, found an empty one")
     return tags
+
+
+def _not_too_many(value: Sized) -> None:
+    if len(value) > ENTRIES_MAX:
+        raise ValueError(f"expected at most {ENTRIES_MAX} entries, found {len(value)}")
 
 
 def meta_from(value: Any) -> tuple[tuple[str, str], ...]:
@@ -72,6 +79,7 @@ def meta_from(value: Any) -> tuple[tuple[str, str], ...]:
         return ()
     if not isinstance(value, Mapping):
         raise unexpected("a mapping of keys to texts", value)
+    _not_too_many(value)
     return tuple((name := text_from(key), _meta_value(name, each)) for key, each in value.items())
 
 
@@ -112,8 +120,10 @@ def port_of_scheme(number: int, scheme: str) -> Port:
 def ports_from(value: Any) -> tuple[Port, ...]:
     """`{http: 8080, dns: 53/udp}`, or a list of numbers, of such texts, and of `{name, port, protocol}`."""
     if isinstance(value, Mapping):
+        _not_too_many(value)
         return tuple(_port(each, name) for name, each in value.items())
     if isinstance(value, Sequence) and not isinstance(value, str):
+        _not_too_many(value)
         return tuple(_port(each, "") for each in value)
     raise unexpected("a mapping of names to ports", value)
 

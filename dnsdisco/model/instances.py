@@ -19,6 +19,7 @@ Fault = tuple[str, str, bool]  # key path relative to the service ("": the servi
 Value = TypeVar("Value")
 
 WEIGHT_MAX = 65535  # RFC 2782: weight and priority are 16 bits
+HINTED_MAX = 100  # unknown keys that are compared with those that are known, at 50 µs each
 INSTANCES_MAX = 500_000  # of one service: what the link to a worker carries as one message
 
 # fmt: off
@@ -198,12 +199,15 @@ def lenient(read: Callable[[Any], Value], data: Mapping[str, Any], key: str, dot
 
 def tell_unknown(dot: str, data: Mapping[str, Any], known: frozenset[str], faults: list[Fault]) -> None:
     """A warning for each key that means nothing: it is passed over."""
-    for key in data:
-        if key not in known:
+    unknown = [key for key in data if key not in known]
+    for at, key in enumerate(unknown):
+        if at < HINTED_MAX:
             word = str(key).lower()[:64]
             meant = _ALSO_CALLED.get(word)
             near = [meant] if meant in known else difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-            faults.append((f"{dot}{key}", f"unknown key{f'; did you mean {near[0]}?' if near else ''}", True))
+        else:
+            near = []
+        faults.append((f"{dot}{key}", f"unknown key{f'; did you mean {near[0]}?' if near else ''}", True))
 
 
 def _completed(data: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:

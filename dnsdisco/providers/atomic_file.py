@@ -31,7 +31,10 @@ def exclusive(path: str | Path, wait_s: float = LOCK_WAIT_S) -> Iterator[Path]:
     try:
         yield real
     finally:
-        os.close(descriptor)  # gives the lock back
+        # Closing it would give the lock back only once a process that was forked meanwhile has closed its copy, too.
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+        os.close(descriptor)
 
 
 def replace(path: Path, octets: bytes) -> None:

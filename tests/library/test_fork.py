@@ -277,3 +277,26 @@ os._exit(0)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_a_file_that_was_being_written_at_the_fork_is_not_held_by_the_child(tmp_path):
+    """The lock is of the open folder, which the child has a copy of; the writer gives it back all the same."""
+    path = tmp_path / "services.json"
+    code = f"""
+import os, sys
+from dnsdisco.providers.atomic_file import exclusive
+with exclusive({str(path)!r}):
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(writing)
+        os.read(reading, 1)
+        os._exit(0)
+try:
+    with exclusive({str(path)!r}, wait_s=1.0):
+        pass
+finally:
+    os.close(writing)
+    os.waitpid(child, 0)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

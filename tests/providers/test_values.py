@@ -6,13 +6,16 @@ import json
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dnsdisco.control import views
 from dnsdisco.control.views import Reader
 from dnsdisco.errors import ProviderError
+from dnsdisco.model.data import service_from_data
 from dnsdisco.providers import values
 from dnsdisco.providers.asked import all_services
 from dnsdisco.providers.base import ServiceDiscovery
@@ -136,3 +139,38 @@ def test_services_of_a_plug_in(monkeypatch):
         all_services(provider)
     with pytest.raises(ValueError, match="4 services"):
         Reader().read(next(provider.watch(threading.Event())))
+
+
+def test_values_of_a_plug_in_s_services_together(monkeypatch):
+    monkeypatch.setattr(views, "VALUES_MAX", 1_000)
+    few = {f"s{n}": {"address": "10.0.0.1", "tags": ["t"] * 50} for n in range(10)}
+    reader = Reader()
+    assert len(reader.read(few).services) == 10
+    assert len(reader.read({**few, "s0": {"address": "10.0.0.2"}}).services) == 10
+    with pytest.raises(ValueError, match="more than the 1,000 values"):
+        reader.read({**few, "more": {"address": "10.0.0.1", "tags": ["t"] * 900}})
+    assert len(reader.read(few).services) == 10
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("tags", [f"t{n}" for n in range(10_001)]),
+        ("meta", {f"t{n}": "x" for n in range(10_001)}),
+        ("ports", {f"t{n}": 80 for n in range(10_001)}),
+        ("records", [{"type": "TXT", "value": "x"}] * 10_001),
+    ],
+)
+def test_a_bound_on_each_list_of_a_service(key, value):
+    service, faults = service_from_data("web", {"address": "10.0.0.1", key: value})
+    assert any("expected at most 10000 entries, found 10001" in message for _, message, _ in faults)
+    assert (service is None) == (key == "ports")
+
+
+def test_a_million_unknown_keys_cost_no_more_than_reading_them():
+    data = {"address": "10.0.0.1", **{f"k{n}": 1 for n in range(1_000_000)}}
+    began_at = time.process_time()
+    service, faults = service_from_data("web", data)
+    assert service is not None
+    assert len(faults) == 1001
+    assert time.process_time() - began_at < 20, "50 s when each is compared with every known key"

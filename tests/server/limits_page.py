@@ -118,9 +118,10 @@ GROUPS: dict[str, tuple[Bound, ...]] = {
         _of("an answer of Consul", "providers.consul.transport:BODY_OCTETS_MAX", "octets", "one service with 50,000 instances", ERRORS, "the last data, marked stale"),
         _of("an answer of Kubernetes", "providers.kubernetes.connection:BODY_OCTETS_MAX", "octets", "a page of 500 objects of 0.5 MB each", ERRORS, "the last data, marked stale"),
         _of("an event of Kubernetes", "providers.kubernetes.reflector:LINE_OCTETS_MAX", "octets", "etcd takes objects of 1.5 MB", ERRORS, "the last data, marked stale"),
-        _of("values in one answer", "providers.values:VALUES_MAX", "commas and brackets, objects twice", "those of 50,000 instances; at most 0.5 GB as objects, where 60 MB of `{},` would take 1.6 GB", ERRORS, "the last data, marked stale"),
+        _of("values in one answer, in all services of a plug-in", "providers.values:VALUES_MAX", "commas and brackets, objects twice", "those of 50,000 instances; at most 0.5 GB as objects, where 60 MB of `{},` would take 1.6 GB", ERRORS, "the last data, marked stale"),
         _of("a list of Kubernetes", "providers.kubernetes.resources:OBJECTS_MAX", "objects and endpoints", "the largest clusters have 150,000 pods", ERRORS, "the last data, marked stale"),
         _of("services of a plug-in", "providers.values:SERVICES_MAX", "", "ten times what the server is made for", ERRORS, "the last data, marked stale"),
+        _of("tags, ports, meta of an instance, records of a service", "model.fields:ENTRIES_MAX", "each", "more than a DNS message holds", "dnsdisco_control_provider_rejected_objects", "none of these"),
         _of("instances of a service", "model.instances:INSTANCES_MAX", "", "what the link to a worker carries as one message", "dnsdisco_control_provider_rejected_objects", "the others"),
     ),
     "HTTP of the control process": (
