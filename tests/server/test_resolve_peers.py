@@ -11,7 +11,7 @@ import dns.flags
 import dns.rcode
 import pytest
 
-from tests.forward.upstream import ScriptedUpstream
+from tests.forward.upstream import ScriptedUpstream, silence
 from tests.kit import errors, section
 from tests.server.peers import ask, dnsmasq, says, unbound
 from tests.server.test_run import entry, worker
@@ -100,6 +100,26 @@ def test_a_resolver_that_names_servers_instead_of_data_says_that_there_is_none(t
         upstream.on("www.example.org.", says("www.example.org.", "A", authority="example.org. 60 IN NS ns.example.org."))
         for reply in (ours.ask("www.example.org"), ask(other, "www.example.org")):
             assert (reply.rcode(), reply.answer) == (dns.rcode.NOERROR, [])
+
+
+@pytest.mark.parametrize("do", [True, False])
+def test_stale_answers_serve_with_do_and_without(tmp_path, do):
+    """As Unbound with `serve-expired` gives what it fetched in the other way."""
+    expired = ("serve-expired: yes", "serve-expired-client-timeout: 300", "ede: yes", "ede-serve-expired: yes")
+    with (
+        ScriptedUpstream() as upstream,
+        unbound(tmp_path, {".": upstream.port}, *expired) as peer,
+        worker(forward=forwarding(upstream.port)) as ours,
+    ):
+        upstream.on("www.example.org.", says("www.example.org.", "A", "www.example.org. 1 IN A 192.0.2.1"))
+        for port in (ours.port, peer):
+            assert ask(port, "www.example.org", want_dnssec=do).answer[0].ttl <= 1
+        upstream.on("*", silence)
+        time.sleep(1.1)  # the TTL is over
+        for port in (ours.port, peer):
+            reply = ask(port, "www.example.org", want_dnssec=not do)
+            assert (section(reply.answer), set(errors(reply))) == ({"www.example.org. A 192.0.2.1"}, {3})
+            assert reply.answer[0].ttl == 30
 
 
 def test_a_resolv_conf_that_is_empty_or_gone_for_a_while(tmp_path):
