@@ -7,7 +7,8 @@ from math import gcd
 
 from dnsdisco.model.choice import Draw, Ranking
 from dnsdisco.wire import edns as edns_room
-from dnsdisco.wire.constants import SOA
+from dnsdisco.wire.compressed import Writer
+from dnsdisco.wire.constants import CNAME, DNAME, SOA
 from dnsdisco.wire.query import HEADER_OCTETS, Query
 from dnsdisco.wire.reply import assemble, encode_record, RECORD_OCTETS_MIN, RECORDS_MAX, Reply, reply_flags, RR, TCP_OCTETS_MAX
 
@@ -120,15 +121,18 @@ def between(head: bytes, bodies: list[bytes], tail: bytes) -> list[bytes]:
 
 
 def encode(reply: Reply, query: Query, *, recursion: bool, options: bytes, limit: int, draw: Draw) -> bytes:
-    """The message for a reply that is not kept."""
+    """The message for a reply that is not kept. A chain of aliases, which has an order, is written compressed: others told it, perhaps,
+    and what fitted their messages is to fit ours."""
     qname = query.qname or b"\0"
-    sections = (
-        Answer(reply, qname).ordered(draw, limit),
-        [encode_record(record, qname) for record in reply.authority],
-        [encode_record(record, qname) for record in reply.additional],
-    )
+    if reply.ranks is None and reply.answer and reply.answer[0].rtype in (CNAME, DNAME):
+        writer = Writer(qname)
+        answer, authority, additional = (writer.section(part, limit) for part in (reply.answer, reply.authority, reply.additional))
+    else:
+        answer = Answer(reply, qname).ordered(draw, limit)
+        authority = [encode_record(record, qname) for record in reply.authority]
+        additional = [encode_record(record, qname) for record in reply.additional]
     flags = reply_flags(query, is_authoritative=reply.is_authoritative, recursion=recursion)
-    return assemble(query, flags, reply.rcode, sections, options=options, ede=reply.ede, limit=limit)
+    return assemble(query, flags, reply.rcode, (answer, authority, additional), options=options, ede=reply.ede, limit=limit)
 
 
 def _bodies(answer: Answer, rest: bytes, draw: Draw) -> tuple[list[bytes], bool]:

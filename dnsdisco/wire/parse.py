@@ -11,7 +11,7 @@ from dnsdisco.wire import name
 from dnsdisco.wire.constants import EDE, OPT, QR, TTL_MAX
 from dnsdisco.wire.name_reader import NameReader, STEPS_MAX
 from dnsdisco.wire.query import HEADER_OCTETS
-from dnsdisco.wire.rdata_forms import NAME, STRING, WITH_NAMES
+from dnsdisco.wire.rdata_forms import BEFORE_NAME, NAME, STRING, WITH_NAMES
 from dnsdisco.wire.reply import Ede, RR
 
 POINTER_TO_QUESTION = b"\xc0\x0c"  # the owner of nearly all records
@@ -152,27 +152,32 @@ def records(message: bytes, found: list[Place], section: int, names: NameReader)
 
 def rdata(message: bytes, place: Place, reader: NameReader) -> bytes:
     """*reader*: of *message*. The RDATA with its names decompressed, as it may stand in another message (RFC 3597 §4). Raises WireError."""
-    return b"".join([octets for octets, _ in rdata_parts(message, place, reader)])
-
-
-def rdata_parts(message: bytes, place: Place, reader: NameReader) -> list[tuple[bytes, bool]]:
-    """The RDATA in pieces, its names decompressed, and of each piece whether it is a name. Raises WireError."""
+    before = BEFORE_NAME.get(place.rtype)
+    if before is not None:
+        at = place.data + before
+        wire, end = reader.read(at)
+        if end > place.end:
+            raise WireError(_PAST)
+        return message[place.data : at] + wire + message[end : place.end]
     form = WITH_NAMES.get(place.rtype)
     if form is None:
-        return [(message[place.data : place.end], False)]
-    parts: list[tuple[bytes, bool]] = []
+        return message[place.data : place.end]
+    parts: list[bytes] = []
     at = begin = place.data
     for field in form:
         if field == NAME:
-            parts.append((message[begin:at], False))
+            parts.append(message[begin:at])
             wire, begin = reader.read(at)
-            parts.append((wire, True))
+            parts.append(wire)
             at = begin
         elif field == STRING and at < place.end:
             at += 1 + message[at]
         elif field > 0:
             at += field
     if at > place.end:
-        raise WireError("a name runs past its record")
-    parts.append((message[begin : place.end], False))
-    return parts
+        raise WireError(_PAST)
+    parts.append(message[begin : place.end])
+    return b"".join(parts)
+
+
+_PAST = "a name runs past its record"

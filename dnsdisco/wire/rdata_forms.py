@@ -41,6 +41,9 @@ FORMS: dict[int, Form] = {
     260: (RELAY,), 261: (STRINGS,), 262: (STRINGS,), 263: (STRINGS,), 264: (8,), 32768: (4, SOME), 32769: (4, SOME),  # AMTRELAY to DLV
 }  # fmt: skip
 WITH_NAMES = {rtype: form for rtype, form in FORMS.items() if NAME in form}
+BEFORE_NAME = {  # octets, where a name is all that follows them
+    rtype: sum(form[:-1]) for rtype, form in FORMS.items() if form[-1] == NAME and min(form[:-1], default=0) >= 0
+}
 COMPRESSED = frozenset((2, 3, 4, 5, 6, 7, 8, 9, 12, 14, 15))  # whose names we compress: everybody knows these types (RFC 3597 §4)
 
 # By the two octets of the type, for the loop that looks at every record: how many octets it has, where that is all there is to say …

@@ -9,42 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dnsdisco.wire import edns as edns_room
+from dnsdisco.wire.compressed import Writer
 from dnsdisco.wire.constants import CD, OPCODE_MASK, QR, RD, TC
-from dnsdisco.wire.name_reader import NameReader, STEPS_MAX
-from dnsdisco.wire.parse import end_of_record, Place, places, POINTER_TO_QUESTION, rdata_parts, records
+from dnsdisco.wire.name_reader import NameReader
+from dnsdisco.wire.parse import end_of_record, Place, places, rdata, records
 from dnsdisco.wire.query import HEADER_OCTETS, Query
-from dnsdisco.wire.rdata_forms import COMPRESSED
 from dnsdisco.wire.reply import Ede, RR, TCP_OCTETS_MAX
 
 BODY_OCTETS_MAX = TCP_OCTETS_MAX  # of records written anew: what comes behind so many octets fits no message
-_POINTER_MAX = 0x4000  # offsets from here on cannot be pointed at (RFC 1035 §4.1.4)
-
-
-class _Names:
-    """Names written one after the other behind the question *qname*, each with the longest tail that is there already as a pointer.
-
-    Tails are compared octet by octet, so that names keep their case. After STEPS_MAX labels no more tails are looked for: a message of
-    thousands of deep names then only gets longer.
-    """
-
-    def __init__(self, qname: bytes) -> None:
-        self._known: dict[bytes, int] = {}
-        self._steps = 0
-        self.written(qname, HEADER_OCTETS)
-
-    def written(self, name: bytes, offset: int) -> bytes:
-        """*name* (uncompressed wire form) as it may stand at *offset* of the message."""
-        at, known = 0, self._known
-        while name[at] and self._steps < STEPS_MAX:
-            tail = name[at:]
-            found = known.get(tail)
-            if found is not None:
-                return name[:at] + (0xC000 | found).to_bytes(2, "big")
-            if offset + at < _POINTER_MAX:
-                known[tail] = offset + at
-            at += 1 + name[at]
-            self._steps += 1
-        return name
 
 
 def body_of(message: bytes, kept: Sequence[Place], qname: bytes, reader: NameReader) -> tuple[bytes, list[int]]:
@@ -63,19 +35,14 @@ def body_of(message: bytes, kept: Sequence[Place], qname: bytes, reader: NameRea
         return message[begin:at], [place.ttl_at - begin for place in kept]
     parts: list[bytes] = []
     ttls: list[int] = []
-    names = _Names(qname)
-    at = begin
+    writer = Writer(qname)
     for place in kept:
         spelled, _ = reader.read(place.start)
-        owner = POINTER_TO_QUESTION if spelled.lower() == qname else names.written(spelled, at)
-        ttls.append(at + len(owner) + 4 - begin)
-        at += len(owner) + 10
-        data = b""
-        for octets, is_name in rdata_parts(message, place, reader):
-            data += names.written(octets, at + len(data)) if is_name and place.rtype in COMPRESSED else octets
-        parts += (owner, message[place.ttl_at - 4 : place.ttl_at + 4], len(data).to_bytes(2, "big"), data)
-        at += len(data)
-        if at > BODY_OCTETS_MAX:
+        owner = qname if spelled.lower() == qname else spelled
+        ttl = int.from_bytes(message[place.ttl_at : place.ttl_at + 4], "big")
+        parts.append(writer.record(RR(owner, place.rtype, ttl, rdata(message, place, reader), place.rclass)))
+        ttls.append(writer.ttl_at - begin)
+        if writer.at > BODY_OCTETS_MAX:
             break
     return b"".join(parts), ttls
 

@@ -214,3 +214,27 @@ def test_what_nobody_relays_may_be_as_it_likes():
         assert section(made.ask(NAME).answer) == {f"{NAME} A 10.0.0.1"}
         upstream.on("*", lambda asked: asked.message[:2] + octets[2:12] + asked.question + octets[12 + len(asked.question) :])
         assert section(made.ask(NAME, "TYPE65280").answer) == {f"{NAME} TYPE65280 \\# 3 40ffff"}
+
+
+# chains that are put together
+
+
+@pytest.mark.parametrize("hand", ["ours", "a forward zone"])
+def test_four_thousand_addresses_at_the_end_of_a_chain(hand):
+    """Whole over TCP too, where the alias is told by one and the addresses by another: names are compressed then."""
+    target = "many.corp.example.test."
+    wire = b"\4many\4corp\7example\4test\0"
+    whole = bytes((0, 0, 0x81, 0x80, 0, 1, 15, 160, 0, 0, 0, 0)) + wire + b"\0\1\0\1" + b"".join(address(n) for n in range(4000))
+    answers = Answers(
+        "far: {instances: [{address: many.corp.example.test}]}",
+        upstreams=CannedUpstreams({(NAME, "A"): f"{NAME} 60 IN CNAME {target}", (target, "A"): whole}),
+        overrides=frozenset({(b"corp", b"example", b"test")}),
+    )
+    name = "far.svc.local." if hand == "ours" else NAME
+    for _ in range(2):
+        reply = answers.ask(name, "A", is_tcp=True)
+        assert not reply.flags & dns.flags.TC
+        assert [len(rrset) for rrset in reply.answer] == [1, 4000]
+        cut = answers.ask(name, "A")
+        assert cut.flags & dns.flags.TC
+        assert 60 < len(cut.answer[1]) < 80
