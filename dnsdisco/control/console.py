@@ -29,7 +29,7 @@ from dnsdisco.wire.name import from_text
 REQUEST_OCTETS_MAX = 4096  # a name of 255 octets, each of them escaped, takes 1,020
 REQUEST_S = 5.0  # from the connection to the end of the request: who asks is a program
 FLUSHED_S = 3.0  # for the workers to say that it is done; the largest cache takes one a second and a half
-CONVERSATIONS_MAX = 8  # at a time; whoever comes beyond waits in the kernel
+CONVERSATIONS_MAX = 8  # at a time; one more ends the longest silent, and waits in the kernel where none is silent
 CACHE = "cache."  # what these counters of the workers begin with
 
 
@@ -54,6 +54,9 @@ class Console:
         self._path: str | None = None
         self._socket: socket.socket | None = None
         self._conversations: set[asyncio.Task[None]] = set()
+        self._silent: dict[asyncio.Task[None], None] = {}  # of them, those that have not said what they want; the oldest first
+        self._leaving: set[asyncio.Task[None]] = set()  # those that were sent away, until they have ended
+        self.sent_away = 0
         self._is_accepting = False
         self._requests = 0
         self._flushes: dict[int, _Flush] = {}
@@ -109,12 +112,27 @@ class Console:
         peer.setblocking(False)
         conversation = self._loop.create_task(self._converse(peer))
         self._conversations.add(conversation)
+        self._silent[conversation] = None
         conversation.add_done_callback(self._ended)
-        self._accept(is_wanted=len(self._conversations) < CONVERSATIONS_MAX)
+        conversation.add_done_callback(lambda _: peer.close())  # one that is cancelled before it begins closes nothing
+        if len(self._conversations) > CONVERSATIONS_MAX:
+            longest = next(iter(self._silent))  # not this one: it is the newest, and taken only where another is silent
+            del self._silent[longest]
+            self._conversations.discard(longest)  # its place is free now
+            self._leaving.add(longest)
+            self.sent_away += 1
+            longest.cancel()
+        self._look()
 
     def _ended(self, conversation: asyncio.Task[None]) -> None:
         self._conversations.discard(conversation)
-        self._accept(is_wanted=True)
+        self._leaving.discard(conversation)
+        self._silent.pop(conversation, None)
+        self._look()
+
+    def _look(self) -> None:
+        """Take another one while there is room, or somebody who can make some."""
+        self._accept(is_wanted=len(self._conversations) < CONVERSATIONS_MAX or bool(self._silent))
 
     async def _converse(self, peer: socket.socket) -> None:
         with peer, suppress(OSError, TimeoutError):  # who goes away without an answer needs none
@@ -128,6 +146,8 @@ class Console:
     async def _reply(self, peer: socket.socket) -> dict[str, Any]:
         async with asyncio.timeout(REQUEST_S):
             request = await self._request(peer)  # first: what is left unread would cost the peer our reply
+        if (conversation := asyncio.current_task()) is not None:
+            self._silent.pop(conversation, None)
         if not _may_ask(peer):
             raise Refused("only the user that the server runs as, and root, may ask this")
         match request.get("op"):
@@ -163,14 +183,15 @@ class Console:
             raise Refused(f"{name!r} is not a domain name: {error}") from None
         workers = self._workers()
         self._requests += 1
-        flush = self._flushes[self._requests] = _Flush(len(workers.links))
+        number = self._requests  # others may come before this one is done
+        flush = self._flushes[number] = _Flush(len(workers.links))
         try:
-            workers.flush(self._requests, name, is_tree=is_tree)
+            workers.flush(number, name, is_tree=is_tree)
             with suppress(TimeoutError):
                 async with asyncio.timeout(FLUSHED_S):
                     await flush.is_done.wait()
         finally:
-            del self._flushes[self._requests]
+            del self._flushes[number]
         self._log.info("cache flushed", name=name or "(all)", tree=is_tree, dropped=sum(filter(None, flush.dropped)))
         return {"dropped": flush.dropped}
 

@@ -129,6 +129,46 @@ def test_who_says_nothing_is_let_go_and_holds_nobody_up(tmp_path: Path, monkeypa
     with_bench(bench(tmp_path / "s"), scenario)
 
 
+@pytest.mark.parametrize("said", [b"", b'{"op": ', b"x" * 100], ids=["nothing", "half", "no line"])
+def test_sixty_who_say_nothing_keep_nobody_out(tmp_path: Path, said: bytes) -> None:
+    """The longest silent one goes for each newcomer; those that are answered stay."""
+
+    async def scenario(made: Bench) -> None:
+        await until((tmp_path / "s").exists)
+        obey(made, 1, 1)
+        silent = []
+        for _ in range(60):
+            reader, writer = await asyncio.open_unix_connection(str(tmp_path / "s"))
+            writer.write(said)
+            silent.append((reader, writer))
+        for _ in range(5):
+            assert await asyncio.wait_for(ask(tmp_path / "s", {"op": "flush", "name": None}), 2) == {"dropped": [1, 1]}
+        made_console = made.control._console
+        assert len(made_console._conversations) <= console.CONVERSATIONS_MAX
+        assert made_console.sent_away >= 60 - console.CONVERSATIONS_MAX
+        assert await asyncio.wait_for(silent[0][0].read(), 2) == b""  # the first to come is among those that are gone
+        for _, writer in silent:
+            writer.close()
+
+    with_bench(bench(tmp_path / "s"), scenario)
+
+
+def test_those_who_are_being_answered_are_not_sent_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "FLUSHED_S", 0.5)
+
+    async def scenario(made: Bench) -> None:  # workers that do not say that they are done
+        waiting = [
+            asyncio.create_task(ask(tmp_path / "s", {"op": "flush", "name": None})) for _ in range(console.CONVERSATIONS_MAX)
+        ]
+        await until(lambda: len(made.worker.flushes) == console.CONVERSATIONS_MAX)
+        silent = [await asyncio.open_unix_connection(str(tmp_path / "s")) for _ in range(5)]
+        assert await asyncio.gather(*waiting) == [{"dropped": [None, None]}] * console.CONVERSATIONS_MAX
+        for _, writer in silent:
+            writer.close()
+
+    with_bench(bench(tmp_path / "s"), scenario)
+
+
 def test_a_reload_moves_it(tmp_path: Path) -> None:
     async def scenario(made: Bench) -> None:
         obey(made, 0, 0)
