@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from dnsdisco.answer.decision import Want
 from dnsdisco.wire.constants import A, AAAA, SRV, type_to_text
-from dnsdisco.wire.name import label_to_text
+from dnsdisco.wire.name import label_to_text, to_text
 from dnsdisco.zone import render
 from dnsdisco.zone.catalog import Catalog
 from dnsdisco.zone.lookup import Found
@@ -53,6 +54,13 @@ def no_data(found: Found, name: Labels, qtype: int) -> str:
     if any((":" in instance.address) == (qtype == AAAA) for instance in instances):
         return f"every instance of {subject} with an {_FAMILIES[qtype]} address is critical"
     return f"{subject} has only {_FAMILIES[A if qtype == AAAA else AAAA]} addresses"
+
+
+def no_address(wants: Sequence[Want]) -> str:
+    """Why host names that were asked for upstream brought nothing."""
+    first = wants[0]
+    more = f", nor have {len(wants) - 1} more" if len(wants) > 1 else ""
+    return f"the address is the host name {to_text(first.name).rstrip('.')}, which has no {type_to_text(first.qtype)} record{more}"
 
 
 def nothing_at_the_zone(zone: Labels, qtype: int) -> str:

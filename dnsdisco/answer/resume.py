@@ -8,9 +8,10 @@ from typing import TypeAlias
 
 from dnsdisco.answer.aliases import ALIASES_MAX, count
 from dnsdisco.answer.decision import Gather, Part, Want
+from dnsdisco.answer.reasons import no_address
 from dnsdisco.answer.resolver import STALE
 from dnsdisco.model.choice import Rank, together
-from dnsdisco.wire.constants import CNAME, EDE_NO_REACHABLE, NOERROR, NXDOMAIN, SERVFAIL
+from dnsdisco.wire.constants import CNAME, EDE_NO_REACHABLE, EDE_OTHER, NOERROR, NXDOMAIN, SERVFAIL
 from dnsdisco.wire.reply import Ede, Reply, RR
 
 
@@ -71,6 +72,8 @@ def finish(gather: Gather, outcomes: Mapping[Want, Outcome]) -> Reply:
     pairs = list(unique.values())
     fixed -= len(answer[:fixed]) - len({(record.owner, record.rtype, record.rdata) for record in answer[:fixed]})
     is_empty = not pairs
+    if is_empty and not any(part.is_chain for part in gather.parts):
+        ede = (*ede, Ede(EDE_OTHER, no_address([part.want for part in gather.parts])))
     return replace(
         draft,
         rcode=rcode if rcode in (NOERROR, NXDOMAIN) or not is_empty else SERVFAIL,

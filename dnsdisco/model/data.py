@@ -22,6 +22,7 @@ from dnsdisco.model.instances import (
     READ,
     scheme_of,
     Shared,
+    tell_long,
     tell_unknown,
 )
 from dnsdisco.model.names import service_label
@@ -110,6 +111,7 @@ def _full(name: str, data: Mapping[str, Any], faults: list[Fault]) -> Service:
         tags=tags,
         meta=lenient(meta_from, data, "meta", "", faults),
     )
+    tell_long("", service.tags, service.meta, faults)
     _tell_unchecked(service, faults)
     return service
 

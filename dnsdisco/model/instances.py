@@ -21,6 +21,7 @@ Value = TypeVar("Value")
 WEIGHT_MAX = 65535  # RFC 2782: weight and priority are 16 bits
 HINTED_MAX = 100  # unknown keys that are compared with those that are known, at 50 µs each
 INSTANCES_MAX = 500_000  # of one service: what the link to a worker carries as one message
+STRING_OCTETS_MAX = 255  # one string of a TXT record (RFC 1035 §3.3)
 
 # fmt: off
 INSTANCE_KEYS = frozenset({
@@ -127,6 +128,7 @@ def instance_from(data: Mapping[str, Any], path: str, shared: Shared, faults: li
     if shared.tags:
         tags = tuple(dict.fromkeys((*tags, *shared.tags)))  # what is said of the service is true of each instance
     meta = lenient(meta_from, data, "meta", dot, faults)
+    tell_long(dot, tags, meta, faults)
     return Instance(id_, address, ports, weight, warning_weight, priority, tags, meta, health, hostname, node)
 
 
@@ -195,6 +197,20 @@ def lenient(read: Callable[[Any], Value], data: Mapping[str, Any], key: str, dot
     except ValueError:
         faults.extend((dot + path, message, False) for path, message in every_fault(read, data[key], key))
         return read(None)
+
+
+def tell_long(dot: str, tags: tuple[str, ...], meta: tuple[tuple[str, str], ...], faults: list[Fault]) -> None:
+    """A warning for what fits no string of a TXT record as `key=value`: programs get it, and DNS does not."""
+    for path, key, value in (("tags", "tags", ",".join(tags)), *((f"meta.{key}", key, value) for key, value in meta)):
+        octets = len(f"{key}={value}".encode(errors="replace"))
+        if octets > STRING_OCTETS_MAX:
+            faults.append(
+                (
+                    f"{dot}{path}",
+                    f"{octets} octets as `{key[:STRING_OCTETS_MAX]}=…`: it is left out of the TXT record, where {STRING_OCTETS_MAX} fit",
+                    True,
+                )
+            )
 
 
 def tell_unknown(dot: str, data: Mapping[str, Any], known: frozenset[str], faults: list[Fault]) -> None:

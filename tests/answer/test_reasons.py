@@ -11,7 +11,7 @@ import pytest
 from dnsdisco.model.entry import ProviderState
 from dnsdisco.model.service import Instance, Port, Service
 from dnsdisco.server.serve import HINTS_EVERY_S, HINTS_MAX
-from tests.kit import Answers, errors
+from tests.kit import Answers, CannedUpstreams, errors
 
 TEXT = """
 web:
@@ -172,3 +172,11 @@ def test_a_hint_costs_less_than_a_millisecond_whatever_is_there():
         answers.send(query)
         spent.append(time.process_time() - began)
     assert min(spent) < 0.003
+
+
+def test_a_host_name_without_an_address_is_named():
+    upstreams = CannedUpstreams({("db.example.net.", "A"): "db.example.net. 60 A 192.0.2.1"})
+    answers = Answers("db: {instances: [{id: d, address: db.example.net, port: 5432}]}", upstreams=upstreams)
+    assert not errors(answers.ask("db.svc.local"))
+    reason = "the address is the host name db.example.net, which has no AAAA record"
+    assert errors(answers.ask("db.svc.local", "AAAA")) == {0: reason}

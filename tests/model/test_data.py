@@ -585,3 +585,25 @@ def test_ten_thousand_instances_cost_a_tenth_of_a_second():
     large = {"instances": [{"address": f"10.2.{i // 250}.{i % 250}"} for i in range(10_000)]}
     assert service_from_data("large", large)[1] == []
     assert time.process_time() - began_at < 3
+
+
+def test_what_fits_no_string_of_a_txt_record_is_told():
+    """It stays in the library; `key=value` of more than 255 octets is in no TXT record, and `check` and the log say so."""
+    long = "x" * 251
+    for data, paths in (
+        ({"address": "10.0.0.1", "meta": {"k": "v", "note": long}}, ["meta.note"]),
+        ({"address": "10.0.0.1", "meta": {"note": long[:-1]}}, []),
+        ({"address": "10.0.0.1", "meta": {"note": "é" * 126}}, ["meta.note"]),  # octets count, not characters
+        (
+            {"meta": {"note": long}, "instances": [{"address": "10.0.0.1", "meta": {"n": long * 2}}]},
+            ["instances[0].meta.n", "meta.note"],
+        ),
+        ({"address": "10.0.0.1", "tags": [f"tag-{n:03d}" for n in range(40)]}, ["tags"]),
+    ):
+        service, faults = service_from_data("web", data)
+        assert service is not None
+        assert [path for path, _, is_warning in faults if is_warning] == paths
+        assert len(faults) == len(paths)
+        assert all("left out of the TXT record" in message for _, message, _ in faults)
+    read, _ = service_from_data("web", {"address": "10.0.0.1", "meta": {"note": long}})
+    assert dict(read.meta)["note"] == long
