@@ -218,6 +218,7 @@ class Exchange:
             self._open[:] = better
             return
         if self.gap_at < 0 and self._tried < len(upstreams) and upstreams[self._tried].health.take_trial(self._context.now()):
+            self._context.statistics.denials_held += 1
             self._held, self._held_place = usable, own
             for each in self._open:
                 each.close()
