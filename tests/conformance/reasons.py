@@ -389,7 +389,7 @@ REASONS = (
         ("unbound", "dnsmasq"),
         "room in small messages, theirs",
         "every name compressed against every other one",
-        "cut sooner, with TC: a reply as the upstream wrote it, or a chain of several replies with its names written out; all of it over TCP",
+        "cut sooner, with TC, where a reply leaves as the upstream wrote it; all of it over TCP",
         "octets that are sent as they came need not be read; some more room in 512 octets is worth less",
         _joined_and_cut,
     ),
