@@ -17,7 +17,7 @@ class State(NamedTuple):
 
     device: int
     inode: int
-    octets: int
+    octets: int  # -1 of what is no file
     modified_ns: int
     changed_ns: int
 
@@ -82,4 +82,5 @@ def _pieces(descriptor: int, octets_max: int) -> Iterator[bytes]:
 
 
 def _state(status: os.stat_result) -> State:
-    return State(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    octets = status.st_size if stat.S_ISREG(status.st_mode) else -1
+    return State(status.st_dev, status.st_ino, octets, status.st_mtime_ns, status.st_ctime_ns)

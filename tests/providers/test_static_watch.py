@@ -19,16 +19,19 @@ PATIENCE_S = 3.0
 
 
 class Again(Watch):
-    """Watches anew after an error, as the server does."""
+    """Watches anew after an error, as the server does; `last` is the last one."""
 
     errors = 0
+    last = None
 
     def _run(self):
         while not self.stop.is_set():
-            before, self.error = self.error, None
+            self.error = None
             super()._run()
-            self.errors += self.error is not None
-            self.error = self.error or before
+            with self._news:
+                if self.error is not None:
+                    self.errors, self.last = self.errors + 1, self.error
+                self._news.notify_all()
             self.stop.wait(0.02)
 
 
@@ -157,10 +160,10 @@ def test_a_file_that_never_rests_is_read_all_the_same(watch, path, monkeypatch):
 )  # fmt: skip
 def test_a_file_that_cannot_be_read_is_a_loss_told_once_and_mended_by_the_next_good_one(watch, path, spoil, reason):
     spoil(path)
-    assert watch.wait(lambda: watch.error, PATIENCE_S)
-    assert isinstance(watch.error, ProviderError)
-    assert str(path) in str(watch.error)
-    assert reason in str(watch.error)
+    assert watch.wait(lambda: watch.last, PATIENCE_S)
+    assert isinstance(watch.last, ProviderError)
+    assert str(path) in str(watch.last)
+    assert reason in str(watch.last)
     time.sleep(0.3)
     assert watch.errors == 1  # watched again, and silent while nothing changes
     assert watch.names() == {"a"}
@@ -189,8 +192,8 @@ def test_a_file_that_may_not_be_read_any_more():
                 path.chmod(0)
                 if user == 0:
                     os.seteuid(65534)
-                assert watch.wait(lambda: watch.error, PATIENCE_S)
-                assert "permission denied" in str(watch.error)
+                assert watch.wait(lambda: watch.last, PATIENCE_S)
+                assert "permission denied" in str(watch.last)
                 os.seteuid(user)
                 path.chmod(0o666)
                 path.write_text(service("b"))
@@ -232,8 +235,8 @@ def test_a_file_that_grows_while_it_is_read_is_never_read_in_part(watch, path, m
 
     monkeypatch.setattr(file_state.os, "fstat", growing)
     path.write_text(service("a", "b"))
-    assert watch.wait(lambda: watch.error, PATIENCE_S)
-    assert "written all the time" in str(watch.error)
+    assert watch.wait(lambda: watch.last, PATIENCE_S)
+    assert "written all the time" in str(watch.last)
     assert watch.names() == {"a"}
     grows[0] = False
     path.write_text(service("a", "b"))
@@ -251,7 +254,7 @@ def test_an_idle_file_gives_heartbeats_and_a_broken_one_none(path, monkeypatch):
         assert watch.wait(lambda: len(watch.yielded) >= 4, PATIENCE_S)
         assert all(each is watch.yielded[0] for each in watch.yielded)
         path.write_text("[")
-        assert watch.wait(lambda: watch.error, PATIENCE_S)
+        assert watch.wait(lambda: watch.last, PATIENCE_S)
         yielded = len(watch.yielded)
         time.sleep(0.3)
         assert len(watch.yielded) == yielded
