@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import tomllib
 
@@ -28,7 +29,8 @@ def engine(tmp_path_factory):
     except (Unavailable, subprocess.TimeoutExpired) as error:
         pytest.skip(str(error))
     made.build()
-    return made
+    yield made
+    shutil.rmtree(made.folder, ignore_errors=True)  # gigabytes: each layer and each container is a whole tree
 
 
 def test_it_is_small_and_says_what_it_is(engine, record_property):
