@@ -34,7 +34,8 @@ class Side:
     """Control's end, and what is behind the worker's."""
 
     def __init__(self):
-        self.answers = Answers("{}", states=(), upstreams=CannedUpstreams({}))
+        self.upstreams = CannedUpstreams({})
+        self.answers = Answers("{}", states=(), upstreams=self.upstreams)
         self.catalog = self.answers.catalog
         self.catalog.is_complete, self.catalog.serial = False, 0
         self.ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -358,9 +359,10 @@ def test_the_end_of_the_link_is_told_once():
 
 def test_what_is_flushed_is_told_after_the_figures_that_show_it():
     async def work(side):
-        responder = side.answers.responder
+        responder, names = side.answers.responder, ("x.test", "a.x.test", "b.x.test", "y.test")
         side.link._statistics = lambda: responder.statistics
-        for name in ("x.test", "a.x.test", "b.x.test", "y.test"):
+        side.upstreams.answers = {(f"{name}.", "A"): f"{name}. 60 A 192.0.2.1" for name in names}
+        for name in names:
             responder.respond(dns.message.make_query(name, "A").to_wire(), "127.0.0.1", is_tcp=False, send=lambda _: None)
         while responder.in_flight:
             await asyncio.sleep(0)
