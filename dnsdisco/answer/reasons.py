@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
 from dnsdisco.answer.decision import Want
+from dnsdisco.model.service import Instance
 from dnsdisco.wire.constants import A, AAAA, SRV, type_to_text
 from dnsdisco.wire.name import label_to_text, to_text
 from dnsdisco.zone import render
@@ -13,6 +15,7 @@ from dnsdisco.zone.lookup import Found
 
 Labels = tuple[bytes, ...]
 NEAR_OCTETS_MAX = 20  # of a label that is looked for in other spellings: 75 look-ups for each octet, so 0.2 ms at most
+REASONS_TOLD_MAX = 2  # of a service whose instances are critical for different ones
 SPACES_TOLD_MAX = 3  # namespaces that have a service of the name
 _LETTERS = [bytes((octet,)) for octet in b"abcdefghijklmnopqrstuvwxyz0123456789-_"]
 _FAMILIES = {A: "IPv4", AAAA: "IPv6"}
@@ -22,7 +25,9 @@ def all_critical(found: Found) -> str:
     """What becomes of a service without a healthy instance; "" where there is one, or health is not asked for."""
     if found.entry is None or not render.all_critical(found):
         return ""
-    return f"every instance is critical: {'all of them are given' if found.entry.fails_open else 'none is given'}"
+    rule = "all of them are given" if found.entry.fails_open else "none is given"
+    words = _words_of(found.instances or ())
+    return f"every instance is critical: {words}; {rule}" if words else f"every instance is critical: {rule}"
 
 
 def no_data(found: Found, name: Labels, qtype: int) -> str:
@@ -51,9 +56,20 @@ def no_data(found: Found, name: Labels, qtype: int) -> str:
     hosts = [instance.address for instance in chosen if instance.is_host]
     if hosts:
         return f"{hosts[0]} has no {_FAMILIES[qtype]} address"
-    if any((":" in instance.address) == (qtype == AAAA) for instance in instances):
-        return f"every instance of {subject} with an {_FAMILIES[qtype]} address is critical"
+    alike = [instance for instance in instances if (":" in instance.address) == (qtype == AAAA)]
+    if alike:
+        words = _words_of(alike)
+        return f"every instance of {subject} with an {_FAMILIES[qtype]} address is critical{': ' * bool(words)}{words}"
     return f"{subject} has only {_FAMILIES[A if qtype == AAAA else AAAA]} addresses"
+
+
+def _words_of(instances: Iterable[Instance]) -> str:
+    """What made *instances*, which are critical, so: the most frequent reasons first, with how many have it where they differ."""
+    counts = Counter(instance.reason for instance in instances)
+    if len(counts) == 1:
+        return next(iter(counts))
+    words = [f"{reason or 'no reason is known'} ({number})" for reason, number in counts.most_common(REASONS_TOLD_MAX)]
+    return ", ".join(words) + ", …" * (len(counts) > REASONS_TOLD_MAX)
 
 
 def no_address(wants: Sequence[Want]) -> str:

@@ -15,8 +15,10 @@ from dnsdisco.control.log import Logger, SHOWN_MAX
 from dnsdisco.control.prober import Flip, Prober
 from dnsdisco.model.check import Probe, probe
 from dnsdisco.model.diff import Key
+from dnsdisco.model.public import reason_from
 from dnsdisco.model.service import Health, Instance, Service, Snapshot
 
+NOT_YET = "no check of it has passed yet"  # the reason of an instance whose check has `initial: critical`
 PROBES_MAX = 20_000  # at the usual interval of 10 s 2,000 a second, a core's work; more is a task for agents beside the instances
 
 Call = Callable[..., None]
@@ -36,6 +38,7 @@ class _Asked:
 
     number: int
     health: Health
+    reason: str  # why it is not passing
     users: set[tuple[str, Key]] = field(default_factory=set)  # provider and service
 
 
@@ -122,7 +125,7 @@ class Checks:
             if asked is None:
                 if len(self._asked) >= PROBES_MAX:
                     continue
-                asked = self._asked[each] = _Asked(self._number, each.initial)
+                asked = self._asked[each] = _Asked(self._number, each.initial, NOT_YET)
                 add.append(each)
             asked.users.add(user)
         drop = [
@@ -159,7 +162,9 @@ class Checks:
 
     def _with_result(self, instance: Instance, each: Probe | None) -> Instance:
         asked = None if each is None else self._asked.get(each)
-        return instance if asked is None or asked.health <= instance.health else replace(instance, health=asked.health)
+        if asked is None or asked.health <= instance.health:
+            return instance
+        return replace(instance, health=asked.health, reason=asked.reason if asked.health is Health.CRITICAL else "")
 
     def _take(self, flips: list[Flip]) -> None:
         users: dict[tuple[str, Key], None] = {}
@@ -167,7 +172,7 @@ class Checks:
         for flip in flips:
             asked = self._asked.get(flip.probe)
             if asked is not None and asked.number == flip.number:
-                asked.health, reasons[flip.probe] = flip.health, flip.reason
+                asked.health, asked.reason, reasons[flip.probe] = flip.health, reason_from(flip.reason), flip.reason
                 users.update(dict.fromkeys(sorted(asked.users)))
         news: list[dict[str, str]] = []
         for provider, key in users:

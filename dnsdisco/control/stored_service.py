@@ -1,6 +1,7 @@
 """A Service as plain lists for the disk, and back. Everything a provider's view says survives; what is read is checked field by field.
 
-Positional, because a hundred thousand instances repeat every key: a change of the fields is a new VERSION in stored_view.py.
+Positional, because a hundred thousand instances repeat every key: a change of the fields is a new VERSION in stored_view.py. One more
+at the end, with a default, is none: what was written without it is read.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from dnsdisco.model.address import canonical_address, TRANSPORTS
+from dnsdisco.model.public import reason_from
 from dnsdisco.model.service import Check, Health, Instance, Port, Record, Service
 
 UINT16_MAX = 65535  # weights, priorities and ports (RFC 2782)
 TTL_MAX = 2**31 - 1  # RFC 2181 §8
 
-_INSTANCE_DEFAULTS: tuple[Any, ...] = (1, 1, 0, 0, [], [], "", "", False)  # of the fields after the ports; left out at the end
+_INSTANCE_DEFAULTS: tuple[Any, ...] = (1, 1, 0, 0, [], [], "", "", False, "")  # of the fields after the ports; left out at the end
 _ALWAYS_TOLD = 3  # id, address, ports
 _FIELDS = 13
 _RULES = frozenset({"", "fail_open", "empty"})
@@ -81,6 +83,7 @@ def _instance_to_plain(instance: Instance) -> list[Any]:
         instance.hostname,
         instance.node,
         instance.is_virtual,
+        instance.reason,
     ]
     while len(plain) > _ALWAYS_TOLD and plain[-1] == _INSTANCE_DEFAULTS[len(plain) - 1 - _ALWAYS_TOLD]:
         plain.pop()
@@ -110,6 +113,7 @@ def _instance(plain: Any) -> Instance:
         hostname=_text(told[9]),
         node=_text(told[10]),
         is_virtual=_truth(told[11]),
+        reason=reason_from(_text(told[12])),
     )
 
 

@@ -62,8 +62,9 @@ def instance_to_plain(instance: Instance) -> list[Any]:
         int(instance.is_virtual),
         list(instance.tags),
         dict(instance.meta),
+        instance.reason,
     ]
-    while plain and not plain[-1] and len(plain) > 8:  # most instances have neither tags nor meta
+    while plain and not plain[-1] and len(plain) > 8:  # most instances have neither tags nor meta, and are well
         plain.pop()
     return plain
 
@@ -82,6 +83,7 @@ def instance_from_plain(plain: list[Any]) -> Instance:
         is_virtual=number_of_fields > 8 and bool(plain[8]),
         tags=tuple(plain[9]) if number_of_fields > 9 else (),
         meta=tuple(plain[10].items()) if number_of_fields > 10 else (),
+        reason=plain[11] if number_of_fields > 11 else "",
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 from dnsdisco.model.address import canonical_address, parse_url, scheme_from
@@ -21,6 +22,7 @@ Value = TypeVar("Value")
 WEIGHT_MAX = 65535  # RFC 2782: weight and priority are 16 bits
 HINTED_MAX = 100  # unknown keys that are compared with those that are known, at 50 µs each
 INSTANCES_MAX = 500_000  # of one service: what the link to a worker carries as one message
+WRITTEN = "its data says so"  # the reason of an instance that is critical without a check
 STRING_OCTETS_MAX = 255  # one string of a TXT record (RFC 1035 §3.3)
 
 # fmt: off
@@ -129,7 +131,8 @@ def instance_from(data: Mapping[str, Any], path: str, shared: Shared, faults: li
         tags = tuple(dict.fromkeys((*tags, *shared.tags)))  # what is said of the service is true of each instance
     meta = lenient(meta_from, data, "meta", dot, faults)
     tell_long(dot, tags, meta, faults)
-    return Instance(id_, address, ports, weight, warning_weight, priority, tags, meta, health, hostname, node)
+    instance = Instance(id_, address, ports, weight, warning_weight, priority, tags, meta, health, hostname, node)
+    return instance if health is not Health.CRITICAL else replace(instance, reason=WRITTEN)
 
 
 def _tell_all(data: Mapping[str, Any], path: str, shared: Shared, faults: list[Fault]) -> bool:

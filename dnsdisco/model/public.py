@@ -1,6 +1,7 @@
 """What everybody may read of service data: in pages, TXT records and the log. The whole URL is for programs that ask the library for it.
 
-A secret is the user part of a URL, and the value of a URL's parameter or of a `meta` key whose name ends as that of a secret does.
+A secret is the user part of a URL, and the value of a URL's parameter or of a `meta` key whose name ends as that of a secret does. In
+what a check says, it is also what stands behind such a word and `=` or `:`, or behind `bearer`.
 """
 
 from __future__ import annotations
@@ -8,14 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from dnsdisco.written.units import shown
+from dnsdisco.written.units import printable, shown
 
 HIDDEN = "***"
+REASON_OCTETS_MAX = 80  # of what made an instance critical: it stands in an answer, beside the rest of a sentence
+_READ_CHARACTERS_MAX = 1000  # of what a check says: a page of HTML has its point at its head
 
 _WORDS = r"(?:passw(?:or)?d|passphrase|secret|token|credentials?|api[_.-]?key|access[_.-]?key|private[_.-]?key)"
 _USER = re.compile(r"(?<=://)[^/?#]*@")
 _PARAMETER = re.compile(rf"([?&;][^=&;#]*{_WORDS}=)[^&;#]*", re.IGNORECASE)
 _KEY = re.compile(rf".*{_WORDS}", re.IGNORECASE | re.DOTALL)
+_SAID = re.compile(rf"""({_WORDS}["']?\s*[=:]\s*|authorization["']?\s*[=:]\s*(?:[a-z]+\s+)?|\bbearer\s+)[^\s,;]+""", re.IGNORECASE)
 
 
 def public_url(url: str) -> str:
@@ -31,6 +35,17 @@ def public_meta(meta: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 def is_secret(key: str) -> bool:
     """A key such as `password`, `db_password`, `apiToken`; not `tokenizer` or `secret_name`."""
     return _KEY.fullmatch(key) is not None
+
+
+def reason_from(text: object) -> str:
+    """Why an instance is critical, of what its check says: the first line of it, printable, without secrets, of REASON_OCTETS_MAX at most."""
+    lines = str(text or "")[:_READ_CHARACTERS_MAX].split("\n")
+    line = printable(" ".join(next(filter(None, map(str.split, lines)), ())))
+    line = _SAID.sub(rf"\1{HIDDEN}", public_url(line))
+    octets = line.encode(errors="replace")
+    if len(octets) <= REASON_OCTETS_MAX:
+        return octets.decode()
+    return f"{octets[: REASON_OCTETS_MAX - 3].decode(errors='ignore').rstrip()}…"
 
 
 def shown_url(value: object) -> str:

@@ -42,6 +42,8 @@ class Instance:
     node: str = ""  # the machine it runs on; parts two instances that share an id (Consul)
     is_virtual: bool = False  # the address stands for the whole service (a cluster IP): SRV targets and PTR name the service
     label: str = ""
+    # What made it critical (model/public.py: reason_from). No part of what it is: a check whose words change makes no new state.
+    reason: str = field(default="", compare=False)
 
     @property
     def is_host(self) -> bool:

@@ -9,7 +9,7 @@ import dns.rcode
 import pytest
 
 from dnsdisco.model.entry import ProviderState
-from dnsdisco.model.service import Instance, Port, Service
+from dnsdisco.model.service import Health, Instance, Port, Service
 from dnsdisco.server.serve import HINTS_EVERY_S, HINTS_MAX
 from tests.kit import Answers, CannedUpstreams, errors
 
@@ -39,10 +39,10 @@ EMPTY = [
     ("w1.web", "AAAA", "w1.web has only IPv4 addresses"),
     ("all.six", "A", "all.six has only IPv6 addresses"),
     ("WEB", "AAAA", "web has only IPv4 addresses"),
-    ("mixed", "A", "every instance of mixed with an IPv4 address is critical"),
+    ("mixed", "A", "every instance of mixed with an IPv4 address is critical: its data says so"),
     ("mixed", "SRV", "no usable instance of mixed has a port"),
-    ("ill", "A", "every instance is critical: none is given"),
-    ("ill", "SRV", "every instance is critical: none is given"),
+    ("ill", "A", "every instance is critical: its data says so; none is given"),
+    ("ill", "SRV", "every instance is critical: its data says so; none is given"),
     ("ill", "MX", "ill has no MX record"),
     ("open", "AAAA", "open has only IPv4 addresses"),
     ("portless", "SRV", "no instance of portless has a port"),
@@ -87,6 +87,34 @@ def test_an_answer_that_is_as_expected_has_no_reason(answers, name, rtype):
     reply = answers.ask(f"{name}.svc.local", rtype)
     assert reply.answer
     assert not errors(reply)
+
+
+def ill(*reasons: str, **more: str) -> dict[tuple[str, str], Service]:
+    instances = [
+        Instance(f"w{n}", f"10.0.0.{n}", (Port(80),), health=Health.CRITICAL, reason=reason) for n, reason in enumerate(reasons)
+    ]
+    return {("", "web"): Service("web", instances=tuple(instances), **more)}
+
+
+@pytest.mark.parametrize(
+    ("reasons", "words"),
+    [
+        (("HTTP 503",), "HTTP 503; "),
+        (("HTTP 503", "HTTP 503"), "HTTP 503; "),
+        (("refused", "HTTP 503", "HTTP 503"), "HTTP 503 (2), refused (1); "),
+        (("a", "b", "c"), "a (1), b (1), …; "),
+        (("", "HTTP 503"), "no reason is known (1), HTTP 503 (1); "),
+        (("",), ""),
+    ],
+)
+@pytest.mark.parametrize(("rule", "what"), [("empty", "none is given"), ("fail_open", "all of them are given")])
+def test_the_words_of_the_checks(reasons, words, rule, what):
+    answers = Answers(snapshots={"k8s": ill(*reasons, when_all_unhealthy=rule)}, states=(ProviderState("k8s", True),))
+    for rtype in ("A", "SRV"):
+        for _ in range(3):
+            assert errors(answers.ask("web.svc.local", rtype)) == {0: f"every instance is critical: {words}{what}"}
+    text = answers.ask("web.svc.local", "TXT").to_text() + answers.ask("w0.web.svc.local", "TXT").to_text()
+    assert "503" not in text.replace(f"every instance is critical: {words}", "")
 
 
 def test_a_stale_answer_says_both():

@@ -208,8 +208,8 @@ def test_who_may_not_ask_is_refused():
 
 
 def test_why_all_or_none_of_the_critical_instances_are_given(answers):
-    assert "every instance is critical: all" in errors(answers.ask("down.svc.local"))[0]
-    assert "every instance is critical: none" in errors(answers.ask("shut.svc.local"))[0]
+    assert "every instance is critical: its data says so; all" in errors(answers.ask("down.svc.local"))[0]
+    assert "every instance is critical: its data says so; none" in errors(answers.ask("shut.svc.local"))[0]
     assert not errors(answers.ask("web.svc.local"))
 
 

@@ -46,6 +46,7 @@ def test_a_flip_of_a_real_server_is_one_change_within_interval_and_timeout() -> 
             serial, bench.worker.seen = bench.worker.serial, []
             target.says = says
             assert await until(lambda word=word: health(bench)[0] == word) < 0.1 + 0.5
+            assert bench.worker.entries["web"].service.instances[0].reason == ("HTTP 503" if says is BAD else "")
             assert health(bench)[1] == "passing"
             await asyncio.sleep(0.25)
             assert (bench.worker.serial, bench.worker.seen) == (serial + 1, ["delta"])
@@ -55,12 +56,38 @@ def test_a_flip_of_a_real_server_is_one_change_within_interval_and_timeout() -> 
             {"provider": "p", "service": "web", "instance": "w0", "health": "passing"},
         ]
         assert (bench.control.view().checked, bench.control.view().failing) == (2, 0)
+        assert [each.reason for each in bench.worker.entries["web"].service.instances] == ["", ""]
 
     with Target() as target, Target() as other:
         with_bench(Bench({"p": Scripted(web(target, other))}), scenario)
         asked = len(target.asked)
         time.sleep(0.3)
         assert len(target.asked) == asked  # it ends with control
+
+
+def test_another_reason_for_the_same_health_is_no_change() -> None:
+    async def scenario(bench: Bench) -> None:
+        await until(lambda: bench.said("ready"))
+        await until(lambda: health(bench) == ["critical"])
+        serial, asked = bench.worker.serial, len(target.asked)
+        target.says = b"HTTP/1.1 500 Another\r\n\r\n"
+        await until(lambda: len(target.asked) > asked + 2)
+        assert bench.worker.serial == serial
+        assert bench.worker.entries["web"].service.instances[0].reason == "HTTP 503"
+
+    with Target(BAD) as target:
+        with_bench(Bench({"p": Scripted(web(target))}), scenario)
+
+
+def test_one_whose_first_check_has_not_come_says_so() -> None:
+    async def scenario(bench: Bench) -> None:
+        await until(lambda: bench.said("ready"))
+        assert health(bench) == ["critical"]
+        assert bench.worker.entries["web"].service.instances[0].reason == "no check of it has passed yet"
+
+    check = {"http": "http://{address}:{port}/", "interval": 3600, "initial": "critical"}
+    with Target(BAD) as target:
+        with_bench(Bench({"p": Scripted(web(target, check=check))}), scenario)
 
 
 def test_one_that_hangs_is_critical_and_one_that_waits_for_its_first_answer_is_as_it_was_told() -> None:

@@ -25,6 +25,7 @@ from dnsdisco.model import delta
 from dnsdisco.model.chain import Policy as ChainPolicy
 from dnsdisco.model.chain import Source
 from dnsdisco.model.merge import merge
+from dnsdisco.model.public import REASON_OCTETS_MAX
 from dnsdisco.model.service import Check, Health, Instance, Port, Record, Service, Snapshot
 from tests.control.harness import numbered
 
@@ -87,7 +88,18 @@ FULL = Service(
     is_default_namespace=False,
     instances=(
         Instance(
-            "a", "10.0.0.1", (Port(80, "http"), Port(53, "", "udp")), 5, 2, 1, ("v1",), (("k", "v"),), Health.WARNING, "h", "n"
+            "a",
+            "10.0.0.1",
+            (Port(80, "http"), Port(53, "", "udp")),
+            5,
+            2,
+            1,
+            ("v1",),
+            (("k", "v"),),
+            Health.WARNING,
+            "h",
+            "n",
+            reason="HTTP 503",
         ),
         Instance("b", "2001:db8::1", is_virtual=True),
     ),
@@ -121,7 +133,17 @@ def test_no_field_is_forgotten() -> None:
     for made, plain in ((FULL, Service("")), (FULL.instances[0], Instance("", "")), (FULL.records[0], Record("", ""))):
         same = [name for name in made.__slots__ if getattr(made, name) == getattr(plain, name)]
         assert same in ([], ["is_virtual", "label"], ["alias_of"]), same
-    assert service_from_plain(service_to_plain(FULL)) == FULL
+    back = service_from_plain(service_to_plain(FULL))
+    assert back == FULL
+    assert back.instances[0].reason == "HTTP 503"
+
+
+def test_a_view_without_reasons_is_read_and_a_long_one_is_cut() -> None:
+    plain = service_to_plain(FULL)
+    plain[-1][0].pop()
+    assert service_from_plain(plain).instances[0].reason == ""
+    plain[-1][0].append("x" * 1000)
+    assert len(service_from_plain(plain).instances[0].reason.encode()) == REASON_OCTETS_MAX
 
 
 def test_written_and_read(tmp_path: Path) -> None:

@@ -19,7 +19,14 @@ ZONE = (b"svc", b"local")
 
 def entry(name: str, instances: int = 1) -> Entry:
     members = tuple(
-        Instance(f"{name}-{n}", f"10.0.{n // 250}.{n % 250}", (Port(80, "http"),), health=Health.WARNING, label=f"{name}-{n}")
+        Instance(
+            f"{name}-{n}",
+            f"10.0.{n // 250}.{n % 250}",
+            (Port(80, "http"),),
+            health=Health.WARNING,
+            label=f"{name}-{n}",
+            reason="slow",
+        )
         for n in range(instances)
     )
     service = Service(name, instances=members, tags=("x",), meta=(("k", "v"),), ttl=7)
@@ -41,6 +48,7 @@ def test_a_whole_catalog_arrives_as_it_was_sent() -> None:
     assert [message["op"] for message in got] == ["begin", "put", "put", "zone", "end"]
     assert {message.get("serial") for message in got if message["op"] != "put"} == {7}
     assert [each for message in got if message["op"] == "put" for each in delta.entries_from_plain(message["entries"])] == entries
+    assert delta.entries_from_plain(got[1]["entries"])[0].service.instances[-1].reason == "slow"
     assert delta.records_from_plain(got[3]["records"]) == records
     assert delta.states_from_plain(got[-1]["providers"]) == tuple(states)
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsdisco.model.data import service_from_data
-from dnsdisco.model.public import is_secret, public_meta, public_url, shown_url
+from dnsdisco.model.public import is_secret, public_meta, public_url, reason_from, REASON_OCTETS_MAX, shown_url
 
 SECRET = "hunter2-5e0c71"
 
@@ -69,3 +69,33 @@ def test_no_fault_shows_one(data):
 def test_whatever_the_rest_no_user_part_is_left(rest, password):
     assert public_url(f"x://u:{password}Qq7@h/{rest.replace('Qq7', '')}").startswith("x://h/")
     shown_url(rest)
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("HTTP 503", "HTTP 503"),
+        ("\n\n  two\tlines \nand more", "two lines"),
+        ("red \x1b[31malarm", "red \\x1b[31malarm"),
+        (f'Get "http://u:{SECRET}@h:1/x?token={SECRET}": refused', 'Get "http://h:1/x?token=***'),
+        (f"login failed: password={SECRET}, user=a", "login failed: password=***, user=a"),
+        (f"db_password: {SECRET}", "db_password: ***"),
+        (f"Authorization: Basic {SECRET} refused", "Authorization: Basic *** refused"),
+        (f"sent bearer {SECRET}", "sent bearer ***"),
+        (f'{{"api_key": "{SECRET}"}}', '{"api_key": ***'),
+        ("ä" * 100, "ä" * 38 + "…"),
+        ("", ""),
+        (None, ""),
+    ],
+)
+def test_why_an_instance_is_critical(said, reason):
+    assert reason_from(said) == reason
+    assert SECRET not in reason_from(said)
+
+
+@given(st.text())
+def test_a_reason_is_short_and_printable(text):
+    reason = reason_from(text)
+    assert len(reason.encode()) <= REASON_OCTETS_MAX
+    assert reason.isprintable()
+    assert reason_from(reason) == reason

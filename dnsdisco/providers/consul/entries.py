@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -10,11 +11,14 @@ from dnsdisco.model.address import parse_url, scheme_from
 from dnsdisco.model.fields import ports_from, TEXT_CHARACTERS_MAX
 from dnsdisco.model.instances import Fault, instance_from, INSTANCES_MAX, Shared
 from dnsdisco.model.names import service_label
+from dnsdisco.model.public import reason_from
 from dnsdisco.model.service import Health, Instance, Port, Service
 from dnsdisco.written.units import shown
 
 # A check's status. What a later Consul may add is taken for the worst: nobody is sent where it is not known to be well.
 _HEALTH = {"passing": Health.PASSING, "warning": Health.WARNING, "critical": Health.CRITICAL}
+# What the agent prints of an HTTP check: "HTTP GET http://…: 503 Service Unavailable Output: the body".
+_HTTP_STATUS = re.compile(r"HTTP [A-Z]+ \S+: ([1-9][0-9]{2}\b.*?)(?: Output:|$)", re.MULTILINE)
 
 SCHEME_KEY, URL_KEY = "scheme", "url"  # of the meta; Consul itself has no place for them
 
@@ -126,6 +130,8 @@ def _instance(
         "health": worst(checks),
     }
     instance = instance_from(data, "", shared, faults)
+    if instance is not None and instance.health is Health.CRITICAL:
+        instance = replace(instance, reason=_reason(checks))
     return replace(instance, ports=ports) if instance is not None and ports else instance
 
 
@@ -137,6 +143,23 @@ def worst(checks: Any) -> Health:
         if status != "passing":
             health = max(health, _HEALTH.get(str(status), Health.CRITICAL))
     return health
+
+
+def _reason(checks: Any) -> str:
+    """Of the first check that is critical: what it printed, else what its owner notes of it, else its name.
+
+    Of an HTTP check the status line: the body may be anything, and the URL is the owner's own.
+    """
+    check = next(
+        (_mapping(each) for each in _sequence(checks) if _mapping(each) and worst([each]) is Health.CRITICAL), _mapping(None)
+    )
+    for key in ("Output", "Notes", "Name"):
+        said = check.get(key)
+        reason = reason_from(said) if isinstance(said, str) else ""
+        if reason:
+            status = _HTTP_STATUS.match(str(said))
+            return reason_from(f"HTTP {status[1]}") if status else reason
+    return ""
 
 
 def _tags(value: Any, faults: list[Fault]) -> list[str]:

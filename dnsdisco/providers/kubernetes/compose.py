@@ -105,7 +105,7 @@ def _of_endpoints(service: ServiceObject, slices: Sequence[SliceObject]) -> tupl
     if any(each.registered for each in slices):
         found = tuple(sorted(found, key=lambda each: each.id))  # their slices' names are hashes
     if service.publishes_not_ready:
-        found = tuple(each if each.health is not Health.CRITICAL else replace(each, health=Health.PASSING) for each in found)
+        found = tuple(replace(each, health=Health.PASSING, reason="") if each.health is Health.CRITICAL else each for each in found)
     return found
 
 

@@ -27,6 +27,7 @@ from dnsdisco.providers.kubernetes.objects import (
 )
 
 SERVICE_LABEL = "kubernetes.io/service-name"  # of a slice: whose it is
+NOT_READY = "not ready"  # the reason of a critical endpoint: the API has no other word for it
 INSTANCE_ANNOTATION = "dnsdisco/instance"  # of a slice of ours: what was registered, as JSON (docs/services.md)
 
 
@@ -100,17 +101,17 @@ def merged(instances: Iterable[Instance]) -> tuple[Instance, ...]:
     for instance in instances:
         other = by_address.get(instance.id)
         if other is not None:
-            instance = replace(  # noqa: PLW2901
-                other, ports=tuple(dict.fromkeys((*other.ports, *instance.ports))), health=min(other.health, instance.health)
-            )
+            ports = tuple(dict.fromkeys((*other.ports, *instance.ports)))
+            well = min(other, instance, key=lambda each: each.health)
+            instance = replace(other, ports=ports, health=well.health, reason=well.reason)  # noqa: PLW2901
         by_address[instance.id] = instance
     return tuple(by_address.values())
 
 
 def _add(into: list[Instance], address: Any, ports: tuple[Port, ...], hostname: str, node: str, *, is_ready: bool) -> None:
     canonical = ip_address(address)
-    health = Health.PASSING if is_ready else Health.CRITICAL
-    into.append(Instance(canonical, canonical, ports, health=health, hostname=hostname, node=node))
+    health, reason = (Health.PASSING, "") if is_ready else (Health.CRITICAL, NOT_READY)
+    into.append(Instance(canonical, canonical, ports, health=health, hostname=hostname, node=node, reason=reason))
 
 
 def _names(endpoint: Mapping[str, Any]) -> tuple[str, str]:
@@ -156,5 +157,6 @@ def _registered(item: Mapping[str, Any], key: Key, owner: Key, found: list[Insta
         ports=said.ports if is_same else now.ports,
         health=Health.CRITICAL if now.health is Health.CRITICAL else min(said.health, Health.WARNING),
         node=said.node or now.node,
+        reason=now.reason,
     )
     return replace(service, instances=(instance,))

@@ -203,3 +203,34 @@ def test_whatever_is_in_the_data_nothing_raises(entries, tags, proxies):
         assert instance.id
         assert instance.address
         assert all(1 <= port.number <= 65535 for port in instance.ports)
+
+
+def check(status="critical", output="", notes="", name="Service 'web' check"):
+    return {"Status": status, "Output": output, "Notes": notes, "Name": name}
+
+
+@pytest.mark.parametrize(
+    ("checks", "reason"),
+    [
+        ([check(output="HTTP GET http://u:p@10.0.0.1/health?token=x: 503 Service Unavailable Output: secret body")], "HTTP 503 Service Unavailable"),
+        ([check(output="HTTP GET http://10.0.0.1/: 418 I'm a teapot Output: <html>\nmore")], "HTTP 418 I'm a teapot"),
+        ([check(output="HTTP GET http://10.0.0.1/: 500 Internal Server Error")], "HTTP 500 Internal Server Error"),
+        ([check(output="dial tcp 10.0.0.1:80: connect: connection refused\n")], "dial tcp 10.0.0.1:80: connect: connection refused"),
+        ([check("passing", "all is well"), check(output="disk full")], "disk full"),
+        ([check("warning", "slow"), check("a new word", "odd")], "odd"),
+        ([check(notes="mended until noon", name="Service Maintenance Mode")], "mended until noon"),
+        ([check(output=" \n")], "Service 'web' check"),
+        ([{"Status": "critical", "Output": 5, "Notes": None}], ""),
+        ([check("warning", "slow")], ""),
+        ([check("passing", "fine")], ""),
+        ([None, 3, check(output="x" * 1000)], "x" * 77 + "…"),
+    ],
+)  # fmt: skip
+def test_why_an_instance_is_critical(checks, reason):
+    assert only(entry(checks=checks)).reason == reason
+
+
+def test_a_check_that_counts_makes_no_new_service():
+    first, second = (read(entry(checks=[check(output=f"failed {n} times")])).service for n in (1, 2))
+    assert first == second
+    assert first.instances[0].reason == "failed 1 times"
