@@ -6,25 +6,31 @@
 The library (`discovery.py`) and the server ask the same providers for the same services. The server, `dnsdisco serve`, is three kinds
 of process: the supervisor starts the others and holds the sockets; one control process listens to the providers; the workers answer.
 
-The rooms, from the inside out; what each may import is checked by tests/architecture:
-  errors      every error that crosses a room, in one page
-  written     what people write and how it is read: durations, names, addresses, listeners, upstreams                pure
-  priority    who goes first where our processes share a processor
+The rooms, from the inside out. The docstring of each has a line for each of its files; what each may import is checked by tests/architecture:
+  errors      every error that crosses a room, in one page                                                             pure
   log         every line that the server logs: one form, one way out
-  model       the nouns: service, instance, snapshot; names; service data; merging the views of several providers      pure
+  priority    which of our processes goes first on a processor that they share
+  written     what people write and how it is read: durations, names, addresses, listeners, upstreams                  pure
   sockaddr    from a written address to a socket address, scope included
+  model       the nouns: service, instance, snapshot; names; service data; merging the views of several providers      pure
   wire        octets: slicing questions, putting replies together, EDNS, framing                                       pure
   zone        what a name stands for, and the records it has                                                           pure
   cache       forwarded answers: bounded, ageing, negative, stale                                                      pure
-  answer      what to do with a question: Reply, Forward or Drop                                                       pure
-  providers   where services come from: one file each, base.py the contract, registry.py finds them
+  answer      what to do with a question: Reply, Forward or Gather                                                     pure
+  providers   where services come from: one file or folder each, base.py the contract, registry.py finds them
+  config      settings: schema, file, flags, environment
   control     the control process: providers' threads → merge → deltas to every worker
   forward     asking upstream resolvers
-  server      a worker: UDP, TCP, the life of a query
+  server      a worker: UDP, TCP, TLS and HTTPS, the life of a query
   admin       probes, metrics, pages over HTTP
-  config      settings: schema, file, flags, environment
-  cli         one command a file
   supervisor  the parent process, with nothing but the standard library
+
+What wires the rooms together:
+  cli         the command line, one command a file
+  __main__    `python -m dnsdisco`: the same
+  discovery   the library
+  testing     a server and a pytest fixture for the tests of other projects
+  base, env, static, consul, kubernetes  short paths of the modules of those names in `providers`
 
 Follow a query from `server/serve.py` (docs/life-of-a-query.md), a change from `providers/base.py` through `control` and `model/merge.py`
 to `server/link.py` (docs/life-of-a-change.md). To add a provider, read `providers/base.py` and docs/adding-a-provider.md.

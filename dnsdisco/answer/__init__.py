@@ -1,6 +1,26 @@
-"""What is answered: a query and the catalog in, a decision out; the decision is a value and nothing here sends anything.
+"""What is answered: a query and the catalog in, a decision out. The decision is a value, and nothing here sends anything.
+
+    decision.py         the outcomes, a closed union: Reply, Forward, Gather
+    decide.py           from a query to a decision
+    admit.py            which clients may ask, and how much they may receive: by network
+    rate.py             how much one network receives over UDP
+    table.py            the compiled answers, by the octets of the question
+    prepared.py         one compiled answer: a reply encoded once for every client
+    fleeting.py         cached answers that are asked often, in that same table
+    settings.py         what the configuration says about answers
+  Our own names:
+    local.py            what the lookup found, as a reply
+    additional.py       addresses beside records that name hosts
+    flatten.py          instances whose address is a host name
+    reasons.py          why an answer is empty, as text for the client
+    special.py          special-use names
+  Names of others:
+    resolver.py         cache keys, and what a cached entry is to a client
+    resolver_reply.py   what is believed of an upstream's reply
+    resume.py           our answer completed by what an upstream replied
+    aliases.py          how many aliases in a row are followed
+    rebinding.py        private addresses that no public name should have
 
 Rules of the room: PURE; imports `errors`, `model`, `zone`, `wire`, `cache`; time and randomness come as arguments.
-Read first: `decision.py` (the outcomes), `decide.py` (the way to them), `resume.py` (the way on after an upstream's word),
-`resolver_reply.py` (what is believed of it).
+Read first: `decision.py`, `decide.py`, `resume.py`, `resolver_reply.py`.
 """

@@ -1,7 +1,26 @@
 """The command line: one command a file, each loaded when it is called.
 
+    __main__.py      `python -m dnsdisco.cli`
+    serve.py         `dnsdisco serve`
+    check.py         `dnsdisco check`
+    check_names.py   its part about services whose name in DNS belongs to another service
+    query.py         `dnsdisco query`
+    services.py      `dnsdisco services`
+    url.py           `dnsdisco url`
+    register.py      `dnsdisco register`
+    deregister.py    `dnsdisco deregister`
+    cache.py         `dnsdisco cache`
+    version.py       `dnsdisco version`
+    options.py       the options that several commands share
+    compose.py       settings and providers for several commands
+    console.py       asks the control socket of the running server
+    stub.py          asks a DNS server
+    answer.py        a reply as plain values for printing
+    rdata.py         RDATA as text for a person
+    report.py        what goes to stderr, and colours
+
 Rules of the room: a composition root; it wires the other rooms and decides nothing about DNS. Answers go to stdout, everything else to
-stderr; colour only where a person looks. Nothing a user does shows a traceback. Exit codes are in docs/command-line.md.
+stderr; output is coloured only on a terminal. Nothing a user does shows a traceback. Exit codes are in docs/command-line.md.
 Read first: this file, then `serve.py`.
 """
 

@@ -1,16 +1,46 @@
 """The control process: providers in threads → views → merge → messages to every worker.
 
-    run.py         the composition: one event loop that owns all that is published; signals, readiness, reload
-    watcher.py     one provider's thread: watch(), back-off, pace;  backoff.py, views.py (what it yields → Snapshot)
-    chain.py       the providers in their order: contact (contact.py), removal guard (guard.py), merge
-    checks.py      health checks and the views: whom to ask, and results laid over;  prober.py (when), probing.py (how)
-    publisher.py   serial + 1, delta or whole, to each worker's link (link.py);  serials.py
-    records.py     `records:` of a service → wire form;  zonefiles.py: the same from master files
-    memory.py      what outlives the process: keeper.py (the thread), stored_view.py (the file), stored_service.py (its lines)
-    overview.py    what it all knows, for those who ask: values of view.py;  provenance.py;  counters.py: what the workers count
-    status.py      what the supervisor is told;  log.py: what a person is told
+    __main__.py         `python -m dnsdisco.control FD`: the entry point
+    run.py              the composition: one event loop that owns all that is published; signals, readiness, reload
+    parameters.py       what the process is started with
+    turns.py            gives the processor to a worker that waits for it
+  Providers:
+    watcher.py          one provider's thread: watch(), back-off, pace
+    backoff.py          how long a backend is left alone after a failure
+    views.py            what a provider yields → Snapshot
+    chain.py            the providers in their order, and the catalog that they make together
+    contact.py          whether a provider is there, and what its answers say of that
+    guard.py            holds mass disappearance back until it is confirmed
+    checks.py           health checks and the views: which instances are asked, and their results laid over
+    prober.py           when each check runs
+    probing.py          one check: connect, ask, read one line
+    records.py          `records:` of a service → wire form
+    zonefiles.py        the same from zone files
+  What workers get:
+    publisher.py        serial + 1, a delta or the whole, to each worker
+    link.py             control's end of the link to one worker
+    serials.py          the catalog's serial
+    presence.py         addresses of `listen` that this machine does not have yet
+  What outlives the process:
+    memory.py           the last good views, kept as they come and used at a start
+    keeper.py           the thread that writes them
+    stored_view.py      the file of one view
+    stored_service.py   its lines
+    journal.py          the last whole catalog, in memory that the supervisor holds
+    kept.py             what the next control process knows of this one
+  What is reported:
+    asked.py            a question from another thread, answered in the loop's
+    overview.py         what control knows, as values
+    view.py             the classes of those values
+    provenance.py       since when each service is what it is
+    counters.py         what all workers have counted together
+    statistics.py       what SIGUSR1 logs
+    status.py           what is reported to the supervisor
+    log.py              how control logs
+    console.py          the private socket behind `dnsdisco cache`
+    console_socket.py   that socket's place in the file system
 
-Rules of the room: imports `errors`, `model`, `providers`, `config`, `wire`, `zone`. Provider threads only hand over values; the loop's
-thread alone merges and publishes, so nothing here is locked. No provider, hung or raging, can stop another one or the loop.
+Rules of the room: imports every room but `forward`, `server`, `answer`, `cache` and `admin`. Provider threads only hand over values; the
+loop's thread alone merges and publishes, so nothing here is locked. No provider, hung or raging, can stop another provider or the loop.
 Nothing in this process can cost a DNS answer. Read first: `run.py`, then docs/life-of-a-change.md.
 """

@@ -1,5 +1,32 @@
-"""Where services come from: one file a provider, `base.py` the whole contract, `registry.py` finds and builds them.
+"""Where services come from: one file or folder a provider, and the contract that they all keep.
 
-Rules of the room: a backend's words stop at its file; nobody imports another provider; imports only `errors`, `written` and
-`model`. Provider libraries are imported inside the file that needs them, when it is used. Read first: `base.py`, then `env.py`.
+    base.py              the contract of a provider
+    registry.py          finds providers by name, and builds them from their settings
+    env.py               the env provider: environment variables
+    static.py            the static provider: a services file
+    consul/              the consul provider
+    kubernetes/          the kubernetes provider
+  For the library:
+    chain.py             several providers as one
+    cached.py            what providers returned, for a few seconds
+    asked.py             turns whatever a provider raises into ProviderError
+    seed_form.py         classes of the older form
+    own_url.py           classes with a get_service_url() of their own
+  A services file:
+    surroundings.py      the one that lies in the working directory
+    file_state.py        a file watched by asking for its state
+    services_file.py     its content as services, and its faults
+    services_text.py     its text → plain data
+    services_places.py   where in the text each value stands
+    services_change.py   an instance comes into, or goes out of, its data
+    services_edit.py     that change, in its text
+    services_items.py    that change, in a list of `instances:`
+    atomic_file.py       a file replaced whole, by one writer at a time
+  For every provider:
+    values.py            bounds for what a backend returns
+    forked.py            locks and connections that a forked child makes anew
+    log.py               the logger of the room
+
+Rules of the room: a backend's words stop at its file; no provider imports another; imports only `errors`, `written`, `sockaddr` and
+`model`. Client libraries are imported inside the file that needs them, when it is used. Read first: `base.py`, then `env.py`.
 """

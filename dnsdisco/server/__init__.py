@@ -1,5 +1,38 @@
-"""The worker process: datagrams and streams in, replies out. Its way through a query is `serve.py`; its catalog comes by `link.py`.
+"""The worker process: datagrams and streams in, replies out.
+
+    __main__.py           `python -m dnsdisco.server FD`: the entry point
+    run.py                the process: parameters in, and its end with the supervisor
+    worker.py             a worker put together: sockets, responder, forwarder, link
+    settings.py           the configuration as a worker uses it
+    policy.py             what a responder is made with
+    log.py                how a worker logs
+  A query:
+    serve.py              the life of a query
+    udp.py                the datagram loop
+    batch.py              many datagrams by one system call
+    backlog.py            queries that the table of compiled answers does not hold
+    resolve.py            names of others, and addresses that our own answers lack
+    asking.py             from the cache, else from an upstream
+    latency.py            how long answers take
+  Streams:
+    tcp.py                listening sockets, and which connections may stay
+    tcp_connection.py     one client's TCP connection
+    tcp_limits.py         the bounds of the TCP side
+    channel.py            one client's stream as octets, with TLS or without
+    tls.py                TLS around a stream, without a socket
+    turns.py              costly pieces of work, one a turn of the loop
+    encrypted.py          the encrypted listeners put together
+    certificates.py       the certificate that they show
+    doh.py                DNS over HTTPS as requests and responses
+    https_connection.py   one client's HTTPS connection
+    http1.py              HTTP/1.1 between octets and requests
+    http2.py              HTTP/2 between octets and requests
+    http2_frames.py       HTTP/2 frames, counted before they are read
+  The catalog:
+    link.py               a worker's end of the link to control
+    replica.py            the catalog kept in step with control's
+    journal.py            reads the last whole catalog while control is away
 
 Rules of the room: imports no provider, no configuration, no web framework, so that it starts at once and stays small. One event
-loop, no threads: nothing here blocks, and no loop turn does work in proportion to the catalog. Read first: `serve.py`.
+loop, no threads: nothing here blocks, and no turn of the loop does work in proportion to the catalog. Read first: `serve.py`.
 """

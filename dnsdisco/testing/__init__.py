@@ -1,4 +1,4 @@
-"""For the tests of other projects: a server inside the test process, and what every provider keeps to.
+"""For the tests of other projects: a server inside the test process, and the tests that every provider passes.
 
     from dnsdisco.testing import dnsdisco_server      # a pytest fixture: write this line into conftest.py
 
@@ -8,6 +8,10 @@
 
 Without pytest, or with settings of its own, `with Server({"web": …}, ttl=1) as server:` is the same. `ProviderContract` is the base class
 of a provider's tests (docs/adding-a-provider.md). Sockets are real, on a port of the loopback that the kernel chooses.
+
+    server.py     the server
+    fixture.py    the pytest fixture
+    contract.py   the tests of the contract of providers
 
 Only `ProviderContract`, `Watch` and `dnsdisco_server` need pytest, which is imported when one of them is asked for.
 """

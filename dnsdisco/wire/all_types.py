@@ -1,4 +1,4 @@
-"""RDATA of every type between its text and its octets, by dnspython (ADR 0040). Of the control process and the command line alone."""
+"""RDATA of every type between its text and its octets, by dnspython (ADR 0042). Of the control process and the command line alone."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """RDATA in wire form from what a person wrote (RFC 1035 §5.1, RFC 3597 §5). Workers have no use for it.
 
 The types that nearly every record has are read here and packed by dnslib; all others by dnspython, which knows them and is loaded for the first
-of them (ADR 0040).
+of them (ADR 0042).
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """What people write and how it is read, once for every place where they may write it. A pure ground room: it imports no other.
 
-    units.py      numbers and durations; how a wrong value is shown; "did you mean …?"
-    names.py      DNS names and zones
-    addresses.py  an IP address with its scope, an address with a port, networks
-    trust.py      a file that was only found: whose it may be
-    endpoints.py  a listener and an upstream: addresses with a transport
+    units.py       numbers and durations; how a wrong value is shown; "did you mean …?"
+    names.py       DNS names and zones
+    addresses.py   an IP address with its scope, an address with a port, networks
+    endpoints.py   a listener and an upstream: addresses with a transport
+    trust.py       whether a file that was only found may be used
 
 A written value goes in, a canonical value comes out, which is read again unchanged. Every reader raises ValueError, whose text says what
 was expected and what was found, on one line. The configuration file, the services file, the command line, the options of providers and

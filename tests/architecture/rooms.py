@@ -74,7 +74,7 @@ HEAVY = frozenset(
         "requests",
     ]
 )
-# Who else's codec is where: what a worker imports must not bring it along (ADR 0040).
+# Who else's codec is where: what a worker imports must not bring it along (ADR 0042).
 CODECS = {"dns": "dnsdisco.wire.all_types", "dnslib": "dnsdisco.wire.presentation"}
 
 

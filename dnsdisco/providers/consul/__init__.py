@@ -1,8 +1,18 @@
 """The consul provider (docs/consul.md): services from a Consul agent, and instances registered with it.
 
-`options.py` what may be set; `transport.py`, `agent.py` the way to the agent; `catalog.py` the questions, and which answers are not
-believed; `entries.py` answers to services, pure; `watch.py`, `askers.py`, `pace.py` how changes are followed; `registration.py` the other way.
-Read first: `catalog.py`.
+    options.py        what may be set
+    credentials.py    the files that prove who we are
+    transport.py      one connection to an agent
+    agent.py          the agent's HTTP API
+    catalog.py        the questions, and which answers are not believed
+    entries.py        answers → services; pure
+    watch.py          one run of watch()
+    askers.py         its threads
+    crew.py           which thread asks what
+    pace.py           how long the agent is left alone between two questions
+    registration.py   service data → what the agent's API takes
+
+The class is in this file. Read first: `catalog.py`.
 """
 
 from __future__ import annotations

@@ -1,19 +1,27 @@
 """The kubernetes provider: Services and EndpointSlices of one cluster, listed once and then watched (docs/kubernetes.md).
 
-    connection.py    one API server: requests, and what their failures mean
-    credentials.py   where it is and who we are: a pod's account, or a kubeconfig, of which kubeconfig.py has the reading, identity.py and
-                     exec_plugin.py the user, tls.py the certificates
-    resources.py     what is asked for, and the paged list of it
-    reflector.py     one resource followed in a thread: list, then watch, again and again; it hands over objects, never a part of a list
-    objects.py, endpoints.py    raw JSON becomes small facts, each object alone: a bad one harms no other
-    compose.py       the facts of one Service become a model Service, by the `addresses` mode
-    view.py          all the facts of one cluster, and the snapshot of what they say
-    session.py       one watch(): the threads, what they tell, when it is over
-    registration.py  Services and EndpointSlices of our own
-    provider.py      the class that others see; read it first
+    provider.py       the class that other rooms see
+    options.py        what may be set
+    connection.py     one API server: requests, and what their failures mean
+    credentials.py    where it is and who we are: a pod's account, or a kubeconfig
+    kubeconfig.py     kubeconfig files read as kubectl reads them
+    identity.py       the user of a kubeconfig, as headers
+    exec_plugin.py    a program that prints who we are
+    tls.py            the certificates of a kubeconfig
+    plan.py           which lists make up the whole view
+    resources.py      what is asked for, and the paged list of it
+    reflector.py      one resource followed: list, then watch, again and again
+    session.py        one watch(): its threads, what they report, when it is over
+    objects.py        raw JSON of Services and Nodes → small facts
+    endpoints.py      raw JSON of EndpointSlices → instances
+    faults.py         objects that cannot be used, logged once and counted
+    compose.py        the facts of one Service → a model Service
+    view.py           the facts of one cluster → a Snapshot
+    registration.py   Services and EndpointSlices that we make
 
-Of the official `kubernetes` package a pod's account, `auth-provider` and the making of connections are used. Its models refuse a whole list for one bad object, its
-watch hangs on a silent server, and its informer spins while the server is away.
+Of the official `kubernetes` package only a pod's account, `auth-provider` and the making of connections are used. Its models refuse a
+whole list for one bad object, its watch hangs on a silent server, and its informer spins while the server is away.
+Read first: `provider.py`.
 """
 
 from __future__ import annotations
