@@ -34,6 +34,10 @@ class Backlog:
         self._waiting: deque[Waiting] = deque()
         self._has_turn = False  # it has been asked for
 
+    def __bool__(self) -> bool:
+        """Whether anybody waits."""
+        return bool(self._waiting)
+
     def put(self, waiting: Waiting) -> None:
         if len(self._waiting) < WAITING_MAX:
             self._waiting.append(waiting)

@@ -27,6 +27,7 @@ from dnsdisco.wire.cookie import CLIENT_OCTETS
 from dnsdisco.wire.edns import COOKIE_ALONE
 from dnsdisco.wire.reply import WITHOUT_EDNS
 
+PILED_UP_MAX = 16_384  # datagrams: what a receive buffer of 4 MiB holds at the most. More than that is a flood
 BATCH = 128  # datagrams per wake-up: the loop's other work waits for at most this many answers, about half a millisecond
 QUERY_OCTETS_MAX = batching.SLOT_OCTETS  # more is no query; what is cut to this is malformed and answered as such
 PART_OCTETS_MAX = EXACT_OCTETS_MAX  # of what is looked up in the table, and of what it holds
@@ -69,13 +70,22 @@ class UdpListener:
         self._may_have = _guard(self._batch, responder) if self._batch is not None else _nothing
         self._latency = latency or Latency()
         self._turns = self._handed = 0  # batches; queries that the table does not hold
+        self._piled_up = 0  # datagrams that may still be read one batch after the other
         self._backlog = Backlog(responder, loop)
 
     def start(self) -> None:
         self._socket.setblocking(False)
-        one_by_one = self._drain_wildcard if self._is_wildcard else self._drain
-        drain = one_by_one if self._batch is None else self._drain_batch
-        self._loop.add_reader(self._socket.fileno(), drain)
+        if self._batch is None:
+            self._loop.add_reader(self._socket.fileno(), self._drain_wildcard if self._is_wildcard else self._drain)
+        else:
+            self.catch_up()
+
+    def catch_up(self) -> None:
+        """Nobody has read for a while, because the worker before us died or this one stood still. What has piled up is no flood: all of it
+        is answered, one batch after the other, and the rest waits in the kernel, where it outlives us."""
+        if self._batch is not None:
+            self._piled_up = PILED_UP_MAX
+            self._loop.add_reader(self._socket.fileno(), self._drain_piled_up)
 
     def close(self) -> None:
         self._loop.remove_reader(self._socket.fileno())
@@ -86,7 +96,15 @@ class UdpListener:
         """Queries for which too many others waited."""
         return self._backlog.dropped
 
-    def _drain_batch(self) -> None:
+    def _drain_piled_up(self) -> None:
+        if self._backlog:
+            return
+        self._piled_up -= BATCH
+        if self._drain_batch() or self._piled_up <= 0:
+            self._loop.add_reader(self._socket.fileno(), self._drain_batch)
+
+    def _drain_batch(self) -> bool:
+        """Whether the socket is empty now."""
         batch, responder = self._batch, self._responder
         assert batch is not None
         exact, find, top = responder.table.exact.get, responder.table.find, responder.catalog.top
@@ -125,7 +143,8 @@ class UdpListener:
             if handed:
                 self._backlog.begin()
             if len(lengths) < SLOTS:
-                return
+                return True
+        return False
 
     def _put_back(self, message: bytes, index: int) -> None:
         """A query of a batch that the table does not hold, or whose client is not known yet."""

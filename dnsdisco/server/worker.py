@@ -35,6 +35,7 @@ log = logging.getLogger("dnsdisco.worker")
 
 TICK_S = MOMENT_S  # for what comes with time alone
 SECOND_TICKS = round(1 / TICK_S)
+PAUSE_S = 0.25  # a tick that is later than this: we stood still, and queries have piled up
 DRAIN_S = 2.0  # for what is in flight at the end
 SILENCE_S_MIN = 2.0  # of control, which speaks twice a second, before it is taken for away, however small `stale_after` is
 CATALOG_WAIT_S = 2.0  # for the first catalog: questions wait in the kernel, which beats telling a known name's client to give up
@@ -92,7 +93,7 @@ class Worker:
         self._is_stopped = self._is_ready = self._is_listening = False
         self._recursion = False
         self._upstreams: tuple[str, ...] = ()
-        self._ticks = 0
+        self._ticks, self._ticked_at = 0, float("inf")
         self._internal_errors = 0
 
     async def run(self) -> None:
@@ -177,7 +178,12 @@ class Worker:
         assert self._ended is not None
         if self._ended.done():
             return
-        asyncio.get_running_loop().call_later(TICK_S, self._tick)
+        loop = asyncio.get_running_loop()
+        if self._is_listening and loop.time() - self._ticked_at > TICK_S + PAUSE_S:
+            for listener in self._udp:
+                listener.catch_up()
+        self._ticked_at = loop.time()
+        loop.call_later(TICK_S, self._tick)
         self.responder.tick()
         if (self.forwarder.is_on, self._addresses()) != (self._recursion, self._upstreams):
             self._configure()

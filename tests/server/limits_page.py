@@ -44,6 +44,7 @@ GROUPS: dict[str, tuple[Bound, ...]] = {
     "Queries and answers": (
         _of("a datagram", "server.udp:QUERY_OCTETS_MAX", "octets", "no query is longer", f"{ANSWERS}=FORMERR", "FORMERR"),
         _of("queries that wait for more than a look-up", "server.backlog:WAITING_MAX", "a socket", "a tenth of a second's work; who waits longer asks again", "dnsdisco_server_udp_dropped_total", "nothing; asks again"),
+        _of("queries that piled up while nobody read", "server.udp:PILED_UP_MAX", "a socket", "what its buffer holds; more is a flood, and the row above counts", "dnsdisco_server_udp_dropped_total", "nothing; asks again"),
         _of("options in one query", "wire.edns:OPTIONS_MAX", "", "64 KiB of empty ones would cost 5 ms", f"{ANSWERS}=FORMERR", "FORMERR"),
         _of("additional records in one query", "wire.query:ADDITIONAL_MAX", "", "OPT and TSIG; nothing else has a meaning", f"{ANSWERS}=FORMERR", "FORMERR"),
         _of("a datagram to another host", "wire.reply:Limits.remote", "octets", "nothing is fragmented (RFC 9715)", "dnsdisco_server_udp_cut_total", "TC; all of it over TCP"),

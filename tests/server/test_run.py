@@ -107,9 +107,9 @@ class Process:
 
 
 @contextmanager
-def process(**settings):
+def process(made=None, **settings):
     """Started, without a catalog."""
-    made = Process(**settings)
+    made = made or Process(**settings)
     try:
         made.start()
         yield made
