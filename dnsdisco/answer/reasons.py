@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from dnsdisco.answer.decision import Want
+from dnsdisco.model.entry import Entry
 from dnsdisco.model.service import Instance
 from dnsdisco.wire.constants import A, AAAA, SRV, type_to_text
 from dnsdisco.wire.name import label_to_text, to_text
@@ -41,7 +42,7 @@ def no_data(found: Found, name: Labels, qtype: int) -> str:
             else f"{subject} has nothing itself: there are names below it"
         )
     if not instances:
-        return f"{subject} has no instance"
+        return left_out(found.entry) or f"{subject} has no instance"
     if qtype in _FAMILIES and not found.has_addresses:
         return f"{subject} is a name for SRV, and has no address"
     if qtype not in _FAMILIES and qtype != SRV:
@@ -50,9 +51,8 @@ def no_data(found: Found, name: Labels, qtype: int) -> str:
     if not chosen:
         return all_critical(found)
     if qtype == SRV:
-        return (
-            f"no {'usable ' * (len(chosen) < len(instances))}instance of {subject} has {'such ' if found.port_name else ''}a port"
-        )
+        usable, such = "usable " * (len(chosen) < len(instances)), "such " if found.port_name else ""
+        return f"no {usable}instance of {subject} has {such}a port{_beside(found.entry)}"
     hosts = [instance.address for instance in chosen if instance.is_host]
     if hosts:
         return f"{hosts[0]} has no {_FAMILIES[qtype]} address"
@@ -60,7 +60,7 @@ def no_data(found: Found, name: Labels, qtype: int) -> str:
     if alike:
         words = _words_of(alike)
         return f"every instance of {subject} with an {_FAMILIES[qtype]} address is critical{': ' * bool(words)}{words}"
-    return f"{subject} has only {_FAMILIES[A if qtype == AAAA else AAAA]} addresses"
+    return f"{subject} has only {_FAMILIES[A if qtype == AAAA else AAAA]} addresses{_beside(found.entry)}"
 
 
 def _words_of(instances: Iterable[Instance]) -> str:
@@ -70,6 +70,20 @@ def _words_of(instances: Iterable[Instance]) -> str:
         return next(iter(counts))
     words = [f"{reason or 'no reason is known'} ({number})" for reason, number in counts.most_common(REASONS_TOLD_MAX)]
     return ", ".join(words) + ", …" * (len(counts) > REASONS_TOLD_MAX)
+
+
+def left_out(entry: Entry | None) -> str:
+    """What of the service could not be used when it was read, and why; "" where all of it is used."""
+    if entry is None or entry.service.left_out is None:
+        return ""
+    count, reason = entry.service.left_out
+    what = "the instances" if not count else "1 instance" if count == 1 else f"{count} instances"
+    return f"{what} of {'.'.join(entry.paths[0])} {'was' if count == 1 else 'were'} left out: {reason}"
+
+
+def _beside(entry: Entry | None) -> str:
+    """The same behind another reason."""
+    return f"; {told}" if (told := left_out(entry)) else ""
 
 
 def no_address(wants: Sequence[Want]) -> str:
@@ -84,7 +98,7 @@ def nothing_at_the_zone(zone: Labels, qtype: int) -> str:
 
 
 def no_such_name(catalog: Catalog, name: Labels) -> str:
-    """What may have been meant by *name* (labels left of its zone), which is not there; "" where nothing is like it.
+    """What may have been meant by *name* (labels left of its zone), which is not there, or what was left out above it; else "".
 
     Bounded: a service of that name in a namespace, or one whose name differs by one letter. No list of services is walked through.
     """
@@ -97,14 +111,14 @@ def no_such_name(catalog: Catalog, name: Labels) -> str:
         return f"{label_to_text(label)} is in the namespace{'s' * (len(spaces) > 1)} {told}"
     if space and not catalog.at(space) and catalog.at((label,)):
         return f"did you mean {label_to_text(label)}?"
-    if len(label) > NEAR_OCTETS_MAX:
-        return ""
     entry = catalog.at(space) if space else None
+    if len(label) > NEAR_OCTETS_MAX:
+        return left_out(entry)
     below = catalog.below(entry).by_label if entry is not None else {}
     for near in _spelled_like(label):
         if catalog.at((near, *space)) is not None or near in below:
             return f"did you mean {'.'.join(map(label_to_text, (near, *space)))}?"
-    return ""
+    return left_out(entry)
 
 
 def _spelled_like(label: bytes) -> Iterator[bytes]:

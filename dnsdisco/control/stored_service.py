@@ -10,15 +10,16 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from dnsdisco.model.address import canonical_address, TRANSPORTS
-from dnsdisco.model.public import reason_from
-from dnsdisco.model.service import Check, Health, Instance, Port, Record, Service
+from dnsdisco.model.instances import INSTANCES_MAX
+from dnsdisco.model.public import LEFT_OUT_OCTETS_MAX, reason_from
+from dnsdisco.model.service import Check, Health, Instance, LeftOut, Port, Record, Service
 
 UINT16_MAX = 65535  # weights, priorities and ports (RFC 2782)
 TTL_MAX = 2**31 - 1  # RFC 2181 §8
 
 _INSTANCE_DEFAULTS: tuple[Any, ...] = (1, 1, 0, 0, [], [], "", "", False, "")  # of the fields after the ports; left out at the end
 _ALWAYS_TOLD = 3  # id, address, ports
-_FIELDS = 13
+_FIELDS = 14
 _RULES = frozenset({"", "fail_open", "empty"})
 _PROTOCOLS = TRANSPORTS | {""}
 _HEALTHS = tuple(Health)
@@ -41,12 +42,14 @@ def service_to_plain(service: Service) -> list[Any]:
         service.when_all_unhealthy,
         service.alias_of,
         [_instance_to_plain(instance) for instance in service.instances],
+        None if service.left_out is None else list(service.left_out),
     ]
 
 
 def service_from_plain(plain: Any) -> Service:
     """Raises ValueError for anything that service_to_plain() does not write. Labels are not kept: they are made anew."""
-    fields = _list(plain, _FIELDS)
+    has_all = type(plain) is not list or len(plain) != _FIELDS - 1
+    fields = _list(plain if has_all else [*plain, None], _FIELDS)
     name, rule, alias = _text(fields[0]), _text(fields[10]), _text(fields[11])
     if not name or (alias and canonical_address(alias) != alias):
         raise ValueError("a service without a name, or with an alias that is none")
@@ -66,6 +69,7 @@ def service_from_plain(plain: Any) -> Service:
         when_all_unhealthy=rule,
         alias_of=alias,
         instances=_each(fields[12], _instance),
+        left_out=None if fields[13] is None else _left_out(fields[13]),
     )
 
 
@@ -115,6 +119,11 @@ def _instance(plain: Any) -> Instance:
         is_virtual=_truth(told[11]),
         reason=reason_from(_text(told[12])),
     )
+
+
+def _left_out(plain: Any) -> LeftOut:
+    count, reason = _list(plain, 2)
+    return LeftOut(_number(count, 0, INSTANCES_MAX), reason_from(_text(reason), LEFT_OUT_OCTETS_MAX))
 
 
 def _port(plain: Any) -> Port:

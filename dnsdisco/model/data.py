@@ -100,12 +100,13 @@ def _full(name: str, data: Mapping[str, Any], faults: list[Fault]) -> Service:
     shared = Shared(name, scheme, tags, {key: data[key] for key in _SHARED_KEYS if data.get(key) is not None})
     for key, value in shared.values.items():
         faults.extend((path, message, False) for path, message in every_fault(READ[key], value, key))
-    instances, scheme = instances_from(data["instances"], shared, faults)
+    instances, scheme, left_out = instances_from(data["instances"], shared, faults)
     service = _service(
         name,
         data,
         faults,
         instances=instances,
+        left_out=left_out,
         url=_url(data, faults),
         scheme=scheme,
         tags=tags,
@@ -121,7 +122,7 @@ def _library_view(name: str, data: Mapping[str, Any], faults: list[Fault]) -> Se
     if not _VIEW_KEYS.issuperset(data):
         tell_unknown("", data, _VIEW_KEYS, faults)
     scheme = scheme_of({"scheme": data.get("scheme")}, faults)
-    instances, scheme = instances_from(data["instances"], Shared(name, scheme), faults)
+    instances, scheme, left_out = instances_from(data["instances"], Shared(name, scheme), faults)
     whole = data.get("service")
     if not isinstance(whole, Mapping):
         whole = _said_of_the_whole(data, scheme, instances)
@@ -131,6 +132,7 @@ def _library_view(name: str, data: Mapping[str, Any], faults: list[Fault]) -> Se
         data,
         faults,
         instances=instances,
+        left_out=left_out,
         url=_url(whole, faults),
         scheme=scheme,
         tags=lenient(tags_from, whole, "tags", "service.", faults),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from dnsdisco.model.service import Health, Instance, Port, Service
+from dnsdisco.model.service import Health, Instance, LeftOut, Port, Service
 
 Path = tuple[str, ...]  # labels left of the zone, as in a name: ("web",) or ("web", "default")
 
@@ -103,6 +103,7 @@ def entry_to_plain(entry: Entry) -> dict[str, Any]:
         "fails_open": entry.fails_open,
         "records": [[list(extra.owner), extra.rtype, extra.ttl, extra.rdata.hex()] for extra in entry.records],
         "instances": [instance_to_plain(instance) for instance in service.instances],
+        **({"left_out": list(service.left_out)} if service.left_out else {}),
         **({"merged": list(entry.merged)} if entry.merged else {}),
     }
 
@@ -119,6 +120,7 @@ def entry_from_plain(plain: dict[str, Any]) -> Entry:
         tags=tuple(plain["tags"]),
         meta=tuple(plain["meta"].items()),
         alias_of=plain["alias_of"],
+        left_out=LeftOut(*plain["left_out"]) if "left_out" in plain else None,
     )
     records = tuple(ExtraRecord(tuple(owner), rtype, ttl, bytes.fromhex(rdata)) for owner, rtype, ttl, rdata in plain["records"])
     merged = tuple(plain.get("merged", ()))

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from dnsdisco.model.address import canonical_address, parse_url, scheme_from
 from dnsdisco.model.fields import health_from, meta_from, port_of_scheme, ports_from, tags_from, text_from
-from dnsdisco.model.service import Health, Instance, Port
+from dnsdisco.model.public import left_out
+from dnsdisco.model.service import Health, Instance, LeftOut, Port
 from dnsdisco.model.within import every_fault
 from dnsdisco.written.units import number_from, shown
 
@@ -51,32 +52,52 @@ class Shared(NamedTuple):
     values: Mapping[str, Any] = {}  # for those that do not say it themselves
 
 
-def instances_from(value: Any, shared: Shared, faults: list[Fault]) -> tuple[tuple[Instance, ...], str]:
-    """The instances that can be used, each id once, and the scheme of the first one that has one."""
+class Read(NamedTuple):
+    """Of `instances`: those that can be used, each id once, the scheme of the first one that has one, and what is left out."""
+
+    instances: tuple[Instance, ...]
+    scheme: str
+    left_out: LeftOut | None
+
+
+def instances_from(value: Any, shared: Shared, faults: list[Fault]) -> Read:
     if not isinstance(value, Sequence) or isinstance(value, str):
         faults.append(("instances", f"expected a list, found {shown(value)}", False))
-        return (), ""
+        return Read((), "", left_out(0, "", faults[-1][1]))
     if len(value) > INSTANCES_MAX:
         faults.append(("instances", f"expected at most {INSTANCES_MAX} instances, found {len(value)}", False))
-        return (), ""
+        return Read((), "", left_out(0, "", faults[-1][1]))
     instances: dict[str, Instance] = {}
     first_scheme = shared.scheme
+    told: list[int] = []  # for each one that is left out, where its faults begin
     for at, data in enumerate(value):
+        faults_before = len(faults)
         path = f"instances[{at}]"
         if not isinstance(data, Mapping):
             faults.append((path, f"expected a mapping such as {{address: 10.0.0.11, port: 8080}}, found {shown(data)}", False))
+            told.append(faults_before)
             continue
         if not INSTANCE_KEYS.issuperset(data):
             tell_unknown(f"{path}.", data, INSTANCE_KEYS, faults)
         instance = instance_from(_completed(data, shared.values) if shared.values else data, path, shared, faults)
         if instance is None:
+            told.append(faults_before)
             continue
         if instance.id in instances:
             faults.append((path, f"a second instance with the id {shown(instance.id)} is left out; give each its own `id`", False))
+            told.append(len(faults) - 1)
             continue
         first_scheme = first_scheme or scheme_of(data, [])
         instances[instance.id] = instance
-    return tuple(instances.values()), first_scheme
+    return Read(tuple(instances.values()), first_scheme, _left_out(len(told), faults[told[0] :]) if told else None)
+
+
+def _left_out(count: int, faults: list[Fault]) -> LeftOut | None:
+    """*faults*: those of the first one, and what comes behind them. One that is only told of the service as a whole has none of its own."""
+    path, message = next(
+        ((path, message) for path, message, is_warning in faults if not is_warning), ("", "its data cannot be used")
+    )
+    return left_out(count, path.partition(".")[2], message)
 
 
 def instance_from(data: Mapping[str, Any], path: str, shared: Shared, faults: list[Fault]) -> Instance | None:

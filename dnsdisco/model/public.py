@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from dnsdisco.model.service import LeftOut
 from dnsdisco.written.units import printable, shown
 
 HIDDEN = "***"
 REASON_OCTETS_MAX = 80  # of what made an instance critical: it stands in an answer, beside the rest of a sentence
+LEFT_OUT_OCTETS_MAX = 120  # of why an instance was left out: what was expected, and what was found
 _READ_CHARACTERS_MAX = 1000  # of what a check says: a page of HTML has its point at its head
 
 _WORDS = r"(?:passw(?:or)?d|passphrase|secret|token|credentials?|api[_.-]?key|access[_.-]?key|private[_.-]?key)"
@@ -37,15 +39,21 @@ def is_secret(key: str) -> bool:
     return _KEY.fullmatch(key) is not None
 
 
-def reason_from(text: object) -> str:
-    """Why an instance is critical, of what its check says: the first line of it, printable, without secrets, of REASON_OCTETS_MAX at most."""
+def reason_from(text: object, octets_max: int = REASON_OCTETS_MAX) -> str:
+    """Why an instance is critical, of what its check says: the first line of it, printable, without secrets, cut at *octets_max*."""
     lines = str(text or "")[:_READ_CHARACTERS_MAX].split("\n")
     line = printable(" ".join(next(filter(None, map(str.split, lines)), ())))
     line = _SAID.sub(rf"\1{HIDDEN}", public_url(line))
     octets = line.encode(errors="replace")
-    if len(octets) <= REASON_OCTETS_MAX:
+    if len(octets) <= octets_max:
         return octets.decode()
-    return f"{octets[: REASON_OCTETS_MAX - 3].decode(errors='ignore').rstrip()}…"
+    return f"{octets[: octets_max - 3].decode(errors='ignore').rstrip()}…"
+
+
+def left_out(count: int, path: str, message: str) -> LeftOut | None:
+    """*count* instances are left out, the first one for the fault *message* at *path* of it ("": as a whole). None: there is none."""
+    reason = f"{path}: {message}" if path else message
+    return LeftOut(count, reason_from(reason, LEFT_OUT_OCTETS_MAX)) if reason else None
 
 
 def shown_url(value: object) -> str:

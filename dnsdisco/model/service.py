@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import NamedTuple
 
 
 class Health(IntEnum):
@@ -75,6 +76,13 @@ class Check:
     verify: bool = True  # with https: the certificate must be valid for the instance's address
 
 
+class LeftOut(NamedTuple):
+    """What of a service's data cannot be used: so many instances (0: the list of them as a whole), and why the first one (model/public.py: left_out)."""
+
+    number: int
+    reason: str
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """`instances == ()` is a known service without instances, which is not the same as no service."""
@@ -92,6 +100,7 @@ class Service:
     check: Check | None = None
     when_all_unhealthy: str = ""  # "fail_open", "empty"; "": the provider's or the configured one
     alias_of: str = ""  # nothing but another name (Kubernetes ExternalName): a CNAME to this host name
+    left_out: LeftOut | None = None
 
     @property
     def key(self) -> tuple[str, str]:

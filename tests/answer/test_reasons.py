@@ -117,6 +117,33 @@ def test_the_words_of_the_checks(reasons, words, rule, what):
     assert "503" not in text.replace(f"every instance is critical: {words}", "")
 
 
+BAD = """
+bad: {instances: [{id: b1, address: a b, port: 80}]}
+worse: {instances: [{id: w1, address: a b}, {id: w2, port: 80}, {id: w3, address: 10.0.0.3}]}
+worst: {instances: 5}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "rtype", "reason"),
+    [
+        ("bad", "A", "1 instance of bad was left out: address: expected an IP address or a host name, found 'a b'"),
+        ("bad", "SRV", "1 instance of bad was left out: address: expected an IP address or a host name, found 'a b'"),
+        ("b1.bad", "A", "1 instance of bad was left out: address: expected an IP address or a host name, found 'a b'"),
+        ("b1-which-is-long-enough.bad", "A", "1 instance of bad was left out: address: expected an IP address or a host name, found 'a b'"),
+        ("worse", "AAAA", "worse has only IPv4 addresses; 2 instances of worse were left out: address: expected an IP address or a host name, found 'a b'"),
+        ("worse", "SRV", "no instance of worse has a port; 2 instances of worse were left out: address: expected an IP address or a host name, found 'a b'"),
+        ("worse", "A", None),
+        ("worst", "A", "the instances of worst were left out: expected a list, found 5"),
+        ("worse", "MX", "worse has no MX record"),
+    ],
+)  # fmt: skip
+def test_what_was_left_out_when_it_was_read(name, rtype, reason):
+    answers = Answers(BAD)
+    for _ in range(3):
+        assert errors(answers.ask(f"{name}.svc.local", rtype)) == ({0: reason} if reason else {})
+
+
 def test_a_stale_answer_says_both():
     answers = Answers(TEXT, states=(ProviderState("static", True, is_stale=True, reason="no contact"),))
     assert errors(answers.ask("web.svc.local", "AAAA")) == {3: "static: no contact", 0: "web has only IPv4 addresses"}

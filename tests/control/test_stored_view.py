@@ -25,8 +25,8 @@ from dnsdisco.model import delta
 from dnsdisco.model.chain import Policy as ChainPolicy
 from dnsdisco.model.chain import Source
 from dnsdisco.model.merge import merge
-from dnsdisco.model.public import REASON_OCTETS_MAX
-from dnsdisco.model.service import Check, Health, Instance, Port, Record, Service, Snapshot
+from dnsdisco.model.public import reason_from, REASON_OCTETS_MAX
+from dnsdisco.model.service import Check, Health, Instance, LeftOut, Port, Record, Service, Snapshot
 from tests.control.harness import numbered
 
 ROOT = Path(__file__).parents[2]
@@ -81,6 +81,7 @@ SERVICES = st.builds(
     check=st.none() | CHECKS,
     when_all_unhealthy=st.sampled_from(["", "fail_open", "empty"]),
     alias_of=st.sampled_from(["", "db.example.com"]),
+    left_out=st.none() | st.builds(LeftOut, st.integers(0, 500_000), TEXT.map(reason_from)),
 )
 FULL = Service(
     "web",
@@ -111,6 +112,7 @@ FULL = Service(
     records=(Record("TXT", ("a", "b"), "x", 3), Record("MX", "10 m.example")),
     check=Check(http="http://{address}:{port}/"),
     when_all_unhealthy="empty",
+    left_out=LeftOut(2, "address: what was expected"),
 )
 
 
@@ -140,8 +142,10 @@ def test_no_field_is_forgotten() -> None:
 
 def test_a_view_without_reasons_is_read_and_a_long_one_is_cut() -> None:
     plain = service_to_plain(FULL)
+    plain.pop()  # what was left out
     plain[-1][0].pop()
-    assert service_from_plain(plain).instances[0].reason == ""
+    read = service_from_plain(plain)
+    assert (read.instances[0].reason, read.left_out) == ("", None)
     plain[-1][0].append("x" * 1000)
     assert len(service_from_plain(plain).instances[0].reason.encode()) == REASON_OCTETS_MAX
 

@@ -2,13 +2,15 @@
 
 import json
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dnsdisco.model.data import derived_id, service_from_data, service_to_dict
-from dnsdisco.model.service import Check, Health, Instance, Port, Record, Service
+from dnsdisco.model.public import LEFT_OUT_OCTETS_MAX
+from dnsdisco.model.service import Check, Health, Instance, LeftOut, Port, Record, Service
 
 WEB = {
     "scheme": "http",
@@ -414,8 +416,37 @@ def test_an_instance_without_an_address():
 def test_no_instances_is_not_no_service():
     assert good("a", {"instances": []}) == Service("a")
     service, faults = service_from_data("a", {"instances": {"address": "10.0.0.1"}})
-    assert service == Service("a")
+    assert service == Service("a", left_out=LeftOut(0, "expected a list, found a mapping"))
     assert [fault[0] for fault in faults] == ["instances"]
+
+
+@pytest.mark.parametrize(
+    ("instances", "left_out"),
+    [
+        ([{"address": "a b"}], LeftOut(1, "address: expected an IP address or a host name, found 'a b'")),
+        ([{"address": "10.0.0.1"}, {"port": 80}], LeftOut(1, "expected an `address` or a `url`, found neither")),
+        (
+            [3, {"address": "10.0.0.1", "port": 0}],
+            LeftOut(2, "expected a mapping such as {address: 10.0.0.11, port: 8080}, found 3"),
+        ),
+        ([{"address": "10.0.0.1", "port": 0, "unknown": 1}], LeftOut(1, "port: expected a whole number from 1 to 65535, found 0")),
+        ([{"address": "10.0.0.1", "tags": [{}]}], None),  # the tags alone are
+        ([{"address": "10.0.0.1", "unknown": 1}], None),
+        ([], None),
+    ],
+)
+def test_what_is_left_out_is_kept_with_its_reason(instances, left_out):
+    service, _ = service_from_data("a", {"instances": instances})
+    assert service is not None
+    assert service.left_out == left_out
+
+
+def test_a_secret_is_not_kept():
+    service, _ = service_from_data("a", {"instances": [{"url": "http://u:hunter2@h h?token=hunter2"}, {"address": "x" * 70_000}]})
+    assert service is not None
+    assert service.left_out is not None
+    assert "hunter2" not in service.left_out.reason
+    assert len(service.left_out.reason.encode()) <= LEFT_OUT_OCTETS_MAX
 
 
 def test_the_second_instance_with_an_id_is_left_out():
@@ -447,7 +478,8 @@ def test_ttl(ttl, seconds):
 
 def test_a_flood_of_faults_is_bounded():
     service, faults = service_from_data("a", {"instances": [{"address": "?"}] * 5000})
-    assert service == Service("a")
+    assert service is not None
+    assert (service.instances, service.left_out and service.left_out.number) == ((), 5000)
     assert len(faults) == 1001
     assert faults[-1] == ("", "4000 more faults", False)
 
@@ -523,8 +555,9 @@ def test_the_library_s_dict_reads_back_as_an_equal_service(name, data):
     if service is None:
         return
     view = service_to_dict(service)
-    assert service_from_data(name, view) == (service, [])
-    assert service_from_data(name, json.loads(json.dumps(view))) == (service, [])
+    usable = replace(service, left_out=None)  # what cannot be used is in no dict
+    assert service_from_data(name, view) == (usable, [])
+    assert service_from_data(name, json.loads(json.dumps(view))) == (usable, [])
 
 
 junk = st.recursive(

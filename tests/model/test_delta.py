@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from dnsdisco.errors import WireError
 from dnsdisco.model import delta
 from dnsdisco.model.delta import Assembler, pack
 from dnsdisco.model.entry import Entry, ExtraRecord, ProviderState
-from dnsdisco.model.service import Health, Instance, Port, Service
+from dnsdisco.model.service import Health, Instance, LeftOut, Port, Service
 
 ZONE = (b"svc", b"local")
 
@@ -42,6 +43,7 @@ def carried(messages: list[delta.Message]) -> list[delta.Message]:
 
 def test_a_whole_catalog_arrives_as_it_was_sent() -> None:
     entries = [entry("web", 250), entry("db"), entry("none", 0)]
+    entries[2] = replace(entries[2], service=replace(entries[2].service, left_out=LeftOut(3, "address: …")))
     states = [ProviderState("p", True, True, "no contact", True)]
     records = [(ZONE, ExtraRecord(("www",), 1, 300, b"\x0a\0\0\1")), (ZONE, ExtraRecord((), 257, 300, b"\xff\0"))]
     got = carried(list(delta.whole(7, entries, states, records)))

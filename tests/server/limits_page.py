@@ -51,6 +51,7 @@ GROUPS: dict[str, tuple[Bound, ...]] = {
         _of("a datagram on this host", "wire.reply:Limits.local", "octets", "there is no link to fragment on", "dnsdisco_server_udp_cut_total", "TC; all of it over TCP"),
         _of("a reason (EDE text)", "wire.edns:EDE_TEXT_OCTETS_MAX", "octets", "a longer one would crowd out answers", "", "a cut text"),
         _of("why an instance is critical", "model.public:REASON_OCTETS_MAX", "octets", "it stands in an EDE, beside the rest of a sentence", "", "a cut text"),
+        _of("why an instance was left out", "model.public:LEFT_OUT_OCTETS_MAX", "octets", "what was expected, and what was found; of the first one", "dnsdisco_control_provider_rejected_objects", "a cut text"),
         _of("aliases in a row", "answer.aliases:ALIASES_MAX", "", "ours and those of upstreams together; names in use need three or four; Unbound 11, dnsmasq 12", "dnsdisco_cache_unusable_total", "SERVFAIL with the reason"),
         _of("hosts looked up for ADDITIONAL", "answer.additional:TARGETS_MAX", "", "more would not fit", "", "fewer addresses beside the answer"),
         _of("host names flattened for one answer", "answer.flatten:HOSTS_MAX", "", "each may be a question to an upstream", "", "the addresses of the others"),

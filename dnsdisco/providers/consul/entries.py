@@ -11,7 +11,7 @@ from dnsdisco.model.address import parse_url, scheme_from
 from dnsdisco.model.fields import ports_from, TEXT_CHARACTERS_MAX
 from dnsdisco.model.instances import Fault, instance_from, INSTANCES_MAX, Shared
 from dnsdisco.model.names import service_label
-from dnsdisco.model.public import reason_from
+from dnsdisco.model.public import left_out, reason_from
 from dnsdisco.model.service import Health, Instance, Port, Service
 from dnsdisco.written.units import shown
 
@@ -60,6 +60,7 @@ def read_entries(name: str, entries: Any, wanted: Wanted) -> Reading:
     urls: set[str] = set()
     is_wanted = not entries
     mark = 0
+    why = ("", "expected a mapping")
     rejected = len(entries) - sum(isinstance(entry, dict) for entry in entries[:INSTANCES_MAX])
     shared = Shared(name)
     for entry in _of_that_name(name, entries[:INSTANCES_MAX], faults):
@@ -77,6 +78,7 @@ def read_entries(name: str, entries: Any, wanted: Wanted) -> Reading:
             who = f"instance {shown(said.get('ID'))} on {shown(node.get('Node'))}"
             faults += [(who, f"{path}: {message}" if path else message) for path, message, _ in found]
         if instance is None:
+            why = why if rejected else next((path, message) for path, message, is_warning in found if not is_warning)
             rejected += 1
             continue
         if instances.setdefault((instance.node, instance.id), instance) is not instance:
@@ -88,7 +90,7 @@ def read_entries(name: str, entries: Any, wanted: Wanted) -> Reading:
         return Reading(None, faults, is_empty=False, fingerprint=mark, rejected=rejected)
     # Two answers may list the same instances in another order.
     ordered = tuple(instances[key] for key in sorted(instances, key=lambda key: (key[1], key[0])))
-    service = Service(name, instances=ordered)
+    service = Service(name, instances=ordered, left_out=left_out(rejected, *why) if rejected else None)
     if schemes not in (set(), {""}) or urls not in (set(), {""}):
         service = _with_scheme(service, schemes, urls)
     return Reading(service, faults, is_empty=not entries, fingerprint=mark, rejected=rejected)

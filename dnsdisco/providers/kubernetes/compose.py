@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dnsdisco.model.diff import Key
-from dnsdisco.model.service import Health, Instance, Port, Service
+from dnsdisco.model.service import Health, Instance, LeftOut, Port, Service
 from dnsdisco.providers.kubernetes.endpoints import merged, SliceObject
 from dnsdisco.providers.kubernetes.objects import NodeObject, ServiceObject
 
@@ -46,10 +46,17 @@ def compose(service: ServiceObject, slices: Sequence[SliceObject], nodes: Mappin
         scheme=service.scheme,
         when_all_unhealthy=rules.when_all_unhealthy,
         alias_of=_alias(service),
+        left_out=_left_out(slices),
     )
     if registered:
         composed = _as_registered(composed, registered)
     return composed if service.said is None else _as_said(composed, service.said)
+
+
+def _left_out(slices: Sequence[SliceObject]) -> LeftOut | None:
+    """Of all slices together."""
+    each = [one.left_out for one in slices if one.left_out]
+    return LeftOut(sum(one.number for one in each), each[0].reason) if each else None
 
 
 def _alias(service: ServiceObject) -> str:

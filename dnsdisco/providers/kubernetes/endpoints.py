@@ -13,7 +13,8 @@ from typing import Any
 
 from dnsdisco.model.data import service_from_data
 from dnsdisco.model.diff import Key
-from dnsdisco.model.service import Health, Instance, Port, Service
+from dnsdisco.model.public import left_out
+from dnsdisco.model.service import Health, Instance, LeftOut, Port, Service
 from dnsdisco.providers.kubernetes.faults import Faults
 from dnsdisco.providers.kubernetes.objects import (
     annotation,
@@ -39,7 +40,11 @@ class SliceObject:
     service: Key
     instances: tuple[Instance, ...]
     registered: Service | None = None  # ours: what was registered, with the one instance as it is now
-    rejected: int = 0  # endpoints that are left out
+    left_out: LeftOut | None = None  # endpoints
+
+    @property
+    def rejected(self) -> int:
+        return self.left_out.number if self.left_out else 0
 
 
 def slice_from(item: Mapping[str, Any], faults: Faults) -> SliceObject | None:
@@ -50,7 +55,7 @@ def slice_from(item: Mapping[str, Any], faults: Faults) -> SliceObject | None:
         return None
     ports = _ports(listed(item, "ports"), "endpointslices", key, faults)
     instances: list[Instance] = []
-    rejected = 0
+    wrong: list[str] = []
     for each in listed(item, "endpoints"):
         try:
             endpoint = as_object(each, "endpoints")
@@ -60,17 +65,17 @@ def slice_from(item: Mapping[str, Any], faults: Faults) -> SliceObject | None:
                 _add(instances, address, ports, hostname, node, is_ready=is_ready)
         except ValueError as error:
             faults.tell("endpointslices", key, f"an endpoint: {error}")
-            rejected += 1
+            wrong.append(str(error))
     owner = key[0], sys.intern(name)
     registered = _registered(item, key, owner, instances, faults) if is_ours(item) else None
-    return SliceObject(key, owner, registered.instances if registered else tuple(instances), registered, rejected)
+    return SliceObject(key, owner, registered.instances if registered else tuple(instances), registered, _left_out(wrong))
 
 
 def endpoints_from(item: Mapping[str, Any], faults: Faults) -> SliceObject:
     """The Endpoints object of a Service, whose name it has."""
     key = required_key(item)
     instances: list[Instance] = []
-    rejected = 0
+    wrong: list[str] = []
     for each_subset in listed(item, "subsets"):
         try:
             subset = as_object(each_subset, "subsets")
@@ -80,7 +85,7 @@ def endpoints_from(item: Mapping[str, Any], faults: Faults) -> SliceObject:
             ]
         except ValueError as error:
             faults.tell("endpoints", key, str(error))
-            rejected += 1
+            wrong.append(str(error))
             continue
         for each, is_ready in found:
             try:
@@ -88,8 +93,12 @@ def endpoints_from(item: Mapping[str, Any], faults: Faults) -> SliceObject:
                 _add(instances, endpoint.get("ip"), ports, *_names(endpoint), is_ready=is_ready)
             except ValueError as error:
                 faults.tell("endpoints", key, f"an address: {error}")
-                rejected += 1
-    return SliceObject(key, key, merged(instances), rejected=rejected)
+                wrong.append(str(error))
+    return SliceObject(key, key, merged(instances), left_out=_left_out(wrong))
+
+
+def _left_out(wrong: list[str]) -> LeftOut | None:
+    return left_out(len(wrong), "", wrong[0]) if wrong else None
 
 
 def merged(instances: Iterable[Instance]) -> tuple[Instance, ...]:

@@ -234,3 +234,19 @@ def test_a_check_that_counts_makes_no_new_service():
     first, second = (read(entry(checks=[check(output=f"failed {n} times")])).service for n in (1, 2))
     assert first == second
     assert first.instances[0].reason == "failed 1 times"
+
+
+@pytest.mark.parametrize(
+    ("entries", "number", "reason"),
+    [
+        ([entry(Address="a b")], 1, "address: expected an IP address or a host name, found 'a b'"),
+        ([entry(), entry(ID="w2", Port=70000), entry(ID="w3", Address="a b")], 2, "port: expected a whole number from 1 to 65535, found 70000"),
+        ([None, entry()], 1, "expected a mapping"),
+        ([entry(Ports=[{"Port": 0, "Name": "x"}])], 1, None),
+        ([entry(Tags=[5])], 0, None),
+    ],
+)  # fmt: skip
+def test_what_is_left_out_is_kept_with_its_reason(entries, number, reason):
+    left_out = read(*entries).service.left_out
+    assert (left_out.number if left_out else 0) == number
+    assert reason is None or left_out.reason == reason

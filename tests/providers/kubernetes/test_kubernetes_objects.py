@@ -398,3 +398,16 @@ def test_no_junk_in_endpoints_raises_anything_but_value_error(junk):
 
 def test_health_is_the_enumeration():
     assert composed(headless("db"), slice_of("db", ["10.0.0.1"])).instances[0].health is Health.PASSING
+
+
+def test_endpoints_that_are_left_out_are_kept_with_their_reason():
+    slices = [slice_of("db", ["10.0.0.1", endpoint("not an address")], suffix="a"), slice_of("db", [5], suffix="b")]
+    service = composed(headless("db"), *slices)
+    assert service.left_out is not None
+    assert service.left_out.number == 2
+    assert "not an address" in service.left_out.reason
+
+
+def test_why_an_endpoint_is_critical():
+    service = composed(headless("db"), slice_of("db", ["10.0.0.1", endpoint("10.0.0.2", ready=False)]))
+    assert [each.reason for each in service.instances] == ["", "not ready"]
