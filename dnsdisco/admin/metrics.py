@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from dnsdisco.admin import counted
 from dnsdisco.admin.known import Figures
+from dnsdisco.control.statistics import Statistics
 from dnsdisco.control.view import ProviderView, STATES
 
 MEDIA_TYPE = "text/plain; version=0.0.4"
@@ -75,14 +76,7 @@ def _control(figures: Figures) -> Iterator[Metric]:
     )
     for name, told, value in levels:
         yield GaugeMetricFamily(f"dnsdisco_control_{name}", told, float(value))
-    counts = {
-        "restarts": "Control processes started anew.",
-        "wholes_sent": "Whole catalogs sent to workers: at their starts, after gaps and for large changes.",
-        "backlogs_dropped": "Times a worker did not read, so that it was sent the whole later.",
-        "log_lines_lost": "Log lines of the control process that could not be written.",
-    }
-    for name, told in counts.items():
-        yield CounterMetricFamily(f"dnsdisco_control_{name}_total", told, figures.control.get(name, 0))
+    yield from counted.plain(Statistics.declared(), figures.control)
 
 
 def _providers(providers: tuple[ProviderView, ...]) -> Iterator[Metric]:

@@ -206,10 +206,8 @@ class Cache:
 
     def figures(self) -> dict[str, int]:
         """All counters, and how full it is."""
-        return {
-            **self.statistics.as_dict(),
-            "evictions": self._store.evictions,
-            "entries": len(self._store),
-            "octets": self._store.octets,
-            "failures_kept": len(self._failures),
-        }
+        statistics = self.statistics
+        statistics.evictions = self._store.evictions
+        statistics.entries, statistics.octets = len(self._store), self._store.octets
+        statistics.failures_kept = len(self._failures)
+        return statistics.as_dict()

@@ -1,21 +1,26 @@
-"""What the cache has counted since it was made. Plain ints, written by one thread; names end up in the metrics."""
+"""What the cache has counted since it was made, and how full it is. Plain ints, written by one thread."""
 
 from __future__ import annotations
 
+from typing import Annotated
 
-class Statistics:
-    hits: int = 0  # answers that were fresh
-    misses: int = 0  # questions that an upstream had to be asked for, or that joined one on its way
-    negatives: int = 0  # of the hits: NXDOMAIN and NODATA
-    stale: int = 0  # answers past their end, given because no upstream answered (RFC 8767)
-    failures: int = 0  # SERVFAIL without asking, because asking has just failed (RFC 9520)
-    prefetches: int = 0  # busy names asked for anew before their end
-    kept: int = 0  # replies that went in
-    distrusted: int = 0  # records that were left out of replies: not of the question's own chain
-    unusable: int = 0  # replies that could not be used: malformed, or beyond what one may hold
-    withheld: int = 0  # answers with private addresses of public names (rebind protection)
-    shed: int = 0  # questions answered with SERVFAIL because too many of them waited
-    shed_of_client: int = 0  # … because too many of one client did
+from dnsdisco.counted import Counted, Level
 
-    def as_dict(self) -> dict[str, int]:
-        return {name: getattr(self, name) for name in Statistics.__annotations__}
+
+class Statistics(Counted, names="cache.", metrics="cache_"):
+    entries: Annotated[int, Level("Forwarded answers that are kept.", metric="cache_entries")] = 0
+    octets: Annotated[int, Level("Size of the forwarded answers that are kept.", metric="cache_size_bytes")] = 0
+    failures_kept: Annotated[int, Level("Failed questions that are remembered.", metric="cache_failure_entries")] = 0
+    hits: Annotated[int, "Answers from the cache."] = 0
+    misses: Annotated[int, "Questions that an upstream had to be asked for, or that joined one on its way."] = 0
+    negatives: Annotated[int, "Of the hits: NXDOMAIN and NODATA."] = 0
+    stale: Annotated[int, "Answers past their end, given because no upstream answered (RFC 8767)."] = 0
+    failures: Annotated[int, "SERVFAIL without asking, because asking had just failed (RFC 9520)."] = 0
+    prefetches: Annotated[int, "Busy names asked for anew before their end."] = 0
+    kept: Annotated[int, "Replies that went into the cache."] = 0
+    unusable: Annotated[int, "Replies that could not be used: malformed, or beyond what one may hold."] = 0
+    distrusted: Annotated[int, "Records left out of replies: not of the question's own chain."] = 0
+    withheld: Annotated[int, "Answers with private addresses of public names that were not given (rebind protection)."] = 0
+    shed: Annotated[int, "Questions answered with SERVFAIL because too many of them waited."] = 0
+    shed_of_client: Annotated[int, "Questions answered with SERVFAIL because too many of one client waited."] = 0
+    evictions: Annotated[int, "Entries that made room for others."] = 0

@@ -7,25 +7,8 @@ from typing import Any
 
 import click
 
+from dnsdisco.cache.statistics import Statistics
 from dnsdisco.cli import options, report
-
-SHOWN = (  # counter, what it says
-    ("entries", "answers that are kept"),
-    ("octets", "octets that they take"),
-    ("hits", "answers from the cache"),
-    ("negatives", "of these: no such name, no such record"),
-    ("misses", "questions that an upstream was asked for"),
-    ("stale", "answers past their end, since no upstream answered"),
-    ("failures", "SERVFAIL at once, since asking had just failed"),
-    ("prefetches", "busy names asked for before their end"),
-    ("kept", "replies that went in"),
-    ("evictions", "answers that made room for others"),
-    ("distrusted", "records left out of replies"),
-    ("unusable", "replies that could not be used"),
-    ("withheld", "answers with private addresses that were not given"),
-    ("shed", "questions refused because too many waited"),
-    ("failures_kept", "failed questions that are remembered"),
-)
 
 
 @click.command("cache", short_help="Show or flush the cache of a running server.")
@@ -61,9 +44,10 @@ def _show(reply: dict[str, Any], *, is_json: bool) -> int:
     if is_json:
         click.echo(json.dumps({"version": 1, "workers": reply["workers"], **counters}))
         return 0
-    width = max(len(f"{counters.get(name, 0):,}") for name, _ in SHOWN)
-    for name, told in SHOWN:
-        click.echo(f"{counters.get(name, 0):>{width},}  {told}")
+    shown = Statistics.declared()
+    width = max(len(f"{counters.get(each.key, 0):,}") for each in shown)
+    for each in shown:
+        click.echo(f"{counters.get(each.key, 0):>{width},}  {each.told}")
     asked = counters.get("hits", 0) + counters.get("misses", 0)
     if asked:
         click.echo(f"{counters['hits'] / asked:>{width}.1%}  of the questions were answered from the cache")

@@ -12,24 +12,36 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from dnsdisco.cache.statistics import Statistics as CacheStatistics
+from dnsdisco.forward.statistics import Statistics as ForwardStatistics
 from dnsdisco.model.delta import Message
+from dnsdisco.server.statistics import (
+    AdmissionStatistics,
+    BacklogStatistics,
+    CertificateStatistics,
+    TRANSPORTS,
+    UdpStatistics,
+    WorkerStatistics,
+)
 from dnsdisco.wire.constants import RCODES, TYPES
 
 NAMES_MAX = 4096  # of one worker: known types times rcodes are 1,500 at the very worst
 OTHER = "other"
+DECLARED = tuple(
+    each
+    for kind in (
+        ForwardStatistics,
+        CacheStatistics,
+        WorkerStatistics,
+        BacklogStatistics,
+        UdpStatistics,
+        CertificateStatistics,
+        AdmissionStatistics,
+    )
+    for each in kind.declared()
+)  # what a worker may count by a fixed name
 LEVELS = frozenset(
-    {
-        "in_flight",
-        "forward.pending",
-        "serial",
-        "tcp.open",
-        "tls.open",
-        "https.open",
-        "cache.entries",
-        "cache.octets",
-        "cache.failures_kept",
-        "rate_limit.networks",
-    }
+    {each.name for each in DECLARED if each.is_level} | {f"{transport}.open" for transport in TRANSPORTS}
 )  # they fall, too
 
 _TYPE_NAMES = {str(number): name for name, number in TYPES.items()}

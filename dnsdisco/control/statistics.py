@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from typing import Annotated
 
 from dnsdisco.control.counters import Totals
 from dnsdisco.control.log import Logger
 from dnsdisco.control.parameters import Parameters
 from dnsdisco.control.publisher import Publisher
 from dnsdisco.control.view import View
+from dnsdisco.counted import Counted
+
+
+class Statistics(Counted, names="", metrics="control_"):
+    """What control itself counts."""
+
+    restarts: Annotated[int, "Control processes started anew."] = 0
+    wholes_sent: Annotated[int, "Whole catalogs sent to workers: at their starts, after gaps and for large changes."] = 0
+    backlogs_dropped: Annotated[int, "Times a worker did not read, so that it was sent the whole later."] = 0
+    log_lines_lost: Annotated[int, "Log lines of the control process that could not be written."] = 0
 
 
 def write(log: Logger, view: View, totals: Totals, figures: Mapping[str, int]) -> None:
@@ -33,9 +44,9 @@ def write(log: Logger, view: View, totals: Totals, figures: Mapping[str, int]) -
 
 def figures(parameters: Parameters, publisher: Publisher) -> dict[str, int]:
     """What control itself has counted, by names for the metrics."""
-    return {
-        "restarts": parameters.restarts,
-        "wholes_sent": publisher.wholes_sent,
-        "backlogs_dropped": sum(link.backlogs_dropped for link in publisher.links),
-        "log_lines_lost": 0 if parameters.lines is None else parameters.lines.lost,
-    }
+    counted = Statistics()
+    counted.restarts = parameters.restarts
+    counted.wholes_sent = publisher.wholes_sent
+    counted.backlogs_dropped = sum(link.backlogs_dropped for link in publisher.links)
+    counted.log_lines_lost = 0 if parameters.lines is None else parameters.lines.lost
+    return counted.figures()

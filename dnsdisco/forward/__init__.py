@@ -41,8 +41,3 @@ The rules (docs/forwarding.md has them for users):
 
 Read first: `forwarder.py`, then `exchange.py`.
 """
-
-from dnsdisco.forward.forwarder import Forwarder
-from dnsdisco.forward.settings import ForwardLimits, ForwardSettings
-
-__all__ = ["ForwardLimits", "ForwardSettings", "Forwarder"]

@@ -214,6 +214,11 @@ class Forwarder:
         """Different questions on their way."""
         return len(self._pending)
 
+    def figures(self) -> dict[str, int]:
+        """All counters, and how many questions are on their way, by the names of the statistics."""
+        self.statistics.pending = self.pending
+        return self.statistics.figures()
+
     def _make_room(self) -> bool:
         """End the oldest question that has had its time; False: there is none."""
         oldest = next(iter(self._hurried.values()), None)

@@ -1,45 +1,45 @@
-"""What the forwarder has counted since it was made. Plain ints, written by one thread; names end up in the metrics."""
+"""What the forwarder has counted since it was made. Plain ints, written by one thread."""
 
 from __future__ import annotations
 
+from typing import Annotated
 
-class Statistics:
-    questions: int = 0  # exchanges begun
-    shared: int = 0  # questions that joined one that was on its way
-    shed: int = 0  # refused because too many were on their way (ForwardLimits.pending)
-    shed_dead: int = 0  # of these: because every upstream is dead and some were waiting already (ForwardLimits.pending_dead)
-    jostled: int = 0  # ended early, to make room for newer ones (ForwardLimits.jostle_s)
-    failed: int = 0  # exchanges that ended without a usable reply
-    deadline: int = 0  # of these: nobody answered in time
-    sent_udp: int = 0  # datagrams, repeats included
-    sent_stream: int = 0  # questions sent over TCP or TLS
-    repeats: int = 0
-    hedged: int = 0  # times the next upstream was asked because one was late
-    denials_held: int = 0  # denials of a later upstream that waited for a better-placed one
-    denials_believed: int = (
-        0  # of these: sent to the client, for the better-placed one said nothing (ForwardLimits.precedence_s) or failed
-    )
-    wrong_replies: int = 0  # passed over: not to our question
-    near_misses: int = 0  # replies with a wrong id
-    doubtful: int = 0  # replies that only TCP could settle
-    other_case: int = 0  # of these: the name came back in another case
-    floods: int = 0  # sockets given up because of ForwardLimits.wrong_replies
-    truncated: int = 0  # replies with TC
-    unhelpful: int = 0  # SERVFAIL, REFUSED, NOTIMP, referrals
-    without_edns: int = 0  # questions repeated without EDNS, which was rejected (FORMERR, NOTIMP, BADVERS) or never answered
-    connections: int = 0  # streams opened
-    connections_lost: int = 0  # streams that ended while a question was on them
-    connections_doubted: int = (
-        0  # streams on which nothing came (ForwardLimits.stream_silence_s): what waited there was asked on another
-    )
-    streams_full: int = 0  # questions that found every connection full (ForwardLimits.streams, stream_pipeline)
-    local_errors: int = 0  # sockets that the system would not give us
-    died: int = 0  # upstreams declared dead
-    revived: int = 0
-    probes: int = 0
-    own: int = 0  # upstreams that were found to be ourselves
-    loops: int = 0  # upstreams that were found to lead back to us
-    loop_probes: int = 0  # questions asked to find that out
+from dnsdisco.counted import Counted, Level
 
-    def as_dict(self) -> dict[str, int]:
-        return {name: getattr(self, name) for name in Statistics.__annotations__}
+
+class Statistics(Counted, names="forward.", metrics="forward_"):
+    pending: Annotated[int, Level("Different questions on their way to upstreams.", metric="forward_pending_queries")] = 0
+    questions: Annotated[int, "Exchanges with upstreams that were begun."] = 0
+    shared: Annotated[int, "Questions that joined an exchange that was on its way."] = 0
+    shed: Annotated[int, "Questions refused because too many were on their way."] = 0
+    shed_dead: Annotated[int, "Of the refused ones: every upstream is dead, and some were waiting already."] = 0
+    jostled: Annotated[int, "Questions ended early, to make room for newer ones."] = 0
+    failed: Annotated[int, "Exchanges that ended without a usable reply."] = 0
+    deadline: Annotated[int, "Of the failed ones: nobody answered in time."] = 0
+    sent_udp: Annotated[int, "Datagrams sent to upstreams, repeats included."] = 0
+    sent_stream: Annotated[int, "Questions sent to upstreams over TCP or TLS."] = 0
+    repeats: Annotated[int, "Datagrams sent again because no reply came."] = 0
+    hedged: Annotated[int, "Times the next upstream was asked because one was late."] = 0
+    denials_held: Annotated[int, "Denials of a later upstream that waited for a better-placed one."] = 0
+    denials_believed: Annotated[
+        int, "Denials of a later upstream that were sent, for the better-placed one said nothing or failed."
+    ] = 0
+    wrong_replies: Annotated[int, "Datagrams passed over: no reply to our question."] = 0
+    near_misses: Annotated[int, "Replies with a wrong id: somebody may be guessing."] = 0
+    doubtful: Annotated[int, "Replies that only TCP could settle."] = 0
+    other_case: Annotated[int, "Of the doubtful ones: the name came back in another case."] = 0
+    floods: Annotated[int, "Sockets given up because of too many wrong replies."] = 0
+    truncated: Annotated[int, "Replies with TC."] = 0
+    unhelpful: Annotated[int, "Replies with SERVFAIL or REFUSED, and referrals."] = 0
+    without_edns: Annotated[int, "Questions repeated without EDNS, which was rejected or never answered."] = 0
+    connections: Annotated[int, "TCP and TLS connections opened to upstreams."] = 0
+    connections_lost: Annotated[int, "Of these: ended while a question was on them."] = 0
+    connections_doubted: Annotated[int, "Of these: silent while a question was on them, which was asked on another one."] = 0
+    streams_full: Annotated[int, "Questions that found every connection full."] = 0
+    local_errors: Annotated[int, "Sockets that the system would not give."] = 0
+    died: Annotated[int, "Upstreams declared dead."] = 0
+    revived: Annotated[int, "Upstreams that came back."] = 0
+    probes: Annotated[int, "Questions asked to see whether an upstream is there."] = 0
+    own: Annotated[int, "Upstreams that were found to be this server itself."] = 0
+    loops: Annotated[int, "Upstreams that were found to lead back to this server."] = 0
+    loop_probes: Annotated[int, "Questions asked to find that out."] = 0

@@ -13,6 +13,7 @@ from time import perf_counter
 from typing import NamedTuple
 
 from dnsdisco.server.serve import Responder
+from dnsdisco.server.statistics import BacklogStatistics
 
 TURN_S = 0.0005  # as long as a batch of known answers takes; at least one query is answered in it
 WAITING_MAX = 1024  # a tenth of a second's work: who waits longer asks again
@@ -25,11 +26,10 @@ class Waiting(NamedTuple):
     send: Callable[[bytes], None]
 
 
-class Backlog:
+class Backlog(BacklogStatistics):
     """Of one socket. `dropped` counts queries that came when WAITING_MAX were there."""
 
     def __init__(self, responder: Responder, loop: asyncio.AbstractEventLoop, *, clock: Callable[[], float] = perf_counter) -> None:
-        self.dropped = 0
         self._responder, self._loop, self._clock = responder, loop, clock
         self._waiting: deque[Waiting] = deque()
         self._has_turn = False  # it has been asked for

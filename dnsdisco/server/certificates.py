@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dnsdisco.model.certificate import explain, no_passphrase, validity
+from dnsdisco.server.statistics import CertificateStatistics
 
 log = logging.getLogger("dnsdisco.tls")
 
@@ -33,14 +34,12 @@ class Pair(NamedTuple):
         return (self.certificate,) if self.key is None else (self.certificate, self.key)
 
 
-class Certificates:
+class Certificates(CertificateStatistics):
     """Event loop only. Reads a file of some kilobytes now and then."""
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self.dot: ssl.SSLContext | None = None
         self.https: ssl.SSLContext | None = None
-        self.changes = 0  # pairs that were taken into use
-        self.refused = 0  # pairs that could not be used
         self._now = now
         self._pair: Pair | None = None
         self._loaded: object = None  # how the files looked when they were last tried

@@ -106,5 +106,4 @@ class Encrypted:
         for name, server in self._servers.items():
             yield from ((f"{name}.{event}", count) for event, count in server.counters.items())
             yield f"{name}.open", len(server.connections)
-        yield "certificate.changes", self.certificates.changes
-        yield "certificate.refused", self.certificates.refused
+        yield from self.certificates.figures().items()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
+from dnsdisco.server.statistics import LATENCY, LATENCY_SUM
+
 SAMPLE = 64
 BOUNDS_US = (50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000)
 
@@ -22,5 +24,5 @@ class Latency:
 
     def counters(self) -> dict[str, int]:
         """By the upper bound in microseconds, `inf` for the rest; and the sum of all."""
-        counts = {f"latency.us.{bound}": count for bound, count in zip((*BOUNDS_US, "inf"), self._answers, strict=True)}
-        return {**counts, "latency.sum_us": self._sum_us}
+        counts = {f"{LATENCY}{bound}": count for bound, count in zip((*BOUNDS_US, "inf"), self._answers, strict=True)}
+        return {**counts, LATENCY_SUM: self._sum_us}

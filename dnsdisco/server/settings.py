@@ -9,7 +9,7 @@ from dnsdisco.answer.admit import Admission
 from dnsdisco.answer.rate import RateLimits
 from dnsdisco.answer.settings import AnswerSettings
 from dnsdisco.cache.limits import CacheLimits
-from dnsdisco.forward import ForwardSettings
+from dnsdisco.forward.settings import ForwardSettings
 from dnsdisco.server.policy import Policy
 from dnsdisco.zone.settings import zone_labels, ZoneSettings
 

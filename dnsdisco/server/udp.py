@@ -23,6 +23,7 @@ from dnsdisco.server.backlog import Backlog, Waiting
 from dnsdisco.server.batch import Batch, SLOTS, Source, SOURCE_KINDS, STRIDE
 from dnsdisco.server.latency import Latency, SAMPLE
 from dnsdisco.server.serve import EXACT_OCTETS_MAX, Responder
+from dnsdisco.server.statistics import UdpStatistics
 from dnsdisco.wire.cookie import CLIENT_OCTETS
 from dnsdisco.wire.edns import COOKIE_ALONE
 from dnsdisco.wire.reply import WITHOUT_EDNS
@@ -42,7 +43,7 @@ _READ += [_PARTS[0].unpack_from] * (QUERY_OCTETS_MAX - PART_OCTETS_MAX)
 _WRITE = [part.pack_into for part in _PARTS]
 
 
-class UdpListener:
+class UdpListener(UdpStatistics):
     """One UDP socket, which it does not own: the supervisor keeps it open for the next worker."""
 
     def __init__(
@@ -56,8 +57,6 @@ class UdpListener:
         latency: Latency | None = None,
     ) -> None:
         self.address = address
-        self.unsent = 0  # replies that the kernel would not take
-        self.cut = 0  # replies with TC
         self._socket = sock
         self._responder = responder
         self._loop = loop
@@ -71,7 +70,7 @@ class UdpListener:
         self._latency = latency or Latency()
         self._turns = self._handed = 0  # batches; queries that the table does not hold
         self._piled_up = 0  # datagrams that may still be read one batch after the other
-        self._backlog = Backlog(responder, loop)
+        self.backlog = Backlog(responder, loop)
 
     def start(self) -> None:
         self._socket.setblocking(False)
@@ -89,15 +88,10 @@ class UdpListener:
 
     def close(self) -> None:
         self._loop.remove_reader(self._socket.fileno())
-        self._backlog.finish()
-
-    @property
-    def dropped(self) -> int:
-        """Queries for which too many others waited."""
-        return self._backlog.dropped
+        self.backlog.finish()
 
     def _drain_piled_up(self) -> None:
-        if self._backlog:
+        if self.backlog:
             return
         self._piled_up -= BATCH
         if self._drain_batch() or self._piled_up <= 0:
@@ -141,7 +135,7 @@ class UdpListener:
             if began and handed < len(lengths):
                 self._latency.add(perf_counter() - began, len(lengths) - handed)
             if handed:
-                self._backlog.begin()
+                self.backlog.begin()
             if len(lengths) < SLOTS:
                 return True
         return False
@@ -152,7 +146,7 @@ class UdpListener:
         assert batch is not None
         peer, source = batch.peer(index), batch.source(index)
         send = partial(self._send_from, source, peer) if source else partial(self._send, peer)
-        self._backlog.put(Waiting(message, peer[0], batch.address(index), self._sampled(send)))
+        self.backlog.put(Waiting(message, peer[0], batch.address(index), self._sampled(send)))
 
     def _with_cookie(self, key: bytes, index: int) -> Found:
         """The reply to a known query that has a client cookie and no other option; UNKNOWN: not that simple.

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple, TYPE_CHECKING
 
 from dnsdisco import sockaddr
 from dnsdisco.answer.fleeting import MOMENT_S
-from dnsdisco.forward import Forwarder
+from dnsdisco.cache.statistics import Statistics as CacheStatistics
+from dnsdisco.forward.forwarder import Forwarder
 from dnsdisco.log.lines import Lines
 from dnsdisco.server import journal
 from dnsdisco.server import log as server_log
@@ -23,6 +24,16 @@ from dnsdisco.server.policy import Clock
 from dnsdisco.server.replica import Replica
 from dnsdisco.server.serve import Responder
 from dnsdisco.server.settings import WorkerSettings
+from dnsdisco.server.statistics import (
+    AdmissionStatistics,
+    BacklogStatistics,
+    FAULTS,
+    FORGOTTEN,
+    LIMITED,
+    LINK,
+    UdpStatistics,
+    WorkerStatistics,
+)
 from dnsdisco.server.tcp import TcpServer
 from dnsdisco.server.udp import UdpListener
 from dnsdisco.wire.cookie import Cookies
@@ -94,7 +105,7 @@ class Worker:
         self._recursion = False
         self._upstreams: tuple[str, ...] = ()
         self._ticks, self._ticked_at = 0, float("inf")
-        self._internal_errors = 0
+        self._counted = WorkerStatistics()
 
     async def run(self) -> None:
         """Listen and answer until stop(); then finish what is in flight."""
@@ -137,29 +148,26 @@ class Worker:
     def statistics(self) -> dict[str, int]:
         """Everything counted since the start, flat, by name. `answers.TYPE.RCODE` are numbers."""
         counts = {f"answers.{qtype}.{rcode}": count for (qtype, rcode), count in self.responder.table.counts().items()}
-        counts |= {f"faults.{reason}": count for reason, count in self.responder.faults.items()}
-        counts |= {f"forward.{name}": count for name, count in self.forwarder.statistics.as_dict().items()}
-        counts |= {f"cache.{name}": count for name, count in self.responder.statistics.items()}
-        counts |= {f"rate_limit.{name}": count for name, count in self.responder.limited.items()}
-        counts |= {f"forgotten.{name}": count for name, count in self.responder.forgotten.items()}
-        counts["rate_limit.networks"] = len(self.responder.admission.buckets)
+        counts |= FAULTS.named(self.responder.faults)
+        counts |= self.forwarder.figures()
+        counts |= CacheStatistics.named(self.responder.statistics)
+        counts |= LIMITED.named(self.responder.limited)
+        counts |= FORGOTTEN.named(self.responder.forgotten)
+        counts |= AdmissionStatistics.named({"networks": len(self.responder.admission.buckets)})
         counts |= self._latency.counters()
-        counts["in_flight"] = self.responder.in_flight
-        counts["forward.pending"] = self.forwarder.pending
-        counts["internal_errors"] = self._internal_errors
-        counts["log_lines_lost"] = 0 if self._parameters.lines is None else self._parameters.lines.lost
-        counts["udp.cut"] = sum(listener.cut for listener in self._udp)
-        counts["udp.dropped"] = sum(listener.dropped for listener in self._udp)
-        counts["udp.unsent"] = sum(listener.unsent for listener in self._udp)
+        counts |= UdpStatistics.sums(self._udp)
+        counts |= BacklogStatistics.sums([listener.backlog for listener in self._udp])
         if self._tcp is not None:
             counts |= {f"tcp.{name}": count for name, count in self._tcp.counters.items()}
             counts["tcp.open"] = len(self._tcp.connections)
         if self._encrypted is not None:
             counts |= self._encrypted.statistics()
         if self._link is not None:
-            counts |= {f"link.{name}": count for name, count in self._link.counters.items()}
-            counts["serial"] = self._link.serial
-        return counts
+            counts |= LINK.named(self._link.counters)
+            self._counted.serial = self._link.serial
+        self._counted.in_flight = self.responder.in_flight
+        self._counted.log_lines_lost = 0 if self._parameters.lines is None else self._parameters.lines.lost
+        return counts | self._counted.figures()
 
     # while it runs
 
@@ -251,7 +259,7 @@ class Worker:
 
     def _on_internal_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """A fault of ours in a callback: one line with its place, and the loop goes on."""
-        self._internal_errors += 1
+        self._counted.internal_errors += 1
         error = context.get("exception")
         place = ""
         if error is not None and (at := error.__traceback__) is not None:

@@ -6,15 +6,16 @@ import asyncio
 import re
 import socket
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from dnsdisco.admin import counted, metrics
 from dnsdisco.admin.known import Figures
-from dnsdisco.control.counters import Totals, WorkerFigures
+from dnsdisco.control.counters import DECLARED, LEVELS, Totals, WorkerFigures
 from dnsdisco.control.view import ProviderView, STATES, View
+from dnsdisco.counted import Counted, Level
 from dnsdisco.server.worker import Parameters, Worker
 from dnsdisco.wire.constants import RCODES, TYPES
 from tests.admin.bench import HttpBench, with_http
@@ -156,10 +157,39 @@ def test_all_that_a_worker_counts_is_told() -> None:
     asyncio.run(made())
     assert len(statistics) > 40
     assert not [name for name in statistics if not counted.is_told(name)]
-    assert not [name for name in counted.LEVELS if name not in statistics]
     assert {f"{transport}.open" for transport in ("tcp", "tls")} <= statistics.keys()
-    told = {*(f"forward.{name}" for name in counted.FORWARD), *(f"cache.{name}" for name in counted.CACHE), *counted.SERVER}
-    assert told <= statistics.keys()
+    assert {each.name for each in DECLARED} <= statistics.keys()
+
+
+def test_a_planted_counter_is_told_with_nothing_but_its_declaration() -> None:
+    class Planted(Counted, names="planted.", metrics="server_planted_"):
+        sown: Annotated[int, "Seeds in the ground."] = 0
+        growing: Annotated[int, Level("Plants that grow.", "server_growing_entries")] = 0
+
+    class Field(Planted):
+        """Counts what its base declares, and has attributes of its own."""
+
+        size_m: int = 7
+
+    field = Field()
+    field.sown += 3
+    field.growing = 2
+    assert field.figures() == {"planted.sown": 3, "planted.growing": 2}
+    assert Planted.sums([field, field]) == {"planted.sown": 6, "planted.growing": 4}
+    told = {
+        each.name: (each.type, each.documentation, each.samples[0].value)
+        for each in counted.plain(Planted.declared(), field.figures())
+    }
+    assert told == {
+        "dnsdisco_server_planted_sown": ("counter", "Seeds in the ground.", 3),
+        "dnsdisco_server_growing_entries": ("gauge", "Plants that grow.", 2),
+    }
+
+
+def test_what_falls_is_no_total() -> None:
+    assert {each.name for each in DECLARED if each.is_level} <= LEVELS
+    assert not {each.name for each in DECLARED if not each.is_level} & LEVELS
+    assert len({each.name for each in DECLARED}) == len(DECLARED)
 
 
 @pytest.mark.parametrize("name", ["forward.nosuch", "cache.nosuch", "nosuch"])

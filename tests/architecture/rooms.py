@@ -7,25 +7,29 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[2] / "dnsdisco"
 
+# Where the workers' counters are declared, and nothing else: control and HTTP show what is declared there.
+DECLARATIONS = frozenset({"cache.statistics", "forward.statistics", "server.statistics"})
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "errors": frozenset(),
+    "counted": frozenset(),
     "log": frozenset(),
     "priority": frozenset(),
     "written": frozenset(),
     "sockaddr": frozenset(),
     "model": frozenset({"errors", "written"}),
     "wire": frozenset({"errors"}),
-    "cache": frozenset({"errors"}),
+    "cache": frozenset({"errors", "counted"}),
     "zone": frozenset({"errors", "model", "wire"}),
     "answer": frozenset({"errors", "model", "zone", "wire", "cache"}),
     "providers": frozenset({"errors", "written", "sockaddr", "model"}),
     "config": frozenset({"errors", "written", "model"}),
     "control": frozenset(
-        {"errors", "log", "priority", "written", "sockaddr", "model", "providers", "config", "zone", "wire"}
+        {"errors", "log", "priority", "written", "sockaddr", "model", "providers", "config", "zone", "wire", "counted"}
+        | DECLARATIONS
     ),  # ADR 0004
-    "forward": frozenset({"errors", "written", "sockaddr", "wire", "answer"}),
-    "server": frozenset({"errors", "log", "written", "sockaddr", "wire", "model", "zone", "answer", "cache", "forward"}),
-    "admin": frozenset({"errors", "written", "sockaddr", "model", "control"}),
+    "forward": frozenset({"errors", "counted", "written", "sockaddr", "wire", "answer"}),
+    "server": frozenset({"errors", "counted", "log", "written", "sockaddr", "wire", "model", "zone", "answer", "cache", "forward"}),
+    "admin": frozenset({"errors", "counted", "written", "sockaddr", "model", "control"}) | DECLARATIONS,
     "supervisor": frozenset({"errors", "log", "priority", "sockaddr"}),
 }
 # An entry point that hands one room to another, which does not know it.
@@ -33,7 +37,7 @@ ENTRY_POINTS = {"dnsdisco.control.__main__": frozenset({"admin"})}  # ADR 0013
 # Composition roots wire the rooms together and may see all of them.
 ROOTS = frozenset({"cli", "discovery", "testing", "__init__", "__main__", "base", "env", "static", "consul", "kubernetes"})
 
-PURE = frozenset({"errors", "written", "model", "zone", "wire", "answer", "cache"})
+PURE = frozenset({"errors", "counted", "written", "model", "zone", "wire", "answer", "cache"})
 IMPURE_MODULES = frozenset(
     [
         "socket",

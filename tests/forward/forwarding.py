@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from dnsdisco.forward import Forwarder, ForwardLimits, ForwardSettings
+from dnsdisco.forward.forwarder import Forwarder
+from dnsdisco.forward.settings import ForwardLimits, ForwardSettings
 from dnsdisco.wire.constants import A, RD
 from tests.forward.upstream import question
 

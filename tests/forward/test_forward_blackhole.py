@@ -12,8 +12,8 @@ import socket
 import pytest
 
 from dnsdisco.errors import UpstreamError
-from dnsdisco.forward import ForwardLimits
 from dnsdisco.forward.line import BEGINS_A_TURN, Line
+from dnsdisco.forward.settings import ForwardLimits
 from dnsdisco.wire.constants import RD
 from tests.forward.blackhole import query
 from tests.forward.forwarding import run

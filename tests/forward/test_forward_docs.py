@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from dnsdisco.forward import ForwardLimits, ForwardSettings
+from dnsdisco.forward.settings import ForwardLimits, ForwardSettings
 from dnsdisco.forward.statistics import Statistics
 from dnsdisco.written.endpoints import is_path
 from dnsdisco.written.endpoints import upstream as upstream_from

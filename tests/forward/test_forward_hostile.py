@@ -13,7 +13,8 @@ import time
 import dns.message
 import pytest
 
-from dnsdisco.forward import Forwarder, ForwardSettings
+from dnsdisco.forward.forwarder import Forwarder
+from dnsdisco.forward.settings import ForwardSettings
 from dnsdisco.wire.constants import RD
 from tests.forward import upstream as lies
 from tests.forward.upstream import address_in, answer, FORGED, LIES, question, Say, ScriptedUpstream

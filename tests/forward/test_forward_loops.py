@@ -15,8 +15,8 @@ import dns.rcode
 import pytest
 
 from dnsdisco.errors import UpstreamError
-from dnsdisco.forward import ForwardSettings
 from dnsdisco.forward.mark import Marks, VALID_S, ZONE_OCTETS_MAX
+from dnsdisco.forward.settings import ForwardSettings
 from dnsdisco.wire import name
 from dnsdisco.wire.constants import RD
 from tests.forward.forwarding import run

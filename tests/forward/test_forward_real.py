@@ -14,7 +14,8 @@ import dns.rcode
 import pytest
 
 from dnsdisco.errors import UpstreamError
-from dnsdisco.forward import Forwarder, ForwardSettings
+from dnsdisco.forward.forwarder import Forwarder
+from dnsdisco.forward.settings import ForwardSettings
 from dnsdisco.wire.constants import AAAA, RD, TXT
 from tests.forward.upstream import free_port, question, ScriptedUpstream
 

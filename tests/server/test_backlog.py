@@ -128,7 +128,7 @@ def test_known_names_are_answered_before_those_that_came_before_them(monkeypatch
             for _ in range(80):
                 reply = dns.message.from_wire(await asyncio.wait_for(loop.sock_recv(client, 4096), 2))
                 order.append("known" if reply.answer else "other")
-            assert listener.dropped == 0
+            assert listener.backlog.dropped == 0
 
     asyncio.run(work())
     assert order.count("known") == 20

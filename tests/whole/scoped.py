@@ -24,8 +24,9 @@ from pathlib import Path
 
 import dns.message
 
-from dnsdisco.forward import Forwarder, ForwardLimits, ForwardSettings
+from dnsdisco.forward.forwarder import Forwarder
 from dnsdisco.forward.own import is_own
+from dnsdisco.forward.settings import ForwardLimits, ForwardSettings
 from dnsdisco.providers.consul.options import endpoint_from
 from dnsdisco.providers.consul.transport import Connection
 from dnsdisco.wire.constants import RD

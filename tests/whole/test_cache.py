@@ -91,7 +91,7 @@ def test_every_worker_forgets_a_name_a_tree_or_everything(tmp_path: Path, upstre
         assert ask_both_workers(server, upstream) == 6
         assert flush("nosuch.test") == [0, 0]
         text = dnsdisco().stdout
-        assert re.search(r"^ *6  answers that are kept$", text, re.MULTILINE)
+        assert re.search(r"^ *6  Forwarded answers that are kept\.$", text, re.MULTILINE)
         assert text.endswith("of the questions were answered from the cache\n")
         wrong = dnsdisco("flush", "a..b")
         assert wrong.returncode == 1
