@@ -8,7 +8,7 @@ of process: the supervisor starts the others and holds the sockets; one control 
 
 The rooms, from the inside out. The docstring of each has a line for each of its files; what each may import is checked by tests/architecture:
   errors      every error that crosses a room, in one page                                                             pure
-  counted     what a counter is: declared where it is counted, with its help text                                       pure
+  counted     what a counter is: declared where it is counted, with its help text                                      pure
   log         every line that the server logs: one form, one way out
   priority    which of our processes goes first on a processor that they share
   written     what people write and how it is read: durations, names, addresses, listeners, upstreams                  pure

@@ -14,6 +14,7 @@
     resolve.py            names of others, and addresses that our own answers lack
     asking.py             from the cache, else from an upstream
     latency.py            how long answers take
+    statistics.py         what a worker counts beside its cache and its forwarder: the declarations
   Streams:
     tcp.py                listening sockets, and which connections may stay
     tcp_connection.py     one client's TCP connection

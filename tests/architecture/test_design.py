@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.architecture.rooms import MAY_IMPORT, PURE
 
 DESIGN = Path(__file__).parents[2] / "docs" / "design.md"
-ROW = re.compile(r"^\| ([a-z, ]+) \| ([a-z, ]+) \| (yes)? *\|$", re.MULTILINE)
+ROW = re.compile(r"^\| ([a-z, ]+) \| ([a-z, .]+) \| (yes)? *\|$", re.MULTILINE)
 
 
 def table(page: str) -> list[tuple[str, frozenset[str], bool]]:
