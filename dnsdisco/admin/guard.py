@@ -96,7 +96,7 @@ class Guard:
         if scope["method"] not in METHODS:
             raise Refused(405, "only GET and HEAD: nothing can be changed here", (b"allow", ", ".join(METHODS).encode()))
         if any(name == b"transfer-encoding" or (name == b"content-length" and value.strip(b"0")) for name, value in headers):
-            raise Refused(413, "a body says nothing here", (b"connection", b"close"))
+            raise Refused(413, "a request has no body here", (b"connection", b"close"))
 
     def _tell(self, error: Exception) -> None:
         at = error.__traceback__

@@ -155,7 +155,7 @@ class _Pace:
 def _reason(error: BaseException | None) -> str:
     """One line. For what is not a ProviderError also where it was raised: its author will want to know."""
     if error is None:
-        return "its watch ended without a word"
+        return "its watch() ended without an error"
     if isinstance(error, ProviderError):
         return error.reason[:REASON_CHARACTERS_MAX]
     said = str(error).strip().partition("\n")[0]

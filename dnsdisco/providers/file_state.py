@@ -65,7 +65,7 @@ def octets_of(path: Path, octets_max: int) -> tuple[State, bytes]:
         try:
             before = os.fstat(descriptor)
             if not stat.S_ISREG(before.st_mode):
-                raise NoContent("a file is expected, and this is none")
+                raise NoContent("this is not a regular file")
             octets = b"".join(_pieces(descriptor, octets_max))
             if _state(os.fstat(descriptor)) == _state(before):
                 return _state(before), octets

@@ -28,7 +28,7 @@ class WorkerSettings(NamedTuple):
     own: tuple[str, ...] = ()  # the addresses of this host that are listened on
     log_level: str = "info"
     log_format: str = "text"
-    stale_after_s: float = 30.0  # without a word of control, answers are told to be stale
+    stale_after_s: float = 30.0  # without a message from control; then answers are marked stale
     tls: tuple[str, str | None] | None = None  # the files of certificate and key (None: in the first one)
 
     @classmethod

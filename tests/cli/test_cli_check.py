@@ -222,7 +222,7 @@ def test_a_zone_file_that_is_none(folder, capsys):
     os.mkfifo(folder / "a.zone")
     (folder / "b.zone").mkdir()
     (folder / "dnsdisco.yaml").write_text("zone_files: ['*.zone']\n")
-    message = "a file is expected, and this is none"
+    message = "this is not a regular file"
     assert checked(capsys) == [("a.zone", 0, 0, "", message), ("b.zone", 0, 0, "", message)]
 
 

@@ -103,7 +103,7 @@ def test_stop_ends_the_thread_and_closes_the_provider_once(heard: Heard) -> None
         (KeyError(), "KeyError (harness.py:"),
         (SystemExit(3), "SystemExit: 3 (harness.py:"),
         (RecursionError(), "RecursionError (harness.py:"),
-        (StopIteration, "its watch ended without a word"),
+        (StopIteration, "its watch() ended without an error"),
     ],
 )
 def test_whatever_ends_a_watch_it_is_told_and_tried_again(heard: Heard, error: Any, reason: str) -> None:

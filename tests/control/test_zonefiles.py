@@ -274,7 +274,7 @@ def test_what_cannot_be_read_keeps_its_records_and_says_so_once(
     if why == "is a folder":
         path.unlink()
         path.mkdir()
-        expected = "a file is expected, and this is none"
+        expected = "this is not a regular file"
     else:  # root reads all the same
 
         def refused(*arguments: Any) -> Any:
