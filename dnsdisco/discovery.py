@@ -1,4 +1,4 @@
-"""The library: get_service_url("auth") and its siblings (docs/library.md). It chooses a provider, holds it, and caches what it says.
+"""The library: get_service_url("auth") and its siblings (docs/library.md). It chooses a provider, holds it, and caches what it returns.
 
 The provider is the one that was set, else those that SERVICE_DISCOVERY_PROVIDER names (a comma list is a chain), else those that are
 detected. It is chosen at the first call and kept until set_discovery_provider() is called.
@@ -29,7 +29,7 @@ PROVIDER_VARIABLE = "SERVICE_DISCOVERY_PROVIDER"
 
 
 def get_service_url(name: str, default: str | None = None) -> str | None:
-    """The URL of one healthy instance, taken by weight; *default* when the service is unknown, or has nobody to go to.
+    """The URL of one healthy instance, taken by weight; *default* when the service is unknown, or has no instance to use.
 
     Raises ProviderError when the provider does not answer and nothing is cached, whatever *default* is. May block, for as long as the
     provider does.

@@ -1,6 +1,6 @@
 """Addresses beside records that name hosts: MX, SRV, NS (RFC 1034 §4.3.2 step 6, RFC 2782), where the hosts are ours.
 
-It spares the client a question. From local data alone: nobody is asked, no alias is followed (RFC 2181 §10.3).
+It spares the client a question. It uses local data alone: no upstream is asked, no alias is followed (RFC 2181 §10.3).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who may ask, and how much they may be told: networks, looked up once per client address."""
+"""Which clients may ask, and how much they may receive: by network, looked up once for each client address."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _RATE = RateLimits()
 
 
 class Known(NamedTuple):
-    """What is known of a client address. `bucket`: how much it may be told over UDP; None: all it asks for."""
+    """What is known of a client address. `bucket`: how much it may receive over UDP; None: no limit."""
 
     is_admitted: bool
     is_local: bool
@@ -34,13 +34,13 @@ class Admission:
     def __init__(
         self, allow: Iterable[str], rate: RateLimits = _RATE, own: Iterable[str] = (), *, trusts_loopback: bool = True
     ) -> None:
-        """*own*: this host's addresses that are listened on; who asks from there is here. *trusts_loopback*: it is not limited.
+        """*own*: this host's addresses that are listened on; a client with such an address is on this host. *trusts_loopback*: it is not limited.
 
-        Raises ValueError for what is no network.
+        Raises ValueError for a text that is no network.
         """
         networks = _networks(allow)
         self._networks = networks
-        # All of the loopback may ask: then nobody who reaches a loopback address has to be looked at.
+        # All of the loopback may ask: then no client that reaches a loopback address has to be looked up.
         self.admits_loopback = all(
             any(loopback.version == network.version and loopback.subnet_of(network) for network in networks)  # type: ignore[arg-type]
             for loopback in _LOOPBACK
@@ -48,17 +48,17 @@ class Admission:
         self.buckets = Buckets(rate, (*(_LOOPBACK if trusts_loopback else ()), *_networks(rate.exempt), *_networks(own)))
         self.known: dict[str, Known] = {}
         self.clients_forgotten = self.networks_forgotten = 0  # times that all of them made room
-        # For the datagram loop, by the octets of their addresses: who may ask as much as he likes, and who else may ask, with the
-        # tokens of his network by kind of answer.
+        # For the datagram loop, by the octets of their addresses: clients without a limit, and the other clients that may ask, with the
+        # tokens of their network by kind of answer.
         self.admitted: set[bytes] = set()
         self.credits: dict[bytes, list[int]] = {}
 
     def look(self, peer: str, now: float) -> Known:
-        """Whether *peer* may ask, whether it is on the loopback, and how much it may be told."""
+        """Whether *peer* may ask, whether it is on the loopback, and how much it may receive."""
         known = self.known.get(peer)
         if known is None:
             address = ipaddress.ip_address(peer.partition("%")[0])
-            if self.buckets.is_full:  # whoever is met next finds a bucket that all of its network share
+            if self.buckets.is_full:  # the next client finds a bucket that its whole network shares
                 self.buckets.clear()
                 self.known.clear()
                 self.credits.clear()

@@ -1,4 +1,4 @@
-"""How many aliases one name may lead through, whoever tells of them: our zones, an upstream, or several of them one after the other."""
+"""How many aliases one name may lead through, wherever they come from: our zones, one upstream, or several in turn."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Answers of the cache that are wanted again and again, in the table that the datagram loop reads.
 
 Their TTLs go down, so each is right for a moment. When it is over, those that were given in it are made anew where they stand, if the
-cache would give them still; the others are dropped, and the next one who asks takes the longer way again, where the cache counts and
+cache would give them still; the others are dropped, and the next query takes the longer way again, where the cache counts and
 renews what it holds.
 """
 
@@ -29,7 +29,7 @@ class _Kept(NamedTuple):
 
 
 class Fleeting:
-    """*exact*: the table's. *learn*: told how often an entry was given: entry, qtype, hits. *holds*: whether the cache would give that
+    """*exact*: the table's. *learn*: called with how often an entry was given: entry, qtype, hits. *holds*: whether the cache would give that
     entry for that key, and go on doing so for a moment."""
 
     def __init__(

@@ -121,8 +121,8 @@ def between(head: bytes, bodies: list[bytes], tail: bytes) -> list[bytes]:
 
 
 def encode(reply: Reply, query: Query, *, recursion: bool, options: bytes, limit: int, draw: Draw) -> bytes:
-    """The message for a reply that is not kept. A chain of aliases, which has an order, is written compressed: others told it, perhaps,
-    and what fitted their messages is to fit ours."""
+    """The message for a reply that is not kept. A chain of aliases, which has an order, is written compressed: it may come from
+    upstreams' messages, and what fitted in theirs has to fit in ours."""
     qname = query.qname or b"\0"
     if reply.ranks is None and reply.answer and reply.answer[0].rtype in (CNAME, DNAME):
         writer = Writer(qname)

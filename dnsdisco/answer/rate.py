@@ -1,8 +1,8 @@
-"""How much one network may be told over UDP: token buckets by prefix and by kind of answer, in a table with a bound.
+"""How much one network may receive over UDP: token buckets by prefix and by kind of answer, in a table with a bound.
 
-Over UDP nobody proves who asks. Whoever writes another's address as the sender of small questions makes us send large answers there;
-so a network that nobody vouches for gets so many answers a second and no more (response rate limiting). Of what is over, every `slip`th
-is answered with TC and nothing else, as large as the question: a true client asks again over TCP, or shows the cookie that came along.
+A UDP sender can be forged: an attacker who writes a victim's address as the sender of small questions makes us send large answers there.
+So a network that is not exempt gets at most so many answers a second (response rate limiting). Of those beyond the limit, every `slip`th
+is an empty reply with TC, as large as the question: a real client asks again over TCP, or sends the cookie that came along.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Bucket:
 
 
 class Buckets:
-    """All networks that have been answered of late. `is_on`: anybody is limited at all."""
+    """All networks that have been answered of late. `is_on`: whether any network is limited."""
 
     def __init__(self, limits: RateLimits, exempt: Iterable[Network]) -> None:
         self._limits, self._exempt = limits, tuple(exempt)

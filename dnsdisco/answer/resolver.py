@@ -1,4 +1,4 @@
-"""Names that are not ours, without the asking: keys, what an entry of the cache is to a client, and what is said when there is none."""
+"""Names that are not ours, all but the asking: cache keys, the answer made from an entry, and the answer when there is none."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Labels = tuple[bytes, ...]
 NOT_DESIRED = Reply(REFUSED, ede=(Ede(EDE_NOT_AUTHORITATIVE, "not ours, not in the cache, and recursion is not desired"),))
 NOBODY_TO_ASK = Reply(REFUSED, ede=(Ede(EDE_NOT_AUTHORITATIVE, "not a name of ours, and no upstream is configured for it"),))
 STALE = Ede(EDE_STALE, "no upstream answers; this is what was known")
-# What an upstream's failure says of the upstreams, not of the name: nothing to be remembered for it.
+# Failures of the upstreams, not of the name: nothing is remembered for the name.
 _OF_OUR_OWN = frozenset(("shed", "disabled", "closed"))
 
 
@@ -104,7 +104,7 @@ def reply_from(
     options: bytes,
     trust_ad: bool,
 ) -> bytes:
-    """What the client gets of a fresh entry. AA never: it says that *we* are an authority for the name (RFC 1035 §4.1.1)."""
+    """The answer made from a fresh entry. AA is never set: it would mean that *we* are an authority for the name (RFC 1035 §4.1.1)."""
     flags = RA
     if entry.flags:
         edns = query.edns
@@ -136,7 +136,7 @@ def reasons_of(error: UpstreamError) -> Reasons:
 
 
 def is_to_be_remembered(error: UpstreamError) -> bool:
-    """It says something of the question; a client that asks again should not make us ask again at once (RFC 9520 §3)."""
+    """Whether the failure belongs to the question: then a client that asks again does not make us ask again at once (RFC 9520 §3)."""
     return error.kind not in _OF_OUR_OWN
 
 

@@ -1,8 +1,8 @@
 """What of an upstream's reply is believed: the question's own chain of aliases and its end, and nothing else that came along.
 
-A forwarder trusts its upstream with the name that it asked for, never with another one: what stands in a reply beside the chain is left
-out before anybody sees it (RFC 2181 §5.4.1). Where the chain enters a name that others are asked for, or that is answered here, they go
-on. With DO, signatures and proofs go along, for those who check them (RFC 4035 §3.2.1).
+A forwarder trusts its upstream with the name that it asked for, and with no other: records beside the chain are left out before anything
+uses them (RFC 2181 §5.4.1). Where the chain enters a name that belongs to other upstreams, or that is answered here, the chain goes on
+there. With DO, signatures and proofs go along, for clients that validate (RFC 4035 §3.2.1).
 """
 
 from __future__ import annotations
@@ -76,9 +76,9 @@ def believe(message: bytes, question: Question, leaves: Leaves) -> Believed:
     """*message* is a reply to *question*. Raises WireError for what cannot be used, also for what would cost
     too much to read (NameReader). Linear in its octets.
 
-    *leaves*: whatever this upstream says of that name (lower-case labels), it is not believed: it is answered here, or others are asked
-    for it. Then the item's `target` is where to go on; so it is of aliases without an end and without a SOA, which say nothing of their
-    target: this upstream knows one zone alone, or does not follow them.
+    *leaves*: whether this upstream's data about a name (lower-case labels) are not used, because it is answered here or belongs to other
+    upstreams. Then the item's `target` is where to go on. The same holds for aliases without an end and without a SOA, which leave their
+    target open: this upstream knows one zone alone, or does not follow them.
     """
     end_of_name = HEADER_OCTETS + len(question.qname)
     end = end_of_name + 4
@@ -133,7 +133,7 @@ def believe(message: bytes, question: Question, leaves: Leaves) -> Believed:
 
 
 def unsigned(entry: Entry, question: Question) -> Entry:
-    """*entry*, which was asked for with DO, for who asks without: what believe() would have made of it then. As stale, with any TTL."""
+    """*entry*, which was asked for with DO, as a client without DO gets it: what believe() would have made of it then. Stale, with any TTL."""
     body = entry.stale_body(0)
     message = bytes((0, 0, QR >> 8, entry.rcode, 0, 1)) + entry.counts + b"\0\0" + question.qname
     message += question.qtype.to_bytes(2, "big") + IN.to_bytes(2, "big") + body

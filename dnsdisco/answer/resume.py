@@ -1,4 +1,4 @@
-"""The way on after an upstream's word: a draft of ours completed with the addresses that it lacked."""
+"""What follows an upstream's reply: our draft of an answer is completed with the addresses that it lacked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dnsdisco.wire.reply import Ede, Reply, RR
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What an upstream said."""
+    """An upstream's reply, or its failure."""
 
     rcode: int
     records: tuple[RR, ...]  # its answer section, owners in lower case
@@ -87,7 +87,7 @@ def finish(gather: Gather, outcomes: Mapping[Want, Outcome]) -> Reply:
 
 
 def _with_one_ttl(records: list[RR]) -> tuple[RR, ...]:
-    """All records of one RRset leave with one TTL, the lowest (RFC 2181 §5.2), wherever they came from. Signatures are not told apart."""
+    """All records of one RRset leave with one TTL, the lowest (RFC 2181 §5.2), wherever they came from. All signatures count as one RRset."""
     lowest: dict[tuple[bytes, int], int] = {}
     for record in records:
         lowest[record.owner, record.rtype] = min(record.ttl, lowest.get((record.owner, record.rtype), record.ttl))

@@ -1,4 +1,4 @@
-"""What the configuration says about answers."""
+"""The settings of the answers."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class Rule(Enum):
 
 
 class Special(NamedTuple):
-    """`names`: zones as text. `source`: who says so. `meaning`: what they are, for the page that lists them."""
+    """`names`: zones as text. `source`: the RFC or registry. `meaning`: what they are, for the page that lists them."""
 
     names: tuple[str, ...]
     rule: Rule

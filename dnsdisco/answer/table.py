@@ -1,4 +1,4 @@
-"""The compiled answers: what was said once is said again by looking up the octets of the question.
+"""The compiled answers: an answer that was given once is found again by the octets of the question.
 
 `prepared`: question → reply without header and OPT, for any flags and EDNS options. `exact`: the octets of a whole query behind its
 id, in lower case → everything there is to send. Negative answers of ours change with every serial, so they share their SOA, and are put
@@ -152,7 +152,7 @@ class Table:
         )
 
     def forget_denials(self) -> None:
-        """The next denial of each shape is made anew: it may be of a name that is like one of ours, which is told."""
+        """The next denial of each shape is made anew: its name may be like one of ours, and then the denial suggests that one."""
         self.denials.clear()
 
     def cell(self, qtype: int, rcode: int) -> list[int]:

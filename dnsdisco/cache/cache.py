@@ -19,7 +19,7 @@ _BITS = tuple(bytes((bits,)) for bits in range(4))
 
 
 def make_key(qname: bytes, type_and_class: bytes, *, dnssec_ok: bool, checking_disabled: bool) -> bytes:
-    """The key of a question. *qname*: wire form, lower case; a name says where it ends, so no two questions share a key."""
+    """The key of a question. *qname*: wire form, lower case; the end of a name is in its octets, so no two questions share a key."""
     bits = (DNSSEC_OK if dnssec_ok else 0) | (CHECKING_DISABLED if checking_disabled else 0)
     return qname + type_and_class + _BITS[bits]
 
@@ -148,7 +148,7 @@ class Cache:
             return entry
         self._failures.forget(key)
         if item.kind is not Kind.POSITIVE and not item.has_soa:
-            return entry  # a denial without SOA does not say how long it holds (RFC 2308 §5), nor of how much
+            return entry  # a denial without SOA has no time for which it holds (RFC 2308 §5), and no zone
         entry.expires_at = now + ttl
         self.statistics.kept += 1
         name_key = key_of_name(key)
@@ -161,7 +161,7 @@ class Cache:
         return entry
 
     def fail(self, key: bytes, now: float, reasons: Reasons) -> Entry | None:
-        """Asking has failed. Returns what may be given as stale in its place; until the time to ask again has come, look() says so."""
+        """Remember that asking has failed; returns what may be given as stale in its place. look() reports the failure until it is time to ask."""
         entry = self.stale(key, now)
         limits = self.limits
         if entry is not None:

@@ -112,7 +112,7 @@ class Entry:
         return self._patched(0, ttl)
 
     def is_aged(self, now: float) -> bool:
-        """body() has been asked for within this second of its life before: it is wanted more than once a second."""
+        """Whether body() was called before in this second of the entry's life: the answer is wanted more than once a second."""
         return int(now - self.stored_at) == self._elapsed
 
     def _patched(self, elapsed: int, ttl: int | None) -> bytes:

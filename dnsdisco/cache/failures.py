@@ -1,4 +1,4 @@
-"""What could not be found out, remembered for a moment, so that those who ask again and again do not make it worse (RFC 9520)."""
+"""Questions that failed, remembered for a moment, so that clients that ask again and again do not make it worse (RFC 9520)."""
 
 from __future__ import annotations
 

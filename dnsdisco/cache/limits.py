@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class CacheLimits(NamedTuple):
-    """Of one worker. `_s` and TTLs in seconds. docs/cache.md has each of them with the counter that tells when it was reached."""
+    """The bounds of one worker. `_s` and TTLs are in seconds. docs/cache.md has each bound with the counter of how often it was reached."""
 
     entries: int = 10_000  # CoreDNS has 9,984 for each type, dnsmasq at most 10,000
     octets: int = (

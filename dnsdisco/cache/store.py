@@ -1,7 +1,7 @@
-"""A table with two bounds, entries and octets, and who has to go when one is reached.
+"""A table with two bounds, entries and octets, and which entry goes when one is reached.
 
-Approximately the least recently used: the oldest one goes, unless it was used of late; then it goes to the end of the line and has
-one use less to its name. So a name that is asked for again and again outlives a flood of names that are asked for once, and a hit
+Approximately the least recently used: the oldest entry goes, unless it was used of late; then it moves to the end of the line and
+counts one use less. So a name that is asked for again and again outlives a flood of names that are asked for once, and a hit
 costs one assignment.
 """
 

@@ -32,13 +32,13 @@ class ServiceDiscovery(ABC):
     type: ClassVar[str]  # its name in `providers:` and in SERVICE_DISCOVERY_PROVIDER; without one, that of the class in lower case
     poll_interval: float = 5.0  # seconds between calls of get_services() in a server, when watch() is not overridden
     when_all_unhealthy: str = (
-        ""  # what a provider with a rule of its own says for its services; an entry of `providers:` replaces it
+        ""  # the rule for this provider's services, where it has one of its own; an entry of `providers:` replaces it
     )
     index: str = ""  # what the backend calls the state that was last read (an index, a resourceVersion), if it does; for people
     origin: str = (
-        ""  # where its services come from, if neither its options nor its variables say it: a path below the working directory
+        ""  # where its services come from, if neither its options nor its variables name it: a path below the working directory
     )
-    rejected: int = 0  # objects in it that could not be used; each has been told to the log. For people
+    rejected: int = 0  # objects of the backend that could not be used; each has been logged. For people
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -55,16 +55,16 @@ class ServiceDiscovery(ABC):
 
     @property
     def has_own_url(self) -> bool:
-        """get_service_url() is the class's own, and may say another URL than its data do: then that is the service's URL for everybody."""
+        """Whether the class has its own get_service_url(). The URL that it returns then replaces the one in the data, everywhere."""
         return type(self).get_service_url is not ServiceDiscovery.get_service_url
 
     def own_url(self, service_name: str) -> str | None:
-        """What a class with such a word says; None: it knows no such service."""
+        """The URL from the class's own get_service_url(). None: it knows no such service."""
         return self.get_service_url(service_name) or None
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any], environ: Mapping[str, str]) -> Self:
-        """Built from one entry of `providers:` (without `type` and the options that every provider takes) and the environment.
+        """Build the provider from one entry of `providers:` (without `type` and the options that every provider takes) and the environment.
 
         The entry wins over the environment. Raises ValueError or TypeError naming the setting that cannot be used.
         """
@@ -72,16 +72,16 @@ class ServiceDiscovery(ABC):
 
     @abstractmethod
     def get_services(self) -> dict[str, dict[str, Any]]:
-        """All services by name, in any form of docs/services.md, critical instances included. May block, a few seconds at most.
+        """Return all services by name, in any form of docs/services.md, critical instances included. May block, a few seconds at most.
 
-        Raises ProviderError when the backend did not answer. Never returns a part, nor nothing, in place of an error: every name that
-        is missing here is a name that does not exist.
+        Raises ProviderError when the backend did not answer. Never returns a part of the services, or none, in place of an error: every
+        name that is missing here is a name that does not exist.
         """
 
     def get_service(self, service_name: str, default: dict[str, Any] | None = None) -> dict[str, Any] | None:
-        """One service, or *default* when it is unknown. Raises ProviderError when the backend did not answer, whatever *default* is.
+        """Return one service, or *default* when it is unknown. Raises ProviderError when the backend did not answer, whatever *default* is.
 
-        Whatever form get_services() has it in, this one has url, address, port, scheme, tags, meta, id, health and instances.
+        The result has url, address, port, scheme, tags, meta, id, health and instances, whatever form get_services() uses.
         """
         services, wanted = self.get_services(), service_name.lower()
         name = next((each for each in services if isinstance(each, str) and each.lower() == wanted), service_name)
@@ -89,23 +89,23 @@ class ServiceDiscovery(ABC):
         return service_to_dict(service) if service else default
 
     def names(self) -> Iterable[str]:
-        """What its services are called: asked for where get_service() does not know a name as it is spelled. Errors as get_services()."""
+        """Return the names of all services. Used when get_service() does not know a name in its spelling. Errors as get_services()."""
         return self.get_services()
 
     def get_service_url(self, service_name: str, default: str | None = None) -> str | None:
-        """The URL of one healthy instance, or *default* when the service is unknown. Errors as get_service()."""
+        """Return the URL of one healthy instance, or *default* when the service is unknown. Errors as get_service()."""
         found = self.get_service(service_name)
-        if found and "url" not in found:  # a form that leaves it to be concluded
+        if found and "url" not in found:  # a form in which the URL follows from the other fields
             service = service_from_data(service_name, found)[0]
             found = service_to_dict(service) if service else None
         return found["url"] if found and found["url"] else default
 
     def register_service(self, service_name: str, service_data: Mapping[str, Any]) -> str:
-        """Add or replace one instance; returns its id: `service_data["id"]`, else one made of name, address and port."""
+        """Add or replace one instance, and return its id: `service_data["id"]`, else one made of name, address and port."""
         raise NotSupported(f"the {self.type} provider is read-only")
 
     def deregister_service(self, service_name: str, instance_id: str | None = None) -> bool:
-        """Remove one instance, or every instance that we may remove. False: there was none."""
+        """Remove one instance, or (without an id) every instance that may be removed. Returns False when there was none."""
         found = self.get_service(service_name)
         if not found or instance_id not in (None, *instance_ids(service_name, found)):
             return False
@@ -115,19 +115,19 @@ class ServiceDiscovery(ABC):
         """Yield all services, whole, each time something changed, until *stop* is set. Blocks between two yields.
 
         Yield the same object again to say "nothing changed, but the backend is there". Raise ProviderError when it is not: the caller
-        keeps the last data, waits, and calls watch() anew. The default polls get_services().
+        keeps the last data, waits, and calls watch() again. The default polls get_services().
         """
         while not stop.is_set():
             yield with_own_urls(self, self.get_services())
             stop.wait(self.poll_interval)
 
     def forked(self) -> None:
-        """Called in a forked child, before anything else there: what the parent uses, and what another thread held, is made anew.
+        """Make anew, in a forked child, what the parent uses and what another thread held. Called there before anything else.
 
-        Must not wait, and must not speak over a connection that the parent has. This one frees the locks and lets go of the connections
-        (http.client, requests, urllib3, httpx) that are found below the provider's attributes; what else there is, a class does itself.
+        Must not wait, and must not send anything over a connection of the parent. The default frees the locks and drops the connections
+        (http.client, requests, urllib3, httpx) that it finds below the provider's attributes; a class with other ones overrides it.
         """
         renew(self)
 
     def close(self) -> None:
-        """Let go of connections and files. Called once, after watch() has ended."""
+        """Close connections and files. Called once, after watch() has ended."""

@@ -1,4 +1,4 @@
-"""`python -m dnsdisco.supervisor FD`: the parent process, told what to do by a JSON document on the inherited descriptor FD.
+"""`python -m dnsdisco.supervisor FD`: the parent process. It reads its parameters as a JSON document from the inherited descriptor FD.
 
 {"source": {"config": path|null, "flags": {…}}, "settings": {…}, "worker_settings": {…}}      as `dnsdisco serve` writes it
 """

@@ -1,4 +1,4 @@
-"""One child process: how it is started, what it says, and when it may be started again."""
+"""One child process: how it is started, what it reports, and when it may be started again."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Child:
         self.pid = 0  # 0: there is none now
         self.restarts = 0
         self.is_ready = False
-        self.has_started = False  # it has said so: signals are safe
+        self.has_started = False  # it has reported that it is up: signals are safe
         self.status_fd = -1  # to read from
         self.is_mute = False  # it has closed its end: nothing more will come
-        self.heard_at = 0.0  # when it last said anything, or was started
+        self.heard_at = 0.0  # when its last status line came, or when it was started
         self.heard_cpu_s = 0.0  # the processor time that it had had then
         self._restarts = Restarts()
         self._command, self._parameters = list(command), parameters
@@ -61,7 +61,7 @@ class Child:
                 [*self._command, str(document)],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[*fds, writer, document],
-                process_group=0,  # Ctrl-C at a terminal reaches the supervisor alone, which tells the others in its own order
+                process_group=0,  # Ctrl-C at a terminal reaches the supervisor alone, which ends the others in its own order
                 preexec_fn=_Birth(os.getpid(), self._priority, self._oom_score),  # noqa: PLW1509  there are no threads in this process
             )
         except OSError:
@@ -104,7 +104,7 @@ class Child:
         return events
 
     def kill(self, number: signal.Signals) -> None:
-        """Nothing happens when there is none. Until died() the pid cannot be another process's: nobody else waits for it."""
+        """Send *signal*; without a process, nothing happens. Until died() no other process can have the pid: only we wait for it."""
         if self.pid:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
@@ -128,13 +128,13 @@ class _Birth:
         self._parent, self._set_priority, self._oom_score = parent, Setter(priority), oom_score
         try:
             self._prctl: Any = ctypes.CDLL(None).prctl
-        except (OSError, AttributeError):  # not Linux: there it ends when nobody reads its status any more
+        except (OSError, AttributeError):  # not Linux: there it ends when its status pipe has no reader any more
             self._prctl = None
 
     def __call__(self) -> None:
         if self._prctl is not None:
             self._prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-            if os.getppid() != self._parent:  # it died before we could say that
+            if os.getppid() != self._parent:  # it died before we could set that
                 os._exit(1)
         ignore_in_child()
         self._set_priority()

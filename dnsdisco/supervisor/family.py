@@ -34,7 +34,7 @@ from dnsdisco.supervisor.watchdog import Watchdog
 STOP_S = 4.5  # a worker has 2 s for what is in flight, and we promise to be gone in 5
 START_DEATHS_MAX = 8  # of one child before it was ever ready, some 4 s: then it will not start at all, and a person should hear it
 CONTROL_REST_S = 0.25  # before control starts again: workers that died with it need the processors first, and answer without it
-EX_CONFIG = 78  # sysexits.h: a child's way to say that starting it again would not help
+EX_CONFIG = 78  # sysexits.h: a child's exit status when starting it again would not help
 LINK_OCTETS = 1024 * 1024  # of socket buffer on a link: a thousand changed services
 # When there is no memory the kernel ends control first, which costs no answer, then a worker, and us last: we start them again. In
 # thousandths of the memory there is: more than a worker's cache makes of it.
@@ -106,7 +106,7 @@ class Supervisor:
         return self._code
 
     def _children(self) -> list[Child]:
-        """In the order in which they are started: who answers comes first."""
+        """All children in the order in which they are started: the processes that answer come first."""
         return [*self.workers, self.control]
 
     def _control_parameters(self) -> tuple[dict[str, Any], list[int]]:
@@ -149,7 +149,7 @@ class Supervisor:
         self._selector.register(child.status_fd, selectors.EVENT_READ, child)
 
     def _reap(self) -> None:
-        """Wait for whoever has ended: our children, and as PID 1 in a container also the orphans of theirs."""
+        """Wait for each process that has ended: our children, and as PID 1 in a container also orphans that they leave."""
         ended: dict[int, int] = {}
         with suppress(ChildProcessError):
             while (found := os.waitpid(-1, os.WNOHANG))[0]:
@@ -225,7 +225,7 @@ class Supervisor:
         return f"answering on {', '.join(listening.address for listening in self._listening)}; workers: {len(self.workers)}"
 
     def _watch(self) -> None:
-        """End who does not answer; its death is then like any other."""
+        """End a child that does not answer; its death is then like any other."""
         self._after(watchdog.TICK_S, self._watch)
         self._notifier.alive()
         for child, silent_s in self._watchdog.look(time.monotonic()):
@@ -265,7 +265,7 @@ class Supervisor:
         self._stop(1)
 
     def _stop(self, code: int) -> None:
-        """Everybody is told at once. A second signal ends it now."""
+        """Ask all children at once to end. A second signal ends them now."""
         if self._stop_at is not None:
             self._kill_stragglers()
             return
@@ -273,7 +273,7 @@ class Supervisor:
         self._notifier.stopping()
         for child in self._children():
             child.kill(signal.SIGTERM)
-        # Ours too: a connection that nobody accepts any more is better refused than left waiting.
+        # Our copy too: a connection that no process will accept is better refused than left waiting.
         for listening in self._listening:
             listening.close()
         self._after(STOP_S, self._kill_stragglers)

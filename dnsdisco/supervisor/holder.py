@@ -49,7 +49,7 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
 
 def _collide(held: ipaddress.IPv4Address | ipaddress.IPv6Address, wanted: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     if held.is_unspecified or wanted.is_unspecified:
-        return held.version in (wanted.version, 6)  # `::` takes IPv4 too, unless it was told not to
+        return held.version in (wanted.version, 6)  # `::` takes IPv4 too, unless its socket has IPV6_V6ONLY
     return held == wanted
 
 

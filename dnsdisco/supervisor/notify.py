@@ -1,4 +1,4 @@
-"""What a service manager is told: sd_notify(3), which is one datagram, so that no library is needed for it."""
+"""Reports to a service manager: sd_notify(3), which is one datagram, so that no library is needed for it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from contextlib import suppress
 
 
 class Notifier:
-    """Takes NOTIFY_SOCKET out of *environ*, so that no child thinks it is meant. Without it, nothing is told to nobody."""
+    """Takes NOTIFY_SOCKET out of *environ*, so that no child uses it. Without that variable, nothing is sent."""
 
     def __init__(self, environ: MutableMapping[str, str] = os.environ) -> None:
         path = environ.pop("NOTIFY_SOCKET", "")
         self._address = "\0" + path[1:] if path.startswith("@") else path
         usec, pid = environ.pop("WATCHDOG_USEC", ""), environ.pop("WATCHDOG_PID", "")
         is_watched = usec.isdecimal() and (not pid or pid == str(os.getpid()))
-        self._alive_every_s = int(usec) / 1e6 / 4 if is_watched else 0.0  # 0: nobody waits for it
+        self._alive_every_s = int(usec) / 1e6 / 4 if is_watched else 0.0  # 0: no service manager waits for it
         self._alive_at = 0.0
 
     def ready(self, status: str) -> None:

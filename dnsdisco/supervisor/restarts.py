@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 WINDOW_S = 10.0  # in which deaths are counted; a child that has lived this long had started well
-AT_ONCE_MAX = 5  # deaths in WINDOW_S that cost no wait: what a person or a test kills is back before anybody notices
+AT_ONCE_MAX = 5  # deaths in WINDOW_S that cost no wait: a child that a person or a test kills is back at once
 BACKOFF_MIN_S, BACKOFF_MAX_S = 0.25, 5.0  # then; doubling with each further young death
 
 

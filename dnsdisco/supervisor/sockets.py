@@ -135,7 +135,7 @@ def _group(kind: socket.SocketKind, host: str, port: int, workers: int, *, must_
             except OSError as error:
                 if error.errno != errno.EADDRINUSE:
                     raise
-                first.close()  # elsewhere, all that share must have said so before
+                first.close()  # elsewhere, every socket that shares must have had the option before
                 group = [_socket(kind, host, chosen, shares=True, must_be_here=must_be_here)]
             group += [_socket(kind, host, chosen, shares=True, must_be_here=must_be_here) for _ in range(workers - len(group))]
         if kind == socket.SOCK_STREAM:

@@ -1,9 +1,9 @@
-"""Which child does not answer any more: stopped, blocked, or in a loop that it does not come out of.
+"""Which child has stopped answering: it was stopped, is blocked, or is in an endless loop.
 
-Each child's event loop says twice a second that it goes round, and how much processor time its process has had. A child that is silent
-for longer than it may be is killed. Two things excuse it: that all of us stood still (a suspended machine, a frozen container, a
-debugger of the supervisor), which shows in a tick of ours that comes late; and that it waits for a processor that others have, for then
-only its own time counts.
+Each child's event loop reports twice a second that it runs, and how much processor time its process has had. A child that is silent
+for too long is killed. There are two exceptions. When all processes stood still (a suspended machine, a frozen container, a
+debugger of the supervisor), a tick of the supervisor comes late, and no child is killed. When a child waits for a busy processor, only
+the processor time that it has had counts.
 """
 
 from __future__ import annotations
