@@ -41,6 +41,7 @@ from dnsdisco.errors import DnsdiscoError
 from dnsdisco.written.units import did_you_mean
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
+HOMELESS = "the working folder has been deleted: change to one that is there"
 UNWRITTEN = "what was to be printed cannot be written: {}"
 BROKEN = 70  # EX_SOFTWARE: our fault, not the user's
 
@@ -115,6 +116,8 @@ def _run(args: Sequence[str] | None) -> int:
         return 1
     except DnsdiscoError as error:
         report.fault(error)
+        if _is_homeless():
+            report.complain(HOMELESS)
         return 1
     except OSError as error:
         report.complain(_reason(error))
@@ -129,11 +132,18 @@ def _run(args: Sequence[str] | None) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _reason(error: OSError) -> str:
+def _is_homeless() -> bool:
+    """Nothing can be found by a relative path."""
     try:
         os.getcwd()  # noqa: PTH109  pathlib's says no more
     except FileNotFoundError:
-        return "the working folder has been deleted: change to one that is there"
+        return True
+    return False
+
+
+def _reason(error: OSError) -> str:
+    if _is_homeless():
+        return HOMELESS
     if error.errno == errno.ENOSPC and not error.filename:
         return UNWRITTEN.format(error.strerror)
     return f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"

@@ -19,9 +19,9 @@ def source(config: str | None, **flags: Any) -> Source:
     return Source(config, given, os.environ)
 
 
-def settings(given: Source, *, is_to_serve: bool = False) -> Settings:
+def settings(given: Source) -> Settings:
     """Raises ConfigError with every fault."""
-    return resolve(given, registry.detect, known_types(), is_to_serve=is_to_serve)
+    return resolve(given, registry.detect, known_types())
 
 
 def inspection(given: Source) -> Inspection:

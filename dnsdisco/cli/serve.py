@@ -8,18 +8,19 @@ import pathlib
 import sys
 import tempfile
 from dataclasses import replace
-from typing import Any, TYPE_CHECKING
+from typing import Any, NoReturn, TYPE_CHECKING
 
 import click
 
 from dnsdisco.cli import options
 from dnsdisco.config.load import find, is_here, SEARCHED
 from dnsdisco.config.workers import for_workers
+from dnsdisco.errors import ConfigError
 from dnsdisco.log.lines import LEVELS, Lines
 from dnsdisco.supervisor import signals
 
 if TYPE_CHECKING:
-    from dnsdisco.config.sources import Source
+    from dnsdisco.config.sources import Inspection, Source
 
 
 @click.command("serve", short_help="Answer DNS queries.")
@@ -74,7 +75,10 @@ def command(config: str | None, **flags: object) -> None:
     from dnsdisco.cli import compose  # noqa: PLC0415  --help needs no schema
 
     given = compose.source(config, **flags)
-    settings = compose.settings(given, is_to_serve=True).plain()
+    inspection = compose.inspection(given)
+    if inspection.settings is None:
+        _refuse(given, inspection)
+    settings = inspection.settings.plain()
     if given.config is None:  # from now on it is this one: gone at a reload is a fault then, and not a server without services
         given = replace(given, config=find(), is_found=True)
     _say_configuration(given, settings)
@@ -84,6 +88,17 @@ def command(config: str | None, **flags: object) -> None:
     sys.stderr.flush()
     # The same process goes on, so that a service manager's main PID, LISTEN_PID and signals reach the supervisor itself.
     os.execv(sys.executable, [sys.executable, *_safe_path(), "-m", "dnsdisco.supervisor", str(fd)])  # noqa: S606  no shell is wanted
+
+
+def _refuse(given: Source, inspection: Inspection) -> NoReturn:
+    """Every fault, in the form that the log is wanted in; that one may stand in a file that has faults elsewhere."""
+    remains = inspection.remains
+    if (given.flags.get("log_format") or (remains and remains.log_format)) != "json":
+        raise ConfigError(inspection.problems)
+    lines = Lines({"log_format": "json"})
+    for problem in inspection.problems:
+        lines.event("warning" if problem.is_warning else "error", "the configuration cannot be used", reason=str(problem))
+    sys.exit(1)
 
 
 def _say_configuration(given: Source, settings: dict[str, Any]) -> None:

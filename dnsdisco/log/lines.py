@@ -22,7 +22,7 @@ class Lines:
         self._fields = fields
         self._is_for_journal = _is_journal(fd, environ.get("JOURNAL_STREAM", ""))
         self._is_terminal = not self._is_for_journal and os.isatty(fd)
-        self._is_coloured = self._is_terminal and not environ.get("NO_COLOR")
+        self._is_coloured = self._is_terminal and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
         self.lost = 0  # lines that could not be written
         self._untold = 0  # of them, since the last one that was written
         self.apply(settings)

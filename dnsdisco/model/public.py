@@ -1,7 +1,9 @@
 """What everybody may read of service data: in pages, TXT records and the log. The whole URL is for programs that ask the library for it.
 
-A secret is the user part of a URL, and the value of a URL's parameter or of a `meta` key whose name ends as that of a secret does. In
-what a check says, it is also what stands behind such a word and `=` or `:`, or behind `bearer`.
+A secret is the user part of a URL, the value of a URL's parameter or of a `meta` key whose name ends as that of a secret does, and such a
+setting within a value of `meta`: `host=db password=x` (libpq), `Server=db;Pwd=x` (ODBC), `{"token": "x"}`. In
+what a check says, it is also what stands behind such a word and `=` or `:` anywhere, or behind `bearer`. Hiding too much does no harm.
+Each pattern is linear: what a repetition takes ends where the next one could begin.
 """
 
 from __future__ import annotations
@@ -16,12 +18,20 @@ HIDDEN = "***"
 REASON_OCTETS_MAX = 80  # of what made an instance critical: it stands in an answer, beside the rest of a sentence
 LEFT_OUT_OCTETS_MAX = 120  # of why an instance was left out: what was expected, and what was found
 _READ_CHARACTERS_MAX = 1000  # of what a check says: a page of HTML has its point at its head
+_USER_MAX = 256  # characters of a password that has a / or a # in it: so far an @ is looked for
 
-_WORDS = r"(?:passw(?:or)?d|passphrase|secret|token|credentials?|api[_.-]?key|access[_.-]?key|private[_.-]?key)"
-_USER = re.compile(r"(?<=://)[^/?#]*@")
-_PARAMETER = re.compile(rf"([?&;][^=&;#]*{_WORDS}=)[^&;#]*", re.IGNORECASE)
+_WORDS = (
+    r"(?:passw(?:or)?d|passphrase|pwd|secret|token|credentials?|signature|authorization|(?<![a-z])(?:pass|sig)"
+    r"|(?:api|access|account|private|signing|encryption)[_.-]?key)"
+)
+_USER = re.compile(rf"(?<=://)(?:[^/?#]*@|[^/?#\s@:]*:(?!\d*(?:[/?#\s]|\Z))[^\s@]{{1,{_USER_MAX}}}@)")
+_PARAMETER = re.compile(rf"([?&;][^?=&;#]*{_WORDS}=)[^&;#]*", re.IGNORECASE)
+_SETTING = re.compile(
+    rf"""((?:\A|[\s,;{{])["']?[\w.-]*{_WORDS}["']?\s?[=:]\s?)(?:"[^"]*"|'[^']*'|(?![\s,}}]|\*)(?:(?![\s,][\w.-]+=)[^;}}])*)""",
+    re.IGNORECASE,
+)
 _KEY = re.compile(rf".*{_WORDS}", re.IGNORECASE | re.DOTALL)
-_SAID = re.compile(rf"""({_WORDS}["']?\s*[=:]\s*|authorization["']?\s*[=:]\s*(?:[a-z]+\s+)?|\bbearer\s+)[^\s,;]+""", re.IGNORECASE)
+_SAID = re.compile(rf"""(authorization["']?\s*[=:]\s*(?:[a-z]+\s+)?|{_WORDS}["']?\s*[=:]\s*|\bbearer\s+)[^\s,;]+""", re.IGNORECASE)
 
 
 def public_url(url: str) -> str:
@@ -29,9 +39,14 @@ def public_url(url: str) -> str:
     return _PARAMETER.sub(rf"\1{HIDDEN}", _USER.sub("", url))
 
 
+def public_text(text: str) -> str:
+    """Any *text*: URLs in it without their secrets, and *** for the value of a setting that is called after one. O(length)."""
+    return public_url(_SETTING.sub(rf"\1{HIDDEN}", text))
+
+
 def public_meta(meta: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The same of `meta`: *** for the value of a key that is called after a secret; URLs in the others without theirs."""
-    return [(key, HIDDEN if is_secret(key) else public_url(value)) for key, value in meta]
+    """The same of `meta`: *** for the value of a key that is called after a secret, public_text() of the others."""
+    return [(key, HIDDEN if is_secret(key) else public_text(value)) for key, value in meta]
 
 
 def is_secret(key: str) -> bool:

@@ -56,7 +56,7 @@ def detect(environ: Mapping[str, str], cwd: str | os.PathLike[str] | None = None
 def _has_services(folder: Path) -> bool:
     """A services file that lies here. One that is not to be trusted is passed over, and told."""
     found = next((path for path in SERVICES_PATHS if (folder / path).is_file()), None)
-    reason = found_distrusted(folder / found) if found else ""
+    reason = found_distrusted(folder / found, found) if found else ""
     if reason:
         logger().warning(f"{found} was detected and is passed over: {reason}")
     return found is not None and not reason

@@ -168,7 +168,7 @@ class StaticServiceDiscovery(ServiceDiscovery):
     def _read(self, last: Content | None) -> Content:
         path = self._path()
         try:
-            if not self.file and (reason := found_distrusted(path)):
+            if not self.file and (reason := found_distrusted(path, self._name(path))):
                 raise ProviderError(self.type, f"{self._name(path)}: {reason}")
             return read(path, self._name(path), last)
         except Unreadable as error:

@@ -10,6 +10,7 @@ import re
 import pytest
 
 from dnsdisco.errors import DnsdiscoError
+from dnsdisco.model import public
 from dnsdisco.providers import env, services_edit
 from dnsdisco.wire import presentation
 from dnsdisco.wire.tokens import tokenize
@@ -116,6 +117,20 @@ def test_a_certificate_without_an_end():
     assert not _PEM.search(f"{begin}{' ' * SIZE}")
     assert not _PEM.search(f"{begin}\n" * (SIZE // 28))
     assert re.sub(r"\s", "", _PEM.search(f"x{begin}\n AAAA\nBBBB=\n-----END CERTIFICATE-----")[1]) == "AAAABBBB="
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "unit",
+    ["?", "?a", "://", "://a:b", "?password=", "password=", "password='", '"password":', ",", ", a", "token ", "sig", "; ", "_key"],
+)
+def test_what_may_hold_a_secret(unit):
+    """A URL, and the values of `meta`, which a worker and /v1/services read at each answer that shows them."""
+    text = unit * (SIZE // len(unit))
+    public.public_text(text)
+    public.shown_url(text)
+    public.reason_from(text)
+    assert not public.is_secret(f"{text}!")
 
 
 @pytest.mark.timeout(20)

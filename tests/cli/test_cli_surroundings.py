@@ -54,7 +54,8 @@ def test_a_reader_that_is_gone_is_no_line(folder: Path, arguments: list[str]) ->
     assert (done.returncode, done.stderr.replace("dnsdisco: read services.yaml\ndnsdisco: no fault\n", "")) == (1, "")
 
 
-NEEDING = [["services"], ["url", "web"], ["check"], ["serve"], ["cache"], ["register", "db", "--address", "10.0.0.2", "--port", "1"], ["deregister", "web"]]  # fmt: skip
+NEEDING = [["services"], ["url", "web"], ["check"], ["serve"], ["cache"], ["register", "db", "--address", "10.0.0.2", "--port", "1"], ["deregister", "web"],
+    ["serve", "--config", "x.yaml"], ["services", "--config", "x.yaml"], ["url", "web", "--services", "x.yaml"]]  # fmt: skip
 
 
 @pytest.mark.parametrize("arguments", NEEDING, ids=" ".join)
@@ -146,6 +147,7 @@ def test_a_stranger_s_services_are_passed_over_unless_they_are_named(tmp_path: P
         done = run(tmp_path, *arguments)
         assert "10.6.6.6" not in done.stdout
         assert said in done.stderr
+        assert f"--services {file}\n" in done.stderr
     assert "10.6.6.6" in run(tmp_path, "services", "--services", file).stdout
 
 

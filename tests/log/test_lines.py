@@ -92,7 +92,10 @@ def test_the_form_for_machines(made: Callable[[str], Pipe]) -> None:
     )
 
 
-@pytest.mark.parametrize(("environ", "is_coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True)])
+@pytest.mark.parametrize(
+    ("environ", "is_coloured"),
+    [({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": "0"}, False), ({"NO_COLOR": ""}, True), ({"TERM": "dumb"}, False)],
+)
 def test_no_color(made: Callable[[str], Pipe], environ: dict[str, str], is_coloured: bool) -> None:
     pipe = made("terminal")
     Lines({}, environ, pipe.fd).event("error", "x", key="value")

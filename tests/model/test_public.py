@@ -22,7 +22,11 @@ SECRET = "hunter2-5e0c71"
         ("https://h/x?api_key={}", "https://h/x?api_key=***"),
         ("https://h/x;sessionToken={}?a=b", "https://h/x;sessionToken=***"),
         ("https://h/x?TOKEN={}#f", "https://h/x?TOKEN=***#f"),
+        ("redis://:{}/a#b@h:1/0", "redis://h:1/0"),
+        ("https://h/x?sv=1&sig={}", "https://h/x?sv=1&sig=***"),
+        ("https://h/x?X-Amz-Signature={}", "https://h/x?X-Amz-Signature=***"),
         ("http://h/users/@me", "http://h/users/@me"),
+        ("http://h:80/users/@me", "http://h:80/users/@me"),
         ("http://h?tokenizer=bpe&secret_name=x", "http://h?tokenizer=bpe&secret_name=x"),
     ],
 )
@@ -30,15 +34,37 @@ def test_a_url(url, public):
     assert public_url(url.format(SECRET)) == public
 
 
-@pytest.mark.parametrize("key", ["password", "PASSWORD", "db_password", "dbPassword", "passwd", "api-key", "apiKey", "auth.token", "client_secret", "privateKey"])  # fmt: skip
+@pytest.mark.parametrize("key", ["password", "PASSWORD", "db_password", "dbPassword", "passwd", "api-key", "apiKey", "auth.token", "client_secret", "privateKey", "pwd", "DB_PASS", "sig", "AccountKey", "authorization"])  # fmt: skip
 def test_a_key_of_a_secret(key):
     assert is_secret(key)
     assert public_meta([(key, SECRET)]) == [(key, "***")]
 
 
-@pytest.mark.parametrize("key", ["version", "tokenizer", "secret_name", "key", "passing", ""])
+@pytest.mark.parametrize("key", ["version", "tokenizer", "secret_name", "key", "passing", "bypass", "compass", "dnssig", ""])
 def test_a_key_of_none(key):
     assert public_meta([(key, "x"), ("dsn", f"postgres://a:{SECRET}@h/x")]) == [(key, "x"), ("dsn", "postgres://h/x")]
+
+
+@pytest.mark.parametrize(
+    ("text", "public"),
+    [
+        ("host=db password={} dbname=x", "host=db password=*** dbname=x"),
+        ("host=db password='{} ;' dbname=x", "host=db password=*** dbname=x"),
+        ("Server=db;Uid=a;Pwd={}&b#c;Database=x", "Server=db;Uid=a;Pwd=***;Database=x"),
+        ("h:6379,password={},ssl=True", "h:6379,password=***,ssl=True"),
+        ("AccountName=x;AccountKey={}==;EndpointSuffix=y", "AccountName=x;AccountKey=***;EndpointSuffix=y"),
+        ('{{"user": "a", "password": "{}", "x": 1}}', '{{"user": "a", "password": ***, "x": 1}}'),
+        ("token: {}", "token: ***"),
+        ("password={} password={}", "password=*** password=***"),
+        ("see https://joe:{}@h/x", "see https://h/x"),
+        ("mode=bypass design=modern", "mode=bypass design=modern"),
+        ("arn:aws:secretsmanager:eu:1:secret:name", "arn:aws:secretsmanager:eu:1:secret:name"),
+        ("password=", "password=***"),
+    ],
+)
+def test_a_secret_within_a_value_of_meta(text, public):
+    text, public = (each.replace("{}", SECRET).replace("{{", "{").replace("}}", "}") for each in (text, public))
+    assert public_meta([("conn", text)]) == [("conn", public)]
 
 
 @pytest.mark.parametrize(

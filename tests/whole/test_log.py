@@ -59,6 +59,18 @@ def test_json_is_also_why_it_cannot_start(tmp_path: Path) -> None:
     assert event["level"] == "error"
 
 
+@pytest.mark.parametrize("arguments", [["--log-format", "json"], ["--provider", "nonsense", "--log-format", "json"], []])
+def test_json_is_also_each_fault_of_the_configuration(tmp_path: Path, arguments: list[str]) -> None:
+    """Also where the file that asks for it is the one with the faults."""
+    (tmp_path / "dnsdisco.yaml").write_text(f"{'' if arguments else 'log_format: json'}\nttl: x\nzones: 5\n")
+    with Server(*arguments, *QUIET, cwd=tmp_path, wait=False) as server:
+        assert server.process.wait(20) == 1
+    events = [json.loads(line) for line in server.stderr.splitlines()]
+    reasons = [event["reason"] for event in events if event["level"] == "error"]
+    assert len(reasons) == len(events) == (3 if "nonsense" in arguments else 2)
+    assert any(reason.startswith("dnsdisco.yaml:2:6: ttl: expected a duration") for reason in reasons)
+
+
 @pytest.mark.parametrize(("no_color", "is_coloured"), [("1", False), ("", True)])
 def test_no_color_holds_on_a_terminal(tmp_path: Path, no_color: str, is_coloured: bool) -> None:
     reader, terminal = pty.openpty()

@@ -15,6 +15,7 @@ from dnsdisco.providers.consul.transport import Endpoint
 from dnsdisco.written.addresses import is_ip, port, unescaped_scope
 from dnsdisco.written.units import did_you_mean, duration_s, number, shown
 
+DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8500
 WAIT_S_MAX = 60.0  # a query whose index has become too high, for the agent lost its data, is blind for so long
 WATCH_LIMIT = (
@@ -34,7 +35,7 @@ Value = TypeVar("Value")
 class Options:
     """`address`: `http://host:port/prefix`, `https://…`, `host:port`, `host` or `unix:///path`; it wins over host, port and scheme."""
 
-    host: str = "127.0.0.1"
+    host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT
     token: str | None = field(default=None, repr=False)
     scheme: str = "http"
@@ -137,7 +138,8 @@ def settings_over_environment(settings: Mapping[str, Any], environ: Mapping[str,
 
 
 def endpoint_from(text: str) -> Endpoint:
-    """Where an address leads. A URL without a port has its scheme's, as Consul's own tools read it; a bare host has 8500."""
+    """Where an address leads. A URL without a port has its scheme's, and a port without a host is this machine's, as Consul's own
+    tools read it; a bare host has 8500."""
     expected = f"expected an address such as http://127.0.0.1:{DEFAULT_PORT}, found {shown(text.rpartition('@')[2])}"
     text = text.strip()
     if text.startswith("unix://"):
@@ -148,6 +150,8 @@ def endpoint_from(text: str) -> Endpoint:
     try:
         parts = urlsplit(text if "://" in text else f"//{text}")
         host, number_ = parts.hostname, parts.port
+        if parts.netloc.startswith(":") and number_:
+            host = DEFAULT_HOST
     except ValueError:
         raise ValueError(expected) from None
     scheme = parts.scheme or "http"

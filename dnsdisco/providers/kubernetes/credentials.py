@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from dnsdisco.errors import ProviderError
+from dnsdisco.errors import ProviderError, reason
 from dnsdisco.providers.forked import importing
 from dnsdisco.providers.kubernetes.exec_plugin import Printed, run
 from dnsdisco.providers.kubernetes.identity import basic, Headers, impersonation, TokenFile
@@ -108,11 +108,11 @@ class Credentials:
             self._token_file = TokenFile(token_path, user.text("token"))
         elif authorization := _bearer(user.text("token")) or basic(user):
             self._headers.append((AUTHORIZATION, authorization))
-        elif user.said.get("exec"):
+        elif user.said.get("exec") is not None:
             printed = run(chosen)
             self._expires_at = printed.expires_at
             self._headers += [(AUTHORIZATION, _bearer(printed.token))] if printed.token else []
-        elif user.said.get("auth-provider"):
+        elif user.said.get("auth-provider") is not None:
             _load_auth_provider(user, configuration)
         self._headers += impersonation(user)
         return context_of(chosen, printed.certificate, printed.key) if configuration.host.startswith("https:") else None
@@ -189,7 +189,16 @@ def _load_auth_provider(user: Entry, configuration: Any) -> None:
         },
         config_base_path=str(user.folder),
     )
-    loader.load_and_set(configuration)
+    try:
+        loader.load_and_set(configuration)
+    except (
+        AttributeError,
+        ImportError,
+        LookupError,
+        TypeError,
+        ValueError,
+    ) as error:  # `config` is not as it expects, or its library is not here
+        raise ValueError(f"{user}: the auth-provider {name} cannot be used ({reason(error)})") from None
     if not configuration.api_key.get("BearerToken"):
         raise ValueError(f"{user}: the auth-provider {name} gives no token; most clusters have an `exec` plug-in in its place")
 

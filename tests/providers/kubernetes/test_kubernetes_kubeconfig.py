@@ -143,6 +143,16 @@ def test_an_auth_provider_that_gives_nothing(fake, tmp_path):
     for name in ("azure", "oidc", "nonsense"):
         path = config(tmp_path, fake, user={"auth-provider": {"name": name, "config": {"id-token": "no.JWT"}}})
         assert f"auth-provider {name}" in refused(path)
+    for provider in ({"name": "gcp"}, {"name": "gcp", "config": None}, {"name": "gcp", "config": 5}, {"name": "azure"}, {}, 7):
+        assert "auth-provider" in refused(config(tmp_path, fake, user={"auth-provider": provider}))
+    assert fake.requests == []
+
+
+@pytest.mark.parametrize("key", ["exec", "auth-provider"])
+@pytest.mark.parametrize("said", [{}, [], "", 0, 7, {"name": "", "command": ""}])
+def test_a_way_to_sign_in_that_says_nothing_is_not_no_way(fake, tmp_path, key, said):
+    """kubectl refuses it, too; asked without credentials, a server that trusts everybody would answer as another."""
+    refused(config(tmp_path, fake, user={key: said}))
     assert fake.requests == []
 
 
