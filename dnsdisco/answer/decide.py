@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from dnsdisco.answer import local, special
+from dnsdisco.answer import local, reasons, special
 from dnsdisco.answer.decision import Decision, Forward, Gather
 from dnsdisco.answer.resolver import NOBODY_TO_ASK, question_of
 from dnsdisco.answer.settings import AnswerSettings
@@ -16,6 +16,7 @@ from dnsdisco.wire.constants import (
     ANY,
     AXFR,
     CH,
+    EDE_OTHER,
     IN,
     IXFR,
     NXDOMAIN,
@@ -25,7 +26,7 @@ from dnsdisco.wire.constants import (
 )
 from dnsdisco.wire.name import wire_of
 from dnsdisco.wire.query import Query
-from dnsdisco.wire.reply import Reply, RR
+from dnsdisco.wire.reply import Ede, Reply, RR
 from dnsdisco.zone import reverse
 from dnsdisco.zone.catalog import Catalog
 from dnsdisco.zone.settings import ZoneSettings
@@ -95,19 +96,22 @@ def _is_loopback(labels: Labels) -> bool:
 def _special(query: Query, zone: Labels, rule: special.Rule, settings: ZoneSettings, address: str | None) -> Reply:
     labels = query.labels
     soa = empty_zone_soa(zone, settings.negative_ttl)
-    nodata = Reply(is_authoritative=True, authority=(soa,), depends_on=(address,) if address else ())
-    if rule is special.Rule.LOCALHOST:
-        octets = _LOOPBACK.get(query.qtype)
-        return nodata if octets is None else _one(RR(query.qname, query.qtype, SPECIAL_TTL, octets))
-    if rule is special.Rule.LOOPBACK_PTR:
-        return _one(RR(query.qname, PTR, SPECIAL_TTL, LOCALHOST)) if query.qtype == PTR and address else nodata
-    if rule is special.Rule.NODATA or (rule is special.Rule.EMPTY and labels == zone):
-        return nodata
+    depends_on = (address,) if address else ()
+
+    def nodata(reason: str) -> Reply:
+        return Reply(is_authoritative=True, authority=(soa,), ede=(Ede(EDE_OTHER, reason),), depends_on=depends_on)
+
+    if rule is special.Rule.LOCALHOST and query.qtype in _LOOPBACK:
+        return _one(RR(query.qname, query.qtype, SPECIAL_TTL, _LOOPBACK[query.qtype]))
+    if rule is special.Rule.LOOPBACK_PTR and query.qtype == PTR and address:
+        return _one(RR(query.qname, PTR, SPECIAL_TTL, LOCALHOST))
     if any(len(ours) > len(labels) and ours[len(ours) - len(labels) :] == labels for ours in settings.zones):
-        return nodata  # a zone of ours is below it
+        return nodata(reasons.nothing_itself(labels))
+    if rule not in (special.Rule.NOTHING, special.Rule.EMPTY) or (rule is special.Rule.EMPTY and labels == zone):
+        return nodata(reasons.nothing_special(labels, zone, query.qtype))
     if zone in special.REVERSE_ZONES and reverse.is_part(labels):
-        return nodata
-    return Reply(NXDOMAIN, is_authoritative=True, authority=(soa,), depends_on=nodata.depends_on)
+        return nodata(reasons.part_of_an_address(labels))
+    return Reply(NXDOMAIN, is_authoritative=True, authority=(soa,), depends_on=depends_on)
 
 
 def _one(record: RR) -> Reply:

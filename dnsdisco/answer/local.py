@@ -82,11 +82,9 @@ def answer(
                 return _minimal_any(question, minimal.ttl)
             packed = [rdata.address(text) for text in minimal.server_addresses]
             octets = {A: 4, AAAA: 16}.get(question.qtype, -1)
-            return _positive(
-                [RR(question.qname, question.qtype, minimal.ttl, one) for one in packed if len(one) == octets],
-                negative,
-                depends_on=(),
-            )
+            made = [RR(question.qname, question.qtype, minimal.ttl, one) for one in packed if len(one) == octets]
+            ede = () if made else (Ede(EDE_OTHER, why.nothing_of_ours(question.labels, question.qtype)),)
+            return _positive(made, negative, ede=ede, depends_on=())
         case Found():
             return _found(_Context(question, zone, name, catalog, settings, negative, aliases), result)
     assert_never(result)
@@ -106,8 +104,10 @@ def pointer(qname: bytes, qtype: int, address: str, catalog: Catalog, settings: 
         dict.fromkeys(render.target_of(entry, instance, settings.zones[0]) for entry, instance in owners) if qtype == PTR else {}
     )
     reply = _positive([RR(qname, PTR, min(ttls), target) for target in targets], negative, depends_on=(address,))
-    stale = {ede for entry, _ in owners for ede in _stale(catalog, entry)}
-    return replace(reply, ede=tuple(sorted(stale)))
+    ede = {ede for entry, _ in owners for ede in _stale(catalog, entry)}
+    if not targets:
+        ede.add(Ede(EDE_OTHER, why.nothing_reverse(address, qtype)))
+    return replace(reply, ede=tuple(sorted(ede)))
 
 
 class _Context(NamedTuple):

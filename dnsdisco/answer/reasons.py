@@ -33,20 +33,16 @@ def all_critical(found: Found) -> str:
 
 def no_data(found: Found, name: Labels, qtype: int) -> str:
     """Why the *name* (labels left of its zone), which is there, has nothing for *qtype*. O(instances)."""
-    subject = ".".join(map(label_to_text, name))
+    subject = _text(name)
     instances = found.instances
     if instances is None:
-        return (
-            f"{subject} has no {type_to_text(qtype)} record"
-            if found.records
-            else f"{subject} has nothing itself: there are names below it"
-        )
+        return _no_record(subject, qtype) if found.records else nothing_itself(name)
     if not instances:
         return left_out(found.entry) or f"{subject} has no instance"
     if qtype in _FAMILIES and not found.has_addresses:
         return f"{subject} is a name for SRV, and has no address"
     if qtype not in _FAMILIES and qtype != SRV:
-        return f"{subject} has no {type_to_text(qtype)} record"
+        return _no_record(subject, qtype)
     chosen = render.chosen(found)
     if not chosen:
         return all_critical(found)
@@ -94,7 +90,29 @@ def no_address(wants: Sequence[Want]) -> str:
 
 
 def nothing_at_the_zone(zone: Labels, qtype: int) -> str:
-    return f"{'.'.join(map(label_to_text, zone))} itself has no {type_to_text(qtype)} record"
+    return _no_record(f"{_text(zone)} itself", qtype)
+
+
+def nothing_itself(name: Labels) -> str:
+    return f"{_text(name)} has nothing itself: there are names below it"
+
+
+def nothing_special(name: Labels, zone: Labels, qtype: int) -> str:
+    """Of a *name* in a special *zone*, both whole."""
+    return f"{_no_record(_text(name), qtype)}: {_text(zone)} is special, and answered here"
+
+
+def part_of_an_address(name: Labels) -> str:
+    return f"{_text(name)} is a part of an address, and has nothing itself"
+
+
+def nothing_reverse(address: str, qtype: int) -> str:
+    return f"{_no_record(f'the reverse name of {address}', qtype)}, only PTR"
+
+
+def nothing_of_ours(name: Labels, qtype: int) -> str:
+    """Of the name of this server, whole."""
+    return _no_record(f"{_text(name)} is the name of this server, and", qtype)
 
 
 def no_such_name(catalog: Catalog, name: Labels) -> str:
@@ -117,8 +135,16 @@ def no_such_name(catalog: Catalog, name: Labels) -> str:
     below = catalog.below(entry).by_label if entry is not None else {}
     for near in _spelled_like(label):
         if catalog.at((near, *space)) is not None or near in below:
-            return f"did you mean {'.'.join(map(label_to_text, (near, *space)))}?"
+            return f"did you mean {_text((near, *space))}?"
     return left_out(entry)
+
+
+def _text(labels: Labels) -> str:
+    return ".".join(map(label_to_text, labels))
+
+
+def _no_record(subject: str, qtype: int) -> str:
+    return f"{subject} has no {type_to_text(qtype)} record"
 
 
 def _spelled_like(label: bytes) -> Iterator[bytes]:

@@ -23,9 +23,11 @@ from dnsdisco.model.instances import (
     scheme_of,
     Shared,
     tell_long,
+    tell_long_string,
     tell_unknown,
 )
 from dnsdisco.model.names import service_label
+from dnsdisco.model.public import public_url
 from dnsdisco.model.service import Instance, Record, Service
 from dnsdisco.model.view import service_to_dict
 from dnsdisco.model.within import every_fault
@@ -83,6 +85,7 @@ def _one_instance(name: str, data: Mapping[str, Any], faults: list[Fault]) -> Se
     if url == build_url(scheme, instance.address, instance.ports[0].number if instance.ports else None):
         url = ""  # it says what is built anyway
     service = _service(name, data, faults, instances=(instance,), url=url, scheme=scheme, tags=instance.tags, meta=instance.meta)
+    _tell_long_texts(service, faults)
     _tell_unchecked(service, faults)
     if instance.is_host and service == Service(name, instances=(Instance(instance.id, instance.address),)):
         return Service(name, instances=(instance,), alias_of=instance.address)  # nothing but another name
@@ -113,6 +116,7 @@ def _full(name: str, data: Mapping[str, Any], faults: list[Fault]) -> Service:
         meta=lenient(meta_from, data, "meta", "", faults),
     )
     tell_long("", service.tags, service.meta, faults)
+    _tell_long_texts(service, faults)
     _tell_unchecked(service, faults)
     return service
 
@@ -165,6 +169,12 @@ def _service(name: str, data: Mapping[str, Any], faults: list[Fault], **values: 
     elif policy is not None and policy != "":
         faults.append(("when_all_unhealthy", f"expected fail_open or empty, found {shown(policy)}", False))
     return Service(name, **values)
+
+
+def _tell_long_texts(service: Service, faults: list[Fault]) -> None:
+    """The URL as everybody may read it, and the scheme, where a TXT record has no room for them."""
+    tell_long_string("url", "url", public_url(service.url), faults)
+    tell_long_string("scheme", "scheme", service.scheme, faults)
 
 
 def _tell_unchecked(service: Service, faults: list[Fault]) -> None:

@@ -226,15 +226,14 @@ def lenient(read: Callable[[Any], Value], data: Mapping[str, Any], key: str, dot
 def tell_long(dot: str, tags: tuple[str, ...], meta: tuple[tuple[str, str], ...], faults: list[Fault]) -> None:
     """A warning for what fits no string of a TXT record as `key=value`: programs get it, and DNS does not."""
     for path, key, value in (("tags", "tags", ",".join(tags)), *((f"meta.{key}", key, value) for key, value in meta)):
-        octets = len(f"{key}={value}".encode(errors="replace"))
-        if octets > STRING_OCTETS_MAX:
-            faults.append(
-                (
-                    f"{dot}{path}",
-                    f"{octets} octets as `{key[:STRING_OCTETS_MAX]}=…`: it is left out of the TXT record, where {STRING_OCTETS_MAX} fit",
-                    True,
-                )
-            )
+        tell_long_string(f"{dot}{path}", key, value, faults)
+
+
+def tell_long_string(path: str, key: str, value: str, faults: list[Fault]) -> None:
+    octets = len(f"{key}={value}".encode(errors="replace"))
+    if octets > STRING_OCTETS_MAX:
+        where = f"it is left out of the TXT record, where {STRING_OCTETS_MAX} fit"
+        faults.append((path, f"{octets} octets as `{key[:STRING_OCTETS_MAX]}=…`: {where}", True))
 
 
 def tell_unknown(dot: str, data: Mapping[str, Any], known: frozenset[str], faults: list[Fault]) -> None:

@@ -13,7 +13,7 @@ from dnsdisco.answer.special import Rule, TABLE
 from dnsdisco.server.settings import WorkerSettings
 from dnsdisco.zone.settings import zone_labels
 from tests.answer.special_page import PAGE, page
-from tests.kit import Answers, CannedUpstreams
+from tests.kit import Answers, CannedUpstreams, errors
 
 NAMES = [(name, special.rule) for special in TABLE for name in special.names]
 IDS = [name if len(name) < 40 else name[:2] + "…" + name[-9:] for name, _ in NAMES]
@@ -127,3 +127,43 @@ def test_no_reverse_zone_has_names_that_are_no_addresses(name):
     answers = Answers("{}")
     assert answers.ask(name).rcode() == dns.rcode.NOERROR
     assert answers.ask("foo." + name).rcode() == dns.rcode.NXDOMAIN
+
+
+SOURCE = "web: {instances: [{id: w, address: 10.9.8.7, port: 80}, {id: v, address: '2001:db8::7'}]}"
+SIX = "7" + ".0" * 23 + ".8.b.d.0.1.0.0.2.ip6.arpa"
+
+
+@pytest.mark.parametrize(
+    ("name", "rtype", "reason"),
+    [
+        ("localhost", "MX", "localhost has no MX record: localhost is special, and answered here"),
+        ("a.localhost", "TXT", "a.localhost has no TXT record: localhost is special, and answered here"),
+        ("home.arpa", "A", "home.arpa has no A record: home.arpa is special, and answered here"),
+        ("_dns.resolver.arpa", "SVCB", "_dns.resolver.arpa has no SVCB record: resolver.arpa is special, and answered here"),
+        ("1.0.0.127.in-addr.arpa", "A", "1.0.0.127.in-addr.arpa has no A record: 127.in-addr.arpa is special, and answered here"),
+        ("1.10.in-addr.arpa", "PTR", "1.10.in-addr.arpa is a part of an address, and has nothing itself"),
+        ("local", "A", "local has nothing itself: there are names below it"),
+        ("7.8.9.10.in-addr.arpa", "A", "the reverse name of 10.9.8.7 has no A record, only PTR"),
+        (SIX, "TXT", "the reverse name of 2001:db8::7 has no TXT record, only PTR"),
+        ("ns.dns.svc.local", "MX", "ns.dns.svc.local is the name of this server, and has no MX record"),
+        ("ns.dns.svc.local", "TYPE65280", "ns.dns.svc.local is the name of this server, and has no TYPE65280 record"),
+        ("dns.svc.local", "A", "dns has nothing itself: there are names below it"),
+    ],
+)
+def test_nodata_says_why(name, rtype, reason):
+    answers = Answers(SOURCE)
+    for _ in range(3):  # made, prepared, whole
+        reply = answers.ask(name, rtype)
+        assert (reply.rcode(), reply.answer) == (dns.rcode.NOERROR, [])
+        assert errors(reply) == {0: reason}
+    assert not answers.ask(name, rtype, use_edns=False).options
+
+
+@pytest.mark.parametrize(
+    ("name", "rtype"),
+    [("localhost", "A"), ("1.0.0.127.in-addr.arpa", "PTR"), ("7.8.9.10.in-addr.arpa", "PTR"), (SIX, "PTR"), ("localhost", "AAAA")],
+)
+def test_an_answer_that_is_as_expected_has_no_reason(name, rtype):
+    reply = Answers(SOURCE).ask(name, rtype)
+    assert reply.answer
+    assert not errors(reply)

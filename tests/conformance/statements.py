@@ -144,7 +144,10 @@ ERRORS = (
     (
         0,
         "Other",
-        "the text says what: every instance is critical, too many questions wait, an alias leads nowhere, a reply cannot be used",
+        (
+            "the text says why an answer is empty (no such record, address or port, every instance critical, something left out when it was read, a special name),"
+            " what may have been meant by a name that does not exist, or what went wrong (too many questions wait, an alias leads nowhere, a reply is unusable)"
+        ),
     ),
     (3, "Stale Answer", "a provider has been out of contact for `stale_after`, or no upstream answers: this is what was known"),
     (13, "Cached Error", "asking has just failed; the code beside it says how"),

@@ -640,3 +640,23 @@ def test_what_fits_no_string_of_a_txt_record_is_told():
         assert all("left out of the TXT record" in message for _, message, _ in faults)
     read, _ = service_from_data("web", {"address": "10.0.0.1", "meta": {"note": long}})
     assert dict(read.meta)["note"] == long
+
+
+LONG = "http://10.0.0.1:80/" + "x" * 300
+
+
+@pytest.mark.parametrize(
+    ("data", "paths"),
+    [
+        ({"url": LONG}, ["url"]),
+        ({"url": LONG, "instances": [{"address": "10.0.0.1"}]}, ["url"]),
+        ({"url": f"http://{'u' * 300}@10.0.0.1:80/", "instances": []}, []),  # the user is not in the record
+        ({"url": "http://10.0.0.1:80/" + "x" * (251 - 19)}, []),
+        ({"url": "http://10.0.0.1:80/" + "x" * (252 - 19)}, ["url"]),
+    ],
+)
+def test_a_url_that_fits_no_string_of_a_txt_record_is_told(data, paths):
+    service, faults = service_from_data("a", data)
+    assert service is not None
+    assert [path for path, _, is_warning in faults if is_warning] == paths
+    assert len(faults) == len(paths)
