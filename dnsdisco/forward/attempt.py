@@ -1,4 +1,4 @@
-"""One upstream asked once: over a fresh connected UDP socket, on a kept stream, or over HTTPS. What comes back is judged and told to the exchange."""
+"""One upstream asked once: over a fresh connected UDP socket, on a kept stream, or over HTTPS. What comes back is judged and reported to the exchange."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from dnsdisco.forward.stream import Sending
 from dnsdisco.forward.upstream import Upstream
 from dnsdisco.wire.name import NAME_OCTETS_MAX
 
-DATAGRAMS_A_TURN = 16  # read from one socket in one turn of the loop: a flood on it must not hold up anybody else
+DATAGRAMS_A_TURN = 16  # read from one socket in one turn of the loop: a flood on it must not hold up other sockets
 DATAGRAM_OCTETS = 4096  # we ask for 1232; one that is longer is cut, cannot be read, and is settled over TCP
 
 
 class Asking(Protocol):
-    """The exchange that an attempt belongs to, and is told what came of it."""
+    """The exchange that an attempt belongs to, and that gets its result."""
 
     question: bytes
     flags: int
@@ -114,7 +114,7 @@ class UdpAttempt(Attempt):
                 reply = self._sock.recv(DATAGRAM_OCTETS)
             except (BlockingIOError, InterruptedError):
                 return
-            except OSError as error:  # an ICMP error: nobody listens there, or no way leads there
+            except OSError as error:  # an ICMP error: no server listens there, or there is no route
                 self.exchange.on_failure(self, "refused", error.strerror or str(error))
                 return
             verdict = judge(reply, self._message_id, self._question, is_mixed=self._is_mixed)
@@ -203,7 +203,7 @@ class HttpsAttempt(Attempt):
             raise OSError("as many questions as may be are on their way to it")
 
     def close(self) -> None:
-        """The request goes on to its end, which frees its place on the connection, and nobody listens."""
+        """The request goes on to its end, which frees its place on the connection; its result is dropped."""
         self._is_over = True
 
     def on_message(self, message: bytes) -> None:

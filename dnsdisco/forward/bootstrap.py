@@ -1,6 +1,6 @@
-"""Where an upstream is that was written by name (`https://dns.example/dns-query`): asked of the upstreams that were written by address.
+"""The address of an upstream that was written by name (`https://dns.example/dns-query`), asked of the upstreams that were written by address.
 
-What they say is not believed further than this: the certificate of whoever is there must name the host.
+Their answer is trusted only so far: the certificate of the server at that address must name the host.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""One question on its way: whom to ask when, and which reply to believe.
+"""One question on its way: which upstream is asked when, and which reply is believed.
 
-Pure decisions on top of `attempt`: an attempt tells what came, a timer tells that nothing came; the first usable reply ends it all.
+Pure decisions on top of `attempt`: an attempt reports a reply, a timer reports that none came; the first usable reply ends the exchange.
 
     reply                               what follows
     usable                              done; a denial, while a better-placed upstream may still answer: it is held until then
@@ -30,7 +30,7 @@ SERVFAIL_TEXT = rcode_to_text(SERVFAIL)
 STAND_IN_TTL = 1  # of a denial, where a better-placed upstream could not be heard: that one is asked again every second
 PLAIN_REPEAT = 2  # with this repeat the question is asked without EDNS, too
 TIMER_SLACK_S = 0.002  # the event loop may wake a timer this much early
-_OURS = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))  # what we lack says nothing about the upstream
+_OURS = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))  # a lack of ours is no fault of the upstream
 _TELLING = (
     "timeout",
     "closed",
@@ -38,13 +38,13 @@ _TELLING = (
     "malformed",
     "rcode",
     "truncated",
-)  # what the error says, the last being the most telling
+)  # for the text of the error; the last is the most specific
 
 
 class Exchange:
     """`begin()` once; then `done(exchange, result)` is called exactly once, perhaps before begin() returns.
 
-    *upstreams*: whom to ask, the best-placed first. *is_ordered*: a later one's denial counts only when the better-placed have nothing to say.
+    *upstreams*: those to ask, the best-placed first. *is_ordered*: a later one's denial counts only when the better-placed do not answer.
     """
 
     __slots__ = (
@@ -90,7 +90,7 @@ class Exchange:
         """End it now, with an error."""
         self._finish(reason)
 
-    # what attempts tell
+    # called by attempts
 
     def on_reply(self, attempt: Attempt, verdict: Verdict, reply: bytes) -> None:
         now, upstream, statistics = self._context.now(), attempt.upstream, self._context.statistics
@@ -145,7 +145,7 @@ class Exchange:
         attempt.close()
         self._open.remove(attempt)
         if attempt.is_stream and 0 < attempt.doubts <= self._context.limits.doubts and kind in ("refused", "timeout"):
-            # It was doubt that led to TCP, and there is no TCP. A fresh port and a fresh id: whoever guesses starts anew.
+            # It was doubt that led to TCP, and there is no TCP. A fresh port and a fresh id: an attacker who guesses starts anew.
             again = UdpAttempt(self, attempt.upstream, self._context, has_edns=attempt.has_edns, doubts=attempt.doubts)
             if self._start(again):
                 return
@@ -162,7 +162,7 @@ class Exchange:
     # the order of things
 
     def _take_turn(self) -> None:
-        """Ask the next upstream; when all have been asked, repeat. Then wait as long as is right for whom was asked."""
+        """Ask the next upstream; when all have been asked, repeat. Then wait as long as is right for that upstream."""
         context = self._context
         gap_s = context.limits.repeat_s
         upstreams = self._upstreams
@@ -198,8 +198,8 @@ class Exchange:
     def _believe(self, attempt: Attempt, usable: bytes) -> None:
         """Finish with *usable*, of *attempt*; but a denial that a better-placed upstream may contradict is held, and only those are waited for.
 
-        Where a better-placed one has said nothing, the denial stands in for its word and must not outlive its silence; once a second that one is
-        asked as well.
+        Where a better-placed one has not answered, the denial stands in for its answer and must not outlive its silence; once a second that
+        one is asked as well.
         """
         if not is_denial(usable, self.question):
             self._finish(usable)
@@ -236,7 +236,7 @@ class Exchange:
         late_s = min(limits.patience_dead_s, limits.patience_min_s) - TIMER_SLACK_S
         for attempt in self._open:
             if not attempt.is_late and now - attempt.asked_at >= late_s:
-                attempt.is_late = True  # told once, however often it is repeated
+                attempt.is_late = True  # reported once, however often it is repeated
                 self._context.suspect(attempt.upstream, self.question)
         if self._held and (
             now >= self.begun_at + limits.precedence_s - TIMER_SLACK_S
@@ -303,7 +303,7 @@ class Exchange:
         done(self, result)
 
     def _note_failure(self, upstream: Upstream, kind: str, reason: str, reply: bytes = b"") -> None:
-        """What the error will say if nothing better comes."""
+        """The text of the error, if nothing better comes."""
         if kind != "rcode" or reason == SERVFAIL_TEXT:
             self.gap_at = min(self.gap_at, self._upstreams.index(upstream))
         if self._failure is None or _TELLING.index(kind) >= _TELLING.index(self._failure.kind):

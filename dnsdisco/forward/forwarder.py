@@ -44,7 +44,7 @@ class Forwarder:
     """Made without I/O; `start()` before the first question, `close()` at the end, both in the loop that asks. Not thread-safe.
 
     *own*: the addresses and ports that this server listens on, for an upstream that is ourselves. *secret*: 16 octets, equal in all
-    workers of this server, by which they find upstreams that lead back to them; empty: nobody looks.
+    workers of this server, by which they find upstreams that lead back to them; empty: none are looked for.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Forwarder:
         self._watch()
 
     async def close(self) -> None:
-        """End everything; who waits gets UpstreamError (kind closed)."""
+        """End everything; callers that wait get UpstreamError (kind closed)."""
         if self._watch_timer is not None:
             self._watch_timer.cancel()
         for exchange, _ in tuple(self._pending.values()):
@@ -120,7 +120,7 @@ class Forwarder:
         return self._sources is not None and self._sources.routes.find(question).is_configured
 
     def has_zone(self, question: bytes) -> bool:
-        """The name is in one of `forward.zones`: then it is not special, whatever the RFCs say of it."""
+        """The name is in one of `forward.zones`: then it is not special, whatever the RFCs make of it."""
         return self._sources is not None and self._sources.routes.has_zone(question)
 
     def recognise(self, question: bytes) -> bytes | None:
@@ -142,12 +142,12 @@ class Forwarder:
         """The upstream's whole reply to *question* (QNAME as the client spelled it, QTYPE, QCLASS); its id means nothing.
 
         *flags*: the RD, AD and CD bits to send, in their places in the header word. When an equal question is on its way already, its
-        reply is given, with the spelling of whoever asked first. Raises UpstreamError within `limits.deadline_s`.
+        reply is given, with the spelling of the client that asked first. Raises UpstreamError within `limits.deadline_s`.
         """
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
         def settle(result: Result) -> None:
-            if future.done():  # whoever asked has gone
+            if future.done():  # the caller has gone
                 return
             if isinstance(result, UpstreamError):
                 future.set_exception(result)

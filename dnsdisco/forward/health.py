@@ -8,7 +8,7 @@ from dnsdisco.forward.settings import ForwardLimits
 class Health:
     """Smoothed round-trip time (as TCP does, RFC 6298 §2), silence, and failures in a row. All instants are of one monotonic clock.
 
-    Silence alone moves an upstream behind the others (`is_silent`). One that fails at once, because nobody listens there or its
+    Silence alone moves an upstream behind the others (`is_silent`). One that fails at once, because no server listens there or its
     certificate is wrong, keeps its place: asking it costs no time. `is_dead` is what a page shows.
     """
 

@@ -46,7 +46,7 @@ class HttpsFault(Exception):  # what goes wrong on the way, never beyond this fi
 
 
 class Asker(Protocol):
-    """What asks, and is told once what came of it. `silence_s`: after so long without a word, a kept connection may be dead."""
+    """The asker of a question, which gets its result once. `silence_s`: after so long without an octet, a kept connection may be dead."""
 
     query: bytes
     silence_s: float
@@ -248,7 +248,7 @@ class HttpsPool:
         return self._hosts
 
     async def _open(self) -> _Kept:
-        """Connections that are opened with their first question; for all who wait for them."""
+        """Connections that are opened with their first question, shared by all questions that wait for them."""
         try:
             for module in ("httpx", "h2.connection"):
                 await asyncio.to_thread(import_module, module)

@@ -1,7 +1,7 @@
 """Questions that are to be sent, a few in each turn of the loop: between two turns our own names are answered.
 
 A socket, a datagram and a timer cost a hundred microseconds. A burst of new names, all sent as they come in, would hold up an answer from
-the table for milliseconds, and nobody who waits for an upstream minds one turn of the loop.
+the table for milliseconds; one turn of the loop makes no difference to a client that waits for an upstream.
 """
 
 from __future__ import annotations

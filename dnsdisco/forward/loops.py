@@ -1,13 +1,13 @@
 """Upstreams that lead back to us: found by asking them for a name that only we can know, disabled for as long as they do.
 
-Address and port do not tell (`own.py` looks at those): a redirected port, a container's network, or another forwarder that has us as its
-upstream close a circle as well. So each upstream is asked now and then, for each zone it serves, for a name of `mark.py`. A worker that is
+Address and port do not show it (`own.py` looks at those): a redirected port, a container's network, or another forwarder that has us as
+its upstream make a loop as well. So each upstream is asked now and then, for each zone it serves, for a name of `mark.py`. A worker that is
 asked for such a name knows that the upstream of that name leads back here, and answers with a proof, by which the worker that asked knows.
 
     asked                                        when
     at the start, after a reload                 at once
     it has not answered a client in time         at once, when it was not asked for SUSPECT_S
-    it has never told whether it leads back      after RETRY_S; a tenth of the time that this has lasted, up to RETRY_MAX_S
+    it never answered whether it leads back      after RETRY_S; a tenth of the time that this has lasted, up to RETRY_MAX_S
     it is disabled                               the same
     else                                         after CHECK_S
 """
@@ -28,13 +28,13 @@ from dnsdisco.forward.upstream import Upstream
 from dnsdisco.wire import name
 from dnsdisco.wire.constants import RD
 
-log = logging.getLogger("dnsdisco.forward.circles")  # every worker finds the same ones, and the first alone tells (server/log.py)
+log = logging.getLogger("dnsdisco.forward.circles")  # every worker finds the same ones, and the first alone logs (server/log.py)
 
 CHECK_S = 60.0
 SUSPECT_S = 1.0  # a loop shows itself by silence; so does a dead upstream, which a datagram a second does not hurt
 RETRY_S = 1.5  # a loop that has just been closed is to be found within two seconds
 RETRY_MAX_S = 15.0
-CLEAN_MAX = 10  # one that leads back now and then has to be clean as many times in a row as it was disabled, and no more than this
+CLEAN_MAX = 10  # one that leads back now and then has to be clean as many times in a row as it was disabled, at most this often
 TICK_S = 0.25
 PROBES_A_TICK = 32  # a thousand zones with upstreams of their own are looked at one after another, without a burst
 
@@ -74,7 +74,7 @@ class Loops:
             self._suspects[upstream, zone] = pair
 
     def recognise(self, question: bytes) -> bytes | None:
-        """The TXT RDATA to answer with, if a worker of ours asked *question*: then whom it asked leads back here."""
+        """The TXT RDATA to answer with, if a worker of this server asked *question*: then the upstream that it asked leads back here."""
         found = self._marks.read(question, self._context.now())
         if found is None:
             return None
@@ -155,7 +155,7 @@ class Loops:
 
 
 class _Pair:
-    """An upstream and one zone that it is asked about. `is_settled`: it has told that it does not lead back."""
+    """An upstream and one zone that it is asked about. `is_settled`: it has answered that it does not lead back."""
 
     __slots__ = ("asked_at", "clean", "is_settled", "probe", "serial", "tag", "times", "unsettled_at", "upstream", "zone")
 
@@ -197,7 +197,7 @@ class _Probe:
         attempt = kind_of(upstream)(self, upstream, self._context, has_edns=upstream.knows_edns(self._context.now()))
         try:
             attempt.start()
-        except OSError:  # nobody to ask there now
+        except OSError:  # no upstream to ask there now
             return
         self._attempt = attempt
         self._context.ticker.set(self, self._context.limits.repeat_s)
@@ -219,7 +219,7 @@ class _Probe:
     def on_reply(self, attempt: Attempt, verdict: Verdict, reply: bytes) -> None:
         self.end()
         if verdict is Verdict.USABLE or verdict is Verdict.OVERLONG:
-            # An error says nothing: whoever is in the circle as well may have left us out of it just now.
+            # An error proves nothing: another server in the loop may have disabled us just now.
             self._told(self._pair, leads_back=self._proof in reply)
 
     def on_failure(self, attempt: Attempt, kind: str, reason: str) -> None:

@@ -1,10 +1,10 @@
-"""The names by which we know our own questions again: not to be guessed by others, recognised by every worker of one server.
+"""The names by which this server knows its own questions again: others cannot guess them, and every worker recognises them.
 
     16 letters . 16 letters . zone        TXT, class IN
 
 The letters are base32 of 20 octets: when it was made (3 octets of seconds), a digest of the upstream and its zone (3), chance (4), and ten
-octets of a keyed BLAKE2s (RFC 7693) of all of these. Who has the key knows the name for ours; who has not can neither make one nor foresee
-the next. There is no fixed label in it: a name that everybody knows would let everybody disable an upstream.
+octets of a keyed BLAKE2s (RFC 7693) of all of these. A process with the key recognises the name; without the key nobody can make such a
+name or foresee the next. No label is fixed: with a name that is publicly known, anybody could disable an upstream.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import NamedTuple
 from dnsdisco.wire.constants import IN, TXT
 from dnsdisco.wire.name import NAME_OCTETS_MAX
 
-VALID_S = 10  # a mark that comes back later is not ours any more: who saw one in passing cannot use it for long
+VALID_S = 10  # a mark that comes back later is not accepted: a person who saw one cannot use it for long
 ZONE_OCTETS_MAX = NAME_OCTETS_MAX - 34  # below a longer one there is no room for a mark
 
 _LABEL_OCTETS = 16
@@ -26,7 +26,7 @@ _LETTERS = frozenset(b"abcdefghijklmnopqrstuvwxyz234567")
 
 
 class Mark(NamedTuple):
-    """`question`: what is asked. `proof`: the RDATA of the answer by which a server of ours says that the question came back to it."""
+    """`question`: what is asked. `proof`: the RDATA of the answer by which a worker reports that the question came back to it."""
 
     question: bytes
     proof: bytes
@@ -46,7 +46,7 @@ class Marks:
         return Mark(qname + _TAIL, self._proof(begin + zone))
 
     def read(self, question: bytes, now: float) -> tuple[bytes, bytes, bytes] | None:
-        """The tag, the zone and the proof, if *question* is one that a worker of ours asked within VALID_S; else None. Any case will do."""
+        """The tag, the zone and the proof, if a worker of this server asked *question* within VALID_S; else None. The case does not matter."""
         if question[-4:] != _TAIL or question[0] != _LABEL_OCTETS or question[17:18] != b"\x10":
             return None
         text = (question[1:17] + question[18:34]).lower()
@@ -56,14 +56,14 @@ class Marks:
         begin, zone = octets[:10], question[34:-4].lower()
         if octets[10:] != self._digest(
             b"mark", begin + zone
-        ):  # one that is wrong tells nobody how wrong it was: 80 bits, used once
+        ):  # not in constant time: a wrong proof of 80 bits is used once, so its sender learns nothing
             return None
         if (int(now) - int.from_bytes(begin[:3], "big")) % _AGES > VALID_S:
             return None
         return begin[3:6], zone, self._proof(begin + zone)
 
     def tag_of(self, upstream: str) -> bytes:
-        """What stands for *upstream* in a name; it tells nobody which one that is."""
+        """The digest of *upstream* in a name; it does not reveal the upstream."""
         return hashlib.blake2s(upstream.encode(), digest_size=3, key=self._secret, person=b"upstream").digest()
 
     def _digest(self, person: bytes, octets: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Is an upstream ourselves? Asked before anything is sent: a server that forwards to itself answers nobody."""
+"""Whether an upstream is this server itself, decided before anything is sent: a server that forwards to itself answers no question."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def is_own(host: str, port: int, own: Own) -> bool:
     An unspecified address (0.0.0.0) as destination means this host.
     """
     if not is_ip(host):
-        return False  # a name: who is there is only known when it is asked
+        return False  # a name: its address is only known once it is looked up
     listens = [address for address, own_port in own if own_port == port]
     if not listens:
         return False
@@ -49,7 +49,7 @@ def _is_same_place(host: str, listens: Iterable[str]) -> bool:
     try:
         place = sockaddr.of(host, 0)
     except OSError:
-        return False  # there is no such interface, and so nobody listens there
+        return False  # there is no such interface, so no server listens there
     for each in listens:
         with suppress(OSError):
             if sockaddr.of(each, 0) == place:

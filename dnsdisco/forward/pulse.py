@@ -1,8 +1,8 @@
-"""Is an upstream there that has not answered in time? It is asked what it should have at hand, and if it says nothing, every second anew.
+"""Whether an upstream that has not answered in time is there. It is asked what it should have in its cache; if it is silent, every second anew.
 
-Clients' questions do not tell: one name takes its time because of servers far behind the upstream, and the next question may come in an
-hour. So silence is judged by two questions of our own, `. NS`, which every resolver has, and what it answered last, for some say nothing to what is
-not theirs. They are repeated, and asked without EDNS as well; whatever the upstream says meanwhile, to anybody, shows that it is there.
+Clients' questions do not show it: one name takes its time because of servers far behind the upstream, and the next question may come in an
+hour. So silence is judged by two questions of our own, `. NS`, which every resolver has, and what it answered last, because some do not answer
+for names that are not theirs. They are repeated, and asked without EDNS as well; any reply of the upstream meanwhile, to any question, shows that it is there.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class ResolvConf:
         self._has_lost = False
 
     def look(self) -> bool:
-        """Read the file if it is another one than at the last look, or has changed. True: its addresses are different now."""
+        """Read the file if it was replaced or has changed since the last look. True: its addresses are different now."""
         try:
             status = os.stat(self.path)  # noqa: PTH116  # pathlib would cost the worker 5 ms of its start
             seen = (status.st_ino, status.st_mtime_ns, status.st_size)

@@ -1,4 +1,4 @@
-"""Which upstreams a name goes to: the longest zone that holds it, its apex included, and nobody else's."""
+"""Which upstreams a name goes to: the longest zone that holds it, its apex included, and no other."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class Route(NamedTuple, Generic[T]):
-    """`upstreams`: whom to ask, in the order written. `is_configured`: somebody was named, though perhaps nobody of them can be used."""
+    """`upstreams`: those to ask, in the order written. `is_configured`: at least one was written, though perhaps none can be used."""
 
     zone: bytes  # lower-cased wire form; the root for the general upstreams
     upstreams: tuple[T, ...]
@@ -38,7 +38,7 @@ class Routes(Generic[T]):
         return self.general
 
     def has_zone(self, question: bytes) -> bool:
-        """A zone of its own was written for this name (which then is not special, whatever the RFCs say of it)."""
+        """A zone of its own was written for this name (which then is not special, whatever the RFCs make of it)."""
         return self.find(question) is not self.general
 
     def __iter__(self) -> Iterator[Route[T]]:

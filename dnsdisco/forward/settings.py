@@ -1,4 +1,4 @@
-"""What the forwarder is told (`forward:` in the configuration), and its bounds."""
+"""The settings of the forwarder (`forward:` in the configuration), and its bounds."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 
 class ForwardSettings(NamedTuple):
-    """`zones`: (zone, its upstreams); a zone without upstreams is never forwarded. `trust_ad` is for whoever relays the reply.
+    """`zones`: (zone, its upstreams); a zone without upstreams is never forwarded. `trust_ad` is for the code that relays the reply.
 
-    `policy`: "order", the first upstream that is there has the word; or "fastest", they are equal.
+    `policy`: "order", the first upstream that is there is used; or "fastest", they are equal.
     """
 
     upstreams: tuple[str, ...] = ()
@@ -31,7 +31,7 @@ class ForwardSettings(NamedTuple):
 
 
 class ForwardLimits(NamedTuple):
-    """Seconds, counts, octets. Every one of them has a counter that says how often it was hit."""
+    """Seconds, counts, octets. Each has a counter of how often it was reached."""
 
     deadline_s: float = 1.9  # from question to reply or error: the client must hear from us within 2 s, long before its own 5 s
     patience_min_s: float = 0.4  # an upstream gets at least this long before the next is asked as well …
@@ -46,10 +46,10 @@ class ForwardLimits(NamedTuple):
     pending_slow: int = 512  # of these: may take until the deadline. Those begun while so many were on their way …
     jostle_s: float = 0.2  # … give their place, after this long, to a new one that finds none (Unbound's rule, and its figure)
     pending_dead: int = 64  # on their way to upstreams that are all dead: enough to notice when one is back
-    wrong_replies: int = 100  # on one socket; then somebody is flooding it, and TCP is asked instead
+    wrong_replies: int = 100  # on one socket; then it is being flooded, and the upstream is asked over TCP
     doubts: int = 3  # times that one question goes to TCP for doubt at one upstream, before that one has failed
     failures: int = 3  # in a row that failed at once, and an upstream counts as dead
-    silence_s: float = 1.1  # one that says nothing for so long, to a question of ours that is repeated, is asked last
+    silence_s: float = 1.1  # an upstream that is silent for so long, to a repeated question of ours, is asked last
     retry_s: float = 1.0  # until a silent upstream is tried again
     measure_s: float = 10.0  # `policy: fastest`: one that was not asked for this long is measured anew
     stream_pipeline: int = 256  # questions on one connection at once

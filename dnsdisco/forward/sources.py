@@ -1,4 +1,4 @@
-"""From what was written to who can be asked: addresses parsed, resolv.conf files read, ourselves left out, routes made."""
+"""From what was written to the upstreams that can be asked: addresses parsed, resolv.conf files read, ourselves left out, routes made."""
 
 from __future__ import annotations
 

@@ -36,8 +36,8 @@ class Sending:
 class StreamPool:
     """All connections to one upstream. Opens them when there is something to ask, closes them when there is nothing any more.
 
-    A kept connection may have died without a word: a NAT has forgotten it, a cable was pulled. One on which a question waits and nothing
-    comes is *doubted*: nothing new is asked on it, what waits on it is asked on another one as well, and it is used again when it speaks.
+    A kept connection may have died in silence: a NAT has forgotten it, a cable was pulled. One on which a question waits and nothing
+    comes is *doubted*: nothing new is asked on it, what waits on it is asked on another one as well, and it is used again when an octet comes.
     """
 
     def __init__(self, address: UpstreamAddress, context: Context, tls: ssl.SSLContext | None) -> None:
@@ -91,7 +91,7 @@ class StreamPool:
                 connection.end("closed", "no longer an upstream")
 
     def close(self) -> None:
-        """Cut every connection; who waits on one is told."""
+        """Cut every connection; the questions that wait on one get an error."""
         for connection in (*self._connections, *self._doubted):
             connection.end("closed", "shutting down")
 
@@ -238,7 +238,7 @@ class Connection(asyncio.Protocol):
         self.end("closed", "idle")
 
     def end(self, kind: str, reason: str) -> None:
-        """Cut it. Who waited is told, once; a second call does nothing."""
+        """Cut it. Each question that waited gets an error, once; a second call does nothing."""
         if self._has_ended:
             return
         self._has_ended = True

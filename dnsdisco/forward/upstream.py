@@ -17,7 +17,7 @@ log = logging.getLogger("dnsdisco.forward")
 
 PLAIN_STREAK = 3  # questions in a row that it did not take with EDNS and answered without: it does not know EDNS …
 PLAIN_S = 300.0  # … and is asked without for this long, which saves a round trip each time
-FOLDED_STREAK = 3  # replies in a row with the name in another case: it does not keep the case (or somebody guesses well) …
+FOLDED_STREAK = 3  # replies in a row with the name in another case: it does not keep the case (or an attacker guesses well) …
 FOLDED_S = 300.0  # … and is asked in the client's own for this long, which saves a connection each time
 
 
@@ -37,7 +37,7 @@ class Upstream:
         self._context = context
         self._plain_streak = self._folded_streak = 0
         self._plain_until = self._folded_until = float("-inf")
-        self.is_case_random = False  # as the configuration says
+        self.is_case_random = False  # as written in the configuration
 
     def __str__(self) -> str:
         return str(self.address)

@@ -1,4 +1,4 @@
-"""`python -m dnsdisco.server FD`: a worker, started by the supervisor and by nobody else."""
+"""`python -m dnsdisco.server FD`: a worker, started by the supervisor alone."""
 
 import sys
 

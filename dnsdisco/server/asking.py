@@ -1,6 +1,6 @@
-"""From the cache, else from an upstream and into the cache: one exchange for all who ask the same at a time, a stale answer where none comes.
+"""From the cache, else from an upstream and into the cache: one exchange for all clients with the same question at a time, a stale answer where none comes.
 
-Who has to wait is called back; nothing waits in a task. What is believed and how long it holds is decided in `answer/resolver_reply.py`
+A caller that has to wait is called back; nothing waits in a task. What is believed, and for how long, is decided in `answer/resolver_reply.py`
 and `cache/cache.py`.
 """
 
@@ -85,7 +85,7 @@ Waiter = tuple[Client, Callable[[Finding], None]]
 
 
 class Asked(NamedTuple):
-    """What somebody wants to know. `spelled`: the question's octets as the client wrote them."""
+    """One question. `spelled`: its octets as the client wrote them."""
 
     key: bytes
     spelled: bytes
@@ -126,7 +126,7 @@ class Asker:
     def configure(self, settings: AnswerSettings, limits: CacheLimits, *, trust_ad: bool, origin: Hashable) -> None:
         """What is kept stays, but: where other names are ours or special, none of it can be relied on; from elsewhere, all of it is old.
 
-        *origin*: where answers come from; None: nobody is there to be asked just now, and what was heard before is the best there is.
+        *origin*: where answers come from; None: there is no upstream to ask now, and the kept answers are the best there is.
         """
         before, before_origin = self._settings, self._origin
         self._settings, self.trust_ad = settings, trust_ad
@@ -161,9 +161,9 @@ class Asker:
         return self._waiting
 
     def find(self, client: Client, asked: Asked, look: Look, done: Callable[[Finding], None], *, is_limited: bool = False) -> None:
-        """Hand what there is to *done*: now, or when an upstream has spoken, or when `patience_s` has passed.
+        """Hand the outcome to *done*: now, or when an upstream has answered, or when `patience_s` has passed.
 
-        *look*: what the cache said just now. *is_limited*: the client may not have more than `waiting_per_client` wait.
+        *look*: what the cache has just returned. *is_limited*: the client may not have more than `waiting_per_client` wait.
         """
         state, entry = look
         asking = self._asking.get(asked.key)
@@ -203,17 +203,17 @@ class Asker:
     def _ask(self, asking: _Asking) -> None:
         key, spelled, question = asking.asked
         self._asking[key] = asking
-        # An upstream says AD to who asks for it (RFC 6840 §5.7); who may see it is decided for each client.
+        # An upstream sets AD only when it is asked for (RFC 6840 §5.7); which client may see it is decided for each.
         flags = RD | (CD if resolver.is_checking_disabled(key) else 0) | (AD if self.trust_ad else 0)
         try:
             self._upstreams.ask(spelled, flags, question.dnssec_ok, partial(self._settle, asking))
-        except Exception as error:  # noqa: BLE001  a fault of ours costs these answers; who asks next must not wait for them
+        except Exception as error:  # noqa: BLE001  a fault of ours costs these answers; the next client must not wait for them
             self._faults[f"{type(error).__name__} while asking"] += 1
             if self._asking.get(key) is asking:
                 self._settle(asking, UpstreamError("upstreams", "closed", "the question could not be sent"))
 
     def _lose_patience(self, asking: _Asking) -> None:
-        """Give what is there; the exchange goes on, for those who ask next."""
+        """Give the stale answer; the exchange goes on, for the clients that ask next."""
         asking.is_late = True
         entry = self.cache.stale(asking.asked.key, self._now())
         if entry is not None:
@@ -274,5 +274,5 @@ class Asker:
             except Exception as error:  # noqa: BLE001  as above: one answer
                 self._faults[f"{type(error).__name__} in an answer from upstream"] += 1
                 client.query.fault = SERVFAIL
-                with suppress(Exception):  # if that was what failed, the others are to be told all the same
+                with suppress(Exception):  # if that was what failed, the others still have to be called
                     client.send(fault_reply(client.query, WITHOUT_EDNS))

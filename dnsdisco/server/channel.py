@@ -19,7 +19,7 @@ from dnsdisco.server.tls import Tls
 from dnsdisco.server.turns import Turns
 
 READ_OCTETS = 4096  # in one turn of the loop: about a hundred questions, a millisecond, and then the datagrams have their turn
-HANDSHAKE_MIN_S = 1.0  # however few places are left: so long the line of those who shake hands may be
+HANDSHAKE_MIN_S = 1.0  # even when few places are left: how many handshakes may wait in line
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: throw away what is unsent, which the client does not read
 
 
@@ -74,7 +74,7 @@ class Channel:
         self._is_in_turn = False  # what came in under TLS waits for its turn
         self._has_ended = False
 
-    # what a subclass says
+    # set by a subclass
 
     @property
     def is_idle(self) -> bool:
@@ -104,11 +104,11 @@ class Channel:
         """Nothing more will be asked: end once all is answered."""
         raise NotImplementedError
 
-    # what the server says
+    # called by the server
 
     def start(self) -> None:
         self._sock.setblocking(False)
-        with suppress(OSError):  # gone already: the first read will tell
+        with suppress(OSError):  # gone already: the first read will show it
             self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._server.limits.kernel_octets)
         self._read(is_wanted=True)
@@ -159,7 +159,7 @@ class Channel:
     def _readable(self) -> None:
         if self._server.has_time():
             self._read_some()
-        else:  # wait in line, so that whoever is served first in every turn is not the only one
+        else:  # wait in line, so that the first connection of every turn is not the only one served
             self._server.loop.remove_reader(self._sock.fileno())
             self._server.turns.take(self._take_turn)
 
@@ -193,7 +193,7 @@ class Channel:
             if not self._server.turns.try_now(self._unseal):  # many clients at once: one of them a turn
                 self._read(is_wanted=False)
                 self._server.turns.take(self._unseal_now)
-        elif octets:  # a key operation takes milliseconds: one a turn, whoever else wants one
+        elif octets:  # a key operation takes milliseconds: at most one a turn
             self._read(is_wanted=False)
             self._server.turns.take(self._shake)
         else:
@@ -206,7 +206,7 @@ class Channel:
         try:
             tls.shake()
         except (ssl.SSLError, ValueError):  # ValueError: a server name that no text can be made of
-            self._unsent += tls.outgoing.read()  # the alert that says why
+            self._unsent += tls.outgoing.read()  # the alert with the reason
             self._flush()
             self.end("handshake_failed")
             return

@@ -3,7 +3,7 @@
 GET PATH?dns=…             the query in base64url, without padding (§6)
 POST PATH                  the query as the body, application/dns-message
 200                        the reply, whatever its rcode, with how long it may be kept
-400 404 405 413 415 …      what was asked cannot be a query; a line of text says why
+400 404 405 413 415 …      the request cannot be a query; a line of text has the reason
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _QR = 0x80
 
 
 class Request(NamedTuple):
-    """What came in. `stream` says where its response goes. `status`: what HTTP itself found wrong with it; 0: nothing."""
+    """A request. `stream`: where its response goes. `status`: the fault that HTTP itself found in it; 0: none."""
 
     stream: int
     method: bytes

@@ -17,7 +17,7 @@ NO_CERTIFICATE = "no_certificate_refused"
 
 
 class TlsServer(TcpServer):
-    """DNS over TLS (RFC 7858): what is said over TCP, under TLS. It has bounds of its own, so that neither can use up the other's."""
+    """DNS over TLS (RFC 7858): the same as over TCP, under TLS. It has bounds of its own, so that neither can use up the other's."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""HTTP/2 frames counted before anybody reads them: sizes are refused by their header, and busywork has a budget (RFC 9113 §4.1, §10.5).
+"""HTTP/2 frames counted before they are read: sizes are refused by their header, and busywork has a budget (RFC 9113 §4.1, §10.5).
 
 What costs us and asks for nothing: resets (CVE-2023-44487), header blocks in crumbs (CVE-2024-27316), pings, settings, priorities, windows
 and empty data (CVE-2019-9511 to 9518). A client gets more of it with every request that it makes.
@@ -10,7 +10,7 @@ from dnsdisco.server.doh import HEAD_OCTETS_MAX
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 FRAME_HEAD_OCTETS = 9
-FRAME_OCTETS_MAX = 16 * 1024  # SETTINGS_MAX_FRAME_SIZE as it is where nobody says otherwise
+FRAME_OCTETS_MAX = 16 * 1024  # the default of SETTINGS_MAX_FRAME_SIZE
 BUSY_FREE = 100  # frames of a client that has asked nothing yet; one needs five
 BUSY_A_REQUEST = 4  # more for each request: two windows, a priority, and one to spare
 RESETS_FREE = 50

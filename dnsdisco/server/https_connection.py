@@ -200,7 +200,7 @@ class HttpsConnection(Channel):
 
     @property
     def _is_full(self) -> bool:
-        """Digest no more: the client does not read. What its windows hold back is another matter, for it would say there that they open."""
+        """Whether to take no more in, because the client does not read. Replies that its windows hold back do not count: it has to send what opens them."""
         return len(self._unsent) >= self._server.limits.pause_octets
 
     @property
@@ -209,7 +209,7 @@ class HttpsConnection(Channel):
         return not (self._is_full or (self._http is not None and self._http.is_sated))
 
     def _pour(self) -> None:
-        """What HTTP has to say, to the client."""
+        """Send to the client what HTTP has ready."""
         http = self._http
         if self._has_ended or http is None:
             return
@@ -258,7 +258,7 @@ class HttpsConnection(Channel):
                 self.end("closed")
 
     def _linger(self, http: Http) -> None:
-        """All is said. Hang up on our side, and read what the client still sends, so that it gets to read what we said."""
+        """Everything is sent. Close our side, and read what the client still sends, so that it can read our last octets."""
         if self._unsent:
             return  # it goes on when that has been sent
         self._put(http.goodbye())

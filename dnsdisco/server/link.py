@@ -31,7 +31,7 @@ log = logging.getLogger("dnsdisco.link")
 ASK_S = 1.0  # between two requests for the whole catalog
 SILENCE_S = 3.0  # in the middle of a whole catalog: its sender has gone
 REPLAY_DATAGRAMS = 16  # taken before the loop's other users have a turn: a few ms
-QUEUE_DATAGRAMS_MAX = 64  # that control has not read; the oldest go first, for each `applied` says more than the one before
+QUEUE_DATAGRAMS_MAX = 64  # that control has not read; the oldest go first, for each `applied` includes the one before
 _OF_A_WHOLE = frozenset(("begin", "put", "zone", "end"))
 
 
@@ -71,7 +71,7 @@ class Link:
         statistics: Callable[[], Mapping[str, int]],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """*on_whole*: a whole catalog is in use now. *on_closed*: nobody holds the other end any more."""
+        """*on_whole*: a whole catalog is in use now. *on_closed*: no process holds the other end any more."""
         self.counters: Counter[str] = Counter()
         self.serial = 0  # of the catalog in use; 0: none yet
         self._life = time.time_ns()  # tells our counters from those of the worker before us
@@ -90,7 +90,7 @@ class Link:
 
     @property
     def silent_s(self) -> float:
-        """Since control last said anything, or since we began."""
+        """Seconds since control's last message, or since this link began."""
         return self._now() - self._heard_at
 
     async def replay(self, datagrams: Iterable[bytes]) -> None:
@@ -113,7 +113,7 @@ class Link:
         self._ask()
 
     def tick(self) -> None:
-        """Ask again for what has not come; tell what was counted."""
+        """Ask again for what has not come; send the counters."""
         if self._is_closed:
             return
         if self._is_lost and (self._whole_serial is None or self._now() - self._piece_at > SILENCE_S):
@@ -258,7 +258,7 @@ class Link:
             except (BlockingIOError, InterruptedError):
                 break
             except OSError:
-                self.counters["unsent"] += 1  # whether the other end is gone for good, reading tells
+                self.counters["unsent"] += 1  # reading shows whether the other end is gone for good
             self._queue.popleft()
         self._write(is_wanted=bool(self._queue) and not self._is_closed)
 

@@ -1,4 +1,4 @@
-"""What a responder is made with: all that the configuration says of answering, and where the time comes from."""
+"""What a responder is made with: the settings of answering, and where the time comes from."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Clock(NamedTuple):
 
 
 class Policy(NamedTuple):
-    """All that the configuration says of answering."""
+    """The settings of answering."""
 
     answers: AnswerSettings
     admission: Admission

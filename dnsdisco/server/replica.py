@@ -75,7 +75,7 @@ class Replica:
         self._adopt_states()
 
     def set_silence(self, reason: str) -> None:
-        """Control is not heard of, for that *reason*, so that nobody knows how its providers are; "": it is."""
+        """Control is silent, for that *reason*, so the state of its providers is not known. "": control is there."""
         if reason != self._silence:
             self._silence = reason
             self._adopt_states()
@@ -103,7 +103,7 @@ class Replica:
         return True
 
     def flush(self, name: str | None, *, is_tree: bool) -> int:
-        """Forget what upstreams said (Responder.flush). Raises WireError."""
+        """Forget upstreams' answers (Responder.flush). Raises WireError."""
         return self._responder.flush(name, is_tree=is_tree)
 
     def _believed(self) -> tuple[ProviderState, ...]:

@@ -35,7 +35,7 @@ class Resolver:
         reply: Callable[[Client, Reply], None],
         count: Callable[[Query, int], None],
     ) -> None:
-        """*decide*: what is said of a name here; *reply*: send it; *count*: one answer with that rcode."""
+        """*decide*: makes the decision about a name; *reply*: send it; *count*: one answer with that rcode."""
         self._asker, self._cache = asker, asker.cache
         self._now, self._decide, self._reply, self._count = now, decide, reply, count
 
@@ -90,7 +90,7 @@ class Resolver:
         return resolver.reply_from(entry, query, self._now(), limit=limit, options=options, trust_ad=trust_ad)
 
     def _answer_from_here_on(self, client: Client, finding: Found) -> None:
-        """The aliases that an upstream told, and what their target has by our own data (or where else it is to be asked for)."""
+        """The aliases from an upstream's reply, and their target from our own data (or the upstreams to ask for it)."""
         query = client.query
         head, proofs = self._records(finding, Want(query.qname, query.qtype))
         ede = (resolver.stale_reason(finding.entry),) if finding.is_stale else ()
@@ -100,7 +100,7 @@ class Resolver:
                 self._reply(client, BLOCKED)
                 return
             whole = replace(rest, answer=(*head, *rest.answer), authority=(*proofs, *rest.authority), ede=(*ede, *rest.ede))
-            is_failure = rest.rcode == SERVFAIL and not rest.answer  # then nothing of it is told (RFC 2308 §7.1)
+            is_failure = rest.rcode == SERVFAIL and not rest.answer  # then none of it is answered (RFC 2308 §7.1)
             self._reply(client, rest if is_failure else replace(whole, is_authoritative=False, depends_on=None))
 
         self._go_on(client, Want(finding.entry.target, query.qtype), aliases.count(head), complete)
@@ -180,7 +180,7 @@ class Resolver:
             return
         decision = self._decide(resolver.query_of(want))
         match decision:
-            case Reply(rcode=rcode) if rcode == REFUSED:  # nobody to ask: the aliases are all there is
+            case Reply(rcode=rcode) if rcode == REFUSED:  # no upstream to ask: the aliases are all there is
                 done(Reply(ede=decision.ede))
             case Reply():
                 done(decision)

@@ -89,7 +89,7 @@ async def _run(worker: Worker, status_fd: int | None) -> None:
         worker.stop()
 
     async def say_alive() -> None:
-        """Also while it ends: the supervisor kills who says nothing."""
+        """Report also while the worker ends: the supervisor kills a child that is silent."""
         while True:
             _say(status_fd, "alive")
             await asyncio.sleep(ALIVE_S)
@@ -102,7 +102,7 @@ async def _run(worker: Worker, status_fd: int | None) -> None:
             aside.cancel()
         if status_fd is not None:
             loop.remove_reader(status_fd)
-        for number in (signal.SIGTERM, signal.SIGINT):  # told twice, it has nowhere to go once the loop is closed
+        for number in (signal.SIGTERM, signal.SIGINT):  # a second signal has nowhere to go once the loop is closed
             loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_IGN)
 
@@ -115,7 +115,7 @@ def _read_parameters(fd: int) -> dict[str, Any]:
 
 def _say(status_fd: int | None, event: str) -> None:
     if status_fd is not None:
-        with suppress(OSError):  # nobody to tell is no reason to stop answering
+        with suppress(OSError):  # without a supervisor it still answers
             os.write(status_fd, json.dumps({"event": event, "cpu_s": time.process_time()}).encode() + b"\n")
 
 

@@ -1,4 +1,4 @@
-"""The TCP side: listening sockets, who may stay, and for how long (RFC 7766 §6.2, RFC 9210 §4).
+"""The TCP side: listening sockets, which connections may stay, and for how long (RFC 7766 §6.2, RFC 9210 §4).
 
 One server for all listening sockets of a worker, so that its bounds hold for them together. What one connection does is in
 `tcp_connection.py`.
@@ -23,7 +23,7 @@ log = logging.getLogger("dnsdisco.tcp")
 
 ACCEPTS_A_TURN = 32  # a flood of new connections must not hold up the datagrams
 SWEEP_S = 0.25  # between two looks at every connection: 512 of them take about 0.1 ms
-ACCEPT_PAUSE_S = 0.25  # after the system refused us a connection and nobody could be sent away for it
+ACCEPT_PAUSE_S = 0.25  # after the system refused a connection and no other could be closed for it
 LOG_GAP_S = 10.0  # between two lines about the same trouble
 _NO_ROOM = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 
@@ -118,7 +118,7 @@ class TcpServer:
             if not self._by_client[connection.peer]:
                 del self._by_client[connection.peer]
 
-    # those who come
+    # newcomers
 
     def _accept(self, sock: socket.socket) -> None:
         has_made_room = False
@@ -196,7 +196,7 @@ class TcpServer:
         if self._is_accepting:
             self.loop.add_reader(sock.fileno(), self._accept, sock)
 
-    # those who stay
+    # open connections
 
     def idle_limit_s(self) -> float:
         """`idle_s`, and less the fewer places are left (RFC 9210 §4.2)."""

@@ -14,7 +14,9 @@ class TcpLimits(NamedTuple):
     idle_min_s: float = 0.5  # … and this when every place is taken
     crowded: float = 0.8  # above this share of the places in use, the idle time shrinks
     message_s: float = 5.0  # from a message's first octet to its last, however it drips; no longer than the idle time is by then
-    begun_s: float = 0.1  # when every place is taken: who has been idle, or at one message, for so long goes for a newcomer
+    begun_s: float = (
+        0.1  # when every place is taken: a client that has been idle, or at one message, for so long goes for a newcomer
+    )
     handshake_s: float = 5.0  # of TLS, from the connection to its end; a slow link takes a second
     answer_s: float = 5.0  # a question without an answer by then was dropped, and keeps the connection no longer
     unread_s: float = 5.0  # a client that takes nothing for this long is gone

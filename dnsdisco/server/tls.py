@@ -7,7 +7,7 @@ from contextlib import suppress
 
 
 class Tls:
-    """One connection's. What OpenSSL needs for it is made with its first octets: who only connects costs nothing."""
+    """One connection's. What OpenSSL needs for it is made with its first octets: a client that only connects costs nothing."""
 
     __slots__ = ("_context", "_ssl", "has_more", "incoming", "is_cut", "is_established", "outgoing")
 
@@ -17,7 +17,7 @@ class Tls:
         self.incoming = ssl.MemoryBIO()  # what the client has sent
         self.outgoing = ssl.MemoryBIO()  # what it is to be sent
         self.is_established = False
-        self.is_cut = False  # nothing more comes in, though nobody said so under TLS. OpenSSL would not write after that
+        self.is_cut = False  # nothing more comes in, though no TLS alert announced it. OpenSSL would not write after that
         self.has_more = False  # read() may find more without anything new coming in
 
     @property
@@ -40,7 +40,7 @@ class Tls:
         self.is_established = True
 
     def read(self, octets_max: int) -> tuple[bytes, bool]:
-        """What can be read of it, to about *octets_max*, and whether the client has said that nothing follows. Raises ssl.SSLError."""
+        """What can be read of it, to about *octets_max*, and whether the client has announced the end. Raises ssl.SSLError."""
         assert self._ssl is not None
         parts: list[bytes] = []
         octets = 0
@@ -68,13 +68,13 @@ class Tls:
         return self.outgoing.read()
 
     def release(self) -> None:
-        """What OpenSSL holds for it, some 30 KiB: now, and not when the collector finds that nobody asks any more."""
+        """What OpenSSL holds for it, some 30 KiB: now, and not when the collector finds that it is unused."""
         self._ssl = None
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.has_more = False
 
     def close(self) -> bytes:
-        """The alert that says that nothing follows, if there is somebody to tell."""
+        """The alert that announces the end, if there is a session to end."""
         if not self.is_established or self._ssl is None:
             return b""
         with suppress(ssl.SSLError):  # it waits for the client's own, which we do not

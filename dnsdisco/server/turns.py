@@ -32,7 +32,7 @@ class Turns:
             self._loop.call_soon(self._run)
 
     def try_now(self, work: Callable[[], None]) -> bool:
-        """Call *work* at once if nobody waits and nothing was done a moment ago: a lone client need not wait for a turn. False: not called."""
+        """Call *work* at once if no other waits and nothing was done a moment ago: a lone client need not wait for a turn. False: not called."""
         if self._waiting or self._now() - self._worked_at < REST_S:
             return False
         work()
