@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from dnsdisco.control.probing import Asker
@@ -136,18 +137,19 @@ class Prober:
             self._is_late = True
             self._warn(f"health checks are late: {len(self._states)} instances are more than can be asked in time")
         state.task = self._loop.create_task(self._ask(probe, state))
+        state.task.add_done_callback(partial(self._asked, probe, state, self._loop.time()))
 
     async def _ask(self, probe: Probe, state: _State) -> None:
-        started_at = self._loop.time()
-        try:
-            self._take(probe, state, await self._asker.ask(probe))
-        finally:
-            state.task = None
-            self._under_way -= 1
-            if self._states.get(probe) is state and not self._is_ending:
-                wait_s = self._uniform(probe.interval_s * (1 - JITTER), probe.interval_s)
-                self._plan(probe, state, max(started_at + wait_s, self._loop.time()))
-            self._start_waiting()
+        self._take(probe, state, await self._asker.ask(probe))
+
+    def _asked(self, probe: Probe, state: _State, started_at: float, _task: asyncio.Task[None]) -> None:
+        """However it ended: one that is cancelled before its first step has run nothing of its own."""
+        state.task = None
+        self._under_way -= 1
+        if self._states.get(probe) is state and not self._is_ending:
+            wait_s = self._uniform(probe.interval_s * (1 - JITTER), probe.interval_s)
+            self._plan(probe, state, max(started_at + wait_s, self._loop.time()))
+        self._start_waiting()
 
     def _start_waiting(self) -> None:
         while self._waiting and not self._is_ending:
