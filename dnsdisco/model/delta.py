@@ -13,7 +13,8 @@ Worker → control:  hello(serial)         at its start, and once a second until
                    counters(life)        once a second, all since the worker's start; another life: it began at 0 again
                    flushed(id, dropped)  how many answers that were; the counters before it tell of it already
 
-Parts of one message follow each other with nothing between. `begin` ends whatever was not complete: control drops what it had queued
+A service with more instances than a turn can take comes in several parts, too: the first one has all but the other instances, and each but
+the last says that there are `more`. Parts of one message follow each other with nothing between. `begin` ends whatever was not complete: control drops what it had queued
 for a worker that does not read, and starts over. `end` without `begin`, or after another serial, is passed over. Within one `delta`
 what is dropped goes first. The supervisor keeps both ends open, so there is no end of file: a new control process starts with
 `begin`, a new worker process may first read what was meant for the one before, and passes over all that does not start with `begin`.
@@ -29,7 +30,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from dnsdisco.errors import WireError
-from dnsdisco.model.entry import Entry, entry_from_plain, entry_to_plain, ExtraRecord, ProviderState
+from dnsdisco.model.entry import (
+    Entry,
+    entry_from_plain,
+    entry_to_plain,
+    ExtraRecord,
+    instance_from_plain,
+    instance_to_plain,
+    ProviderState,
+)
+from dnsdisco.model.service import Instance
 
 PIECE_OCTETS = 32 * 1024  # fits every platform's default socket buffer, and takes a worker well under a millisecond to copy
 MESSAGE_OCTETS_MAX = 64 * 1024 * 1024  # one service with half a million instances; more is not a service
@@ -146,16 +156,37 @@ def states_from_plain(plain: list[list[Any]]) -> tuple[ProviderState, ...]:
     return tuple(ProviderState(*fields) for fields in plain)
 
 
-def entries_from_plain(plain: list[dict[str, Any]]) -> list[Entry]:
-    return [entry_from_plain(entry) for entry in plain]
+class Joiner:
+    """Parts of one catalog, or of one change, in; whole services out."""
+
+    def __init__(self) -> None:
+        self._head: dict[str, Any] | None = None  # of the service whose instances are coming
+        self._instances: list[Instance] = []
+
+    def take(self, part: Iterable[dict[str, Any]]) -> list[Entry]:
+        """The services that *part* completes. O(instances in it), but for one copy of references."""
+        entries = []
+        for plain in part:
+            self._head = head = plain if self._head is None else self._head
+            self._instances += map(instance_from_plain, plain["instances"])
+            if not plain.get("more"):
+                entries.append(entry_from_plain(head, tuple(self._instances)))
+                self._head, self._instances = None, []
+        return entries
 
 
 def _parts(entries: Iterable[Entry]) -> Iterator[list[dict[str, Any]]]:
     part: list[dict[str, Any]] = []
     weight = 0
     for entry in entries:
-        part.append(entry_to_plain(entry))
-        weight += 1 + len(entry.service.instances)
+        instances = entry.service.instances
+        plain = entry_to_plain(entry, instances[:PART_INSTANCES])
+        for at in range(PART_INSTANCES, len(instances), PART_INSTANCES):
+            yield [*part, {**plain, "more": True}]
+            part, weight = [], 0
+            plain = {"instances": [instance_to_plain(instance) for instance in instances[at : at + PART_INSTANCES]]}
+        part.append(plain)
+        weight += 1 + len(plain["instances"])
         if weight >= PART_INSTANCES:
             yield part
             part, weight = [], 0

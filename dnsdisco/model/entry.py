@@ -5,6 +5,7 @@ The link carries `to_plain` forms as JSON: data only, so that nothing on the lin
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,7 +88,8 @@ def instance_from_plain(plain: list[Any]) -> Instance:
     )
 
 
-def entry_to_plain(entry: Entry) -> dict[str, Any]:
+def entry_to_plain(entry: Entry, instances: Iterable[Instance]) -> dict[str, Any]:
+    """*instances*: the first of its own; the others follow (delta.py)."""
     service = entry.service
     return {
         "paths": [list(path) for path in entry.paths],
@@ -102,18 +104,19 @@ def entry_to_plain(entry: Entry) -> dict[str, Any]:
         "alias_of": service.alias_of,
         "fails_open": entry.fails_open,
         "records": [[list(extra.owner), extra.rtype, extra.ttl, extra.rdata.hex()] for extra in entry.records],
-        "instances": [instance_to_plain(instance) for instance in service.instances],
+        "instances": [instance_to_plain(instance) for instance in instances],
         **({"left_out": list(service.left_out)} if service.left_out else {}),
         **({"merged": list(entry.merged)} if entry.merged else {}),
     }
 
 
-def entry_from_plain(plain: dict[str, Any]) -> Entry:
+def entry_from_plain(plain: dict[str, Any], instances: tuple[Instance, ...]) -> Entry:
+    """*instances*: made of those in *plain*, and in what continues it."""
     paths = tuple(tuple(path) for path in plain["paths"])
     service = Service(
         name=plain["name"],
         namespace=plain["namespace"],
-        instances=tuple(instance_from_plain(instance) for instance in plain["instances"]),
+        instances=instances,
         url=plain["url"],
         scheme=plain["scheme"],
         ttl=plain["ttl"],

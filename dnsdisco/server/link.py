@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from dnsdisco.model.delta import (
     Assembler,
-    entries_from_plain,
+    Joiner,
     Message,
     pack,
     PIECE_OCTETS,
@@ -79,7 +79,7 @@ class Link:
         self._on_settings, self._on_whole, self._on_closed = on_settings, on_whole, on_closed
         self._statistics = statistics
         self._now = now
-        self._assembler = Assembler()
+        self._assembler, self._joiner = Assembler(), Joiner()
         self._queue: deque[bytes] = deque()
         self._is_writing = self._is_closed = False
         self._is_lost = True  # what comes does not continue what is here: pass it over until a whole begins
@@ -167,9 +167,10 @@ class Link:
         match message["op"]:
             case "begin":
                 self._is_lost, self._whole_serial = True, int(message["serial"])
+                self._joiner = Joiner()
                 replica.begin(self._whole_serial)
             case "put" if self._whole_serial is not None:
-                replica.put(entries_from_plain(message["entries"]))
+                replica.put(self._joiner.take(message["entries"]))
             case "zone" if self._whole_serial is not None or not self._is_lost:
                 self._take_zone(message)
             case "end" if self._whole_serial == message["serial"]:
@@ -205,7 +206,7 @@ class Link:
         fits = self._replica.change(
             message["base"],
             message["serial"],
-            entries_from_plain(message["put"]),
+            self._joiner.take(message["put"]),
             message["drop"],
             None if plain_states is None else states_from_plain(plain_states),
             more=more,

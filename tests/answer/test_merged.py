@@ -6,7 +6,8 @@ import dns.edns
 import pytest
 
 from dnsdisco.model.chain import Policy, Source
-from dnsdisco.model.entry import entry_from_plain, entry_to_plain, ProviderState
+from dnsdisco.model.delta import change, Joiner
+from dnsdisco.model.entry import ProviderState
 from dnsdisco.model.merge import merge
 from dnsdisco.model.service import Snapshot
 from tests.kit import Answers, section, services
@@ -25,7 +26,9 @@ def merged(*states: ProviderState) -> Answers:
     answers = Answers("x: {address: 10.9.9.9}", states=states)
     views = [Snapshot(services(text)) for text in (ONE, TWO, TWO)]
     made = merge([Source("one"), Source("two"), Source("three")], Policy(is_merging=True), views)
-    answers.catalog.apply([entry_from_plain(entry_to_plain(entry)) for entry in made.entries.values()], ["x"], 8)
+    answers.catalog.apply(
+        [entry for message in change(1, 8, made.entries.values(), [], ()) for entry in Joiner().take(message["put"])], ["x"], 8
+    )
     return answers
 
 

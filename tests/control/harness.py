@@ -100,6 +100,7 @@ class Worker:
         self.flushes: list[tuple[Any, Any]] = []
         self.on_flush: Callable[[dict[str, Any]], None] = lambda _message: None
         self._assembler = Assembler()
+        self._joiner = delta.Joiner()
         self._fresh: dict[str, Entry] | None = None
         self._parts: list[Any] = []
         sock.setblocking(False)
@@ -131,10 +132,10 @@ class Worker:
         self.seen.append(message["op"])
         match message["op"]:
             case "begin":
-                self._fresh, self._parts = {}, []
+                self._fresh, self._parts, self._joiner = {}, [], delta.Joiner()
             case "put":
                 assert self._fresh is not None
-                self._fresh |= {entry.key: entry for entry in delta.entries_from_plain(message["entries"])}
+                self._fresh |= {entry.key: entry for entry in self._joiner.take(message["entries"])}
             case "end":
                 assert self._fresh is not None
                 self.entries, self._fresh = self._fresh, None
@@ -151,7 +152,7 @@ class Worker:
                         for key in part["drop"]:
                             del self.entries[key]
                     for part in self._parts:
-                        self.entries |= {entry.key: entry for entry in delta.entries_from_plain(part["put"])}
+                        self.entries |= {entry.key: entry for entry in self._joiner.take(part["put"])}
                     self._parts = []
                     self.states = {state.name: state for state in delta.states_from_plain(message["providers"])}
                     self._advance(message["serial"])

@@ -223,4 +223,4 @@ def test_octets_that_are_not_whole_are_where_it_ends(harm: Callable[[bytes], byt
 def test_an_entry_comes_back_as_it_was() -> None:
     made = replace(entry("web"), merged=("consul",))
     plain = [message for message in delta.whole(1, [made], STATES) if message["op"] == "put"]
-    assert delta.entries_from_plain(plain[0]["entries"]) == [made]
+    assert delta.Joiner().take(plain[0]["entries"]) == [made]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dnsdisco.errors import WireError
 from dnsdisco.model import delta
-from dnsdisco.model.delta import Assembler, pack
+from dnsdisco.model.delta import Assembler, Joiner, pack
 from dnsdisco.model.entry import Entry, ExtraRecord, ProviderState
 from dnsdisco.model.service import Health, Instance, LeftOut, Port, Service
 
@@ -47,11 +47,13 @@ def test_a_whole_catalog_arrives_as_it_was_sent() -> None:
     states = [ProviderState("p", True, True, "no contact", True)]
     records = [(ZONE, ExtraRecord(("www",), 1, 300, b"\x0a\0\0\1")), (ZONE, ExtraRecord((), 257, 300, b"\xff\0"))]
     got = carried(list(delta.whole(7, entries, states, records)))
-    assert [message["op"] for message in got] == ["begin", "put", "put", "zone", "end"]
+    assert [message["op"] for message in got] == ["begin", "put", "put", "put", "zone", "end"]
     assert {message.get("serial") for message in got if message["op"] != "put"} == {7}
-    assert [each for message in got if message["op"] == "put" for each in delta.entries_from_plain(message["entries"])] == entries
-    assert delta.entries_from_plain(got[1]["entries"])[0].service.instances[-1].reason == "slow"
-    assert delta.records_from_plain(got[3]["records"]) == records
+    joiner = Joiner()
+    back = [each for message in got if message["op"] == "put" for each in joiner.take(message["entries"])]
+    assert back == entries
+    assert {each.reason for each in back[0].service.instances} == {"slow"}
+    assert delta.records_from_plain(got[4]["records"]) == records
     assert delta.states_from_plain(got[-1]["providers"]) == tuple(states)
 
 
@@ -70,6 +72,17 @@ def test_zone_records_come_in_parts_and_the_last_one_says_so(number: int, parts:
     messages = list(delta.zone(4, 5, [(ZONE, ExtraRecord((str(n),), 1, 1, b"")) for n in range(number)]))
     assert [message["more"] for message in messages] == [True] * (parts - 1) + [False]
     assert sum(len(message["records"]) for message in messages) == number
+
+
+@pytest.mark.parametrize("numbers", [(20_000,), (99, 101, 1), (100, 200, 201), (0, 100, 0), (1,) * 250, ()])
+def test_no_part_has_more_instances_than_a_turn_can_take(numbers: tuple[int, ...]) -> None:
+    entries = [entry(f"s{n}", number) for n, number in enumerate(numbers)]
+    messages = list(delta.change(4, 5, entries, ["x"], []))
+    assert all(len(plain["instances"]) <= delta.PART_INSTANCES for message in messages for plain in message["put"])
+    assert all(sum(1 + len(plain["instances"]) for plain in message["put"]) <= 2 * delta.PART_INSTANCES for message in messages)
+    assert all(len(pack(message)) == 1 for message in messages)
+    joiner = Joiner()
+    assert [each for message in carried(messages) for each in joiner.take(message["put"])] == entries
 
 
 def test_a_change_says_its_base_and_drops_at_once() -> None:
