@@ -19,6 +19,7 @@ from dnsdisco.errors import ConfigError, Problem, ZoneFileError
 if TYPE_CHECKING:
     from dnsdisco.config.schema import Provider
     from dnsdisco.model.service import Service
+    from dnsdisco.providers.local_source import LocalSource
 
 NOTHING_READ = (
     f"no file was read: there is no {' and no '.join(SEARCHED)}, and no services file; name yours with --config or --services"
@@ -66,10 +67,9 @@ def _inspected(config: str | None, services: str | None) -> tuple[list[str], lis
     files = [inspection.document.file]
     settings = inspection.settings or inspection.remains
     if settings is not None:
-        for entry in settings.providers:
-            files.append(_services_file(entry))
-            problems += _provider_problems(entry, inspection.document)
-        problems += _lost_to_others(settings.providers)
+        sources = [_source_of(entry, inspection.document, problems) for entry in settings.providers]
+        files += [source.file for source in sources if source is not None]
+        problems += _lost_to_others(settings.providers, sources)
         for at, pattern in enumerate(settings.zone_files):
             files += _matching(pattern)
             problems += _zone_file_problems(pattern, settings.zones, inspection.document, at)
@@ -79,34 +79,27 @@ def _inspected(config: str | None, services: str | None) -> tuple[list[str], lis
     return there, [problem._replace(file=_as_named(problem.file)) for problem in problems]
 
 
-def _provider_problems(entry: Provider, document: Document) -> list[Problem]:
-    """Whether it can be built here (its package is installed, a plug-in takes its options), and what is wrong in its file."""
-    from dnsdisco.providers import env, registry, static  # noqa: PLC0415  likewise
+def _source_of(entry: Provider, document: Document, problems: list[Problem]) -> LocalSource | None:
+    """What the provider reads here, if it can be built (its package is installed, a plug-in takes its options). What is wrong is added
+    to *problems*."""
+    from dnsdisco.providers import registry  # noqa: PLC0415  likewise
 
     try:
-        registry.create(entry.plain(), os.environ).close()
+        provider = registry.create(entry.plain(), os.environ)
     except ConfigError as error:
-        return [_entry_problem(entry.type, document, problem.message) for problem in error.problems]
-    if entry.type == "env":
-        return [Problem("", 0, 0, variable, message, is_warning=True) for variable, message in env.services_from(os.environ)[1]]
-    file = _services_file(entry)
-    return static.check_file(file, _record_faults) if file else []
+        problems += [_entry_problem(entry.type, document, problem.message) for problem in error.problems]
+        return None
+    source = provider.local_source()
+    provider.close()
+    if source is not None:
+        problems += source.faults(_record_faults)
+    return source
 
 
-def _services_file(entry: Provider) -> str:
-    """The one that a static provider would read; "" for none."""
-    from dnsdisco.providers import static  # noqa: PLC0415  likewise
-
-    if entry.type != "static":
-        return ""
-    there = (path for path in static.DEFAULT_PATHS if pathlib.Path(path).exists())
-    return str(entry.plain().get("path") or os.environ.get(static.PATH_VARIABLE) or next(there, ""))
-
-
-def _lost_to_others(entries: Sequence[Provider]) -> list[Problem]:
+def _lost_to_others(entries: Sequence[Provider], sources: Sequence[LocalSource | None]) -> list[Problem]:
     from dnsdisco.cli import check_names  # noqa: PLC0415  likewise
 
-    return check_names.lost_to_others(entries, [_services_file(entry) for entry in entries])
+    return check_names.lost_to_others(entries, sources)
 
 
 def _record_faults(service: Service) -> list[tuple[str, str]]:

@@ -13,11 +13,6 @@ from dnsdisco.model.service import Snapshot
 
 TOUCH_S = 10.0  # how often a file is told that its provider is still there: `max_stale` is seldom less than a minute
 
-# Their source is here with us. The environment cannot be lost. A services file is read at once, so its kept view is asked for only when that
-# has failed, and at once after a crash, when the workers have its names.
-NEVER_KEPT = frozenset({"env"})
-SOURCE_IS_HERE = frozenset({"static"})
-
 
 class Memory:
     """*folder*: the state_dir; None: nothing is kept. The loop's thread only."""
@@ -36,7 +31,7 @@ class Memory:
 
     def restore_unreadable(self, member: Member, now: float) -> bool:
         """The same for one whose source is here and has failed before it said anything. True: it has a view now."""
-        if self._type(member) not in SOURCE_IS_HERE or member.has_asked_memory or member.view is not None:
+        if not member.watcher.provider.is_local or member.has_asked_memory or member.view is not None:
             return False
         self._restore([member], now)
         return member.view is not None
@@ -71,7 +66,7 @@ class Memory:
             return
         for member in members:
             view = member.view
-            if view is None or not member.has_spoken or view is self._kept.get(member.name) or self._type(member) in NEVER_KEPT:
+            if view is None or not member.has_spoken or view is self._kept.get(member.name) or not member.watcher.provider.is_kept:
                 continue
             self._kept[member.name] = view
             self._keeper.keep(self._label(member), view)
@@ -89,20 +84,18 @@ class Memory:
             self._keeper.close()
 
     def _is_wanted(self, member: Member) -> bool:
-        kind = self._type(member)
-        if kind in SOURCE_IS_HERE:
-            return self._is_successor or member.contact.is_optional
-        return kind not in NEVER_KEPT
+        """A source that is here is read at once: its kept view is asked for after a crash, when the workers have its names, or when the
+        source has failed."""
+        provider = member.watcher.provider
+        return provider.is_kept and (not provider.is_local or self._is_successor or member.contact.is_optional)
 
     def _label(self, member: Member) -> Label:
         made = self._labels.get(member.name)
         if made is None or made[0] is not member.entry:
-            made = member.entry, label(member.name, self._type(member), member.own_options, self._environ, _origin(member))
+            kind, variables = str(member.entry["type"]), member.watcher.provider.variables
+            made = member.entry, label(member.name, kind, member.own_options, self._environ, _origin(member), variables)
             self._labels[member.name] = made
         return made[1]
-
-    def _type(self, member: Member) -> str:
-        return str(member.entry["type"])
 
     def _on_fault(self, reason: str) -> None:
         """In the keeper's thread."""

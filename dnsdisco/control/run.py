@@ -39,9 +39,6 @@ BATCH_S = 0.01  # between two published changes: a storm costs a worker a hundre
 TICK_S = 0.5  # for what comes with time alone: stale, given up, hung
 FATAL = 78  # EX_CONFIG: the supervisor ends the start, exit 1
 NEEDS_RESTART = ("listen", "workers")  # the supervisor has bound and started them
-UNUSABLE_AT_START = frozenset(
-    {"static"}
-)  # a file that was named can be read, or an earlier process has kept its view, or nothing starts
 
 T = TypeVar("T")
 
@@ -217,7 +214,7 @@ class Control:
         return (
             is_start
             and member.contact.restored_at is None
-            and member.entry.get("type") in UNUSABLE_AT_START
+            and member.watcher.provider.must_exist_at_start
             and not member.entry.get("optional")
         )
 

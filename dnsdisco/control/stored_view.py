@@ -17,7 +17,7 @@ import re
 import stat
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -38,7 +38,6 @@ BREATH_INSTANCES, BREATH_S = 50, 0.0005  # about 0.3 ms of work, then the other 
 LEFTOVER_S = 60.0  # a temporary file of this age belongs to a process that was killed while writing
 
 _SECRET = re.compile(r"token|password|secret|key|credential", re.IGNORECASE)
-_ELSEWHERE = {"kubernetes": ("KUBECONFIG",)}  # a variable that is not called after the type that reads it
 
 
 class Unusable(Exception):
@@ -66,14 +65,21 @@ class Stored:
     contact_at: float  # unix time; never later than now
 
 
-def label(name: str, kind: str, options: Mapping[str, Any], environ: Mapping[str, str], origin: str = "") -> Label:
-    """The label of the provider that is called *name*: its type and own options, the variables that fill what they leave open, and
-    its own word for where it reads (`ServiceDiscovery.origin`).
+def label(
+    name: str,
+    kind: str,
+    options: Mapping[str, Any],
+    environ: Mapping[str, str],
+    origin: str = "",
+    more_variables: Collection[str] = (),
+) -> Label:
+    """The label of the provider that is called *name*: its type and own options, the variables that fill what they leave open (those
+    that begin with its type, and *more_variables*), and its own word for where it reads (`ServiceDiscovery.origin`).
 
     Secrets have no part in it: who has a new token asks the same backend.
     """
     prefix = re.sub(r"[^A-Z0-9]", "_", kind.upper()) + "_"
-    variables = {key: value for key, value in environ.items() if key.startswith(prefix) or key in _ELSEWHERE.get(kind, ())}
+    variables = {key: value for key, value in environ.items() if key.startswith(prefix) or key in more_variables}
     told = [kind, _without_secrets(options), _without_secrets(variables), *([origin] if origin else [])]
     text = json.dumps(told, sort_keys=True, default=repr)
     return Label(name, blake2b(text.encode(), digest_size=DIGEST_OCTETS).hexdigest())

@@ -1,6 +1,7 @@
 """Where services come from: one file or folder a provider, and the contract that they all keep.
 
     base.py              the contract of a provider
+    local_source.py      what a provider reads on this machine, for `dnsdisco check`
     registry.py          finds providers by name, and builds them from their settings
     env.py               the env provider: environment variables
     static.py            the static provider: a services file

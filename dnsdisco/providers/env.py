@@ -23,11 +23,12 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple, Self
 
-from dnsdisco.errors import NotSupported
+from dnsdisco.errors import NotSupported, Problem
 from dnsdisco.model.address import parse_url, TRANSPORTS
 from dnsdisco.model.data import service_from_data, service_to_dict
 from dnsdisco.providers.base import ServiceDiscovery, Services
 from dnsdisco.providers.forked import Lock
+from dnsdisco.providers.local_source import LocalSource, Verify
 from dnsdisco.providers.log import logger
 from dnsdisco.written.units import number_from
 
@@ -51,10 +52,22 @@ class _Variable(NamedTuple):
 _Group = dict[str, _Variable]  # by kind: URL, HOST, PORT
 
 
+class Variables(LocalSource):
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def services(self) -> dict[str, dict[str, Any]]:
+        return services_from(self._environ)[0]
+
+    def faults(self, _verify: Verify) -> list[Problem]:
+        return [Problem("", 0, 0, variable, message, is_warning=True) for variable, message in services_from(self._environ)[1]]
+
+
 class EnvServiceDiscovery(ServiceDiscovery):
     """*environ*: by default the environment of this process, as it is at each call."""
 
     type: ClassVar[str] = "env"
+    is_kept: ClassVar[bool] = False  # it cannot be lost
 
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
         self._environ = os.environ if environ is None else environ
@@ -82,6 +95,9 @@ class EnvServiceDiscovery(ServiceDiscovery):
             return super().deregister_service(service_name, instance_id)
         except NotSupported:
             raise NotSupported(_WHY_NOT) from None
+
+    def local_source(self) -> Variables:
+        return Variables(self._environ)
 
     def watch(self, stop: threading.Event) -> Iterator[Services]:
         """Nobody can change the environment of another process, so this one looks at its own as often as a poll would."""

@@ -11,18 +11,19 @@ import errno
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace as replaced
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from dnsdisco.errors import NotSupported, Problem, ProviderError
 from dnsdisco.model.data import service_from_data, service_to_dict
-from dnsdisco.model.service import Health, Service, Snapshot
+from dnsdisco.model.service import Health, Snapshot
 from dnsdisco.providers.atomic_file import Busy, exclusive, replace
 from dnsdisco.providers.base import ServiceDiscovery
 from dnsdisco.providers.file_state import Changes, State, state_of, UNSETTLED_S
 from dnsdisco.providers.forked import Lock
+from dnsdisco.providers.local_source import LocalSource, Verify
 from dnsdisco.providers.log import logger
 from dnsdisco.providers.services_change import Change, put, remove
 from dnsdisco.providers.services_edit import edit, Unchangeable
@@ -43,6 +44,23 @@ _BOM = b"\xef\xbb\xbf"
 _READ_ONLY = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.ENOENT, errno.ENOTDIR})
 
 
+class ServicesFile(LocalSource):
+    def __init__(self, file: str) -> None:
+        self.file = file
+
+    def services(self) -> Snapshot | None:
+        try:
+            return read(Path(self.file).expanduser(), self.file).snapshot if self.file else None
+        except (Unreadable, OSError):
+            return None
+
+    def faults(self, verify: Verify) -> list[Problem]:
+        return check_file(self.file, verify) if self.file else []
+
+    def places(self, names: set[str]) -> dict[str, tuple[int, int]]:
+        return places_of(self.file, names) if self.file else {}
+
+
 class StaticServiceDiscovery(ServiceDiscovery):
     """*path*: the file; without one SERVICE_DISCOVERY_CONFIG_FILE, else the first of DEFAULT_PATHS that exists when it is read.
 
@@ -50,6 +68,8 @@ class StaticServiceDiscovery(ServiceDiscovery):
     """
 
     type: ClassVar[str] = "static"
+    is_local: ClassVar[bool] = True
+    must_exist_at_start: ClassVar[bool] = True
 
     def __init__(self, path: str | os.PathLike[str] | None = None, *, environ: Mapping[str, str] | None = None) -> None:
         self.file = os.fspath(path or "") or (os.environ if environ is None else environ).get(
@@ -104,6 +124,9 @@ class StaticServiceDiscovery(ServiceDiscovery):
     def deregister_service(self, service_name: str, instance_id: str | None = None) -> bool:
         """As register_service(). With the last instance the service goes, unless it has records."""
         return self._change(service_name, remove(service_name, instance_id))
+
+    def local_source(self) -> ServicesFile:
+        return ServicesFile(self.file or next((path for path in DEFAULT_PATHS if Path(path).exists()), ""))
 
     def watch(self, stop: threading.Event) -> Iterator[Snapshot]:
         """The content now, and after every change. Raises ProviderError, with the place, when the file is broken or gone.
@@ -216,9 +239,7 @@ class StaticServiceDiscovery(ServiceDiscovery):
             raise ProviderError(self.type, f"{file}: {_reason(error)}") from None
 
 
-def check_file(
-    path: str | os.PathLike[str], verify: Callable[[Service], Iterable[tuple[str, str]]] = lambda _: ()
-) -> list[Problem]:
+def check_file(path: str | os.PathLike[str], verify: Verify = lambda _: ()) -> list[Problem]:
     """Every fault and warning in a services file, with its place; [] for a good one. Never raises for what is in it.
 
     *verify*: the key path and the message of each fault that only another room can see in a service.

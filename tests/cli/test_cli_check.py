@@ -11,6 +11,9 @@ import pytest
 from dnsdisco.cli import main
 from dnsdisco.control import zonefiles
 from dnsdisco.errors import ConfigError, Problem
+from dnsdisco.providers import registry
+from dnsdisco.providers.base import ServiceDiscovery
+from dnsdisco.providers.local_source import LocalSource
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -253,3 +256,38 @@ def test_what_is_left_out_of_a_provider_takes_no_name(folder, capsys, monkeypatc
     (folder / "dnsdisco.yaml").write_text("providers: [static, {type: env, exclude: [my-*]}]\n")
     assert main(["check"]) == 0
     assert capsys.readouterr().out == ""
+
+
+def test_a_plug_in_that_reads_something_here_is_looked_at_too(folder, capsys, monkeypatch):
+    """What the built-in providers have, a plug-in can have: faults in its source, and names that another one takes."""
+
+    class Inventory(LocalSource):
+        file = "inventory.txt"
+
+        def services(self):
+            return {"my_api": {"address": "10.0.0.1", "port": 80}}
+
+        def faults(self, verify):
+            return [Problem(self.file, 3, 1, "web", "has no rack", is_warning=True)]
+
+        def places(self, names):
+            return dict.fromkeys(names, (7, 2))
+
+    class InventoryServiceDiscovery(ServiceDiscovery):
+        def get_services(self):
+            raise AssertionError("a check asks no backend")
+
+        def local_source(self):
+            return Inventory()
+
+    load, types = registry.load, registry.types()
+    monkeypatch.setattr(registry, "load", lambda kind: InventoryServiceDiscovery if kind == "inventory" else load(kind))
+    monkeypatch.setattr(registry, "types", lambda: [*types, "inventory"])
+    (folder / "services.yaml").write_text("my-api: {address: 10.0.0.2, port: 80}\n")
+    (folder / "dnsdisco.yaml").write_text("providers: [{type: static, path: services.yaml}, inventory]\n")
+    found = checked(capsys)
+    assert [(file, line, column, path) for file, line, column, path, _ in found] == [
+        ("inventory.txt", 3, 1, "web"),
+        ("inventory.txt", 7, 2, "my_api"),
+    ]
+    assert found[1][4] == "warning: is not found as my-api: that name belongs to my-api of static"

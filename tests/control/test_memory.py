@@ -150,7 +150,13 @@ def test_max_stale_counts_from_the_last_contact(tmp_path: Path) -> None:
 
 
 def test_the_environment_is_not_kept_and_a_services_file_only_helps_where_it_may(tmp_path: Path) -> None:
-    types = {"env": Scripted(VIEW), "static": Scripted(VIEW)}
+    class Env(Scripted):
+        is_kept = False
+
+    class Local(Scripted):
+        is_local = True
+
+    types = {"env": Env(VIEW), "static": Local(VIEW)}
     with_bench(Bench(types, state_dir=str(tmp_path)), nothing)
     assert not file(tmp_path, "env").exists()
     assert file(tmp_path, "static").exists()
@@ -160,7 +166,7 @@ def test_the_environment_is_not_kept_and_a_services_file_only_helps_where_it_may
         ({}, {"restarts": 1, "kept": {"synced": ["static"]}}, 2),
     ):
         entries = [{"type": "static", **entry}]
-        bench = with_bench(Bench({"static": Scripted()}, state_dir=str(tmp_path), entries=entries, **SOON), nothing, **start)
+        bench = with_bench(Bench({"static": Local()}, state_dir=str(tmp_path), entries=entries, **SOON), nothing, **start)
         assert len(bench.worker.entries) == known
 
 

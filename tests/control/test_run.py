@@ -400,6 +400,10 @@ def test_the_serial_starts_at_the_unix_time_and_survives_in_the_state_dir(tmp_pa
 # ------------------------------------------------------------------------------------------------------------ start and reload
 
 
+class Needed(Scripted):
+    must_exist_at_start = True
+
+
 @pytest.mark.parametrize("is_optional", [False, True])
 def test_a_static_file_that_cannot_be_used_ends_the_start(is_optional: bool) -> None:
     async def scenario(bench: Bench) -> None:
@@ -411,7 +415,7 @@ def test_a_static_file_that_cannot_be_used_ends_the_start(is_optional: bool) -> 
             assert bench.said("fatal") == [{"event": "fatal", "message": "static: services.yaml:3: not a mapping"}]
 
     broken = ProviderError("static", "services.yaml:3: not a mapping")
-    with_bench(Bench({"static": Scripted(broken)}, entries=[{"type": "static", "optional": is_optional}]), scenario)
+    with_bench(Bench({"static": Needed(broken)}, entries=[{"type": "static", "optional": is_optional}]), scenario)
 
 
 def test_after_a_crash_a_static_file_that_cannot_be_used_ends_nothing() -> None:
@@ -419,7 +423,7 @@ def test_after_a_crash_a_static_file_that_cannot_be_used_ends_nothing() -> None:
         await until(lambda: bench.log.said("provider not reached"))
         assert not bench.running.done()
 
-    with_bench(Bench({"static": Scripted(ProviderError("static", "gone"))}), scenario, restarts=1)
+    with_bench(Bench({"static": Needed(ProviderError("static", "gone"))}), scenario, restarts=1)
 
 
 def test_a_provider_that_cannot_be_built_ends_the_start() -> None:

@@ -349,8 +349,8 @@ def test_the_label_tells_one_backend_from_another_and_knows_no_secret() -> None:
         label("consul", "consul", {"address": "http://b:8500"}, {}),
         label("consul", "consul", {"address": "http://a:8500"}, {"CONSUL_HTTP_ADDR": "c"}),
         label("consul", "nomad", {"address": "http://a:8500"}, {}),
-        label("kubernetes", "kubernetes", {}, {"KUBECONFIG": "a"}),
-        label("kubernetes", "kubernetes", {}, {"KUBECONFIG": "b"}),
+        label("kubernetes", "kubernetes", {}, {"KUBECONFIG": "a"}, more_variables=("KUBECONFIG",)),
+        label("kubernetes", "kubernetes", {}, {"KUBECONFIG": "b"}, more_variables=("KUBECONFIG",)),
         label("my-plug.in", "my-plug.in", {"x": object}, {"MY_PLUG_IN_URL": "a"}),
         label("my-plug.in", "my-plug.in", {"x": object}, {"MY_PLUG_IN_URL": "b"}),
     ]

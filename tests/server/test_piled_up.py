@@ -84,7 +84,7 @@ def piled_up(count: int, listener: UdpListener, client: socket.socket) -> None:
     """Nobody reads before the loop turns."""
     for number in range(count):
         client.send(dns.message.make_query(f"n{number}.web.svc.local.", "A").to_wire())
-    assert not listener._backlog
+    assert not listener.backlog
 
 
 async def replies(count: int, client: socket.socket) -> int:
@@ -114,14 +114,14 @@ def test_the_next_batch_is_read_when_the_one_before_is_answered(first: str, monk
                 client.send(dns.message.make_query("web.svc.local.", "A").to_wire())
                 assert await replies(1, client) == 1
                 listener.catch_up()
-            put = listener._backlog.put
+            put = listener.backlog.put
 
             def counted(waiting: backlog.Waiting) -> None:
                 nonlocal most
                 put(waiting)
-                most = max(most, len(listener._backlog._waiting))
+                most = max(most, len(listener.backlog._waiting))
 
-            monkeypatch.setattr(listener._backlog, "put", counted)
+            monkeypatch.setattr(listener.backlog, "put", counted)
             piled_up(SOME, listener, client)
             assert await replies(SOME, client) == SOME
             assert listener.dropped == 0

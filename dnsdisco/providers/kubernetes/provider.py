@@ -42,6 +42,7 @@ class KubernetesServiceDiscovery(ServiceDiscovery):
     """Services of one cluster. In the library's dicts a Service of another namespace than the default one is `name.namespace`."""
 
     type: ClassVar[str] = TYPE
+    variables: ClassVar[tuple[str, ...]] = (KUBECONFIG_VARIABLE,)
 
     def __init__(  # noqa: PLR0913  each is something that can be set
         self,
