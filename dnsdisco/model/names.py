@@ -50,7 +50,9 @@ def label_instances(service: Service) -> Service:
     """*service* with a label for every instance. O(instances); the same object when nothing is to be changed.
 
     The id if it makes a legal host label, else the hostname, else the address, else a short hash. Instances whose owner gave them one
-    hostname share it, as the addresses of one host do (ADR 0010). All others that would share a label get the node's name appended, else their address, port, or a hash, whichever tells them apart: all, so that their order does not count.
+    hostname share it, as the addresses of one host do (ADR 0010). An id beats a hostname, and either beats an address. All others that
+    would share a label get the node's name appended, else their address, port, or a hash, whichever tells them apart: all, so that their
+    order does not count.
     """
     instances = service.instances
     first_choices = [_first_choice(instance) for instance in instances]
@@ -78,23 +80,27 @@ def _first_choice(instance: Instance) -> str:
 
 
 def _parted(instances: tuple[Instance, ...], first_choices: list[str]) -> list[str]:
-    """One label each where some first choices coincide. Who has a first choice alone keeps it."""
+    """A label each where some first choices coincide."""
     members: dict[str, list[int]] = {}
     for at, label in enumerate(first_choices):
         members.setdefault(label, []).append(at)
     labels = list(first_choices)
-    taken = {label for label, group in members.items() if len(group) == 1 or _have_one_name([instances[at] for at in group], label)}
-    for label in sorted(members.keys() - taken):
-        _part(instances, members[label], label, labels, taken)
+    kept = {label: group if len(group) == 1 else _keepers(instances, group, label) for label, group in members.items()}
+    taken = {label for label, keepers in kept.items() if keepers}
+    for label in sorted(members):
+        left = sorted(set(members[label]).difference(kept[label]))
+        if left:
+            _part(instances, left, label, labels, taken)
     return labels
 
 
-def _have_one_name(group: list[Instance], label: str) -> bool:
-    """Their owner calls all of them so, each in `hostname`, as with the two addresses of a dual-stack pod: one name, all addresses.
-
-    An id means one instance, so two that share one are told apart.
-    """
-    return all(instance.hostname.lower() == label and instance.id.lower() != label for instance in group)
+def _keepers(instances: tuple[Instance, ...], group: list[int], label: str) -> list[int]:
+    """Which of those who want *label* have it: the one whose id it is, else all whose owner calls them so in `hostname`, as the two
+    addresses of a dual-stack pod: one name, all addresses. An id means one instance, so that of several with this id none has it."""
+    owners = [at for at in group if instances[at].id.lower() == label]
+    if owners:
+        return owners if len(owners) == 1 else []
+    return [at for at in group if instances[at].hostname.lower() == label]
 
 
 def _part(instances: tuple[Instance, ...], group: list[int], label: str, labels: list[str], taken: set[str]) -> None:

@@ -191,5 +191,23 @@ def test_all_that_their_owner_gave_one_host_name_share_it() -> None:
         assert labels(one, other) == ["same", "same"]
         assert labels(one, other, replace(one, address="2001:db8::1", hostname="SAME")) == ["same"] * 3
     by_id = Instance("same", "10.0.0.3", hostname="same")
-    assert len({*labels(one, replace(one, address="10.0.0.2"), by_id)}) == 3  # an id means one instance alone
+    beside = labels(one, replace(one, address="10.0.0.2"), by_id)
+    assert (beside[2], len({*beside})) == ("same", 3)  # an id means one instance alone
     assert labels(replace(by_id, node="n1"), replace(by_id, address="10.0.0.4", node="n2")) == ["same-n1", "same-n2"]
+
+
+def test_an_id_keeps_its_name_beside_a_host_name_or_an_address_that_is_the_same() -> None:
+    """What somebody wrote as an id is found under it; none of these names is nowhere."""
+    by_id, by_host = Instance("same", "10.0.0.1"), Instance("X_1", "10.0.0.2", hostname="Same")
+    assert labels(by_id, by_host) == ["same", "same-10-0-0-2"]
+    assert labels(by_host, replace(by_host, address="10.0.0.3"), by_id) == ["same-10-0-0-2", "same-10-0-0-3", "same"]
+    by_address = Instance("X_2", "10.0.0.9")
+    made_up, written = labels(by_address, Instance("10-0-0-9", "10.0.0.8"))
+    assert written == "10-0-0-9"
+    assert made_up.startswith("10-0-0-9-")
+
+
+def test_a_host_name_keeps_its_name_beside_an_address_that_looks_like_it() -> None:
+    called = Instance("X_1", "10.0.0.2", hostname="10-0-0-9")
+    got = labels(called, replace(called, address="10.0.0.3"), Instance("X_2", "10.0.0.9", (Port(80),)))
+    assert got == ["10-0-0-9", "10-0-0-9", "10-0-0-9-80"]
