@@ -15,6 +15,7 @@
     constants.py      numbers of the IANA registries and their mnemonics
     rdata.py          RDATA that we make from services
     rdata_forms.py    whether RDATA from outside has the form of its type
+    service_parameters.py   SvcParams of SVCB and HTTPS records, likewise
     presentation.py   RDATA that a person wrote → wire form
     tokens.py         the words of a zone file
     other_forms.py    what other programs print and dnspython does not read

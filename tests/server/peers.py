@@ -64,11 +64,16 @@ def says(name: str, rtype: str, answer: str = "", **rest: str) -> Make:
     return make
 
 
-@contextmanager
-def _started(folder: Path, port: int, program: str, package: str, arguments: list[str]) -> Iterator[None]:
+def path_of(program: str, package: str) -> str:
     path = shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin")
     if path is None:
         pytest.skip(f"{program} (Debian: {package}) is not installed")
+    return path
+
+
+@contextmanager
+def _started(folder: Path, port: int, program: str, package: str, arguments: list[str]) -> Iterator[None]:
+    path = path_of(program, package)
     with (folder / f"{program}.log").open("w") as log:
         process = subprocess.Popen([path, *arguments], stdout=log, stderr=log)
     try:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import subprocess
 import time
 
 import dns.flags
 import dns.rcode
 import pytest
 
-from tests.forward.upstream import ScriptedUpstream, silence
+from dnsdisco.wire.constants import TYPES
+from tests.forward.upstream import reply, ScriptedUpstream, silence
 from tests.kit import errors, section
-from tests.server.peers import ask, dnsmasq, says, unbound
+from tests.server.peers import ask, dnsmasq, path_of, says, unbound
 from tests.server.test_run import entry, worker
+from tests.wire.test_rdata_forms import IMPOSSIBLE, POSSIBLE
 
 pytestmark = pytest.mark.servers
 
@@ -100,6 +103,32 @@ def test_a_resolver_that_names_servers_instead_of_data_says_that_there_is_none(t
         upstream.on("www.example.org.", says("www.example.org.", "A", authority="example.org. 60 IN NS ns.example.org."))
         for reply in (ours.ask("www.example.org"), ask(other, "www.example.org")):
             assert (reply.rcode(), reply.answer) == (dns.rcode.NOERROR, [])
+
+
+def test_what_dig_cannot_read_is_not_sent_on():
+    """Service parameters, tags, places: a reply with one of these is an upstream's failure, the next one is asked, and dig reads what comes."""
+    dig = path_of("dig", "bind9-dnsutils")
+
+    def seen(port, name, rtype):
+        command = [dig, "@127.0.0.1", "-p", str(port), name, rtype, "+noedns", "+tries=1", "+time=5"]
+        said = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+        return (
+            "bad packet" in said.stdout + said.stderr or "malformed" in said.stdout,
+            "status: NOERROR" in said.stdout and "ANSWER: 1" in said.stdout,
+        )
+
+    def saying(rtype, octets):
+        record = b"\xc0\x0c" + TYPES[rtype].to_bytes(2, "big") + b"\0\1\0\0\0\x3c" + len(octets).to_bytes(2, "big") + octets
+        return lambda asked: reply(asked, records=(record,))
+
+    cases = [(f"n{at}.test", *case, at < len(IMPOSSIBLE)) for at, case in enumerate([*IMPOSSIBLE, *POSSIBLE])]
+    with ScriptedUpstream() as upstream, worker(forward=forwarding(upstream.port)) as ours:
+        for name, rtype, octets, _ in cases:
+            upstream.on(f"{name}.", saying(rtype, octets))
+        for name, rtype, _, is_bad in cases:
+            is_unreadable, _ = seen(upstream.port, name, rtype)
+            assert (name, rtype, is_unreadable) == (name, rtype, is_bad)
+            assert (name, rtype, *seen(ours.port, name, rtype)) == (name, rtype, False, not is_bad)
 
 
 @pytest.mark.parametrize("do", [True, False])

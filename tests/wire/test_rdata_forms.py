@@ -158,6 +158,44 @@ def test_a_bad_name_is_not_readable_whatever_is_wrong_with_it(rtype):
         assert is_readable(rtype, before + (b"\x3e" + b"x" * 62) * 4 + b"\0" + after)
 
 
+HTTPS_HEAD = b"\0\1\0"  # priority 1, the owner itself as the target
+
+
+def parameters(*pairs):
+    return HTTPS_HEAD + b"".join(key.to_bytes(2, "big") + len(value).to_bytes(2, "big") + value for key, value in pairs)
+
+
+H2 = (1, b"\2h2")
+# What dig 9.18 calls a bad packet (tests/server/test_resolve_peers.py asks it), and who relays it hands a client nothing.
+IMPOSSIBLE = [
+    *(("HTTPS", parameters(*pairs)) for pairs in (
+        [(1, b"")], [(1, b"\0")], [(1, b"\5h2")], [(2, b"")], [H2, (2, b"x")], [(3, b"")], [(3, b"\1")], [(3, b"\0\0\1")],
+        [(4, b"")], [(4, b"\1\2\3")], [(4, bytes(6))], [(6, b"")], [(6, bytes(15))], [(0, b"")], [(0, b"\0")], [(0, b"\0\0")],
+        [(0, b"\0\3")], [(0, b"\0\3\0\1"), H2, (3, b"\0\x35")], [(0, b"\0\1\0\1"), H2], [H2, H2],
+    )),
+    ("CAA", b"\0\0ca.example"), ("CAA", b"\0\3a-bca.example"), ("CAA", b"\0\1\xe4"), ("CERT", bytes(5)),
+    ("LOC", b"\0\xaa\x16\x13" + b"\x80\0\0\0" * 3), ("LOC", b"\0\x12\x1a\x13" + b"\x80\0\0\0" * 3),
+    ("LOC", b"\0\x12\x16\x13" + b"\xff" * 4 + b"\x80\0\0\0" * 2), ("LOC", b"\0\x12\x16\x13" + b"\x80\0\0\0" + b"\0" * 8),
+]  # fmt: skip
+POSSIBLE = [
+    *(("HTTPS", parameters(*pairs)) for pairs in (
+        [], [H2, (2, b"")], [(0, b"\0\1\0\3"), H2, (3, b"\0\x35")], [(0, b"\xfe\xe8"), (65256, b"")], [(4, bytes(8)), (6, bytes(32))],
+        [(1, b"\1a\3b,c")], [(5, b"x"), (65400, b"any")],
+    )),
+    ("CAA", b"\0\1a"), ("LOC", b"\1" + bytes(3)), ("LOC", b"\0\x99\x16\x13" + b"\x80\0\0\0" * 3), ("CERT", bytes(6)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rtype", "octets"), IMPOSSIBLE)
+def test_a_value_that_cannot_be_is_not_readable(rtype, octets):
+    assert not is_readable(rtype, octets)
+
+
+@pytest.mark.parametrize(("rtype", "octets"), POSSIBLE)
+def test_a_value_that_is_only_unusual_is_readable(rtype, octets):
+    assert is_readable(rtype, octets)
+
+
 def test_names_are_decompressed_wherever_they_stand():
     """Also behind strings (NAPTR): what they point at is gone when the record is written anew."""
     for rtype in sorted(number_of(rtype) for rtype in WITH_NAMES if NAME in FORMS[number_of(rtype)]):
