@@ -14,6 +14,7 @@
     flatten.py          instances whose address is a host name
     reasons.py          why an answer is empty, as text for the client
     special.py          special-use names
+    special_reply.py    what is said of them
   Names of others:
     resolver.py         cache keys, and what a cached entry is to a client
     resolver_reply.py   what is believed of an upstream's reply

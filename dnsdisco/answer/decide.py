@@ -5,38 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from dnsdisco.answer import local, reasons, special
+from dnsdisco.answer import local, special
 from dnsdisco.answer.decision import Decision, Forward, Gather
 from dnsdisco.answer.resolver import NOBODY_TO_ASK, question_of
 from dnsdisco.answer.settings import AnswerSettings
+from dnsdisco.answer.special_reply import special_reply
 from dnsdisco.wire import rdata
 from dnsdisco.wire.constants import (
-    A,
-    AAAA,
     ANY,
     AXFR,
     CH,
-    EDE_OTHER,
     IN,
     IXFR,
-    NXDOMAIN,
-    PTR,
     REFUSED,
     TXT,
 )
-from dnsdisco.wire.name import wire_of
 from dnsdisco.wire.query import Query
-from dnsdisco.wire.reply import Ede, Reply, RR
+from dnsdisco.wire.reply import Reply, RR
 from dnsdisco.zone import reverse
 from dnsdisco.zone.catalog import Catalog
-from dnsdisco.zone.settings import ZoneSettings
-from dnsdisco.zone.soa import empty_zone_soa
 
 Labels = tuple[bytes, ...]
-SPECIAL_TTL = 3600  # seconds: loopback does not move
-
-LOCALHOST = wire_of((b"localhost",))
-_LOOPBACK = {A: rdata.address("127.0.0.1"), AAAA: rdata.address("::1")}
 
 
 def decide(query: Query, catalog: Catalog, settings: AnswerSettings, can_answer: Callable[[bytes], bool]) -> Decision:
@@ -61,7 +50,7 @@ def decide(query: Query, catalog: Catalog, settings: AnswerSettings, can_answer:
             return found
     rule = special.rule_for(labels)
     if rule is not None and not special.is_overridden(labels, rule[0], settings.overrides):
-        return _special(query, *rule, settings.zone, address)
+        return special_reply(query.qname, labels, query.qtype, *rule, settings.zone)
     if can_answer(query.question):
         return Forward()
     return NOBODY_TO_ASK
@@ -91,28 +80,3 @@ def _chaos(query: Query, settings: AnswerSettings) -> Reply:
 def _is_loopback(labels: Labels) -> bool:
     rule = special.rule_for(labels)
     return rule is not None and rule[1] is special.Rule.LOOPBACK_PTR
-
-
-def _special(query: Query, zone: Labels, rule: special.Rule, settings: ZoneSettings, address: str | None) -> Reply:
-    labels = query.labels
-    soa = empty_zone_soa(zone, settings.negative_ttl)
-    depends_on = (address,) if address else ()
-
-    def nodata(reason: str) -> Reply:
-        return Reply(is_authoritative=True, authority=(soa,), ede=(Ede(EDE_OTHER, reason),), depends_on=depends_on)
-
-    if rule is special.Rule.LOCALHOST and query.qtype in _LOOPBACK:
-        return _one(RR(query.qname, query.qtype, SPECIAL_TTL, _LOOPBACK[query.qtype]))
-    if rule is special.Rule.LOOPBACK_PTR and query.qtype == PTR and address:
-        return _one(RR(query.qname, PTR, SPECIAL_TTL, LOCALHOST))
-    if any(len(ours) > len(labels) and ours[len(ours) - len(labels) :] == labels for ours in settings.zones):
-        return nodata(reasons.nothing_itself(labels))
-    if rule not in (special.Rule.NOTHING, special.Rule.EMPTY) or (rule is special.Rule.EMPTY and labels == zone):
-        return nodata(reasons.nothing_special(labels, zone, query.qtype))
-    if zone in special.REVERSE_ZONES and reverse.is_part(labels):
-        return nodata(reasons.part_of_an_address(labels))
-    return Reply(NXDOMAIN, is_authoritative=True, authority=(soa,), depends_on=depends_on)
-
-
-def _one(record: RR) -> Reply:
-    return Reply(is_authoritative=True, answer=(record,), depends_on=())

@@ -47,7 +47,7 @@ def parts(hosts: list[Host], qtype: int, ttl: int, catalog: Catalog, settings: A
     return Parts(records, [rank for rank, _ in found.values()], wanted)
 
 
-def special_addresses(labels: Labels, qtype: int, overrides: frozenset[Labels]) -> list[bytes] | None:
+def _special_addresses(labels: Labels, qtype: int, overrides: frozenset[Labels]) -> list[bytes] | None:
     """The addresses of a special-use name (none, but for localhost); None for a name that is not special."""
     rule = special.rule_for(labels)
     if rule is None or special.is_overridden(labels, rule[0], overrides):
@@ -68,7 +68,7 @@ def _addresses(
     labels = labels_of(qname)
     zone = settings.zone.zone_of(labels)
     if zone is None:
-        known = special_addresses(labels, qtype, settings.overrides)
+        known = _special_addresses(labels, qtype, settings.overrides)
         return ({}, [qname]) if known is None else (dict.fromkeys(known, settings.zone.ttl), [])
     result = lookup(catalog, zone, labels[: len(labels) - len(zone)])
     if not isinstance(result, Found) or qname in seen or len(seen) >= NAMES_MAX:

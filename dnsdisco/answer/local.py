@@ -11,6 +11,7 @@ from dnsdisco.answer.additional import addresses_beside
 from dnsdisco.answer.aliases import ALIASES_MAX, TOO_MANY
 from dnsdisco.answer.decision import Decision, Forward, Gather, Part, Want
 from dnsdisco.answer.settings import AnswerSettings
+from dnsdisco.answer.special_reply import special_reply
 from dnsdisco.model.choice import Rank
 from dnsdisco.model.entry import Entry, ProviderState
 from dnsdisco.wire import rdata
@@ -207,9 +208,10 @@ def _chase(context: _Context, found: Found, cname: RR, ttl: int) -> Decision:
     labels = labels_of(target)
     zone = context.settings.zone.zone_of(labels)
     if zone is None:
-        known = flatten.special_addresses(labels, question.qtype, context.settings.overrides)
-        if known is not None:
-            return replace(head, answer=(cname, *(RR(target, question.qtype, ttl, octets) for octets in known)))
+        rule = special.rule_for(labels)
+        if rule is not None and not special.is_overridden(labels, rule[0], context.settings.overrides):
+            known = special_reply(target, labels, question.qtype, *rule, context.settings.zone)
+            return replace(known, answer=(cname, *known.answer), ede=(*head.ede, *known.ede), depends_on=None)
         part = Part(Want(target, question.qtype), target, Rank(), ttl, is_chain=True)
         return Gather(head, (part,), context.negative)
     if target in aliases:

@@ -12,7 +12,7 @@ from dnsdisco.wire.constants import A, AAAA, SRV, type_to_text
 from dnsdisco.wire.name import label_to_text, to_text
 from dnsdisco.zone import render
 from dnsdisco.zone.catalog import Catalog
-from dnsdisco.zone.lookup import Found
+from dnsdisco.zone.lookup import BROWSING, Found
 
 Labels = tuple[bytes, ...]
 NEAR_OCTETS_MAX = 20  # of a label that is looked for in other spellings: 75 look-ups for each octet, so 0.2 ms at most
@@ -36,7 +36,11 @@ def no_data(found: Found, name: Labels, qtype: int) -> str:
     subject = _text(name)
     instances = found.instances
     if instances is None:
-        return _no_record(subject, qtype) if found.records else nothing_itself(name)
+        if found.records:
+            return _no_record(subject, qtype)
+        if found.is_wildcard:
+            return f"{subject} is covered by a wildcard that has nothing itself"
+        return f"{subject} has nothing itself: it is for browsing" if name in BROWSING else nothing_itself(name)
     if not instances:
         return left_out(found.entry) or f"{subject} has no instance"
     if qtype in _FAMILIES and not found.has_addresses:

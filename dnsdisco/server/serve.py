@@ -37,7 +37,7 @@ from dnsdisco.wire.constants import (
 )
 from dnsdisco.wire.cookie import CLIENT_OCTETS, Cookies
 from dnsdisco.wire.edns import option, without_cookie
-from dnsdisco.wire.name import from_text
+from dnsdisco.wire.name import from_text, labels_of
 from dnsdisco.wire.padding import padded
 from dnsdisco.wire.query import Query, slice_query
 from dnsdisco.wire.reply import cut_reply, Ede, fault_reply, Reply, RR, size_limit, WITHOUT_EDNS
@@ -140,7 +140,7 @@ class Responder:
             match decision:
                 case Reply():
                     if decision.depends_on is None:
-                        hint = self._hint(query) if decision.rcode == NXDOMAIN and not decision.ede else ""
+                        hint = self._hint(query, decision) if decision.rcode == NXDOMAIN and not decision.ede else ""
                         if hint:
                             decision = replace(decision, ede=(Ede(EDE_OTHER, hint),))
                         elif decision.rcode == NXDOMAIN and not is_tcp and not client.options:
@@ -173,13 +173,19 @@ class Responder:
     def _decide(self, query: Query) -> Decision:
         return decide(query, self.catalog, self.settings, self._asker.can_answer)
 
-    def _hint(self, query: Query) -> str:
-        """What may have been meant by a name of ours that is not there; "" where nothing is like it, or many names are denied just now."""
-        zone = self.settings.zone.zone_of(query.labels) if query.edns is not None and self._hints_left else None
+    def _hint(self, query: Query, denial: Reply) -> str:
+        """What may have been meant by a name of ours that is not there; "" where nothing is like it, or many names are denied just now.
+
+        Behind aliases it is the last one's target that is not there.
+        """
+        if query.edns is None or not self._hints_left:
+            return ""
+        labels = labels_of(denial.answer[-1].rdata.lower()) if denial.answer else query.labels
+        zone = self.settings.zone.zone_of(labels)
         if zone is None:
             return ""
         self._hints_left -= 1
-        return no_such_name(self.catalog, query.labels[: len(query.labels) - len(zone)])
+        return no_such_name(self.catalog, labels[: len(labels) - len(zone)])
 
     def _keep_denial(self, message: bytes, client: Client, reply: Reply) -> None:
         """Let the datagram loop deny names of this shape by itself, where a name with one label more than its zone is either in

@@ -30,7 +30,7 @@ nobody: {instances: []}
 noted: {address: 10.0.4.1, port: 1, records: [{type: TXT, name: a.b, value: x}]}
 local: {instances: [{id: l, address: localhost, port: 3000}, {id: k, address: localhost, port: 3001}]}
 """
-ZONE_FILE = "$ORIGIN svc.local.\nextra A 10.0.5.1\nfar.down A 10.0.5.2\n*.wild A 10.0.5.3\n"
+ZONE_FILE = "$ORIGIN svc.local.\nextra A 10.0.5.1\nfar.down A 10.0.5.2\n*.wild A 10.0.5.3\nbelow.*.star TXT x\n"
 
 EMPTY = [
     ("web", "AAAA", "web has only IPv4 addresses"),
@@ -60,6 +60,9 @@ EMPTY = [
     ("extra", "AAAA", "extra has no AAAA record"),
     ("down", "A", "down has nothing itself: there are names below it"),
     ("x.wild", "AAAA", "x.wild has no AAAA record"),
+    ("any.star", "A", "any.star is covered by a wildcard that has nothing itself"),
+    ("*.star", "A", "*.star has nothing itself: there are names below it"),
+    ("b._dns-sd._udp", "PTR", "b._dns-sd._udp has nothing itself: it is for browsing"),
     ("", "MX", "svc.local itself has no MX record"),
 ]
 
@@ -235,3 +238,13 @@ def test_a_host_name_without_an_address_is_named():
     assert not errors(answers.ask("db.svc.local"))
     reason = "the address is the host name db.example.net, which has no AAAA record"
     assert errors(answers.ask("db.svc.local", "AAAA")) == {0: reason}
+
+
+def test_behind_aliases_the_name_that_is_not_there_is_the_last_one():
+    """Not the name that was asked for: it is there."""
+    answers = Answers(
+        "web: {address: 10.0.0.1, port: 80}\none: {address: wbe.svc.local}\nfar: {address: nothing-like-it.svc.local}"
+    )
+    assert errors(answers.ask("one.svc.local")) == {0: "did you mean web?"}
+    reply = answers.ask("far.svc.local")
+    assert (reply.rcode(), errors(reply)) == (dns.rcode.NXDOMAIN, {})

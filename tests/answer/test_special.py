@@ -13,7 +13,7 @@ from dnsdisco.answer.special import Rule, TABLE
 from dnsdisco.server.settings import WorkerSettings
 from dnsdisco.zone.settings import zone_labels
 from tests.answer.special_page import PAGE, page
-from tests.kit import Answers, CannedUpstreams, errors
+from tests.kit import Answers, CannedUpstreams, errors, section
 
 NAMES = [(name, special.rule) for special in TABLE for name in special.names]
 IDS = [name if len(name) < 40 else name[:2] + "…" + name[-9:] for name, _ in NAMES]
@@ -167,3 +167,30 @@ def test_an_answer_that_is_as_expected_has_no_reason(name, rtype):
     reply = Answers(SOURCE).ask(name, rtype)
     assert reply.answer
     assert not errors(reply)
+
+
+@pytest.mark.parametrize(
+    ("target", "zone", "rcode"),
+    [
+        ("nothere.invalid", "invalid.", dns.rcode.NXDOMAIN),
+        ("x.onion", "onion.", dns.rcode.NXDOMAIN),
+        ("printer.home.arpa", "home.arpa.", dns.rcode.NXDOMAIN),
+        ("home.arpa", "home.arpa.", dns.rcode.NOERROR),
+        ("resolver.arpa", "resolver.arpa.", dns.rcode.NOERROR),
+    ],
+)
+def test_an_alias_of_ours_to_a_special_name_is_denied_as_that_name_is(target, zone, rcode):
+    """The rcode and the SOA are those of the last name (RFC 6604 §3), as behind an alias that an upstream told."""
+    reply = Answers(f"away: {{address: {target}}}").ask("away.svc.local")
+    assert section(reply.answer) == {f"away.svc.local. CNAME {target}."}
+    assert (reply.rcode(), [soa.name.to_text() for soa in reply.authority]) == (rcode, [zone])
+
+
+def test_an_alias_of_ours_to_localhost_has_its_address():
+    answers = Answers("here: {address: localhost}")
+    for rtype, address in (("A", "127.0.0.1"), ("AAAA", "::1")):
+        assert section(answers.ask("here.svc.local", rtype).answer) == {
+            "here.svc.local. CNAME localhost.",
+            f"localhost. {rtype} {address}",
+        }
+    assert [soa.name.to_text() for soa in answers.ask("here.svc.local", "MX").authority] == ["localhost."]
