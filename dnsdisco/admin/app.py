@@ -48,7 +48,7 @@ class Pages:
         self._told: Figures | None = None
         self._text = b""
         self._lists = 0
-        self._turn = asyncio.Lock()  # to make a piece of a list: most of the time nobody makes one
+        self._turn = asyncio.Lock()  # to make a piece of a list: most of the time none is made
 
     async def index(self, request: Request) -> Response:
         return _json({**forms.HEAD, "name": "dnsdisco", "release": self._version, "paths": list(PATHS[1:])})
@@ -63,7 +63,7 @@ class Pages:
 
     async def metrics(self, request: Request) -> Response:
         figures = await self._known.figures()
-        if figures is not self._told:  # else those who ask within the same moment get the same text
+        if figures is not self._told:  # else clients that ask within the same moment get the same text
             self._told, self._text = figures, metrics.text(figures, self.requests, self._version)
         return Response(self._text, media_type=metrics.MEDIA_TYPE)
 
@@ -129,7 +129,7 @@ class _Streamed(Response):
             async with aclosing(self._pieces):
                 await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
                 async for piece in self._pieces:
-                    if gone.done():  # send() would not say so
+                    if gone.done():  # send() would not raise
                         return
                     await send({"type": "http.response.body", "body": piece, "more_body": True})
                 await send({"type": "http.response.body", "body": b""})
@@ -139,7 +139,7 @@ class _Streamed(Response):
 
 
 async def _gone(receive: Receive) -> None:
-    """Until nobody reads any more."""
+    """Serve until no client reads any more."""
     while (await receive())["type"] != "http.disconnect":
         pass
 

@@ -1,7 +1,7 @@
-"""Who may ask: no page of another site through somebody's browser (DNS rebinding, cross-origin requests).
+"""Which requests are accepted: none of a page of another site in a user's browser (DNS rebinding, cross-origin requests).
 
-A browser that was made to resolve evil.example to our address still says `Host: evil.example`. Nobody can make an address, `localhost`
-or this machine's own name mean something else, so these are the names that we have; and those of `http_hosts`, which the operator answers for.
+A browser that was made to resolve evil.example to our address still sends `Host: evil.example`. No attacker can give an address, `localhost`
+or this machine's own name another meaning, so these are accepted, and those of `http_hosts`, for which the operator is responsible.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def is_ours(headers: Headers, names: Collection[str], authority: bytes | None = 
 
 
 def is_from_here(headers: Headers, names: Collection[str], authority: bytes | None = None) -> bool:
-    """The page that asks, if a page asks, came from us: a browser says where it came from wherever it matters."""
+    """Whether the page that asks, if a page asks, came from us: a browser sends its origin wherever it matters."""
     asked = authority if authority is not None else next((value for name, value in headers if name == b"host"), b"")
     return all(
         (origin := _origin_of(value)) is not None and _is_known(_host_of(origin), names) and origin == asked.lower()

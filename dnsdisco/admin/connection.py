@@ -1,5 +1,5 @@
-"""Who may stay connected, and for how long: what uvicorn leaves open. A connection that says nothing, or says it octet by octet, or
-does not read what it asked for, ends; and one more than there is room for takes the place of the longest idle one.
+"""Which connections may stay, and for how long: what uvicorn leaves open. A connection that is silent, sends octet by octet, or does
+not read what it asked for, ends; one more than there is room for takes the place of the longest idle one.
 """
 
 from __future__ import annotations
@@ -19,9 +19,7 @@ from dnsdisco.admin.guard import HEAD_TOO_LONG, TOO_LONG
 READ_OCTETS = 16 * 1024
 CONNECTIONS_MAX = 64  # scrapers, probes and people of one machine; each is a descriptor that providers may need
 HEAD_S = 10.0  # from the connection, or the last reply, to the end of the next request's head
-AHEAD_OCTETS_MAX = (
-    64 * 1024
-)  # of requests behind one that is not answered: hundreds, which nobody sends who means to read the replies
+AHEAD_OCTETS_MAX = 64 * 1024  # of requests behind one that is not answered: hundreds, which no client sends that reads the replies
 LINGER_S = 1.0  # for a client to read why it is sent away
 REPLY_S = 30.0  # from there to the last octet of the reply: the longest list for a slow reader
 
@@ -35,7 +33,7 @@ class Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        transport.max_size = READ_OCTETS  # type: ignore[attr-defined]  # asyncio's own, 256 KiB, comes in whole before anybody can say stop
+        transport.max_size = READ_OCTETS  # type: ignore[attr-defined]  # asyncio's own, 256 KiB, comes in whole before it can be stopped
         if len(self.connections) > CONNECTIONS_MAX:
             idle = [each for each in self.connections if isinstance(each, Connection) and each.idle_since is not None]
             longest = min(idle, key=lambda each: each.idle_since or 0.0, default=self)
@@ -73,7 +71,7 @@ class Connection(H11Protocol):
         status = error.error_status_hint if isinstance(error, h11.RemoteProtocolError) else 400
         body = forms.octets({**forms.HEAD, "error": HEAD_TOO_LONG if status == TOO_LONG else msg})
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
-        with suppress(h11.LocalProtocolError):  # a reply is on its way: nothing can be said before its end
+        with suppress(h11.LocalProtocolError):  # a reply is on its way: nothing can be sent before its end
             for event in (
                 h11.Response(status_code=status, headers=headers, reason=HTTPStatus(status).phrase),
                 h11.Data(data=body),
@@ -83,7 +81,7 @@ class Connection(H11Protocol):
         self._linger()
 
     def _linger(self) -> None:
-        """Hang up on our side, and pass over what the client still sends: an end with octets unread would cost it what we said."""
+        """Hang up on our side, and pass over what the client still sends: an end with octets unread would cost it our reply."""
         self._is_lingering = True
         self.flow.resume_reading()
         if self.transport.can_write_eof():

@@ -13,7 +13,7 @@ from dnsdisco.control.counters import DECLARED, OTHER, Totals
 from dnsdisco.counted import Declared
 from dnsdisco.server.statistics import BY_LABEL, LATENCY, LATENCY_SUM, TRANSPORTS
 
-REASONS_MAX = 64  # of one kind; the rarest are told together as OTHER
+REASONS_MAX = 64  # of one kind; the rarest are shown together as OTHER
 
 
 def families(totals: Totals) -> Iterator[Metric]:

@@ -10,7 +10,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from dnsdisco.control.counters import Totals
 from dnsdisco.control.view import ServiceView, View
 
-FRESH_S = 0.25  # an answer may be so old: a person cannot tell, and a scraper asks every few seconds
+FRESH_S = 0.25  # an answer may be so old: a person does not notice, and a scraper asks every few seconds
 CATALOG_FRESH_S = 1.0  # the list of all services: 10,000 of them take the loop 40 ms
 WAIT_S = 2.0  # for the loop, which has its hands full with a first catalog for less than that
 
@@ -84,7 +84,7 @@ class Known:
 
 
 class _Remembered(Generic[T]):
-    """What *ask* last said, forgotten after *fresh_s*. Those who come while it is asked wait for the same answer."""
+    """The last answer of *ask*, forgotten after *fresh_s*. Requests that come while it is asked wait for the same answer."""
 
     def __init__(self, ask: Callable[[], Coroutine[Any, Any, T]], fresh_s: float) -> None:
         self._ask, self._fresh_s = ask, fresh_s

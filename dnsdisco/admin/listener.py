@@ -105,7 +105,7 @@ class _Serving:
                 h11_max_incomplete_event_size=HEAD_OCTETS_MAX,
             )
             self._server = server = uvicorn.Server(config)
-            if self._stopped.is_set():  # before there was anything to tell
+            if self._stopped.is_set():  # before there was anything to show
                 self._tell_to_stop()
             self._log.info("http listening", address=_url(sock))
             await server.serve(sockets=[sock])
@@ -141,7 +141,7 @@ def _url(sock: socket.socket) -> str:
 
 
 def _names() -> frozenset[str]:
-    """This machine's own name: nobody else can give it to a browser as the name of another place."""
+    """This machine's own name: no attacker can give it to a browser as the name of another place."""
     name = socket.gethostname().lower()
     return frozenset({name, name.partition(".")[0]}) - {""}
 

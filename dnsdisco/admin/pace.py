@@ -1,13 +1,13 @@
-"""How many requests are answered in a second, whoever asks. Time is an argument."""
+"""How many requests are answered in a second, for all clients together. Time is an argument."""
 
 from __future__ import annotations
 
 
 class Pace:
-    """A token bucket whose tokens may be lent: those who come too soon are told how long to wait, in the order of their coming."""
+    """A token bucket whose tokens may be lent: a request that comes too soon gets the time to wait, in the order of arrival."""
 
     def __init__(self, rate: float, burst: int, wait_s_max: float) -> None:
-        """*rate* a second on average, *burst* at once; None is told to those who would wait for longer than *wait_s_max*."""
+        """*rate* a second on average, *burst* at once; A request that would wait for longer than *wait_s_max* gets None."""
         self._interval_s, self._ahead_s, self._wait_s_max = 1 / rate, burst / rate, wait_s_max
         self._next_at = float("-inf")  # when the next one's turn would be, had all come evenly
 

@@ -25,7 +25,7 @@ def command(action: str, name: str | None, *, is_tree: bool, is_json: bool, **wh
     `flush NAME` forgets every type of that name, `flush NAME --tree` also the names below it, `flush` everything. Upstreams are asked
     again for what is forgotten. Names of the server's own zones are never cached.
 
-    Exit status: 1 when no server can be asked, or a worker did not say that it is done.
+    Exit status: 1 when no server can be asked, or a worker did not report that it is done.
     """
     if action == "show" and (name or is_tree):
         raise click.UsageError("a NAME and --tree go with `flush`")

@@ -59,7 +59,7 @@ def _plain(problem: Problem) -> dict[str, str | int]:
 
 
 def _inspected(config: str | None, services: str | None) -> tuple[list[str], list[Problem]]:
-    """The files that were read, and what is wrong in them. That there was none is a warning: this is not where anybody meant to look."""
+    """The files that were read, and what is wrong in them. A warning when there was none: this may be the wrong folder."""
     from dnsdisco.cli import compose  # noqa: PLC0415  --help needs no schema
 
     inspection = compose.inspection(compose.source(config, services=services))

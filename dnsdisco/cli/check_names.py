@@ -1,6 +1,6 @@
-"""Part of `dnsdisco check`: services that are not found because one of another provider has their name in DNS.
+"""Part of `dnsdisco check`: services that are not found because a service of another provider has their name in DNS.
 
-Only of what lies at hand: the services file and the variables. What Consul and Kubernetes take from it, the log of the server tells.
+Only for the services file and the variables. The log of the server names the services that lose their name to Consul or Kubernetes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def lost_to_others(entries: Sequence[Provider], at_hand: Sequence[LocalSource | 
             names[source.name] = entry.type, local
     problems = []
     for lost in merge(sources, Policy(), views).collisions():
-        if lost.path and lost.provider != lost.winner_provider:  # else the file's own check has told it
+        if lost.path and lost.provider != lost.winner_provider:  # else the file's own check has reported it
             _, local = names[lost.provider]
             line, column = local.places({lost.service}).get(lost.service, (0, 0))
             message = (

@@ -15,7 +15,7 @@ REPLY_OCTETS_MAX = 64 * 1024
 
 
 def path(config: str | None, state_dir: str | None, control: str | None) -> str:
-    """The server's, as the flags and the configuration say. Raises ConfigError, or ServerError where it has none."""
+    """The server's, by the flags and the configuration. Raises ConfigError, or ServerError where it has none."""
     if control is not None:
         return control
     found = compose.settings(compose.source(config, state_dir=state_dir)).control

@@ -23,8 +23,8 @@ from dnsdisco.written.endpoints import DNS_PORT
 from dnsdisco.written.names import dns_name
 from dnsdisco.written.units import did_you_mean
 
-NEGATIVE = 1  # NXDOMAIN, NODATA, or an error: somebody answered
-SILENT = 2  # nobody did
+NEGATIVE = 1  # NXDOMAIN, NODATA, or an error: a server answered
+SILENT = 2  # no server did
 
 
 def _types(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
@@ -47,7 +47,7 @@ def command(name: str, rtype: str, server: str | None, config: str | None, *, tc
     A NAME without a dot is looked up in the first zone: `dnsdisco query web` asks for web.svc.local. An address asks for its PTR
     record. TYPE is a mnemonic such as SRV, or TYPEnnn.
 
-    Exit status: 0 with an answer, 1 for a negative answer or an error, 2 when nobody answered.
+    Exit status: 0 with an answer, 1 for a negative answer or an error, 2 when no server answered.
     """
     seen = glance(config) if server is None or "." not in name else Glance()
     owner, number = _question(name, rtype, seen.zone)

@@ -13,7 +13,7 @@ from dnsdisco.errors import ConfigError, DnsdiscoError, Problem
 
 
 def wants_colour(stream: IO[str]) -> bool:
-    """Only for a person at a terminal, who has not said otherwise (https://no-color.org)."""
+    """Whether to colour: only on a terminal, and not with NO_COLOR (https://no-color.org)."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
@@ -36,7 +36,7 @@ def fault(error: DnsdiscoError) -> None:
 
 
 def show(problems: Iterable[Problem], stream: IO[str] | None = None) -> None:
-    """Each problem on a line of its own, as compilers write them, so that editors find the place. On stderr, if not told otherwise."""
+    """Each problem on a line of its own, as compilers write them, so that editors find the place. On stderr, by default."""
     for problem in problems:
         kind = click.style("warning", fg="yellow") if problem.is_warning else click.style("fault", fg="red")
         place = f"{problem.file}:{problem.line}:{problem.column}" if problem.line else problem.file

@@ -41,7 +41,7 @@ def command(config: str | None, *, is_json: bool, **flags: object) -> int:
 
 
 def _in_one_form(services: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """As the library gives them, whatever form a plug-in has them in; what cannot be used is told and left out."""
+    """As the library gives them, whatever form a plug-in has them in; what cannot be used is reported and left out."""
     from dnsdisco.model.data import service_from_data, service_to_dict  # noqa: PLC0415  --help needs no model
 
     usable = {}

@@ -19,7 +19,7 @@ UDP_OCTETS = 1232  # no fragment on any path that carries IPv6 (RFC 9715 §3.1)
 TRIES = 3  # as dig
 TRY_S = 2.0  # a server that forwards answers, or gives up, within 2 s
 TCP_S = 5.0  # to connect, and again for the reply
-OTHERS_MAX = 1000  # wrong replies to one question before somebody is plainly flooding the socket
+OTHERS_MAX = 1000  # wrong replies to one question; more are a flood
 
 Server = tuple[str, int]
 

@@ -1,6 +1,6 @@
 """What encrypted listeners need beside their line: a port of their own, a certificate with its key, and packages for HTTP.
 
-Opens the certificate and the key, so it is asked only by who is going to serve, or to check.
+Opens the certificate and the key, so it is used only by commands that serve or check.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _pair_faults(certificate: str, key: str, now: float) -> Iterator[Fault]:
         return
     try:
         if "PRIVATE KEY-----" not in _read(key):
-            raise ValueError("there is no private key in it")  # noqa: TRY301  one of several that are told alike
+            raise ValueError("there is no private key in it")  # noqa: TRY301  one of several that are reported alike
     except ValueError as error:
         yield Fault(("tls", "key"), f"{key}: {error}")
         return
@@ -101,7 +101,7 @@ def _pair_faults(certificate: str, key: str, now: float) -> Iterator[Fault]:
 
 
 def _read(path: str) -> str:
-    """Raises ValueError that says why not."""
+    """Raises ValueError with the reason why not."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123  as in load.py
             octets = file.read(PEM_OCTETS_MAX + 1)

@@ -16,9 +16,9 @@ class Glance(NamedTuple):
 
 
 def glance(config: str | None = None) -> Glance:
-    """From the file *config*, or the one that is found; the defaults for whatever cannot be read (`dnsdisco check` says why).
+    """From the file *config*, or the one that is found; the defaults for whatever cannot be read (`dnsdisco check` has the reason).
 
-    Raises ConfigError for a file in the working directory that is not to be trusted: it could name anybody's server.
+    Raises ConfigError for a file in the working directory that is not to be trusted: it could name an attacker's server.
     """
     path = config or find()
     values = {}

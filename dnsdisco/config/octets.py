@@ -15,7 +15,7 @@ PIPE_S = 5.0  # for what is no file, as `--config <(make-it)`: its writer may ta
 
 
 class Refused(Exception):
-    """The text says why. `is_distrusted`: the file was only found, and somebody else's hand is in it."""
+    """The text has the reason. `is_distrusted`: the file was only found, and another user may have written it."""
 
     def __init__(self, reason: str, *, is_distrusted: bool = False) -> None:
         super().__init__(reason)
@@ -23,9 +23,9 @@ class Refused(Exception):
 
 
 def octets_of(path: str, *, is_to_be_ours: bool) -> bytes:
-    """Raises Refused. *is_to_be_ours*: nobody has named it; it was found where anybody may have put it."""
+    """Raises Refused. *is_to_be_ours*: it was not named, only found, in a place where another user may have put it."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO would block until somebody writes
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO would block until it has a writer
         try:
             statuses = (os.fstat(descriptor), os.lstat(path))
             owned = [(status.st_uid, status.st_gid, status.st_mode) for status in statuses]

@@ -81,7 +81,7 @@ def _bare(name: str) -> Provider:
 
 
 def _with_services(entries: list[Provider], path: str, *, is_detected: bool) -> list[Provider]:
-    """The first static entry gets *path*, and others go. Where there is none, one comes in: first in a chain that somebody wrote,
+    """The first static entry gets *path*, and others go. Where there is none, one comes in: first in a chain that was written,
     before env in one that was detected."""
     static = next((entry for entry in entries if entry.type == "static"), None)
     named = (static or _bare("static")).model_copy(update={"path": path})

@@ -1,4 +1,4 @@
-"""Every key of the configuration: its form, its range and its default. docs/configuration.md says what each one means.
+"""Every key of the configuration: its form, its range and its default. docs/configuration.md explains each.
 
 Values are canonical once read, and canonical values read again unchanged: `Settings.from_plain(settings.plain()) == settings`.
 """

@@ -1,7 +1,7 @@
 """Where a setting comes from: flags over environment over the file over defaults; a list that is given replaces the list.
 
 Of a provider the environment gives only its name here: CONSUL_*, KUBERNETES_NAMESPACE, KUBECONFIG and the path in
-SERVICE_DISCOVERY_CONFIG_FILE are read by the providers themselves, below what their entry in the file says.
+SERVICE_DISCOVERY_CONFIG_FILE are read by the providers themselves, below their entry in the file.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Source:
     config: str | None = None
     flags: Mapping[str, Any] = field(default_factory=dict)
     environ: Mapping[str, str] = field(default_factory=dict)
-    is_found: bool = False  # `config` is what a search has found: nobody named it
+    is_found: bool = False  # `config` is what a search has found: it was not named
 
     def plain(self) -> dict[str, Any]:
         """As JSON; the environment is not among it."""
@@ -62,8 +62,8 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """`settings` is None where there are faults; `remains` is then what the file says without its faulty top-level keys, so that
-    somebody who looks for more faults can go on. `document` places what the file says."""
+    """`settings` is None where there are faults; `remains` is then the file without its faulty top-level keys, so that
+    a search for more faults can go on. `document` has the place of each value."""
 
     settings: Settings | None
     problems: tuple[Problem, ...]
@@ -76,7 +76,7 @@ def resolve(
 ) -> Settings:
     """The settings of *source*, whole. Raises ConfigError with every problem of the file, the flags and the environment.
 
-    *detect* names the providers when nobody else does (without it: env). *known_types* are the provider types that can be built
+    *detect* names the providers when nothing else does (without it: env). *known_types* are the provider types that can be built
     here; without it any type is taken for a plug-in's. *is_to_serve*: what only a server needs is looked at, too: certificates.
     Reads one file; blocks only for that.
     """

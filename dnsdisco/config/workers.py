@@ -1,7 +1,7 @@
 """The part of the settings that a worker process gets.
 
-Workers read what strangers send, so they hold no secret that they do not use: what a provider logs in with stays with control. The
-list says what goes, not what stays, so that a key of tomorrow is not handed out by being forgotten.
+Workers read what strangers send, so they hold no secret that they do not use: the credentials of providers stay with control. The list
+names the keys that go, not those that stay, so that a new key that is forgotten here is not handed out.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`python -m dnsdisco.control FD`: the control process, told what to do by a JSON document on the inherited descriptor FD.
+"""`python -m dnsdisco.control FD`: the control process. It reads its parameters as a JSON document from the inherited descriptor FD.
 
 {"links": [fd, …], "status_fd": 8, "source": {"config": path|null, "flags": {…}}, "settings": {…}, "restarts": 0, "kept": {…},
  "listening": ["127.0.0.1:53"], "journal": [9, 10]}
@@ -70,13 +70,13 @@ async def _run(plain: dict[str, Any], lines: Lines) -> int:
     try:
         return await control.run()
     finally:
-        for number in taken:  # told twice, it has nowhere to go once the loop is closed
+        for number in taken:  # a second signal has nowhere to go once the loop is closed
             loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_IGN)
 
 
 def _resolve(source: dict[str, Any]) -> dict[str, Any]:
-    """The configuration read anew; pydantic is loaded only when somebody asks for this."""
+    """The configuration read anew; pydantic is loaded only here, at a reload."""
     from dnsdisco.config.sources import resolve, Source  # noqa: PLC0415
 
     return resolve(Source.from_plain(source, os.environ), registry.detect, registry.types(), is_to_serve=True).plain()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 FIRST_S = 0.25  # a restarted agent is back within a second or so
 DOWN_MAX_S = 2.0  # plainly down: with a connection set up on top, its return is seen in under 3 s
 DENIED_MIN_S, DENIED_MAX_S = 5.0, 10.0  # 401, 403, 429: only a person, or time, can mend it
-# A backend that comes back may refuse those whom it knows, until it has read its own rules (Kubernetes its RBAC objects, Consul its ACLs).
+# A backend that comes back may refuse clients that it knows, until it has read its own rules (Kubernetes its RBAC objects, Consul its ACLs).
 SOON_TRIES = 4
 SOON_MIN_S, SOON_MAX_S = 0.5, 1.0
 RETRY_AFTER_MAX_S = 3600.0  # a backend that asks for more than an hour is not believed

@@ -1,4 +1,4 @@
-"""The providers in their order: what each one last said, whether it is there, and the catalog that they make together."""
+"""The providers in their order: the last view of each, whether it is there, and the catalog that they make together."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Chain:
         return tuple(member.contact.state(member.name, now) for member in self.members)
 
     def inherited_states(self, now: float, synced_before: Collection[str]) -> tuple[ProviderState, ...]:
-        """The same for workers that still hold what the providers in *synced_before* said to an earlier process."""
+        """The same for workers that still hold the views of the providers in *synced_before*, which an earlier process had."""
         return tuple(
             (member.contact.inherited_state if member.name in synced_before else member.contact.state)(member.name, now)
             for member in self.members
@@ -85,7 +85,7 @@ class Chain:
         return next((member for member in self.members if member.watcher is watcher), None)
 
     def take_event(self, member: Member, event: Event, now: float) -> None:
-        """What its thread told. Nothing is merged yet."""
+        """Take an event of a provider's thread. Nothing is merged yet."""
         if isinstance(event, Failed):
             if member.contact.lost(now, event.reason, self._when(), is_denied=event.is_denied):
                 tell = self._log.error if event.is_denied else self._log.warning
@@ -107,11 +107,11 @@ class Chain:
 
     @property
     def is_settled(self) -> bool:
-        """All that the providers have said is merged, and nothing of it is held back."""
+        """Whether all views of the providers are merged, and nothing is held back."""
         return all(member.pending is None and member.guard.held_since is None for member in self.members)
 
     def merge_pending(self) -> Change:
-        """Merge what has come in since the last time. O(what changed) for each provider that said something."""
+        """Merge what has come in since the last time. O(what changed) for each provider with a new view."""
         put: dict[str, Entry] = {}
         drop: dict[str, None] = {}
         for source, member in enumerate(self.members):
@@ -147,7 +147,7 @@ class Chain:
         return Change(tuple(put.values()), tuple(drop))
 
     def notice_hangs(self, now: float) -> None:
-        """A polled provider whose answer is overdue counts as lost, though its thread has not said so."""
+        """A polled provider whose answer is overdue counts as lost, though its thread has reported no failure."""
         for member in self.members:
             due_s, heard_at = member.watcher.answer_due_s, member.contact.heard_at
             if due_s is None or heard_at is None or member.contact.lost_at is not None or now - heard_at <= due_s:
@@ -238,7 +238,7 @@ def members_of(
             member.view, member.told = old.view, old.told
             if old.own_options == member.own_options:
                 member.guard, member.has_spoken, member.rejected = old.guard, old.has_spoken, old.rejected
-            else:  # what it said stays until the new one has spoken
+            else:  # its view stays until the new provider has one
                 member.watcher = new_watcher(name, entry)
         members.append(member)
     return members

@@ -1,7 +1,7 @@
 """Active health checks and the views: which instances are asked, and what their services are with the results laid over them.
 
-A view goes in as its provider said it; out comes one in which every checked instance has the worse of its written health and the
-checked one. Providers, the removal guard and the disk know nothing of it, so a check never looks like a word of the backend.
+A provider's view goes in; out comes a view in which every checked instance has the worse of its written health and the
+checked one. Providers, the removal guard and the disk know nothing of checks, so a result is never taken for the backend's data.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Checks:
         """*view* of *provider* with the results; its instances are asked from now on, and those of its last view no longer.
 
         Services that are not wanted (`include`, `exclude`) are not asked. The same object where nothing is checked. O(changed services)
-        where the view says what has changed since the one that was laid over last and nothing is checked, else O(services).
+        where the view lists what has changed since the one that was laid over last and nothing is checked, else O(services).
         """
         before = self._checked.get(provider, {})
         looked_at: Iterable[Key] = view.services
@@ -112,7 +112,7 @@ class Checks:
             self._prober.close()
 
     def _ask(self, provider: str, before: dict[Key, _Checked], after: dict[Key, _Checked]) -> None:
-        """Ask what is new, and no longer what nobody needs. What both need goes on: its results stay."""
+        """Ask what is new, and no longer what is not needed. What both need goes on: its results stay."""
         gone = [key for key, checked in before.items() if after.get(key) is not checked]
         come = [key for key, checked in after.items() if before.get(key) is not checked]
         if not gone and not come:
@@ -140,7 +140,7 @@ class Checks:
         self._prober.want(self._number, add, drop)
 
     def _leave(self, each: Probe, user: tuple[str, Key], needed: Container[object]) -> bool:
-        """*user* has had *each* asked, and needs it no longer unless it is *needed*. True: nobody does."""
+        """*user* has had *each* asked, and needs it no longer unless it is *needed*. True: no user needs it."""
         asked = self._asked.get(each)
         if asked is None or (each, user) in needed:
             return False
@@ -190,7 +190,7 @@ class Checks:
 
 
 def _probe(service: Service, instance: Instance) -> Probe | None:
-    """None: the check may not ask it (the data's faults say why), or there is nothing that an answer could change."""
+    """None: the check may not ask it (the data's faults have the reason), or there is nothing that an answer could change."""
     assert service.check is not None
     if instance.health is Health.CRITICAL:
         return None

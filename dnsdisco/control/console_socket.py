@@ -42,7 +42,7 @@ def bind(path: str) -> socket.socket:
             Path(temporary).unlink()  # of a process with our number, long ago
         with reachable(temporary) as address:
             sock.bind(address)
-        Path(temporary).chmod(0o600)  # before it has the name that anybody looks for
+        Path(temporary).chmod(0o600)  # before it has the name that clients look for
         sock.listen(BACKLOG)
         sock.setblocking(False)
         Path(temporary).replace(path)

@@ -1,4 +1,4 @@
-"""Whether a provider is there, and what its answers must say of that. Time is an argument: monotonic seconds, and text for people."""
+"""Whether a provider is there, and how its answers are marked. Time is an argument: monotonic seconds, and text for people."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _VARYING = re.compile(r"0x[0-9a-f]+|\d+", re.IGNORECASE)
 
 
 class Contact:
-    """Lost from the failure of a watch until it yields again. An idle watch counts as contact: it would fail if nobody were there."""
+    """Lost from the failure of a watch until it yields again. An idle watch counts as contact: it would fail if the backend were away."""
 
     def __init__(self, *, stale_after_s: float, max_stale_s: float | None = None, is_optional: bool = False) -> None:
         """*max_stale_s*: seconds without contact after which its services are given up; None: never."""
@@ -62,7 +62,7 @@ class Contact:
         return is_news
 
     def restored(self, contact_at: float, when: str) -> None:
-        """What it said to an earlier process is known again; that one was last in contact at *contact_at*."""
+        """The view that an earlier process had is known again; that process was last in contact at *contact_at*."""
         self.restored_at, self._restored_when = contact_at, when
 
     def is_given_up(self, now: float) -> bool:
@@ -83,7 +83,7 @@ class Contact:
         return ProviderState(name, has_synced, is_stale, reason, self.is_optional)
 
     def inherited_state(self, name: str, now: float) -> ProviderState:
-        """The same for workers that hold what this provider said to an earlier process."""
+        """The same for workers that hold the view of this provider that an earlier process had."""
         state = self.state(name, now)
         return state if state.has_synced else replace(state, has_synced=True, is_stale=self._is_long_lost(now))
 

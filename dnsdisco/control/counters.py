@@ -1,8 +1,8 @@
 """What all workers have counted together: totals that do not fall when a worker is started anew.
 
-Every worker tells once a second all that it has counted since its start, and which life of its that is. When the life is another one,
+Every worker reports once a second all that it has counted since its start, with a number for this life. When the life is new,
 the last figures of the one before are added to the past. The past outlives this process, too: what it was is kept for its successor.
-What a worker counted in the second before it was killed is lost. What it counted in a life that ended while nobody listened is lost.
+What a worker counted in the second before it was killed is lost. What it counted in a life that ended while control was away is lost.
 """
 
 from __future__ import annotations

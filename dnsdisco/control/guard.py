@@ -1,4 +1,4 @@
-"""Mass disappearance is held back until the backend has said it twice: most often it is a fault of the backend, not the truth."""
+"""Mass disappearance is held back until a second view confirms it: most often it is a fault of the backend, not the truth."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class RemovalGuard:
         """What may be published: *view*, or with the services that it lacks. A view `confirm_after_s` after the first is believed.
         *is_return*: it is the first one after a loss.
 
-        O(changed services) where the view says what it changed.
+        O(changed services) where the view lists what it changed.
         """
         was_holding = self.held_since is not None
         before = self._admitted.services
@@ -57,7 +57,7 @@ class RemovalGuard:
             self._removals.append((now, lost))
         self._note(view, before, missing, now, is_whole=was_holding)
         self.held_since, self.held = None, 0
-        # What changed is told against the provider's last view, which is not what was published last.
+        # What changed is relative to the provider's last view, which is not what was published last.
         self._admitted = Snapshot(view.services) if was_holding else view
         return self._admitted
 
@@ -79,7 +79,7 @@ class RemovalGuard:
             del self._young[key]
 
     def _note(self, view: Snapshot, before: Mapping[Key, Service], missing: list[Key], now: float, *, is_whole: bool) -> None:
-        """Who has come and who has gone. Of the first view all may be as old as the world."""
+        """Which services have come and which have gone. Those of the first view may all be old."""
         for key in missing:
             self._young.pop(key, None)
         if before:

@@ -103,7 +103,9 @@ class Journal:
         self._whole_octets, self._octets = whole_octets, octets
         self._is_whole, self._later, self._due = True, None, None
         os.pwrite(before, journal.HEADER.pack(0, 0), 0)
-        os.ftruncate(before, journal.HEADER.size)  # its memory is free again; who reads it just now looks at the header once more
+        os.ftruncate(
+            before, journal.HEADER.size
+        )  # its memory is free again; a worker that reads it just now looks at the header once more
 
     def _give_up(self) -> None:
         """The next large change tries again."""

@@ -27,13 +27,13 @@ class _Kept:
     label: Label
     pending: Snapshot | None = None
     written: Snapshot | None = None
-    touched_at: float | None = None  # a contact that the file does not tell of yet, unix time
+    touched_at: float | None = None  # a contact that is not in the file yet, unix time
     due_at: float = 0.0  # monotonic
     retry_s: float = 0.0
 
 
 class Keeper:
-    """Methods return at once, but for read() and close(). *tell* hears a reason when keeping fails, "" when it works again; any thread."""
+    """Methods return at once, but for read() and close(). *tell* is called with a reason when keeping fails, "" when it works again; any thread."""
 
     def __init__(self, folder: str, tell: Callable[[str], None]) -> None:
         self.folder = folder
@@ -125,7 +125,7 @@ class Keeper:
     def _touch(self, kept: _Kept, at: float) -> None:
         try:
             stored_view.touch(self.folder, kept.label, at)
-        except FileNotFoundError:  # somebody has tidied up
+        except FileNotFoundError:  # the folder has been removed
             if kept.written is not None:
                 stored_view.write(self.folder, kept.label, kept.written.services, at)
 
@@ -138,7 +138,7 @@ class Keeper:
         self._note(kept.label.provider, error.strerror or str(error) if isinstance(error, OSError) else str(error))
 
     def _note(self, provider: str, reason: str) -> None:
-        """A full disk is told once, not once for each provider."""
+        """A full disk is reported once, not once for each provider."""
         before = set(self._reasons.values())
         self._reasons.pop(provider, None)
         if reason:

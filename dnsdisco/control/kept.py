@@ -9,7 +9,7 @@ from dnsdisco.control.status import Say
 
 
 class Kept:
-    """*before*: what the last process left; nothing for the first one. Each change is said to the supervisor at once."""
+    """*before*: what the last process left; nothing for the first one. Each change is reported to the supervisor at once."""
 
     def __init__(self, before: Mapping[str, Any], say: Say) -> None:
         self.synced_before = frozenset(before.get("synced") or ())  # the providers whose word the workers hold

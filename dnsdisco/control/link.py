@@ -22,7 +22,7 @@ class Link:
     ) -> None:
         """*on_room* is called when the worker reads again after the backlog was dropped."""
         self.number = number
-        self.applied = 0  # the serial that the worker last said it has
+        self.applied = 0  # the serial that the worker last reported
         self.backlogs_dropped = 0
         self._socket = sock
         self._on_message, self._on_room = on_message, on_room
@@ -68,7 +68,7 @@ class Link:
         self._pump()
 
     def close(self) -> None:
-        """The socket is let go of, not closed: it belongs to whoever made it."""
+        """The socket is let go of, not closed: it belongs to the code that made it."""
         if not self._is_closed:
             self._is_closed = True
             self._queue.clear()
@@ -133,12 +133,12 @@ class Link:
             except OSError:
                 self.close()
                 return
-            if not datagram:  # end of file: only where nobody else holds the other end
+            if not datagram:  # end of file: only where no other process holds the other end
                 self.close()
                 return
             try:
                 message = self._assembler.feed(datagram)
             except WireError:
-                continue  # cut by the death of a worker; its successor says hello
+                continue  # cut by the death of a worker; its successor sends hello
             if message is not None:
                 self._on_message(self, message)

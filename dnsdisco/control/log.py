@@ -14,7 +14,7 @@ import structlog
 from dnsdisco.log.handler import install
 from dnsdisco.log.lines import LEVELS, Lines
 
-TOLD_MAX = 10_000  # reasons remembered, so that each is told once; then they may be told again
+TOLD_MAX = 10_000  # reasons remembered, so that each is logged once; then they may be logged again
 SHOWN_MAX = 20  # of a kind at once; the rest is counted, `dnsdisco check` lists them all
 
 Logger = structlog.typing.FilteringBoundLogger
@@ -60,7 +60,7 @@ class Told:
         self._told: set[object] = set()
 
     def news(self, reasons: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-        """Those not told before, each once; they are told from now on."""
+        """The reasons that were not logged before, each once; they count as logged from now on."""
         fresh = [reason for reason in dict.fromkeys(reasons) if reason not in self._told]
         if len(self._told) + len(fresh) > TOLD_MAX:
             self._told.clear()

@@ -11,7 +11,7 @@ from dnsdisco.control.log import Logger
 from dnsdisco.control.stored_view import Label, label, Unusable
 from dnsdisco.model.service import Snapshot
 
-TOUCH_S = 10.0  # how often a file is told that its provider is still there: `max_stale` is seldom less than a minute
+TOUCH_S = 10.0  # how often a file's time of contact is renewed: `max_stale` is seldom less than a minute
 
 
 class Memory:
@@ -30,7 +30,7 @@ class Memory:
         self._restore([member for member in members if self._is_wanted(member)], now)
 
     def restore_unreadable(self, member: Member, now: float) -> bool:
-        """The same for one whose source is here and has failed before it said anything. True: it has a view now."""
+        """The same for one whose source is here and has failed before its first view. True: it has a view now."""
         if not member.watcher.provider.is_local or member.has_asked_memory or member.view is not None:
             return False
         self._restore([member], now)
@@ -72,7 +72,7 @@ class Memory:
             self._keeper.keep(self._label(member), view)
 
     def touch(self, members: Iterable[Member], now: float) -> None:
-        """Once in a while, for those that are in contact and have said nothing new."""
+        """Once in a while, for providers that are in contact and have no new view."""
         if self._keeper is None or now - self._touched_at < TOUCH_S:
             return
         self._touched_at = now

@@ -1,4 +1,4 @@
-"""Makes the values of view.py from the chain and the publisher, when somebody asks. The loop's thread only; O(providers + services)."""
+"""Makes the values of view.py from the chain and the publisher, when it is asked for. The loop's thread only; O(providers + services)."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class NoHttp:
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """What the supervisor says at the start. `restarts`, `kept`: of the control processes before this one."""
+    """What the supervisor sends at the start. `restarts`, `kept`: of the control processes before this one."""
 
     links: Sequence[socket.socket]
     say: Say
@@ -50,4 +50,4 @@ class Parameters:
     http: Callable[[Any, Logger], Http] = lambda _control, _log: NoHttp()  # given the Control, to be read alone
     listening: Sequence[str] = ()  # the addresses, with their ports
     journal: Sequence[int] = ()  # two descriptors, for the last whole catalog; none: it is not kept
-    lines: Lines | None = None  # where this process logs to; None: somebody else's matter
+    lines: Lines | None = None  # where this process logs to; None: the caller has set it up

@@ -36,7 +36,7 @@ class Presence:
 
 
 def _is_here(address: str) -> bool:
-    """Whether somebody else could send from it. True where that cannot be told."""
+    """Whether another host could send from it. True where that is not known."""
     host = address.rpartition("://")[2].partition("/")[0].rpartition(":")[0].strip("[]")
     try:
         family, target = sockaddr.of(host, 0)

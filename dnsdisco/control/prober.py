@@ -1,4 +1,4 @@
-"""Asks thousands of instances over and over, in an event loop in a thread of its own, and tells what has changed.
+"""Asks thousands of instances over and over, in an event loop in a thread of its own, and reports what has changed.
 
 Each probe has its own rhythm: the first question comes at a random moment, the next ones after the interval less a random part, so that
 questions never come in step, not even after a suspend. A bounded number is under way at a time; the others wait for their turn.
@@ -29,7 +29,7 @@ CLOSE_S = 1.0
 
 
 class Flip(NamedTuple):
-    """The health of what *probe* asks is another one from now on. `number`: that of the want() it comes from."""
+    """A change of health of the instance that *probe* asks. `number`: that of the want() it comes from."""
 
     probe: Probe
     number: int
@@ -70,7 +70,7 @@ class Prober:
         self._thread = threading.Thread(target=self._run, name="checks", daemon=True)
 
     def want(self, number: int, add: Iterable[Probe], drop: Iterable[Probe]) -> None:
-        """From now on also *add*, no longer *drop*. From any thread. *number* is the caller's, to tell late news from new ones."""
+        """From now on also *add*, no longer *drop*. From any thread. *number* is the caller's, to know late results from new ones."""
         if self._own_loop is None:
             self._own_loop = asyncio.new_event_loop()
             self._thread.start()
@@ -78,7 +78,7 @@ class Prober:
             self._loop.call_soon_threadsafe(self._change, number, tuple(add), tuple(drop))
 
     def close(self) -> None:
-        """No more is told when it returns. A host name that is being resolved is left behind."""
+        """Nothing is reported after it has returned. A host name that is being resolved is left behind."""
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(CLOSE_S)

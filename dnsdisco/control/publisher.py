@@ -35,7 +35,7 @@ class Publisher:
         journal: Sequence[int] = (),
     ) -> None:
         """*is_successor*: the workers hold what an earlier process published, and keep it until feed_all() or until they ask.
-        *on_counters*: what a worker, by its number, has counted. *on_flushed*: it has forgotten what flush() told it to.
+        *on_counters*: what a worker, by its number, has counted. *on_flushed*: it has done a flush().
         *journal*: the descriptors where the last whole catalog is kept."""
         self.entries: Mapping[str, Entry] = {}
         self.records: list[ZoneRecord] = []
@@ -58,7 +58,7 @@ class Publisher:
         return self._serials.current
 
     def publish(self, change: Change, entries: Mapping[str, Entry], states: tuple[ProviderState, ...]) -> None:
-        """*entries* is the catalog after *change*. It must not be changed but for the next call, which says how."""
+        """*entries* is the catalog after *change*. It must not be changed, except for the next call, which gets the change."""
         base, serial = self.serial, self._serials.next()
         self.entries, self.states, self._whole = entries, states, None
         if sum(1 + len(entry.service.instances) for entry in change.put) > DELTA_INSTANCES_MAX:

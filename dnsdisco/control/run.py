@@ -176,7 +176,7 @@ class Control:
         statistics.write(self._log, self.view(), self.totals(), self.figures())
 
     def ask(self, question: Callable[[], T]) -> Future[T]:
-        """From any thread: what *question*, which is one of the above, says in ours. Not answered when we are ending."""
+        """From any thread: the result of *question*, which is one of the above, run in our thread. Not answered while we are ending."""
         future: Future[T] = Future()
         self._call(settle, future, question)
         return future
@@ -297,7 +297,7 @@ class Control:
         return member.contact.has_synced or (not self._is_patient and member.contact.restored_at is not None)
 
     def _apply_rest(self) -> None:
-        """What the configuration says beside the providers, to those who know by themselves what of it is new."""
+        """Hand the settings beside the providers to the parts that use them; each of them knows by itself what is new."""
         self._zone_records.apply(self._settings["zone_files"], self._settings["zones"])
         self._http.apply(self._settings.get("http"), self._settings.get("http_hosts", ()))
         self._console.apply(self._settings.get("control"))
@@ -312,7 +312,7 @@ class Control:
             self._loop.call_soon_threadsafe(method, *arguments)
 
     def _reserve(self, bound: int) -> None:
-        """No serial below *bound* is used by whoever comes after this process."""
+        """No process after this one uses a serial below *bound*."""
         self._kept.keep_floor(bound)
         write_floor(self._settings.get("state_dir"), bound, self._log)
 

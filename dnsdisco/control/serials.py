@@ -1,6 +1,6 @@
 """The catalog's serial, which is the SOA's: it starts at the unix time and never goes backward (RFC 1034 §4.3.5, RFC 1982).
 
-A bound is reserved ahead, so that nothing is written for every change: whoever starts next starts at the bound.
+A bound is reserved ahead, so that nothing is written for every change: the next process starts at the bound.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from dnsdisco.control.log import Logger
 RESERVED = 1000  # serials: at ten changes a second the bound is renewed every other minute
 FILE = "serial"
 FILE_OCTETS_MAX = 20  # a serial has ten digits
-FLOOR_MAX = 2**32 - 2**24  # beyond it no clock has led: what says so is damaged, and would soon be no serial of 32 bits
+FLOOR_MAX = 2**32 - 2**24  # beyond it no clock has led: a file with such a value is damaged, and would soon be no serial of 32 bits
 
 
 class Serials:
-    """*floor*: the bound that the last process reserved. *reserve* is told every new bound before a serial near it is used."""
+    """*floor*: the bound that the last process reserved. *reserve* is called with every new bound before a serial near it is used."""
 
     def __init__(self, unix_time: int, floor: int, reserve: Callable[[int], None]) -> None:
         self.current = max(unix_time, floor)

@@ -5,7 +5,7 @@
     {"services": 1, "blake2b": "4c…"}                        the digest of all lines before
 
 Written beside the old one, synced, and put in its place by rename: a reader finds the old or the new one, whole. The file's time of
-modification says when the provider was last in contact; writing is not needed to say that nothing has changed.
+modification is the time when the provider was last in contact; so a contact without a change needs no writing.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ _SECRET = re.compile(r"token|password|secret|key|credential", re.IGNORECASE)
 
 
 class Unusable(Exception):
-    """The file is not what it should be; the text says in what way."""
+    """The file is not what it should be; the text has the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """Whose view it is. `settings`: of which backend; a view of another one says nothing about this one."""
+    """The provider that a view belongs to. `settings`: its backend; the view of another backend is of no use for this one."""
 
     provider: str
     settings: str
@@ -76,7 +76,7 @@ def label(
     """The label of the provider that is called *name*: its type and own options, the variables that fill what they leave open (those
     that begin with its type, and *more_variables*), and its own word for where it reads (`ServiceDiscovery.origin`).
 
-    Secrets have no part in it: who has a new token asks the same backend.
+    Secrets have no part in it: with a new token it is still the same backend.
     """
     prefix = re.sub(r"[^A-Z0-9]", "_", kind.upper()) + "_"
     variables = {key: value for key, value in environ.items() if key.startswith(prefix) or key in more_variables}
@@ -116,7 +116,7 @@ def read(folder: str, whose: Label, now: float) -> Stored | None:
         if not stat.S_ISREG(status.st_mode):
             raise Unusable("not a file")
         if reason := distrusted([(status.st_uid, status.st_gid, status.st_mode)], os.geteuid(), os.getegid(), {}):
-            raise Unusable(reason)  # its digest says that it is whole, not who has written it
+            raise Unusable(reason)  # its digest proves that it is whole, not who has written it
         if status.st_size > OCTETS_MAX:
             raise Unusable(f"larger than {OCTETS_MAX} octets")
         octets = file.read(OCTETS_MAX + 1)

@@ -1,4 +1,4 @@
-"""While control uses a processor, it makes the kernel look every 0.2 ms who else wants it.
+"""While control uses a processor, it makes the kernel look every 0.2 ms which other process wants it.
 
 A worker that wakes up has the shorter turn and is let in at once, unless it has just had more than its share; then it waits, with more and
 more queries behind it, until the kernel looks again: at the next tick, 4 ms later. A thread that wakes up is such a moment. This one

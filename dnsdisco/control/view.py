@@ -33,9 +33,9 @@ class ProviderView:
     errors: int  # failed attempts since this process started
     services: int  # in its last good view, before include and exclude and before the chain
     instances: int
-    rejected: int  # objects of that view that cannot be used, each told in the log
+    rejected: int  # objects of that view that cannot be used, each named in the log
     held: int  # services kept though its last view lacks them: a mass disappearance that is not confirmed yet
-    index: str  # what the backend calls the state that was read (an index, a resourceVersion); "": it does not tell
+    index: str  # what the backend calls the state that was read (an index, a resourceVersion); "": it has none
     is_restored: bool  # its services are those of the disk: it has not answered since this process started
 
 

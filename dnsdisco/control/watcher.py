@@ -31,7 +31,7 @@ class Seen:
     view: Snapshot
     is_repeated: bool
     faults: tuple[tuple[str, str], ...]
-    rejected: int = 0  # objects left out of it by us; the provider tells of those that it left out itself
+    rejected: int = 0  # objects left out of it by us; the provider reports those that it left out itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class Watcher:
                     is_repeated = yielded is last
                     if not is_repeated:
                         view = reader.read(yielded)
-                        if last is _NOTHING and view.changed is not None:  # against what, nobody here knows
+                        if last is _NOTHING and view.changed is not None:  # relative to what is not known here
                             view = replace(view, changed=None)
                     last = yielded
                     self._emit(stop, Seen(view, is_repeated, () if is_repeated else tuple(reader.faults), reader.rejected))
@@ -126,7 +126,7 @@ class Watcher:
                 close = getattr(views, "close", None)  # a generator lets go of its connections
                 if close is not None:
                     close()
-        except (Exception, SystemExit) as error:  # noqa: BLE001  somebody else's code: whatever it raises, the others go on
+        except (Exception, SystemExit) as error:  # noqa: BLE001  a plug-in's code: whatever it raises, the others go on
             return last is not _NOTHING, error
         return last is not _NOTHING, None
 

@@ -28,7 +28,7 @@ FILE_OCTETS_MAX = 64 * 1024 * 1024  # ten times what RECORDS_MAX of the parser n
 
 @dataclass(frozen=True, slots=True)
 class _Version:
-    """What a file said when it was read."""
+    """The content of a file when it was read."""
 
     records: list[ZoneRecord] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
@@ -207,7 +207,7 @@ def _paths(patterns: Sequence[str]) -> dict[str, str]:
 
 
 def _state(path: str) -> State | None:
-    """None: there is none, or it cannot be told; reading it will say why."""
+    """None: there is none, or it is not known; reading it will give the reason."""
     try:
         return state_of(Path(path))
     except OSError:

@@ -54,9 +54,7 @@ class Marks:
             return None
         octets = base64.b32decode(text.upper())
         begin, zone = octets[:10], question[34:-4].lower()
-        if octets[10:] != self._digest(
-            b"mark", begin + zone
-        ):  # not in constant time: a wrong proof of 80 bits is used once, so its sender learns nothing
+        if octets[10:] != self._digest(b"mark", begin + zone):  # not in constant time: a mark has 80 bits and is used once
             return None
         if (int(now) - int.from_bytes(begin[:3], "big")) % _AGES > VALID_S:
             return None

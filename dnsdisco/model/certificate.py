@@ -21,7 +21,7 @@ class Validity(NamedTuple):
     ends_at: float
 
     def check(self, now: float) -> None:
-        """Raises ValueError that says why the certificate cannot be used."""
+        """Raises ValueError with the reason why the certificate cannot be used."""
         if now > self.ends_at:
             raise ValueError(f"it has expired on {_day(self.ends_at)}")
         if now < self.begins_at:
@@ -94,7 +94,7 @@ def _day(at: float) -> str:
 
 def no_passphrase() -> str:
     """For OpenSSL, which would ask the terminal without it. Raises ValueError."""
-    raise ValueError("the key has a passphrase, and nobody is there to type it")
+    raise ValueError("the key has a passphrase, which a server cannot type")
 
 
 def explain(reason: str) -> str:

@@ -1,7 +1,7 @@
-"""Active health checks: what a `check` may ask, of whom. Only the instance itself, at a port that it has registered.
+"""Active health checks: what a `check` may ask. Only the instance itself, at a port that it has registered.
 
-A check is written by whoever writes the service. Without these rules it would let him send requests from this machine to any place that
-this machine can reach: to the metadata service of a cloud, to another's admin page.
+The author of a service writes its check. Without these rules the author could send requests from this machine to any address that
+it can reach: to the metadata service of a cloud, or to another machine's admin page.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def template(http: str, tcp: str) -> Template:
 
 
 def probe(check: Check, instance: Instance) -> Probe:
-    """The question to *instance*. Raises ValueError, with the reason, where the check would ask somebody else."""
+    """The question to *instance*. Raises ValueError, with the reason, where the check would ask another host."""
     scheme, host, port, path = template(check.http, check.tcp)
     if host and host != instance.address:
         raise ValueError(f"a check may ask the instance alone: expected {{address}} in place of {shown(host)}")

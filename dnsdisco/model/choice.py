@@ -116,7 +116,7 @@ class Ranking:
         return self._is_fixed() and (not self._tiers or self._tiers[0].is_even(count))
 
     def _is_fixed(self) -> bool:
-        """Who comes first says where all the others are."""
+        """The instance that comes first decides the places of all others."""
         return all(len(tier.members) <= (1 if at else 2) for at, tier in enumerate(self._tiers))
 
     def _behind(self, front: list[int], tier: int, draw: Draw, most: int) -> list[int]:
@@ -157,7 +157,7 @@ class _Tier:
                 if len(found) == wanted:
                     break
         if len(found) < wanted:
-            # Each rings after a random time with its weight as its rate: who rings first is drawn by weight.
+            # Each rings after a random time with its weight as its rate: the first to ring is drawn by weight.
             times = {at: -log1p(-draw()) / weight for at, weight in enumerate(self._weights) if at not in found}
             found |= dict.fromkeys(sorted(times, key=times.__getitem__)[: wanted - len(found)])
         members = self.members

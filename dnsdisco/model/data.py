@@ -1,6 +1,6 @@
-"""Service data as people, files and plug-ins write it (docs/services.md) ↔ Service. Read first for what a service may say.
+"""Service data as people, files and plug-ins write it (docs/services.md) ↔ Service. Read first for what a service may have.
 
-Nothing here raises for what is in the data. What cannot be used is left out alone, and a fault says where and why: a wrong address, port,
+Nothing here raises for what is in the data. What cannot be used is left out alone, with a fault that has its place and reason: a wrong address, port,
 id, weight or health leaves out its instance; a wrong tag list, meta, check, record or TTL only itself. Everything has a fault or is used.
 """
 
@@ -37,7 +37,7 @@ __all__ = ["Fault", "derived_id", "service_from_data", "service_to_dict"]
 
 FAULTS_MAX = 1000  # of one service: beyond, the same slip is repeated and only costs memory
 
-_SHARED_KEYS = ("port", "ports", "weight", "warning_weight", "priority")  # beside `instances`: for those that do not say it
+_SHARED_KEYS = ("port", "ports", "weight", "warning_weight", "priority")  # beside `instances`: for instances without one
 _SERVICE_KEYS = frozenset({"url", "scheme", "ttl", "tags", "meta", "check", "records", "when_all_unhealthy"})
 _FULL_KEYS = _SERVICE_KEYS | frozenset(_SHARED_KEYS) | {"instances"}
 _ONE_KEYS = _SERVICE_KEYS | INSTANCE_KEYS | {"instances"}
@@ -83,7 +83,7 @@ def _one_instance(name: str, data: Mapping[str, Any], faults: list[Fault]) -> Se
     scheme = scheme_of(data, faults)
     url = str(data.get("url") or "")
     if url == build_url(scheme, instance.address, instance.ports[0].number if instance.ports else None):
-        url = ""  # it says what is built anyway
+        url = ""  # it is the URL that is built anyway
     service = _service(name, data, faults, instances=(instance,), url=url, scheme=scheme, tags=instance.tags, meta=instance.meta)
     _tell_long_texts(service, faults)
     _tell_unchecked(service, faults)
@@ -93,10 +93,10 @@ def _one_instance(name: str, data: Mapping[str, Any], faults: list[Fault]) -> Se
 
 
 def _full(name: str, data: Mapping[str, Any], faults: list[Fault]) -> Service:
-    """The full form: what is said of the service as a whole, and `instances`."""
+    """The full form: the data of the service as a whole, and `instances`."""
     if not _FULL_KEYS.issuperset(data):
         misplaced = [key for key in data if key in INSTANCE_KEYS and key not in _FULL_KEYS]
-        faults.extend((key, f"`{key}` belongs into each of `instances`; it is not used here", True) for key in misplaced)
+        faults.extend((key, f"`{key}` goes into each of `instances`; it is not used here", True) for key in misplaced)
         tell_unknown("", data, _FULL_KEYS | INSTANCE_KEYS, faults)
     scheme = scheme_of(data, faults)
     tags = lenient(tags_from, data, "tags", "", faults)
@@ -122,7 +122,7 @@ def _full(name: str, data: Mapping[str, Any], faults: list[Fault]) -> Service:
 
 
 def _library_view(name: str, data: Mapping[str, Any], faults: list[Fault]) -> Service:
-    """What service_to_dict() made: only `service` and `instances` say something that the other does not."""
+    """The dict that service_to_dict() made: only `service` and `instances` have data that are not in the other keys."""
     if not _VIEW_KEYS.issuperset(data):
         tell_unknown("", data, _VIEW_KEYS, faults)
     scheme = scheme_of({"scheme": data.get("scheme")}, faults)
@@ -146,7 +146,7 @@ def _library_view(name: str, data: Mapping[str, Any], faults: list[Fault]) -> Se
 
 
 def _said_of_the_whole(data: Mapping[str, Any], scheme: str, instances: tuple[Instance, ...]) -> Mapping[str, Any]:
-    """service_to_dict() leaves `service` out where this is right: all or nothing of what is said is said of the only instance."""
+    """Whether the data of the whole service are those of its only instance, all or none; then service_to_dict() leaves `service` out."""
     if len(instances) != 1:
         return {} if instances else {key: data[key] for key in ("url", "tags", "meta") if key in data}
     only = instances[0]

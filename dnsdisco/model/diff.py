@@ -26,7 +26,7 @@ class Change(NamedTuple):
 def changed_keys(old: Mapping[Key, Service], new: Snapshot) -> Iterable[Key]:
     """Keys of services that differ, that are new or that are gone.
 
-    O(changes) where the provider says what it changed since *old*, else one pass of identity comparisons: about 1 ms for 10,000
+    O(changes) where the provider lists what it changed since *old*, else one pass of identity comparisons: about 1 ms for 10,000
     services. Services that are equal without being the same object are not a change.
     """
     if new.changed is not None and old:

@@ -17,7 +17,7 @@ from dnsdisco.written.units import duration_s, number_from, shown, unexpected, w
 
 TTL_S_MAX = 3600  # of a service: an answer that lives longer hides every change
 RECORD_TTL_S_MAX = 2**31 - 1  # RFC 2181 §8
-INTERVAL_S_MAX = 86400.0  # of a check: one a day says nothing about health any more
+INTERVAL_S_MAX = 86400.0  # of a check: one a day is no check of health any more
 TEXT_CHARACTERS_MAX = 255  # of an id, a tag, a meta key: one character-string (RFC 1035 §3.3)
 ENTRIES_MAX = 10_000  # tags, ports, keys of meta, records: more than a DNS message holds, and a second's work for some millions
 VALUE_CHARACTERS_MAX = 65535  # of a meta or record value: more than a DNS message holds
@@ -104,14 +104,14 @@ def health_from(value: Any) -> Health:
 
 
 def ttl_from(value: Any, maximum: int = TTL_S_MAX) -> int | None:
-    """Whole seconds; None: not told."""
+    """Whole seconds; None: not given."""
     if value is None:
         return None
     return whole_seconds(value, 0, maximum)
 
 
 def port_of_scheme(number: int, scheme: str) -> Port:
-    """A bare port is named after the scheme; tcp and udp are no name, they say the transport."""
+    """A bare port is named after the scheme; tcp and udp are no names: they are the transport."""
     if scheme in TRANSPORTS:
         return Port(number, "", scheme)
     return Port(number, scheme if _PORT_NAME.fullmatch(scheme) else "")
@@ -157,7 +157,7 @@ def unknown_in_check(value: Any) -> list[str]:
 
 
 def record_from(value: Any) -> Record:
-    """One of `records:`. Whether the value makes sense for its type is for the zone room to say."""
+    """One of `records:`. The control room decides whether the value makes sense for its type."""
     if not isinstance(value, Mapping):
         raise unexpected("a mapping such as {type: TXT, value: text}", value)
     for key in value:

@@ -1,8 +1,8 @@
 """The chain: the views of several providers become one catalog, with the reason for every name kept.
 
 Each name (a path) is decided alone. Claims on it are ranked: a raw name beats a made-up label, then the first provider, then the
-first in its own order. The winner's name says which service this is; other providers' claims under the same raw name are the same
-service (shadowed, or merged into it), all others have lost a collision, which a person should hear of.
+first in its own order. The winner's name decides which service this is; other providers' claims under the same raw name are the same
+service (shadowed, or merged into it), all others have lost a collision, which is logged.
 
 Merging is incremental: what one change costs depends on the services that changed, not on how many there are.
 """
@@ -59,9 +59,9 @@ class Merger:
         self._within: dict[str, set[str]] = {}  # by namespace: the labels of the services that are found in it
 
     def update(self, source: int, snapshot: Snapshot | None) -> Change:
-        """Take in the new view of the source with that index; None: it knows nothing. Returns what this changes.
+        """Take in the new view of the source with that index; None: it has no view. Returns what this changes.
 
-        O(changed services), and one pass of identity comparisons where the snapshot does not say what it changed.
+        O(changed services), and one pass of identity comparisons where the snapshot does not list what it changed.
         """
         new = snapshot or Snapshot()
         is_wanted = self._filters[source]

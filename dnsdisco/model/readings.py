@@ -1,5 +1,5 @@
-"""`x.y` is the service x in the namespace y, whichever provider has it, before it is anything below the service y: who may name a tag, an
-instance or a record of one service takes over no service of another namespace. Here: what is not found for that reason.
+"""`x.y` is the service x in the namespace y, whichever provider has it, before it is anything below the service y: a person who may name a tag, an
+instance or a record of one service takes over no service of another namespace. This file finds the names that are lost by this rule.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A Service becomes the dict that the library gives to programs: the seed's keys, and whatever else was said.
+"""A Service becomes the dict that the library gives to programs: the seed's keys, and whatever else was given.
 
 `service_from_data()` reads such a dict back into an equal Service, so that providers, chains and servers can hand it on.
 """
@@ -19,7 +19,7 @@ Choose = Callable[[tuple[Instance, ...]], Instance]  # never called with nothing
 def service_to_dict(service: Service, choose: Choose = best) -> dict[str, Any]:
     """url, address, port, scheme, tags, meta, id, health of the instance that *choose* takes, and `instances` with the same of each.
 
-    address, port, id and health are None when there is nobody to choose. ttl, records, check and when_all_unhealthy are there when
+    address, port, id and health are None when there is no instance to choose. ttl, records, check and when_all_unhealthy are there when
     they were given, and `service` when its own url, tags or meta are not those of its only instance.
     """
     instances = usable(service.instances, fails_open=service.when_all_unhealthy != "empty")
@@ -75,7 +75,7 @@ def instance_to_dict(service: Service, instance: Instance) -> dict[str, Any]:
 
 
 def _url(service: Service, instance: Instance, port: int | None) -> str:
-    """What is written of a service is said of its only instance; with several it is the way to the service as a whole."""
+    """The URL of a service is that of its only instance; with several instances it is the URL of the service as a whole."""
     if service.url and len(service.instances) == 1:
         return service.url
     return build_url(service.scheme, instance.address, port)

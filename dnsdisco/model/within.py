@@ -13,7 +13,7 @@ Read = Callable[[Any], Any]  # raises ValueError for what it cannot use
 def every_fault(read: Read, value: Any, key: str) -> list[tuple[str, str]]:
     """Path and message of each fault that *read* has with *value*, the value of *key*; [] when there is none.
 
-    A part that cannot be used for itself alone has a fault of its own; what is wrong with the whole is told where no part is.
+    A part that cannot be used for itself alone has a fault of its own; a fault of the whole is reported where no part has one.
     """
     try:
         read(value)

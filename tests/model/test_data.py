@@ -373,7 +373,7 @@ def test_one_wrong_record_is_left_out_alone():
         ({"adress": "x", "address": "10.0.0.1"}, "adress", "did you mean address?"),
         ({"host": "x", "address": "10.0.0.1"}, "host", "did you mean address?"),
         ({"instances": [{"address": "10.0.0.1", "wieght": 3}]}, "instances[0].wieght", "did you mean weight?"),
-        ({"instances": [], "id": "a"}, "id", "belongs into each of `instances`"),
+        ({"instances": [], "id": "a"}, "id", "goes into each of `instances`"),
         ({"address": "10.0.0.1", 7: 80}, "7", "unknown key"),
         ({"address": "10.0.0.1", "port": 1, "check": {"tcp": "10.0.0.1:1", "deregister": "1m"}}, "check.deregister", "unknown key"),
     ],
