@@ -167,8 +167,9 @@ class Table:
 
     def drop(self, tokens: Iterable[object]) -> None:
         """Forget every answer that was made from one of *tokens*."""
-        for token in tokens:
-            for question in tuple(self._dependents.get(token, ())):
+        dependents = self._dependents
+        for token in [token for token in tokens if token in dependents]:  # of a large service's addresses, few or none
+            for question in tuple(dependents.get(token, ())):
                 self._remove(question)
 
     def set_negative(self, soas: Iterable[RR]) -> None:

@@ -30,7 +30,8 @@ class Catalog:
         self._namespaces: dict[bytes, int] = {}  # how many paths end in it
         self._spaces: dict[bytes, dict[bytes, None]] = {}  # by the label of a service: the namespaces that have one of the name
         self._tags: dict[bytes, int] = {}  # how many entries have an instance with it
-        self._addresses: dict[str, dict[str, list[Instance]]] = {}  # address → entry key → instances
+        self._addresses: dict[str, dict[str, None]] = {}  # address → the keys of the entries that have it
+        self._by_address: dict[str, dict[str, list[Instance]]] = {}  # by entry key, made when first asked for
         self._below: dict[str, Below] = {}  # by entry key, made when first asked for
         # Every label that something of ours stands under right below a zone, with its length octet, and how often: the datagram
         # loop denies all other names without looking further. `is_open_ended`: a wildcard there answers them.
@@ -58,8 +59,17 @@ class Catalog:
 
     def with_address(self, address: str) -> list[tuple[Entry, Instance]]:
         """Every instance that has *address* (canonical text)."""
-        by_key = self._addresses.get(address, {})
-        return [(self._entries[key], instance) for key, instances in by_key.items() for instance in instances]
+        entries = [self._entries[key] for key in self._addresses.get(address, ())]
+        return [(entry, instance) for entry in entries for instance in self._addressed(entry)[address]]
+
+    def _addressed(self, entry: Entry) -> dict[str, list[Instance]]:
+        """Its instances by address. O(instances) once, then O(1)."""
+        made = self._by_address.get(entry.key)
+        if made is None:
+            made = self._by_address[entry.key] = {}
+            for instance in entry.service.instances:
+                made.setdefault(instance.address, []).append(instance)
+        return made
 
     def below(self, entry: Entry) -> Below:
         """Its instances by label and by tag. O(instances) once, then O(1)."""
@@ -74,12 +84,13 @@ class Catalog:
 
     def put(self, entry: Entry) -> None:
         """Add to a catalog that is being built beside the one in use."""
-        self._put(entry)
+        self._put(entry, addresses_of(entry))
 
     def replace(self, fresh: Catalog, states: Iterable[ProviderState], serial: int) -> None:
         """Everything anew, by taking what *fresh* holds. O(1)."""
         self._entries, self._paths, self._namespaces = fresh._entries, fresh._paths, fresh._namespaces
-        self._tags, self._addresses, self._below = fresh._tags, fresh._addresses, fresh._below
+        self._tags, self._below = fresh._tags, fresh._below
+        self._addresses, self._by_address = fresh._addresses, fresh._by_address
         self.top, self._spaces = fresh.top, fresh._spaces
         self.set_records(fresh.records)
         self.set_states(states)
@@ -89,10 +100,12 @@ class Catalog:
         """Changed and dropped services in; out: tokens (paths and addresses) that answers may depend on."""
         touched: set[object] = set()
         for key in drop:
-            touched |= self._drop(key)
+            touched |= self._drop(key, set())
         for entry in put:
-            touched |= self._drop(entry.key)
-            touched |= self._put(entry)
+            addresses, before = addresses_of(entry), self._entries.get(entry.key)
+            touched |= self._drop(entry.key, addresses)
+            touched |= self._put(entry, addresses - addresses_of(before) if before else addresses)
+            touched |= addresses
         self.serial = serial
         return touched
 
@@ -108,7 +121,8 @@ class Catalog:
             _increase(self.top, _measured(label))
         self.is_open_ended = b"*" in records.top_labels()
 
-    def _put(self, entry: Entry) -> set[object]:
+    def _put(self, entry: Entry, addresses: Iterable[str]) -> set[object]:
+        """*addresses*: those that it has and is not filed under yet: most changes of a large service leave nearly all as they are."""
         self._entries[entry.key] = entry
         touched: set[object] = set()
         for path in entry.paths:
@@ -122,14 +136,15 @@ class Catalog:
         for tag in tags_of(entry):
             _increase(self._tags, tag)
             _increase(self.top, _measured(b"_" + tag))
-        for instance in entry.service.instances:
-            self._addresses.setdefault(instance.address, {}).setdefault(entry.key, []).append(instance)
-            touched.add(instance.address)
+        for address in addresses:
+            self._addresses.setdefault(address, {})[entry.key] = None
         return touched
 
-    def _drop(self, key: str) -> set[object]:
+    def _drop(self, key: str, staying: set[str]) -> set[object]:
+        """*staying*: the addresses that it stays filed under."""
         entry = self._entries.pop(key, None)
         self._below.pop(key, None)
+        self._by_address.pop(key, None)
         touched: set[object] = set()
         if entry is None:
             return touched
@@ -149,13 +164,13 @@ class Catalog:
         for tag in tags_of(entry):
             _decrease(self._tags, tag)
             _decrease(self.top, _measured(b"_" + tag))
-        for instance in entry.service.instances:
-            by_key = self._addresses.get(instance.address, {})
-            by_key.pop(key, None)
-            if not by_key:
-                self._addresses.pop(instance.address, None)
-            touched.add(instance.address)
-        return touched
+        addresses = addresses_of(entry)
+        for address in addresses - staying:
+            keys = self._addresses[address]
+            del keys[key]
+            if not keys:
+                del self._addresses[address]
+        return touched | addresses
 
 
 class Below:
@@ -176,6 +191,10 @@ class Below:
             if len(named) > 1:  # one alone has its name whatever its health; of several of one family those that are well
                 families = ([each for each in named if (":" in each.address) == is_six] for is_six in (False, True))
                 self.by_label[label] = tuple(each for family in families for each in usable(tuple(family), fails_open=True))
+
+
+def addresses_of(entry: Entry) -> set[str]:
+    return {instance.address for instance in entry.service.instances}
 
 
 def tags_of(entry: Entry) -> set[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from dataclasses import replace
 
 import dns.flags
 import dns.message
@@ -182,3 +183,27 @@ def test_of_many_instances_that_share_addresses_none_is_missing():
     reply = Answers(snapshots={"static": {big.key: big}}).ask("big.svc.local", payload=8192)
     assert len(reply.answer[0]) == 100
     assert not reply.flags & dns.flags.TC
+
+
+def test_a_change_of_one_instance_files_no_other_address_anew():
+    """Of twenty thousand, one moves and one changes its health: what is filed by address is touched where it differs alone."""
+    instances = [Instance(f"i{n}", f"10.0.{n // 250}.{n % 250 + 1}", (Port(80),), label=f"i{n}") for n in range(20_000)]
+    big = Service("big", instances=tuple(instances))
+    answers = Answers(snapshots={"static": {big.key: big}})
+    entry = answers.catalog.at((b"big",))
+    filed = dict(answers.catalog._addresses)
+    instances[0] = replace(instances[0], address="10.1.0.1")
+    instances[1] = replace(instances[1], label="other")
+    assert section(answers.ask("2.0.0.10.in-addr.arpa", "PTR").answer) == {"2.0.0.10.in-addr.arpa. PTR i1.big.svc.local."}
+    touched = answers.catalog.apply([replace(entry, service=replace(big, instances=tuple(instances)))], [], 8)
+    answers.responder.changed(touched)
+    after = answers.catalog._addresses
+    assert filed.keys() ^ after.keys() == {"10.0.0.1", "10.1.0.1"}
+    assert all(after[address] is filed[address] for address in filed.keys() & after.keys())
+    assert {"10.0.0.1", "10.1.0.1", "10.0.0.2"} <= touched
+    assert section(answers.ask("2.0.0.10.in-addr.arpa", "PTR").answer) == {"2.0.0.10.in-addr.arpa. PTR other.big.svc.local."}
+    assert section(answers.ask("1.0.1.10.in-addr.arpa", "PTR").answer) == {"1.0.1.10.in-addr.arpa. PTR i0.big.svc.local."}
+    assert not answers.ask("1.0.0.10.in-addr.arpa", "PTR").answer
+    answers.responder.changed(answers.catalog.apply([], ["big"], 9))
+    assert not answers.catalog._addresses
+    assert not answers.ask("2.0.0.10.in-addr.arpa", "PTR").answer
