@@ -25,7 +25,7 @@ from dnsdisco.server.latency import Latency, SAMPLE
 from dnsdisco.server.serve import EXACT_OCTETS_MAX, Responder
 from dnsdisco.server.statistics import UdpStatistics
 from dnsdisco.wire.cookie import CLIENT_OCTETS
-from dnsdisco.wire.edns import COOKIE_ALONE
+from dnsdisco.wire.edns import COOKIE_ALONE, with_option
 from dnsdisco.wire.reply import WITHOUT_EDNS
 
 PILED_UP_MAX = 16_384  # datagrams: what a receive buffer of 4 MiB holds at the most. More than that is a flood
@@ -168,9 +168,10 @@ class UdpListener(UdpStatistics):
         cookie = responder.cookies_at_hand.get(who)
         if cookie is None:
             cookie = responder.cookie_at_hand(client, batch.peer(index)[0], who)
-        if cookie is None or reply[-2:] != b"\0\0" or len(reply) + 2 + COOKIE_OPTION_OCTETS > WITHOUT_EDNS:
+        if cookie is None or len(reply) + 2 + COOKIE_OPTION_OCTETS > WITHOUT_EDNS:
             return UNKNOWN
-        return cell, reply[:-1] + cookie
+        # An OPT record without options ends in its length; else it has a reason (EDE), and the cookie goes before it.
+        return cell, reply[:-1] + cookie if reply[-2:] == b"\0\0" else with_option(reply, cookie[1:])
 
     def _drain(self) -> None:
         receive, send, pick = self._socket.recvfrom, self._socket.sendto, self._pick

@@ -68,6 +68,21 @@ def opt_record(options: bytes = b"", *, dnssec_ok: bool = False, extended_rcode:
     )
 
 
+_OUR_OPT = opt_record()[:7]  # up to the version: in replies with a plain rcode always the same
+
+
+def with_option(reply: bytes, first: bytes) -> bytes | None:
+    """*reply*, which ends in an OPT record of ours with nothing but EDEs, with the option *first* before them; None: it has no such record.
+
+    Their texts hold no NUL and are sound UTF-8, so that what looks like our record last is our record.
+    """
+    at = reply.rfind(_OUR_OPT) + OPT_OCTETS
+    if at < OPT_OCTETS:
+        return None
+    length = len(reply) - at + len(first)
+    return b"".join((reply[: at - 2], length.to_bytes(2, "big"), first, reply[at:]))
+
+
 def option(code: int, octets: bytes) -> bytes:
     return code.to_bytes(2, "big") + len(octets).to_bytes(2, "big") + octets
 

@@ -224,6 +224,7 @@ def kinds(count: int) -> dict[str, list[bytes]]:
         "hits in mixed case": [query(spelled(name), A) for name in names],
         "hits with a cookie": [query(name, A, options=COOKIE) for name in names],
         "NODATA": [query(name, AAAA) for name in names],
+        "NODATA with a cookie": [query(name, AAAA, options=COOKIE) for name in names],
         "NXDOMAIN": [query(f"x{source.randrange(10**9, 10**10)}.svc.local", A) for _ in range(count)],
     }
 

@@ -262,3 +262,29 @@ def test_cookies_on_the_short_way_are_those_of_the_long_one(served):
         assert len(set(replies)) == 2
     reply = answers.send(long_way.to_wire(), target)
     assert dns.message.from_wire(reply or b"").options[0].server == dict(replies)[b"CookieAb"]
+
+
+@pytest.mark.parametrize("served", WAYS[:2], indirect=True)
+@pytest.mark.parametrize("do", [False, True])
+def test_a_cookie_beside_a_reason_is_answered_on_the_short_way(served, do):
+    answers, listener, target, port = served
+    with client(target, port) as sock:
+        for name, rtype in (("web.svc.local.", "MX"), ("WEB.svc.local.", "MX"), ("localhost.", "MX"), ("home.arpa.", "A")):
+            plain = dns.message.make_query(name, rtype, use_edns=0, want_dnssec=do)
+            sock.send(plain.to_wire())
+            (reason,) = dns.message.from_wire(sock.recv(4096)).options
+            query = dns.message.make_query(
+                name, rtype, use_edns=0, want_dnssec=do, options=[dns.edns.CookieOption(b"CookieAb", b"")]
+            )
+            long_way = dns.message.from_wire(answers.send(query.to_wire(), target) or b"")
+            sock.send(query.to_wire())
+            sock.recv(4096)
+            handed = listener._handed
+            sock.send(query.to_wire())
+            reply = dns.message.from_wire(sock.recv(4096))
+            assert listener._handed - handed == (0 if listener._batch is not None else 1)
+            reply.id = long_way.id
+            assert reply.to_wire() == long_way.to_wire()
+            assert query.is_response(reply)
+            cookie, ede = reply.options
+            assert (cookie.client, ede.code, ede.text) == (b"CookieAb", 0, reason.text)
