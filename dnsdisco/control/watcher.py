@@ -126,7 +126,9 @@ class Watcher:
                 close = getattr(views, "close", None)  # a generator lets go of its connections
                 if close is not None:
                     close()
-        except (Exception, SystemExit) as error:  # noqa: BLE001  a plug-in's code: whatever it raises, the others go on
+        # A plug-in's code: whatever it raises, the others go on, and it is asked again. Also asyncio's CancelledError and what else is
+        # no Exception: a thread that is not the main one gets none of these from anywhere else.
+        except BaseException as error:  # noqa: BLE001
             return last is not _NOTHING, error
         return last is not _NOTHING, None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator
@@ -102,6 +103,9 @@ def test_stop_ends_the_thread_and_closes_the_provider_once(heard: Heard) -> None
         (ValueError("no\nsecond line"), "ValueError: no (harness.py:"),
         (KeyError(), "KeyError (harness.py:"),
         (SystemExit(3), "SystemExit: 3 (harness.py:"),
+        (asyncio.CancelledError(), "CancelledError"),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
+        (GeneratorExit("x"), "GeneratorExit: x (harness.py:"),
         (RecursionError(), "RecursionError (harness.py:"),
         (StopIteration, "its watch() ended without an error"),
     ],
