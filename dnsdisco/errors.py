@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 FORMERR = 1  # RFC 1035 §4.1.1; spelled here because this room imports nothing
-EXCERPT_MAX = 60  # characters of what somebody wrote, in a message about it
+EXCERPT_MAX = 60  # characters of a written value, in a message about it
 
-REASON_MAX = 160  # … and of what a library says of it
+REASON_MAX = 160  # … and of a library's message about it
 
 
 def excerpt(text: str) -> str:
@@ -68,9 +68,9 @@ class ConfigError(DnsdiscoError):
 
 
 class ProviderError(DnsdiscoError):
-    """A backend that did not answer, or not in a way that can be used. It says nothing about which services exist.
+    """A backend that did not answer, or not in a way that can be used. It means nothing for which services exist.
 
-    `ProviderError("reason")` is enough for a provider: who calls it fills in `provider`.
+    `ProviderError("reason")` is enough for a provider: the caller fills in `provider`.
     `retry_after_s`: seconds the backend asked us to wait; None: the usual back-off. `is_denied`: 401, 403, or results hidden by
     ACLs; retried slowly, for only a person can mend it.
     """
@@ -91,13 +91,13 @@ class ProviderError(DnsdiscoError):
 
 
 class NotSupported(DnsdiscoError):
-    """The provider cannot do this at all, and the message says why and what can."""
+    """The provider cannot do this at all. The message has the reason, and what can do it."""
 
 
 class UpstreamError(DnsdiscoError):
     """No upstream gave a usable reply. `kind`: timeout, refused, malformed, rcode, truncated, disabled, shed, closed.
 
-    `reply`: with kind rcode (SERVFAIL, REFUSED, NOTIMP, FORMERR from all of them) the message that said so, for its EDE; with
+    `reply`: with kind rcode (SERVFAIL, REFUSED, NOTIMP, FORMERR from all of them) the message with that rcode, for its EDE; with
     truncated the part that came over UDP when TCP gave nothing. Its question is proven; it is not to be cached. Else b"".
     """
 

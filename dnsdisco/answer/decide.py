@@ -1,4 +1,4 @@
-"""From a query to a decision: whose name is it, what stands there, what is said (RFC 1034 §4.3.2; docs/design.md's table, row by row)."""
+"""From a query to a decision: in which zone the name is, what it stands for, what is answered (RFC 1034 §4.3.2; docs/design.md's table, row by row)."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ Labels = tuple[bytes, ...]
 
 
 def decide(query: Query, catalog: Catalog, settings: AnswerSettings, can_answer: Callable[[bytes], bool]) -> Decision:
-    """What becomes of *query*, which has no fault and comes from a client that may ask. O(labels), and O(instances) of one service.
+    """The decision about *query*, which has no fault and comes from a client that may ask. O(labels), and O(instances) of one service.
 
-    *can_answer*: somebody may be asked for that question, or what somebody said of it is kept.
+    *can_answer*: an upstream may be asked that question, or its reply is in the cache.
     """
     if query.qclass != IN:
         return _chaos(query, settings) if query.qclass == CH else Reply(REFUSED)
@@ -57,14 +57,14 @@ def decide(query: Query, catalog: Catalog, settings: AnswerSettings, can_answer:
 
 
 def _as_far_as_it_goes(decision: Decision, can_answer: Callable[[bytes], bool]) -> Decision:
-    """The alias alone, where nobody is to be asked for its target: as a server without recursion has it (RFC 1034 §4.3.2 step 3a)."""
+    """The alias alone, where no upstream may be asked for its target: the answer of a server without recursion (RFC 1034 §4.3.2 step 3a)."""
     if not isinstance(decision, Gather) or all(not part.is_chain or can_answer(question_of(part.want)) for part in decision.parts):
         return decision
     return replace(decision.draft, ede=(*decision.draft.ede, *NOBODY_TO_ASK.ede))
 
 
 def _chaos(query: Query, settings: AnswerSettings) -> Reply:
-    """RFC 4892 §2; what is not configured is not told."""
+    """RFC 4892 §2; a text that is not configured is not answered."""
     texts: dict[Labels, str] = {
         (b"version", b"bind"): settings.version,
         (b"version", b"server"): settings.version,

@@ -45,7 +45,7 @@ from dnsdisco.zone.lookup import Apex, Found, lookup, NameServer, NotReady, NxDo
 from dnsdisco.zone.settings import ZoneSettings
 
 Labels = tuple[bytes, ...]
-STALE_TOLD_MAX = 2  # providers of one service that are told to be away: each reason takes up to 200 octets from the answer
+STALE_TOLD_MAX = 2  # providers of one service that are reported as away: each reason takes up to 200 octets from the answer
 _BESIDE_ALIAS = frozenset((CNAME, ANY, SIG, KEY, NXT, RRSIG, NSEC))  # asked of the alias itself (RFC 2181 §10.1, RFC 4035 §2.5)
 
 

@@ -1,4 +1,4 @@
-"""Why an answer of ours is empty, in the words that the client reads (EDE 0, RFC 8914). Each of them is true of what was looked up."""
+"""Why one of our answers is empty, as text for the client (EDE 0, RFC 8914). Each of them is true of what was looked up."""
 
 from __future__ import annotations
 

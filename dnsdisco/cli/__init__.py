@@ -45,7 +45,7 @@ HOMELESS = "the working folder has been deleted: change to one that is there"
 UNWRITTEN = "what was to be printed cannot be written: {}"
 BROKEN = 70  # EX_SOFTWARE: our fault, not the user's
 
-COMMANDS = {  # in the order in which a new user needs them; said here so that --help loads none of them
+COMMANDS = {  # in the order in which a new user needs them; written here so that --help loads none of them
     "serve": "Answer DNS queries for the services that the providers know.",
     "check": "Look for faults in the configuration, the services file and the zone files.",
     "query": "Ask a DNS server, like dig.",
@@ -150,7 +150,7 @@ def _reason(error: OSError) -> str:
 
 
 def _written_out(code: int) -> int:
-    """*code*, once all that was printed is where it should be; else 1, and a line that says why."""
+    """*code*, once all that was printed is where it should be; else 1, and a line with the reason."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:

@@ -29,7 +29,7 @@ def inspection(given: Source) -> Inspection:
 
 
 def known_types() -> set[str]:
-    """Ours, installed or not (what is missing then is told when one is built), and those of installed plug-ins."""
+    """Ours, installed or not (a missing package is reported when one is built), and those of installed plug-ins."""
     return {*BUILT_IN, *registry.types()}
 
 

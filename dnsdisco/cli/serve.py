@@ -69,7 +69,7 @@ if TYPE_CHECKING:
 def command(config: str | None, **flags: object) -> None:
     """Answer DNS queries for the services that the providers know, and forward every other name.
 
-    SIGTERM and SIGINT end it, SIGHUP reloads the configuration; a bad one is told and not used. SIGUSR1 logs statistics.
+    SIGTERM and SIGINT end it, SIGHUP reloads the configuration; a bad one is logged and not used. SIGUSR1 logs statistics.
     """
     signals.ignore_until_taken()
     from dnsdisco.cli import compose  # noqa: PLC0415  --help needs no schema

@@ -36,7 +36,7 @@ class Document:
     problems: tuple[Problem, ...] = ()
     key_places: dict[KeyPath, tuple[int, int]] = field(default_factory=dict)
     value_places: dict[KeyPath, tuple[int, int]] = field(default_factory=dict)
-    is_distrusted: bool = False  # it was only found, and is somebody else's
+    is_distrusted: bool = False  # it was only found, and belongs to another user
 
     def problem(self, path: KeyPath, message: str, *, at_key: bool = False) -> Problem:
         """A fault at *path*, placed at the nearest thing that was written: the value, else the key, else what encloses it."""
@@ -67,14 +67,14 @@ def find() -> str | None:
 
 
 def is_here(path: str) -> bool:
-    """A file that was found in the working directory, where anybody may have put it."""
+    """A file that was found in the working directory, where another user may have put it."""
     return not path.startswith("/")
 
 
 def read(path: str, *, is_found: bool = False) -> Document:
     """The document in the file *path*. Never raises for what is in the file or for a file that cannot be read: see `problems`.
 
-    *is_found*: nobody named it. One in the working directory is then refused where it is somebody else's, or others may write it.
+    *is_found*: it was not named. One in the working directory is then refused where it belongs to another user, or others may write it.
     """
     try:
         octets = octets_of(path, is_to_be_ours=is_found and is_here(path))
@@ -143,10 +143,10 @@ class _Reader:
         return Document(self._path, values, tuple(self.problems), self._key_places, self._value_places)
 
     def value(self, node: Node, path: KeyPath) -> Any:
-        """What *node* says; None where it cannot be said, and then there is a problem."""
+        """The value of *node*; None where it has none, and then there is a problem."""
         self._value_places[path] = _place(node)
         if self._left < 0:
-            return None  # said already
+            return None  # reported already
         self._left -= 1
         if self._left < 0:
             self._refuse(node, path, f"with its aliases unfolded this file holds more than {NODES_MAX} values")

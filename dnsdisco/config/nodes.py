@@ -28,7 +28,7 @@ else:
             Parser.__init__(self)
 
 
-DEPTH_MAX = 32  # the schema is 4 deep; plug-ins may nest further, and nobody writes 32 levels by hand
+DEPTH_MAX = 32  # the schema is 4 deep; plug-ins may nest further, and no person writes 32 levels by hand
 _TOO_DEEP = f"more than {DEPTH_MAX} levels of lists and mappings in each other"
 NODES_MAX = 50_000  # values; each alias counts as all that it stands for; a quarter of a second to read
 
@@ -83,7 +83,7 @@ def compose(text: str) -> Node | None:
 
 
 def explain(error: yaml.MarkedYAMLError, text: str) -> tuple[int, int, str]:
-    """Line and column (1-based; 0: not known) of a syntax error, and words that say what to mend."""
+    """Line and column (1-based; 0: not known) of a syntax error, and what to mend, in words."""
     mark = error.problem_mark or error.context_mark
     if mark is None:
         return 0, 0, f"this is not YAML: {error.problem or error.context}"

@@ -1,11 +1,11 @@
 """The private socket behind `dnsdisco cache`: one request and one reply a connection, each a line of JSON.
 
-{"op": "flush", "name": "example.com"|null, "tree": false}  →  {"dropped": [3, 0], …}   by worker; null: it did not say
+{"op": "flush", "name": "example.com"|null, "tree": false}  →  {"dropped": [3, 0], …}   by worker; null: no answer
 {"op": "cache"}                                             →  {"workers": 2, "counters": {"hits": 17, …}}
 whatever cannot be done                                     →  {"error": "…"}
 
 HTTP reads alone (ADR 0013); what changes something comes this way. Only this user and root may ask: the socket's mode is 0600, and the
-kernel's word for who the peer is (SO_PEERCRED) is looked at. Whatever is sent here costs DNS nothing: it is another process.
+peer's user as the kernel reports it (SO_PEERCRED) is checked. Whatever is sent here costs DNS nothing: it is another process.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from dnsdisco.model.delta import Message
 from dnsdisco.wire.name import from_text
 
 REQUEST_OCTETS_MAX = 4096  # a name of 255 octets, each of them escaped, takes 1,020
-REQUEST_S = 5.0  # from the connection to the end of the request: who asks is a program
-FLUSHED_S = 3.0  # for the workers to say that it is done; the largest cache takes one a second and a half
+REQUEST_S = 5.0  # from the connection to the end of the request: the client is a program
+FLUSHED_S = 3.0  # for the workers to report that it is done; the largest cache takes one a second and a half
 CONVERSATIONS_MAX = 8  # at a time; one more ends the longest silent, and waits in the kernel where none is silent
 CACHE = "cache."  # what these counters of the workers begin with
 
@@ -54,7 +54,7 @@ class Console:
         self._path: str | None = None
         self._socket: socket.socket | None = None
         self._conversations: set[asyncio.Task[None]] = set()
-        self._silent: dict[asyncio.Task[None], None] = {}  # of them, those that have not said what they want; the oldest first
+        self._silent: dict[asyncio.Task[None], None] = {}  # of them, those without a whole request; the oldest first
         self._leaving: set[asyncio.Task[None]] = set()  # those that were sent away, until they have ended
         self.sent_away = 0
         self._is_accepting = False
@@ -78,7 +78,7 @@ class Console:
         self._accept(is_wanted=True)
 
     def take(self, worker: int, message: Message) -> None:
-        """A `flushed` message of a worker. One that nobody waits for any more is passed over."""
+        """A `flushed` message of a worker. One that no request waits for any more is passed over."""
         flush, dropped = self._flushes.get(message.get("id", 0)), message.get("dropped")
         if flush is not None and isinstance(dropped, int):
             flush.take(worker, dropped)
@@ -131,11 +131,11 @@ class Console:
         self._look()
 
     def _look(self) -> None:
-        """Take another one while there is room, or somebody who can make some."""
+        """Accept another connection while there is room, or one that can make room."""
         self._accept(is_wanted=len(self._conversations) < CONVERSATIONS_MAX or bool(self._silent))
 
     async def _converse(self, peer: socket.socket) -> None:
-        with peer, suppress(OSError, TimeoutError):  # who goes away without an answer needs none
+        with peer, suppress(OSError, TimeoutError):  # a client that goes away without an answer needs none
             try:
                 reply = await self._reply(peer)
             except Refused as error:
@@ -174,7 +174,7 @@ class Console:
         return request
 
     async def _flush(self, name: object, *, is_tree: bool) -> dict[str, Any]:
-        """In every worker. A worker that does not say so in time has been killed, and its successor begins empty, or hangs."""
+        """In every worker. A worker that does not report in time has been killed, and its successor begins empty, or hangs."""
         if name is not None and not (name and isinstance(name, str)):
             raise Refused("expected a domain name")
         try:
@@ -216,7 +216,7 @@ class _Flush:
 
 
 def _may_ask(peer: socket.socket) -> bool:
-    """Where the kernel does not tell who it is, the mode of the socket and of its folder has to do."""
+    """Where the kernel does not report the user, the mode of the socket and of its folder has to do."""
     if not hasattr(socket, "SO_PEERCRED"):
         return True
     _, uid, _ = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))

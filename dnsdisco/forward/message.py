@@ -31,13 +31,13 @@ class Verdict(Enum):
     USABLE = auto()
     OVERLONG = auto()  # usable, with octets after its last record, which are to be cut off
     UNHELPFUL = auto()  # SERVFAIL or REFUSED to our question
-    LAME = auto()  # no answer, of one who is neither an authority nor a resolver: a referral, or nothing at all
+    LAME = auto()  # no answer, from a server that is neither an authority nor a resolver: a referral, or nothing at all
     REJECTED = (
         auto()
     )  # FORMERR, NOTIMP or BADVERS to our question, or to nothing but our id: perhaps it does not take EDNS (RFC 6891 §7)
     TRUNCATED = auto()
     WRONG = auto()  # not a reply to us: passed over
-    NEAR_MISS = auto()  # a reply with a wrong id: somebody may be guessing (RFC 5452 §9)
+    NEAR_MISS = auto()  # a reply with a wrong id: an attacker may be guessing (RFC 5452 §9)
     OTHER_CASE = auto()  # our id and our question, but for the case of the name, which was chance: ask where nobody can forge
     DOUBTFUL = auto()  # our id, but no question, or records that cannot be read: the same
 
@@ -154,7 +154,7 @@ def folded(question: bytes) -> bytes:
 
 
 def mixed_case(question: bytes, bits: int) -> bytes:
-    """*question* with each letter of its name in the case that the next of *bits* says: a guesser has to know these as well
+    """*question* with each letter of its name in the case that the next of *bits* says: an attacker has to guess these as well
     (draft-vixie-dnsext-dns0x20). Octets of a length are below 64, and letters above it."""
     name = bytearray(question[:-4])
     for at, octet in enumerate(name):
@@ -173,8 +173,8 @@ def end_of_records(message: bytes, at: int) -> int:
     """Where the last record of *message* ends, when its records begin at *at*; 0: they cannot be read.
 
     Owners are stepped over, not read, so no pointer can cost more than its two octets; a pointer that does not go backwards is a fault,
-    and so are more labels than anybody needs. The data of answer and authority is to have the form of its type (wire/rdata_forms.py);
-    nobody looks at the additional section.
+    and so are more labels than any message needs. The data of answer and authority is to have the form of its type (wire/rdata_forms.py);
+    the additional section is not looked at.
     """
     labels = 0
     relayed = (message[6] << 8 | message[7]) + (message[8] << 8 | message[9])

@@ -5,13 +5,13 @@ Control → worker:  begin(serial) put* zone* end(serial)  a whole catalog, in p
                    zone(base, serial)    all records of the zone files anew, in parts (`more`); between begin and end too
                    providers             states alone; no new serial
                    settings              a new configuration; no new serial
-                   alive                 twice a second: control is there, whatever else it has to say
-                   flush(id, name, tree) forget what upstreams said of a name, of a tree of names, or (name null) of all
+                   alive                 twice a second: control is there, also without other messages
+                   flush(id, name, tree) forget upstreams' answers for a name, for a tree of names, or (name null) of all
 Worker → control:  hello(serial)         at its start, and once a second until a whole catalog is in: send the whole
                    resync(serial)        a gap: send the whole
                    applied(serial)       after every end, last delta and last zone
                    counters(life)        once a second, all since the worker's start; another life: it began at 0 again
-                   flushed(id, dropped)  how many answers that were; the counters before it tell of it already
+                   flushed(id, dropped)  how many answers that were; the counters before it include it
 
 A service with more instances than a turn can take comes in several parts, too: the first one has all but the other instances, and each but
 the last says that there are `more`. Parts of one message follow each other with nothing between. `begin` ends whatever was not complete: control drops what it had queued
@@ -20,7 +20,7 @@ what is dropped goes first. The supervisor keeps both ends open, so there is no 
 `begin`, a new worker process may first read what was meant for the one before, and passes over all that does not start with `begin`.
 
 A message is JSON. A datagram on the link is one octet of flags (FIRST, LAST) and a piece of a message, so that a reader that
-starts in the middle of somebody else's message finds the next one.
+starts in the middle of a message finds the next one.
 """
 
 from __future__ import annotations

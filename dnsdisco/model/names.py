@@ -51,7 +51,7 @@ def label_instances(service: Service) -> Service:
 
     The id if it makes a legal host label, else the hostname, else the address, else a short hash. Instances whose owner gave them one
     hostname share it, as the addresses of one host do (ADR 0010). An id beats a hostname, and either beats an address. All others that
-    would share a label get the node's name appended, else their address, port, or a hash, whichever tells them apart: all, so that their
+    would share a label get the node's name appended, else their address, port, or a hash, whichever distinguishes them: all, so that their
     order does not count.
     """
     instances = service.instances
@@ -105,7 +105,7 @@ def _keepers(instances: tuple[Instance, ...], group: list[int], label: str) -> l
 
 def _part(instances: tuple[Instance, ...], group: list[int], label: str, labels: list[str], taken: set[str]) -> None:
     """Give the instances of *group*, which all want *label*, longer ones: each kind of suffix parts those that it can."""
-    # Its own content decides who comes first, not the order in which a backend lists it.
+    # The content decides which comes first, not the order in which a backend lists it.
     left = sorted(group, key=lambda at: _identity(instances[at]))
     for suffix in (_node_suffix, _address_suffix, _port_suffix, _hash_suffix):
         choices = {at: _fit(label, tail) for at in left if (tail := _beyond(label, suffix(instances[at])))}

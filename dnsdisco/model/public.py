@@ -2,7 +2,7 @@
 
 A secret is the user part of a URL, the value of a URL's parameter or of a `meta` key whose name ends as that of a secret does, and such a
 setting within a value of `meta`: `host=db password=x` (libpq), `Server=db;Pwd=x` (ODBC), `{"token": "x"}`. In
-what a check says, it is also what stands behind such a word and `=` or `:` anywhere, or behind `bearer`. Hiding too much does no harm.
+the reply to a check, it is also what stands behind such a word and `=` or `:` anywhere, or behind `bearer`. Hiding too much does no harm.
 Each pattern is linear: what a repetition takes ends where the next one could begin.
 """
 
@@ -17,7 +17,7 @@ from dnsdisco.written.units import printable, shown
 HIDDEN = "***"
 REASON_OCTETS_MAX = 80  # of what made an instance critical: it stands in an answer, beside the rest of a sentence
 LEFT_OUT_OCTETS_MAX = 120  # of why an instance was left out: what was expected, and what was found
-_READ_CHARACTERS_MAX = 1000  # of what a check says: a page of HTML has its point at its head
+_READ_CHARACTERS_MAX = 1000  # of the reply to a check: a page of HTML has its point at its head
 _USER_MAX = 256  # characters of a password that has a / or a # in it: so far an @ is looked for
 
 _WORDS = (
@@ -55,7 +55,7 @@ def is_secret(key: str) -> bool:
 
 
 def reason_from(text: object, octets_max: int = REASON_OCTETS_MAX) -> str:
-    """Why an instance is critical, of what its check says: the first line of it, printable, without secrets, cut at *octets_max*."""
+    """Why an instance is critical, from the reply to its check: the first line of it, printable, without secrets, cut at *octets_max*."""
     lines = str(text or "")[:_READ_CHARACTERS_MAX].split("\n")
     line = printable(" ".join(next(filter(None, map(str.split, lines)), ())))
     line = _SAID.sub(rf"\1{HIDDEN}", public_url(line))

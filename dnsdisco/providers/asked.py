@@ -15,9 +15,9 @@ Answer = TypeVar("Answer")
 
 
 def asked(provider: ServiceDiscovery, ask: Callable[[ServiceDiscovery], Answer]) -> Answer:
-    """What the provider says. A network error, a backend's text that cannot be read, a slip in a plug-in: ProviderError, with its cause.
+    """What the provider returns. A network error, a backend's text that cannot be read, a slip in a plug-in: ProviderError, with its cause.
 
-    A server takes them alike (control/watcher.py): who failed to answer has not said that there is no such service.
+    A server takes them alike (control/watcher.py): a failure to answer does not mean that there is no such service.
     """
     try:
         with named(provider):
@@ -31,7 +31,7 @@ def asked(provider: ServiceDiscovery, ask: Callable[[ServiceDiscovery], Answer])
 
 @contextmanager
 def named(provider: ServiceDiscovery) -> Iterator[None]:
-    """A ProviderError that does not say whose it is gets the provider's name."""
+    """A ProviderError without a provider gets the provider's name."""
     try:
         yield
     except ProviderError as error:

@@ -1,4 +1,4 @@
-"""What providers said, for a few seconds: bounded, safe for threads, one question for all who ask at the same time.
+"""What providers returned, kept for a few seconds: bounded, safe for threads, one question for all threads that ask at the same time.
 
 An answer that is too old is still better than an error: it is given when the provider does not answer, and the next question waits
 RETRY_S, so that a backend that is down does not make every call as slow as its time-out.
@@ -44,9 +44,9 @@ class Cache:
             return answer.value if answer is not None else None
 
     def get(self, key: Hashable, ask: Callable[[], Any]) -> Any:
-        """The fresh answer, else what *ask* says. Threads that want the same wait for one of them to ask.
+        """The fresh answer, else what *ask* returns. Threads that want the same wait for one of them to ask.
 
-        When *ask* raises ProviderError: the old answer, however old; without one, the error, for all who wait.
+        When *ask* raises ProviderError: the old answer, however old; without one, the error, in every thread that waits.
         """
         with self._lock:
             answer = self._answers.get(key)
@@ -65,7 +65,7 @@ class Cache:
         return question.value
 
     def clear(self) -> None:
-        """Forget everything. A question that is on its way answers who waits for it, and is not kept."""
+        """Forget everything. A question that is on its way answers the threads that wait for it, and is not kept."""
         with self._lock:
             self._answers.clear()
             self._questions = {}

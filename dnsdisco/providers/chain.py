@@ -31,7 +31,7 @@ class Link:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     optional: bool = False
-    when_all_unhealthy: str = ""  # for its services that do not say it themselves
+    when_all_unhealthy: str = ""  # for its services without one of their own
 
     @classmethod
     def of(cls, given: ServiceDiscovery | Link | tuple[Mapping[str, Any], ServiceDiscovery]) -> Link:
@@ -45,7 +45,7 @@ class Link:
 
 
 class Decided(NamedTuple):
-    """Whose service a name is. `entry`: as the server has it; None for one without a name in DNS. `said`: what each provider has."""
+    """The service that a name belongs to. `entry`: as the server has it; None for one without a name in DNS. `said`: what each provider has."""
 
     members: Members
     entry: Entry | None
@@ -143,7 +143,7 @@ class ChainServiceDiscovery(ServiceDiscovery):
         return merge(self._sources, self._policy, views)
 
     def _data(self, found: Decided) -> dict[str, Any]:
-        """What the only provider says, in its form; the union of several."""
+        """What the only provider returned, in its form; the union of several."""
         entry = found.entry
         if len(found.members) == 1 or entry is None:
             return _completed(self.links[found.source], found.said[found.source][found.name])
@@ -200,7 +200,7 @@ class ChainServiceDiscovery(ServiceDiscovery):
 
 
 def _asked(link: Link, ask: Callable[[ServiceDiscovery], Mapping[str, Any]]) -> Mapping[str, Any]:
-    """What the provider says; nothing when it does not answer and is optional."""
+    """What the provider returns; nothing when it does not answer and is optional."""
     try:
         return ask(link.provider)
     except ProviderError:

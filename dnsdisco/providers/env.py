@@ -4,12 +4,12 @@
     SERVICE_<NAME>_<n>_URL, _HOST, _PORT            several instances, n being any number
 
 The name of the service is NAME in lower case with `_` as `-`. How a variable is read, in this order:
-1. Its last word, URL, HOST or PORT, says what it is; other variables are not ours. So SERVICE_URL_HOST is the host of `url`.
+1. Its last word, URL, HOST or PORT, decides what it is; other variables are not ours. So SERVICE_URL_HOST is the host of `url`.
 2. Digits alone before that are the number of an instance, if a name is left before them: SERVICE_WEB_2_HOST is the second `web`,
    SERVICE_OAUTH2_HOST is `oauth2`, and SERVICE_2_HOST is `2`.
 3. URL gives scheme, host and port; HOST and PORT, where they are there too, win over it. `tcp://10.0.0.1:5001` in any of the three
    gives host and port (container links). The PORT without a number is also that of every numbered HOST that has none.
-4. A PORT that is a link is what a container engine sets by itself. What a person wrote beats it: beside a URL it says nothing, beside
+4. A PORT that is a link is what a container engine sets by itself. What a person wrote beats it: beside a URL it is not used, beside
    a HOST its port alone counts, and a number that has nothing else is no instance of a service that has a URL or a HOST.
 5. A variable that makes no sense, or is empty, is one warning and is not used; a HOST with a PORT that makes no sense is left out.
 What Kubernetes and Docker inject for their own services and links (`X_SERVICE_HOST`, `X_PORT_80_TCP_ADDR`, `X_ENV_SMTP_HOST`) is passed over.
@@ -35,14 +35,14 @@ from dnsdisco.written.units import number_from
 _OURS = re.compile(r"SERVICE_(?P<name>.+?)(?:_(?P<number>[0-9]{1,9}))?_(?P<kind>URL|HOST|PORT)", re.DOTALL)
 # Docker's and Kubernetes' X_PORT_80_TCP_PORT; and what Docker copies of the environment of a linked container.
 _INJECTED = re.compile(r".+_PORT_[0-9]+_(?:TCP|UDP|SCTP)_PORT|SERVICE_(?>.+?_ENV_).+_(?:URL|HOST|PORT)", re.DOTALL)
-# What they set beside X_PORT=tcp://10.0.0.1:80; without that it is somebody's own.
+# What they set beside X_PORT=tcp://10.0.0.1:80; without that a person has set it.
 _BESIDE_LINK = re.compile(r"(?P<service>.+?)_(?:SERVICE_(?:HOST|PORT)(?:_.+)?|ENV_(?:URL|HOST|PORT))", re.DOTALL)
 
 Warn = tuple[str, str]  # variable, what is wrong with it
 
 
 class _Variable(NamedTuple):
-    """`said`: of an instance; None: it makes no sense, and the warning is there. `is_link`: what an engine sets, too."""
+    """`said`: of an instance; None: it makes no sense, and there is a warning. `is_link`: what an engine sets, too."""
 
     key: str
     said: dict[str, Any] | None
@@ -202,7 +202,7 @@ def _without_the_injected(groups: dict[str, _Group]) -> dict[str, _Group]:
 
 
 def _instance(name: str, number: str, group: _Group, warnings: dict[str, str]) -> dict[str, Any] | None:
-    """What one group of variables says; None where that is no instance, of which a warning has said why."""
+    """The instance of one group of variables; None where they make none, and a warning has the reason."""
     data: dict[str, Any] = {"id": f"{name}-{number}"} if number else {}
     for kind in ("URL", "HOST", "PORT"):
         if kind not in group:
@@ -225,7 +225,7 @@ def _instance(name: str, number: str, group: _Group, warnings: dict[str, str]) -
 
 
 def _first_of(groups: dict[str, _Group]) -> str:
-    """The variable that a fault of the whole is told of: a HOST, else a URL, else a PORT."""
+    """The variable that a fault of the whole is reported for: a HOST, else a URL, else a PORT."""
     variables = [group[kind] for kind in ("HOST", "URL", "PORT") for group in groups.values() if kind in group]
     return variables[0].key
 
@@ -239,7 +239,7 @@ def _said_by(kind: str, value: str) -> dict[str, Any]:
             return {**data, "url": value, "scheme": url.scheme}
         return data if kind != "URL" else {**data, "url": value}
     if kind == "URL":
-        parse_url(value)  # says what is wrong with it
+        parse_url(value)  # has the reason
     if kind == "PORT":
         return {"port": number_from(value, 1, 65535)}
     return {"address": value}

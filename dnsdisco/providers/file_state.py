@@ -13,7 +13,7 @@ READ_TRIES = 5  # of a file that is written while it is read; each try takes as 
 
 
 class State(NamedTuple):
-    """What tells one content from the next without reading it. A rename changes the inode, a write the times."""
+    """What distinguishes one content from the next without reading it. A rename changes the inode, a write the times."""
 
     device: int
     inode: int
@@ -23,7 +23,7 @@ class State(NamedTuple):
 
 
 class NoContent(Exception):
-    """What is there cannot be read as a file; the text says why."""
+    """What is there cannot be read as a file; the text has the reason."""
 
 
 class Changes:
@@ -51,7 +51,7 @@ class Changes:
 
 
 def state_of(path: Path) -> State | None:
-    """None: there is no such file. Raises OSError where that cannot be told."""
+    """None: there is no such file. Raises OSError where that is not known."""
     try:
         return _state(path.stat())
     except (FileNotFoundError, NotADirectoryError):

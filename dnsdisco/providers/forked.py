@@ -1,12 +1,12 @@
 """What a forked child (gunicorn, multiprocessing, Celery) makes anew: locks and connections. The one place that knows of forks.
 
 In a child only the thread that forked goes on. A lock that another thread held stays held for ever, what another thread was about to
-do never comes, and two processes that read from one connection read each other's answers. So whoever holds any of these says, with
+do never comes, and two processes that read from one connection read each other's answers. So code that holds any of these registers, with
 in_child(), how to begin anew; every provider does (base.py), and renew() does it for code that knows nothing of forks.
 
-An import is the exception: Python has a lock for each module, which nobody could free in the child, so a fork waits for ours to be over.
+An import is the exception: Python has a lock for each module, which cannot be freed in the child, so a fork waits for ours to be over.
 
-Nothing in a child may wait, and nothing may speak over an inherited connection: closing a socket in the child does not disturb the parent,
+Nothing in a child may wait, and nothing may be sent over an inherited connection: closing a socket in the child does not disturb the parent,
 a farewell over it (shutdown, TLS close_notify) would.
 """
 
@@ -53,7 +53,7 @@ def in_child(call: Callable[[], None]) -> None:
 
 
 class Lock:
-    """threading.Lock, free in a child whoever held it at the fork. What it guards must be whole, or of no worth, at any moment."""
+    """threading.Lock, free in a child, whichever thread held it at the fork. What it guards must be whole, or of no worth, at any moment."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -115,7 +115,7 @@ def _begin_anew() -> None:
             continue
         try:
             method()
-        except Exception as error:  # noqa: BLE001  somebody else's code must not keep the others from theirs
+        except Exception as error:  # noqa: BLE001  a plug-in's code must not keep the others from theirs
             owner = type(getattr(method, "__self__", method)).__name__
             logger().error(f"{owner} did not get over a fork of the process: {type(error).__name__}: {error}")
 

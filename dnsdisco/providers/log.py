@@ -1,4 +1,4 @@
-"""The logger of the room. What it prints, and where, is for composition roots to say (`structlog.configure`)."""
+"""The logger of the room. Composition roots decide what it prints, and where (`structlog.configure`)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PLAIN: list[Any] = [structlog.stdlib.filter_by_level, _line]
 
 
 def logger() -> Any:
-    """structlog as it is configured now; where nobody did, logging's "dnsdisco": a library must not print to a program's output."""
+    """structlog as it is configured now; where it is not configured, logging's "dnsdisco": a library must not print to a program's output."""
     if structlog.is_configured():
         return structlog.get_logger("dnsdisco")
     return structlog.wrap_logger(logging.getLogger("dnsdisco"), processors=_PLAIN, wrapper_class=structlog.stdlib.BoundLogger)

@@ -1,4 +1,4 @@
-"""The URLs of a class that has a get_service_url() of its own: what it says there is what everybody prints.
+"""The URLs of a class that has a get_service_url() of its own: what it returns is the URL everywhere.
 
 Where that URL is one that its data lead to anyway, as it is for a choice among instances, the data stay as they are.
 """
@@ -25,7 +25,7 @@ def with_own_urls(provider: ServiceDiscovery, services: Any) -> Any:
 
 
 def with_own_url(provider: ServiceDiscovery, name: str, data: Any) -> Any:
-    """*data*, of whatever form, with it. As it is where the class gives none, or one that is no URL, or cannot say."""
+    """*data*, of whatever form, with it. As it is where the class gives none, or one that is no URL, or fails."""
     if not provider.has_own_url or not data or not isinstance(name, str):
         return data
     try:
@@ -37,7 +37,7 @@ def with_own_url(provider: ServiceDiscovery, name: str, data: Any) -> Any:
         return data
     service, faults = service_from_data(name, data)
     if service is None or not all(is_warning for *_, is_warning in faults):
-        return data  # whoever reads it says what is wrong
+        return data  # its reader reports the fault
     if url in {service.url, *(instance_to_dict(service, each)["url"] for each in service.instances)}:
         return data
     return {**data, **service_to_dict(replace(service, url=url))}

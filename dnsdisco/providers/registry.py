@@ -1,6 +1,6 @@
 """Finds providers by name in the entry-point group `dnsdisco.providers`, and builds them from their settings.
 
-Only what is asked for is imported: a broken plug-in harms nobody who does not use it.
+Only what is asked for is imported: a broken plug-in does no harm where it is not used.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def types() -> list[str]:
 def detect(environ: Mapping[str, str], cwd: str | os.PathLike[str] | None = None, token: str = _KUBERNETES_TOKEN) -> list[str]:
     """The types that the surroundings suggest, in order of precedence; env is always the last. *token*: see a pod's file system.
 
-    A variable that names a services file suggests static even if there is no such file: that is a mistake to be told, not passed over.
+    A variable that names a services file suggests static even if there is no such file: that is a mistake to be reported, not passed over.
     """
     folder = Path(cwd) if cwd is not None else Path()
     is_suggested = {
@@ -54,7 +54,7 @@ def detect(environ: Mapping[str, str], cwd: str | os.PathLike[str] | None = None
 
 
 def _has_services(folder: Path) -> bool:
-    """A services file that lies here. One that is not to be trusted is passed over, and told."""
+    """A services file that lies here. One that is not to be trusted is passed over, and reported."""
     found = next((path for path in SERVICES_PATHS if (folder / path).is_file()), None)
     reason = found_distrusted(folder / found, found) if found else ""
     if reason:
@@ -73,7 +73,7 @@ def load(kind: str) -> type[ServiceDiscovery]:
             loaded = entry.load()
     except ModuleNotFoundError as error:
         _refuse(kind, f"{_origin(entry)} needs the module {error.name}, which is not installed here", error)
-    except Exception as error:  # noqa: BLE001  somebody else's code
+    except Exception as error:  # noqa: BLE001  a plug-in's code
         _refuse(kind, f"{_origin(entry)} cannot be imported: {type(error).__name__}: {error}", error)
     if not (isinstance(loaded, type) and issubclass(loaded, ServiceDiscovery)):
         _refuse(kind, f"{_origin(entry)} is no subclass of dnsdisco.ServiceDiscovery")

@@ -1,6 +1,6 @@
 """A class written before instances had ids becomes one of the contract: its deregister_service(self, service_name) removes all.
 
-ServiceDiscovery does this when a class is made, so that nobody who calls a provider has to know.
+ServiceDiscovery does this when a class is made, so that no caller of a provider has to know.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def registering(written: Method) -> Method:
 
 
 def deregistering(written: Method) -> Method:
-    """deregister_service() that takes an id, and says whether there was something, whatever *written* does."""
+    """deregister_service() that takes an id, and returns whether there was something, whatever *written* does."""
     if _takes_an_id(written):
         return written
 

@@ -16,7 +16,7 @@ from dnsdisco.model.service import Instance
 Services = MutableMapping[str, Any]
 Change = Callable[[Services], bool]  # False: there was nothing to change
 
-OF_ONE = INSTANCE_KEYS - {"scheme"}  # what belongs to an instance; the rest is said of the service as a whole
+OF_ONE = INSTANCE_KEYS - {"scheme"}  # what belongs to an instance; the rest belongs to the service as a whole
 _ASKED = ("http", "tcp")  # what a check may ask
 _SHARED = ("port", "ports")  # of the service, where an instance has none: its derived id needs them
 
@@ -95,7 +95,7 @@ def _overwrite(entry: MutableMapping[str, Any], data: dict[str, Any]) -> None:
 def _check_of_all(name: str, entry: MutableMapping[str, Any], check: Any, one: dict[str, Any]) -> Any:
     """*check*, which comes with the instance *one*, as the check of all, where there was one for all, or for another the same.
 
-    There is one check for all instances, but who registers each of several writes its own address into it.
+    There is one check for all instances, but each of several registrations writes its own address into it.
     """
     new, known = _of_any(check, _read(name, entry, one)), entry.get("check")
     if not new or not isinstance(known, Mapping):
@@ -110,7 +110,7 @@ def _is_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def _of_any(check: Any, instance: Instance | None) -> dict[str, Any]:
-    """*check* with {address} and {port} in place of those of *instance*; empty where it asks somebody else."""
+    """*check* with {address} and {port} in place of those of *instance*; empty where it asks another host."""
     if not isinstance(check, Mapping) or instance is None:
         return {}
     said = dict(check)

@@ -2,8 +2,8 @@
 
 YAML: where an instance comes or goes, its lines do (services_items.py). Else the lines of the one service are read and written by
 ruamel.yaml, which keeps comments; all other lines stay as they are, octet for octet. Where those lines do not stand for themselves (anchors of other services, a file that is one `{...}`), the whole file goes
-through it. JSON is written anew with its own indentation. Either way the new text is read back, and unless it says what the old one
-said, with the one change, the edit is refused: a file is never made worse.
+through it. JSON is written anew with its own indentation. Either way the new text is read back, and unless it has the data of the old
+one, with the one change, the edit is refused: a file is never made worse.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def _says(new: dict[str, Any], wanted: dict[str, Any], name: str) -> bool:
 
 
 def _edit_json(text: str, _name: str, change: Change) -> str:
-    # A float comes back as it was written: 1.10 is not 1.1 to who reads it as a text. NUL cannot be in the file itself.
+    # A float comes back as it was written: 1.10 is not 1.1 to a reader that takes it as text. NUL cannot be in the file itself.
     services = json.loads(text, parse_float="\0{}\0".format) if text.strip() else {}
     change(services)
     indented = re.search(r"\n([ \t]+)\S", text)
@@ -106,7 +106,7 @@ def _edit_whole(text: str, _name: str, change: Change) -> str:
     return _by_ruamel(text, change, text).replace("\n", "\r\n" if "\r\n" in text else "\n")
 
 
-def _rendered(entries: Sequence[Any], is_flow: bool) -> str:  # noqa: FBT001  one of two styles, told once
+def _rendered(entries: Sequence[Any], is_flow: bool) -> str:  # noqa: FBT001  one of two styles, decided once
     """Entries of a list, as lines that begin with a dash."""
     from ruamel.yaml.comments import CommentedMap, CommentedSeq  # noqa: PLC0415
 
@@ -122,11 +122,11 @@ def _rendered(entries: Sequence[Any], is_flow: bool) -> str:  # noqa: FBT001  on
 
 
 def _ruamel(mapping: int, offset: int) -> Any:
-    from ruamel.yaml import YAML  # noqa: PLC0415  60 ms that only who registers something should pay
+    from ruamel.yaml import YAML  # noqa: PLC0415  60 ms that only a registration should pay
 
     ruamel = YAML()
     ruamel.preserve_quotes = True
-    ruamel.width = 1_000_000  # its habit of folding long lines would touch what nobody asked for
+    ruamel.width = 1_000_000  # its habit of folding long lines would change other lines
     ruamel.indent(mapping=mapping, sequence=offset + 2, offset=offset)
     return ruamel
 

@@ -86,7 +86,7 @@ def content_of(text: str, file: str, state: State, last: Content | None = None) 
 
 
 def collisions(content: Content, text: str, file: str) -> list[Problem]:
-    """Services that are not found because another one in the file has their name in DNS."""
+    """Services that are not found because another service of the file has their name in DNS."""
     lost = [each for each in merge([Source("static")], Policy(), [content.snapshot]).collisions() if each.path]
     where = places(text, {each.service for each in lost}) if lost else {}
     problems = []
@@ -98,7 +98,7 @@ def collisions(content: Content, text: str, file: str) -> list[Problem]:
 
 
 def _snapshot(services: dict[tuple[str, str], Service], changed: set[tuple[str, str]], last: Content | None) -> Snapshot:
-    """The last one itself, where nothing changed. *changed*: what is new or another one than before."""
+    """The last snapshot itself, where nothing changed. *changed*: what is new or differs."""
     if last is None:
         return Snapshot(services)
     old = last.snapshot.services

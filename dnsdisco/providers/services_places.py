@@ -1,4 +1,4 @@
-"""Where in the text of a services file each value stands: read only when somebody is to be told of a fault, for it costs a pass."""
+"""Where in the text of a services file each value stands: read only when a fault is to be reported, for it costs a pass."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _Container:
     __slots__ = ("index", "is_mapping", "key", "key_mark", "path")
 
     def __init__(self, path: str | None, *, is_mapping: bool) -> None:
-        self.path = path  # None: in a service that nobody asks for
+        self.path = path  # None: in a service that is not asked for
         self.is_mapping = is_mapping
         self.key: str | None = None
         self.key_mark: Any = None

@@ -20,7 +20,7 @@ from yaml import events
 from dnsdisco.errors import Problem
 
 FILE_OCTETS_MAX = 32 * 1024 * 1024  # three times a file of 10,000 services and 100,000 instances; more belongs into Consul
-DEPTH_MAX = 32  # service data are 5 deep; nobody writes 32 levels by hand
+DEPTH_MAX = 32  # service data are 5 deep; no person writes 32 levels by hand
 VALUES_MAX = 5_000_000  # each alias counts as all that it stands for; three times the file above
 
 _TOO_DEEP = f"more than {DEPTH_MAX} levels of lists and mappings in each other"

@@ -35,10 +35,12 @@ from dnsdisco.providers.surroundings import found_distrusted, SERVICES_PATHS
 PATH_VARIABLE = "SERVICE_DISCOVERY_CONFIG_FILE"
 DEFAULT_PATHS = SERVICES_PATHS
 POLL_S = 0.04  # a change is read after one to two of these, so it is seen within 0.1 s
-HEARTBEAT_S = 5.0  # how often the watch says that the file is still there
+HEARTBEAT_S = 5.0  # how often the watch reports that the file is still there
 EMPTY_S = 5.0  # a file that had services and is empty now is believed after so long: some writers empty it, think, and write
-RETRY_S = 5.0  # a file that could not be read is read again when its state is another one, and at the latest after so long (a disk's fault)
-LOGGED_MAX = 20  # faults of one version of the file; check_file() tells them all
+RETRY_S = (
+    5.0  # a file that could not be read is read again when its state has changed, and at the latest after so long (a disk's fault)
+)
+LOGGED_MAX = 20  # faults of one version of the file; check_file() reports them all
 
 _BOM = b"\xef\xbb\xbf"
 _READ_ONLY = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.ENOENT, errno.ENOTDIR})
@@ -131,7 +133,7 @@ class StaticServiceDiscovery(ServiceDiscovery):
     def watch(self, stop: threading.Event) -> Iterator[Snapshot]:
         """The content now, and after every change. Raises ProviderError, with the place, when the file is broken or gone.
 
-        Called anew after that, it waits until the file is another one: the same fault is not found again and again.
+        Called anew after that, it waits until the file has changed: the same fault is not found again and again.
         """
         if not self._is_worth_reading(stop):
             return
@@ -149,7 +151,7 @@ class StaticServiceDiscovery(ServiceDiscovery):
             yield content.snapshot
 
     def _is_worth_reading(self, stop: threading.Event) -> bool:
-        """Wait, after a read that failed, until the file is another one, or RETRY_S have passed. False: *stop* was set meanwhile."""
+        """Wait, after a read that failed, until the file has changed, or RETRY_S have passed. False: *stop* was set meanwhile."""
         refused, retry_at = self._refused, time.monotonic() + RETRY_S
         while refused is not None and not refused.is_due(self._state(), now := time.monotonic()) and now < retry_at:
             if stop.wait(POLL_S):
@@ -178,10 +180,10 @@ class StaticServiceDiscovery(ServiceDiscovery):
         try:
             return state_of(self._path())
         except OSError:
-            return None  # reading it will say why
+            return None  # reading it will give the reason
 
     def _load(self) -> Content:
-        """The content as it is now, read only where the file's state is another one than at the last time."""
+        """The content as it is now, read only where the file's state has changed since the last time."""
         with self._lock:
             if self._content is None or self._content.state != self._state():
                 self._content = self._read(self._content)
@@ -279,7 +281,7 @@ def _object_at(path: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """As YAML and JSON can say it."""
+    """As YAML and JSON can have it."""
     if isinstance(value, Mapping):
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):

@@ -1,4 +1,4 @@
-"""The services file that lies in the working directory, where nobody has named one, and whether it may be used."""
+"""The services file that lies in the working directory, where none was named, and whether it may be used."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ SERVICES_PATHS = ("services.yaml", "services.json", "zones/services.yaml")  # be
 
 
 def found_distrusted(path: Path, called: str) -> str:
-    """Why the file *path*, which is *called* so here, is not to be used unless somebody names it; "": it may be, or is not there."""
+    """Why the file *path*, which is *called* so here, is not to be used unless it is named; "": it may be, or is not there."""
     try:
         statuses = (path.lstat(), path.stat())
     except OSError:
-        return ""  # reading it says why
+        return ""  # reading it gives the reason
     owned = [(each.st_uid, each.st_gid, each.st_mode) for each in statuses]
     reason = distrusted(owned, os.geteuid(), os.getegid(), os.environ)
     return f"{reason}, so it is not used because it lies here; if you trust it, name it: --services {called}" if reason else ""

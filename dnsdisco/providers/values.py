@@ -1,4 +1,4 @@
-"""How much a backend may say: JSON is bounded by its values as well as by its octets, before anything is made of it.
+"""How much a backend may send: JSON is bounded by its values as well as by its octets, before anything is made of it.
 
 Sixty million octets of `{},` are thirty million objects, which take 1.6 GB: twenty-five times what came.
 """
@@ -14,7 +14,7 @@ SERVICES_MAX = 1_000_000  # of one provider: ten times what the server is made f
 
 
 class TooMuch(ValueError):
-    """A backend said more than is believed. The text says how much, and the bound."""
+    """A backend sent more than is accepted. The text has the amount and the bound."""
 
 
 def values_in(text: str | bytes) -> int:
@@ -24,7 +24,7 @@ def values_in(text: str | bytes) -> int:
 
 
 def parsed(text: str | bytes, values_max: int = VALUES_MAX) -> Any:
-    """What *text* says. Raises TooMuch, which is a ValueError, as for what is no JSON; RecursionError for what is nested too deep."""
+    """The data of the JSON *text*. Raises TooMuch, which is a ValueError, as for what is no JSON; RecursionError for what is nested too deep."""
     if len(text) > values_max:  # fewer octets have fewer values
         counted = values_in(text)
         if counted > values_max:

@@ -16,7 +16,7 @@ from dnsdisco.server.serve import Responder
 from dnsdisco.server.statistics import BacklogStatistics
 
 TURN_S = 0.0005  # as long as a batch of known answers takes; at least one query is answered in it
-WAITING_MAX = 1024  # a tenth of a second's work: who waits longer asks again
+WAITING_MAX = 1024  # a tenth of a second's work: a client that waits longer asks again
 
 
 class Waiting(NamedTuple):
@@ -35,7 +35,7 @@ class Backlog(BacklogStatistics):
         self._has_turn = False  # it has been asked for
 
     def __bool__(self) -> bool:
-        """Whether anybody waits."""
+        """Whether a query waits."""
         return bool(self._waiting)
 
     def put(self, waiting: Waiting) -> None:
@@ -45,7 +45,7 @@ class Backlog(BacklogStatistics):
             self.dropped += 1
 
     def begin(self) -> None:
-        """A batch is answered: whoever waits alone is answered now."""
+        """A batch is answered: a query that waits alone is answered now."""
         if self._waiting and not self._has_turn:
             self._work()
 

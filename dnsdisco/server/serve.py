@@ -49,14 +49,14 @@ EXACT_OCTETS_MAX = 1232  # an answer that fits every client that sends EDNS may 
 HINTS_MAX = 20  # denied names, in each HINTS_EVERY_S, that are held against what is there: 4 ms of a second at most
 HINTS_EVERY_S = 1.0
 COOKIES_AT_HAND_MAX = 4096  # as many as Cookies itself keeps
-TCP_IDLE_TENTHS = 100  # what edns-tcp-keepalive tells: ten seconds, in 100 ms (RFC 7828 §3.1)
+TCP_IDLE_TENTHS = 100  # the value of edns-tcp-keepalive: ten seconds, in 100 ms (RFC 7828 §3.1)
 
 
 _COOKIE_HEAD = b"\x1c" + COOKIE.to_bytes(2, "big") + b"\0\x18"  # RDLEN 28; 24 octets of cookie
 
 
 class Responder:
-    """Answers one message after another. Event loop only; waits for nothing: what an upstream has to say first is sent later."""
+    """Answers one message after another. Event loop only; waits for nothing: an answer that needs an upstream is sent later."""
 
     def __init__(
         self, policy: Policy, catalog: Catalog, upstreams: Upstreams, *, cookies: Cookies, clock: Clock, draw: Draw
@@ -243,7 +243,7 @@ class Responder:
         self.admission.meet(peer, octets, self._clock.monotonic())
 
     def _is_verified(self, query: Query, peer: str) -> bool:
-        """It has shown a cookie that it got from us: it is where it says it is (RFC 7873 §5.2.4)."""
+        """Whether the client has sent a server cookie of ours: that proves its address (RFC 7873 §5.2.4)."""
         cookie = _cookie(query)
         return bool(cookie) and self._cookies.is_ours(cookie, peer.partition("%")[0], int(self._clock.unix()))
 
@@ -254,7 +254,7 @@ class Responder:
             send(octets)
         elif verdict is Verdict.SLIP:
             self.limited["slipped"] += 1
-            # An error says nothing that TCP would say otherwise, and is small.
+            # An error would be the same over TCP, and is small.
             send(octets if kind == ERROR else cut_reply(query, options=options, recursion=self._recursion))
         else:
             self.limited["dropped"] += 1
@@ -288,7 +288,7 @@ class Responder:
         self.table.cell(query.qtype, rcode)[0] += 1
 
     def flush(self, name: str | None = None, *, is_tree: bool = False) -> int:
-        """Forget what upstreams said of *name* (with *is_tree*: and of the names below it), or of all; how many answers that were.
+        """Forget upstreams' answers for *name* (with *is_tree*: and of the names below it), or of all; how many answers that were.
 
         What an upstream is being asked for just now is kept when it comes. Raises WireError.
         """

@@ -63,7 +63,7 @@ class UdpListener(UdpStatistics):
         self._pick = cycle([random.randrange(1 << 30) for _ in range(_PICKS)]).__next__  # noqa: S311  which order comes first is no secret
         self._host = sock.getsockname()[0]
         self._is_loopback = self._host == "::1" or self._host.startswith("127.")
-        # A socket that listens on every address has to say for each reply which of them it comes from (RFC 2181 §4.1).
+        # A socket that listens on every address has to set for each reply which of them it comes from (RFC 2181 §4.1).
         self._is_wildcard = self._host in ("0.0.0.0", "::")  # noqa: S104
         self._batch = Batch(sock, has_source=self._is_wildcard) if in_batches else None
         self._may_have = _guard(self._batch, responder) if self._batch is not None else _nothing
@@ -184,7 +184,7 @@ class UdpListener(UdpStatistics):
             except BlockingIOError:
                 return
             except OSError:
-                continue  # an ICMP error of an earlier reply, told here; it was read by this call
+                continue  # an ICMP error of an earlier reply, reported here; it was read by this call
             key = data[2:]
             hit = exact(key)
             if hit is not None:

@@ -59,7 +59,7 @@ def now() -> float:
 
 
 class Parameters(NamedTuple):
-    """What the supervisor says at the start. It owns the sockets; `say` writes a status line."""
+    """What the supervisor sends at the start. It owns the sockets; `say` writes a status line."""
 
     worker: int
     udp: Sequence[tuple[socket.socket, str]]
@@ -71,11 +71,11 @@ class Parameters(NamedTuple):
     tls: Sequence[socket.socket] = ()
     https: Sequence[tuple[socket.socket, str]] = ()  # with the path where it is asked
     journal: Sequence[int] = ()  # the descriptors where control keeps the last whole catalog
-    lines: Lines | None = None  # where this process logs to; None: somebody else's matter
+    lines: Lines | None = None  # where this process logs to; None: the caller has set it up
 
 
 class Worker:
-    """One event loop's worth. `run()` until `stop()`, or until nobody is there any more to run for."""
+    """One event loop's worth. `run()` until `stop()`, or until its supervisor is gone."""
 
     def __init__(self, parameters: Parameters) -> None:
         """Raises WireError, ValueError or TypeError for settings that cannot be used. Does no I/O."""
@@ -269,7 +269,7 @@ class Worker:
         log.error("internal error: %s: %r%s", context.get("message", ""), error, place)
 
     async def _drain(self) -> None:
-        """Take nothing new: it waits in the kernel for whoever comes next. What is in flight has DRAIN_S."""
+        """Take nothing new: it waits in the kernel for the next worker. What is in flight has DRAIN_S."""
         assert self._tcp is not None
         assert self._link is not None
         for listener in self._udp:

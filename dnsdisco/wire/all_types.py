@@ -33,12 +33,12 @@ _BASE64_FROM = {
 }  # fmt: skip
 
 
-# Whose names somebody may compress, or once did (RFC 3597 §4).
+# Types whose names may be compressed, or once were (RFC 3597 §4).
 _COMPRESSED = frozenset((2, 3, 4, 5, 6, 7, 8, 9, 12, 14, 15, 17, 18, 21, 24, 26, 30, 33, 35, 36, 39))
 
 
 class _NoIdna(dns.name.IDNACodec):
-    """Which of the two forms of IDNA somebody means by a name that is not ASCII, nobody can say."""
+    """A name that is not ASCII is refused: there are two forms of IDNA, and the text does not show which is meant."""
 
     def encode(self, label: str) -> bytes:
         raise WireError(f"{excerpt(label)} is not ASCII; write its IDNA form (xn--…)")

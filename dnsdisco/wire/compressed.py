@@ -1,6 +1,6 @@
 """Records written one after the other, each name with the longest tail that stands before it as a pointer (RFC 1035 §4.1.4).
 
-For what others told: chains of several replies, and replies of which something was left out. Our own records are encoded alone (reply.py).
+For data of upstreams: chains of several replies, and replies of which something was left out. Our own records are encoded alone (reply.py).
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ class Edns(NamedTuple):
 
 
 def read_options(octets: bytes, size: int, ttl: int) -> Edns:
-    """What an OPT record says; unknown options are passed over, of a doubled one the first counts. Raises WireError.
+    """The content of an OPT record; unknown options are passed over, of a doubled one the first counts. Raises WireError.
 
     Linear in the options, of which there are OPTIONS_MAX at most.
     """

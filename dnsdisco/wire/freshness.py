@@ -1,4 +1,4 @@
-"""How long a reply may be kept by who sees only its octets: an HTTP cache (RFC 8484 §5.1)."""
+"""How long a reply may be kept by a cache that sees only its octets: one of HTTP (RFC 8484 §5.1)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ANSWER, AUTHORITY = 1, 2
 def freshness_s(reply: bytes) -> int:
     """Seconds: the smallest TTL of the answer; of a negative one that of its SOA, which is not above MINIMUM where we made it.
 
-    0 for errors, and for what says nothing of how long it holds.
+    0 for errors, and for replies without a time for which they hold.
     """
     try:
         found = places(reply)

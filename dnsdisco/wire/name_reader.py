@@ -1,4 +1,4 @@
-"""The names of one message that somebody else wrote, decompressed (RFC 1035 §4.1.4): each suffix once, and never at more than a bounded cost.
+"""The names of one message from outside, decompressed (RFC 1035 §4.1.4): each suffix once, and never at more than a bounded cost.
 
 A message of 64 KiB can hold thousands of pointers to chains of sixteen pointers to names of 127 labels; read one by one they would cost a
 tenth of a second. Here what a pointer leads to is remembered, and every label and pointer that is stepped over counts.

@@ -1,4 +1,4 @@
-"""Padding of replies on encrypted transports (RFC 7830, RFC 8467): their sizes are not to tell an eavesdropper which names are asked."""
+"""Padding of replies on encrypted transports (RFC 7830, RFC 8467): their sizes must not reveal to an eavesdropper which names are asked."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dnsdisco.wire.parse import places
 from dnsdisco.wire.query import HEADER_OCTETS
 from dnsdisco.wire.tcp_frame import MESSAGE_OCTETS_MAX
 
-BLOCK_OCTETS = 468  # RFC 8467 §4.1: the size whose multiples tell the least for what they cost
+BLOCK_OCTETS = 468  # RFC 8467 §4.1: the size whose multiples reveal the least for their cost
 OPTION_HEAD_OCTETS = 4
 
 

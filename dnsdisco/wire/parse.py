@@ -45,7 +45,7 @@ def question_end(message: bytes) -> int:
 def places(message: bytes, at: int = 0, most: int = RECORDS_MAX) -> list[Place]:
     """Every record of *message*, without decompressing a name. Raises WireError for what is not whole, or not a reply, or too much.
 
-    *at*: where the question ends, for who knows that. *most*: records. Records in a row mostly have the same owner, in the same octets,
+    *at*: where the question ends, if that is known. *most*: records. Records in a row mostly have the same owner, in the same octets,
     which are then compared, not read.
     """
     at = at or question_end(message)

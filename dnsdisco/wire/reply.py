@@ -113,7 +113,7 @@ def size_limit(query: Query, *, is_tcp: bool, is_local: bool, limits: Limits) ->
 
 
 def reply_flags(query: Query, *, is_authoritative: bool, recursion: bool) -> int:
-    """QR, and what the reply repeats: opcode, RD, CD (RFC 6840 §5.9). AD never: what we say of our own is not DNSSEC-validated."""
+    """QR, and what the reply repeats: opcode, RD, CD (RFC 6840 §5.9). AD never: our own data are not DNSSEC-validated."""
     return QR | query.flags & (OPCODE_MASK | RD | CD) | (AA if is_authoritative else 0) | (RA if recursion else 0)
 
 
@@ -187,7 +187,7 @@ def _fit(records: list[bytes], room: int) -> tuple[list[bytes], int, bool]:
 
 
 def cut_reply(query: Query, *, options: bytes = b"", recursion: bool = False) -> bytes:
-    """TC and nothing else: no larger than the query but for *options*, and who has asked is to ask again over TCP."""
+    """TC and nothing else: no larger than the query but for *options*, and the client is to ask again over TCP."""
     flags = reply_flags(query, is_authoritative=False, recursion=recursion) | TC
     return assemble(query, flags, NOERROR, ([], [], []), options=options, limit=TCP_OCTETS_MAX)
 

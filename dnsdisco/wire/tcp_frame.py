@@ -6,7 +6,7 @@ from dnsdisco.errors import WireError
 
 LENGTH_OCTETS = 2
 MESSAGE_OCTETS_MIN = 12  # a header; nothing shorter is DNS (RFC 1035 §4.1.1)
-MESSAGE_OCTETS_MAX = 65535  # what the two octets can say
+MESSAGE_OCTETS_MAX = 65535  # the most that two octets can count
 
 _COMPACT_OCTETS = 16 * 1024  # read octets are let go of in steps: a shift for each message would make a full segment O(n²)
 

@@ -1,7 +1,7 @@
 """What a name of ours stands for (the table of docs/design.md, RFC 1034 §4.3.2): labels in, a value of a closed union out.
 
 The order in which `X.Y.Z` is read: service X in namespace Y, whichever provider has it; then `all`, an instance, a tag, a record of
-service Y. What stands below service X in namespace Y is its own alone (model/readings.py: what is lost by this is told).
+service Y. What stands below service X in namespace Y is its own alone (model/readings.py: names that are lost by this are logged).
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class NxDomain:
 
 @dataclass(frozen=True, slots=True)
 class NotReady:
-    """Not known, but these providers have not told yet what they know."""
+    """Not known, but these providers have not answered yet."""
 
     providers: tuple[str, ...]
 
@@ -233,7 +233,7 @@ def _missing(catalog: Catalog, zone: Labels, name: Labels) -> Result:
     if not catalog.is_complete:
         return NotReady(("control",))
     owner = _service_above(catalog, name)
-    if owner is not None:  # its own provider has told all that is below it, or has not
+    if owner is not None:  # whether its own provider has all that is below it
         state = catalog.states.get(owner.provider)
         return NotReady((owner.provider,)) if state is not None and not state.has_synced else NxDomain()
     unsynced = catalog.unsynced()

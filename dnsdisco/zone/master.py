@@ -15,7 +15,7 @@ from dnsdisco.zone.settings import zone_labels
 
 Labels = tuple[bytes, ...]
 RECORDS_MAX = 100_000  # a zone file beside the services; more belongs in a name server of its own
-DEFAULT_TTL = 300  # seconds, where neither the record nor $TTL says one
+DEFAULT_TTL = 300  # seconds, where neither the record nor $TTL has one
 
 FAULTS_MAX = 10_000  # of one file; what has more of them is no zone file, and is not read to its end
 
@@ -30,7 +30,7 @@ _OTHER_CLASS = re.compile(r"CH|HS|CS|CLASS[0-9]{1,5}", re.IGNORECASE)
 def parse(text: str, path: str, zones: tuple[str, ...]) -> list[tuple[Labels, ExtraRecord]]:
     """The records of *text* with the zone each is in. Raises ZoneFileError at the first fault.
 
-    The origin is the first zone until $ORIGIN says otherwise. SOA and NS of a zone's own name are read over: those are made.
+    The origin is the first zone until $ORIGIN sets another. SOA and NS of a zone's own name are read over: those are made.
     """
     records, problems = usable(text, path, zones)
     for problem in problems:

@@ -78,7 +78,7 @@ def ttl_of(entry: Entry | None, settings: ZoneSettings, *, is_stale: bool) -> in
 
 
 def extra_records(owner: bytes, rtype: int, extras: list[ExtraRecord], ttl: int) -> list[RR]:
-    """An RRset that a person wrote, under *owner*; all of it leaves with one TTL, the lowest (RFC 2181 §5.2). *ttl*: where none is said."""
+    """An RRset that a person wrote, under *owner*; all of it leaves with one TTL, the lowest (RFC 2181 §5.2). *ttl*: where none is given."""
     lowest = min(ttl if extra.ttl is None else extra.ttl for extra in extras)
     return [RR(owner, rtype, lowest, extra.rdata) for extra in extras]
 
@@ -146,7 +146,7 @@ def glue(targets: dict[bytes, list[Instance]], ttl: int) -> Rendered:
 
 
 def text(found: Found, owner: bytes, ttl: int) -> RR | None:
-    """`key=value` strings of a service or an instance (RFC 6763 §6.3); one empty string when there is nothing to tell (§6.1)."""
+    """`key=value` strings of a service or an instance (RFC 6763 §6.3); one empty string when there is none (§6.1)."""
     entry = found.entry
     if entry is None or not (found.is_service or found.is_instance):
         return None
@@ -162,7 +162,7 @@ def text(found: Found, owner: bytes, ttl: int) -> RR | None:
         *(pair for pair in meta if not is_secret(pair[0])),
     ]
     strings = [f"{key}={value}".encode() for key, value in pairs if value or (key, value) in meta]
-    # A string of more than 255 octets would come out in two, the second of which is no key=value: better not said at all.
+    # A string of more than 255 octets would come out in two, the second of which is no key=value: better left out.
     return RR(owner, TXT, ttl, rdata.txt([string for string in strings if len(string) <= rdata.STRING_OCTETS_MAX]))
 
 

@@ -1,4 +1,4 @@
-"""What the configuration says about our zones, ready for the zone room."""
+"""The settings of our zones, ready for the zone room."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """An agent's HTTP API, through the part that python-consul and its fork py-consul have alike: `consul.std.HTTPClient`.
 
 Their upper part puts the token into URLs and exception texts, knows no stale reads, hides the headers, and lets CONSUL_HTTP_ADDR and
-CONSUL_HTTP_TOKEN win over what it was told. This part does none of that. The token goes into a header, and nowhere else.
+CONSUL_HTTP_TOKEN win over its arguments. This part does none of that. The token goes into a header, and nowhere else.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ except ImportError as error:
     raise ImportError("the consul provider needs python-consul: pip install 'dnsdisco[consul]'", name="consul") from error
 
 WAIT_JITTER = 1 / 16  # of the wait: an agent adds up to so much to a blocking query
-SLACK_S = 10.0  # after an answer was due; without a leader an agent takes 7 s to say so
+SLACK_S = 10.0  # after an answer was due; without a leader an agent takes 7 s to answer
 BODY_S = 20.0  # from an answer's head to its end
-BUSY_S = 5.0  # after a 429 that does not say how long
+BUSY_S = 5.0  # after a 429 without Retry-After
 INDEX_MAX = 2**63  # beyond is no index but noise
 EXCERPT_CHARACTERS_MAX = 160
 
@@ -51,7 +51,7 @@ class AgentError(ProviderError):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """`index` 0: the agent told none, so that there is nothing to block on. `is_filtered`: ACLs hid a part."""
+    """`index` 0: the agent sent none, so that there is nothing to block on. `is_filtered`: ACLs hid a part."""
 
     data: Any
     index: int
@@ -85,9 +85,9 @@ class Agent:
         }
 
     def get(self, path: str, *names: str, index: int = 0, wait_s: float = 0.0, **params: str) -> Reply:
-        """GET *path*, with each of *names* quoted behind it. With an *index* it blocks until the answer's is another one, or *wait_s*.
+        """GET *path*, with each of *names* quoted behind it. With an *index* it blocks until the agent's index differs, or *wait_s*.
 
-        Raises AgentError. The index is never taken from an answer that failed: those say 1, whatever the catalog's is.
+        Raises AgentError. The index is never taken from an answer that failed: those have 1, whatever the catalog's is.
         """
         options, query = self._options, [*params.items(), *self._tenancy()]
         if options.datacenter:

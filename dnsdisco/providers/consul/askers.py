@@ -1,7 +1,7 @@
-"""The threads of a watch. Each has a connection of its own, asks one kind of question over and over, and posts what it hears.
+"""The threads of a watch. Each has a connection of its own, asks one kind of question over and over, and posts the answers.
 
 Rules for the index of a blocking query: it is the last answer's; one that went backwards starts again at 0; and a thread that failed
-starts anew without one, for an agent that has lost its data is silent for whoever knows a higher index.
+starts anew without one, for an agent that has lost its data does not answer a question with a higher index.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dnsdisco.providers.consul.entries import Reading
 from dnsdisco.providers.consul.pace import Bucket, Pace, PER_S
 from dnsdisco.providers.log import logger
 
-HEARTBEAT_S = 10.0  # how long the list of services is waited for: its answer, also without news, says that the agent is there
+HEARTBEAT_S = 10.0  # how long the list of services is waited for: its answer, also without news, shows that the agent is there
 SETTLE_S = 5.0  # a catalog that comes back without most of its services must stay so for this long
 RESETTLE_S = 0.5  # between two looks at it
 CHECKS_PER_S = 40_000.0  # checks that the servers pass over for us; the answer about all of them costs as much as there are
@@ -33,7 +33,7 @@ NODES_EVERY = 1.0  # nodes per service that a sweep may ask; beyond, asking each
 class Listed:
     names: Names
     index: int
-    is_moved: bool  # the index is another one: some service, instance, tag or meta has changed
+    is_moved: bool  # the index has changed: some service, instance, tag or meta has changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Swept(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """`error` None: it was told to."""
+    """`error` None: it was asked to."""
 
     asker: Asker
     error: BaseException | None
@@ -90,7 +90,7 @@ class Asker(threading.Thread):
         error: BaseException | None = None
         try:
             self.ask()
-        except Exception as caught:  # noqa: BLE001  whoever puts it all together raises it
+        except Exception as caught:  # noqa: BLE001  the watch raises it
             error = caught
         finally:
             self._agent.close()
@@ -173,7 +173,7 @@ class ServiceAsker(Asker):
             asked_at = time.monotonic()
             reading, new = self._catalog.service(self._agent, self.service, index, self._catalog.options.wait_s)
             if _instances(reading.service) < _instances(known):
-                # A query that blocks is answered from a stream, which does not say that ACLs have hidden something: an unknown token gets
+                # A query that blocks is answered from a stream, which does not show that ACLs have hidden something: an unknown token gets
                 # 200 and an empty list. The same question without an index is answered otherwise.
                 reading, new = self._catalog.service(self._agent, self.service)
             is_news = reading.service != known or (reading.is_empty, reading.rejected) != (was_empty, rejected)
@@ -214,7 +214,7 @@ class ChecksAsker(Asker):
 
 
 class SweepAsker(Asker):
-    """Who has changed, when the list of services says only that somebody has. Node by node: that is the fewest questions."""
+    """Which services have changed, when the list of services shows only that some have. Node by node: that is the fewest questions."""
 
     def __init__(self, catalog: Catalog, post: Post) -> None:
         super().__init__(catalog, post)

@@ -1,7 +1,7 @@
 """The questions that are asked of an agent, and when an answer is not to be believed.
 
 With ACLs an agent does not refuse a token that may see nothing: it answers 200 with less, or with nothing. Taken for the truth, that
-would delete every name. So an answer counts as denied when it says that ACLs filtered it, when `consul`, which every server registers
+would delete every name. So an answer counts as denied when it is marked as filtered by ACLs, when `consul`, which every server registers
 itself, is gone, and when there is nothing at all.
 """
 
@@ -19,11 +19,11 @@ from dnsdisco.providers.forked import Lock
 from dnsdisco.providers.log import logger
 
 CONSUL = "consul"
-TOLD_MAX = 10_000  # faults remembered, so that each is told once; then they may be told again
-SHOWN_MAX = 20  # faults told one by one, of a service at once
+TOLD_MAX = 10_000  # faults remembered, so that each is logged once; then they may be logged again
+SHOWN_MAX = 20  # faults logged one by one, of a service at once
 
 POLICY = 'it needs service_prefix "" {policy = "read"} and node_prefix "" {policy = "read"}'
-# A check that is not passing, by whose change of presence a service's health has changed. Passing ones are most, and say nothing else.
+# A check that is not passing, by whose change of presence a service's health has changed. Passing ones are most, and of no use here.
 NOT_PASSING = 'Status != "passing"'
 
 Names = dict[str, tuple[str, ...]]  # service: the tags of all its instances together
@@ -111,7 +111,7 @@ class Catalog:
         return [name for name in names if isinstance(name, str) and name.isprintable() and is_askable(name)]
 
     def fingerprints(self, agent: Agent, nodes: Iterable[str], over: threading.Event) -> dict[str, int]:
-        """Of every service on *nodes*, as Reading has it: who differs has changed. One question a node; ends early with *over*."""
+        """Of every service on *nodes*, as Reading has it: a service that differs has changed. One question a node; ends early with *over*."""
         marks: dict[str, int] = {}
         for name in nodes:
             if over.is_set():

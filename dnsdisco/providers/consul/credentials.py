@@ -1,4 +1,4 @@
-"""The files that prove who we are and whom we trust. They are read when they are needed and again when they change."""
+"""The files with our credentials and the authorities that we trust. They are read when they are needed and again when they change."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dnsdisco.providers.forked import in_child, Lock
 
 AUTHORITIES_MAX = 1000  # files of `ca_path`; a system has some 150
 
-_State = tuple[int, ...] | None  # what a file's stat() says; None: it cannot be asked
+_State = tuple[int, ...] | None  # the result of a file's stat(); None: it failed
 
 
 class Credentials:
@@ -46,11 +46,11 @@ class Credentials:
                 if self._token is None:
                     reason = error.strerror if isinstance(error, OSError) else str(error)
                     raise ProviderError("consul", f"the token file {path}: {reason}", is_denied=True) from None
-                # It is being replaced; should the old token have been revoked, the agent will say so.
+                # It is being replaced; should the old token have been revoked, the agent will refuse it.
             return self._token
 
     def redacted(self, text: str) -> str:
-        """*text* without the token, should somebody have put it there."""
+        """*text* without the token, in case it is in there."""
         for secret in (self._token, self._authorization.rpartition(" ")[2], (self._options.http_auth or "").partition(":")[2]):
             text = text.replace(secret, "***") if secret else text
         return text

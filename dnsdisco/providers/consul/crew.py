@@ -1,6 +1,6 @@
-"""Who asks what in one watch: which services have a query of their own, and whether somebody asks about all the others.
+"""Which thread asks what in one watch: which services have a query of their own, and whether a thread asks about all the others.
 
-An agent refuses the 201st connection from one address, whosever they are. So the first refusal lowers the number of queries to those
+An agent refuses the 201st connection from one address, whichever programs hold them. So the first refusal lowers the number of queries to those
 that were taken, the others are asked about together, and after a while more are tried.
 """
 
@@ -19,7 +19,7 @@ from dnsdisco.providers.log import logger
 AGAIN_S = 15.0  # until a service whose query failed gets one again
 # The same after a refusal: an old agent keeps the slot of a query that was given up until its wait ends.
 REFUSED_AGAIN_S = 60.0
-TELL_S = 1.0  # until a person is told how many are left, for refusals come many at once
+TELL_S = 1.0  # until the number that is left is logged, for refusals come many at once
 POLL_S = 5.0  # between two looks at all others when not even the questions about them find a connection
 LENT_S = 0.5  # until what was lent for the first time is free: at once, but for an old agent
 LENT = 4  # queries of their own that are given up for those
@@ -70,7 +70,7 @@ class Crew:
             asker.retire()
 
     def keep(self, now: float, others: int) -> None:
-        """See to it that somebody asks about the *others*, the services without a query of their own, if there are any."""
+        """Make sure that a thread asks about the *others*, the services without a query of their own, if there are any."""
         if self._tell_at is not None and now >= self._tell_at:
             self._tell_at = math.inf
             logger().warning(
@@ -105,7 +105,7 @@ class Crew:
     def ended(self, asker: Asker, error: BaseException | None, now: float, fetch: Callable[[str], None]) -> bool:
         """An asker has ended. Raises *error* where the watch cannot go on without it.
 
-        A query of a service's own is not worth that: *fetch* is called with the service, which tells whether the agent is there. Closing
+        A query of a service's own is not worth that: *fetch* is called with the service, which shows whether the agent is there. Closing
         the others' would free nothing. True: those about everybody found no connection, so all others are to be fetched by and by.
         """
         self._askers.discard(asker)

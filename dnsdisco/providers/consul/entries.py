@@ -1,4 +1,4 @@
-"""What /v1/health/service/NAME says of one service becomes a Service. Pure: no I/O, and nothing in the data raises."""
+"""The answer to /v1/health/service/NAME becomes a Service. Pure: no I/O, and nothing in the data raises."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dnsdisco.model.public import left_out, reason_from
 from dnsdisco.model.service import Health, Instance, Port, Service
 from dnsdisco.written.units import shown
 
-# A check's status. What a later Consul may add is taken for the worst: nobody is sent where it is not known to be well.
+# A check's status. What a later Consul may add is taken for the worst: no client is sent to an instance that is not known to be healthy.
 _HEALTH = {"passing": Health.PASSING, "warning": Health.WARNING, "critical": Health.CRITICAL}
 # What the agent prints of an HTTP check: "HTTP GET http://…: 503 Service Unavailable Output: the body".
 _HTTP_STATUS = re.compile(r"HTTP [A-Z]+ \S+: ([1-9][0-9]{2}\b.*?)(?: Output:|$)", re.MULTILINE)
@@ -102,7 +102,7 @@ def fingerprint(node: object, node_index: object, id_: object, index: object) ->
 
 
 def _of_that_name(name: str, entries: Sequence[Any], faults: list[tuple[str, str]]) -> Sequence[Mapping[str, Any]]:
-    """An agent does not tell `web` from `Web`: asked for one it answers with the instances of both, which are two in its list."""
+    """An agent takes `web` and `Web` for one: asked for either it answers with the instances of both, which are two in its list."""
     usable = [entry for entry in entries if isinstance(entry, dict)]
     if len(usable) < len(entries):
         faults.append(("an instance", "expected a mapping"))
@@ -192,7 +192,7 @@ def _ports(service: Mapping[str, Any], faults: list[Fault]) -> tuple[Port, ...]:
 
 
 def _with_scheme(service: Service, schemes: set[str], urls: set[str]) -> Service:
-    """What all instances say in their meta is said of the service."""
+    """Meta that all instances have in common are meta of the service."""
     scheme = schemes.pop() if len(schemes) == 1 else ""
     return replace(service, scheme=scheme, url=urls.pop() if len(urls) == 1 else "")
 
@@ -203,7 +203,7 @@ def _scheme(meta: Mapping[str, Any]) -> str:
     try:
         return scheme_from(meta.get(SCHEME_KEY))
     except ValueError:
-        return ""  # somebody else's key of that name
+        return ""  # a key of that name with another meaning
 
 
 def _url(meta: Mapping[str, Any]) -> str:

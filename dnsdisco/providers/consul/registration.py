@@ -17,7 +17,7 @@ from dnsdisco.providers.consul.options import Options
 from dnsdisco.providers.log import logger
 from dnsdisco.written.units import did_you_mean, duration_s, number_from, unexpected
 
-VISIBLE_S = 5.0  # an agent tells the servers at once, in some milliseconds; until then others do not see what it was told
+VISIBLE_S = 5.0  # an agent reports to the servers within milliseconds; until then other agents do not see the change
 GONE_AFTER_S_MIN = 60.0  # the least that Consul takes for deregister_critical_after
 INTERVAL_S, TIMEOUT_S = 10.0, 2.0
 
@@ -192,7 +192,7 @@ def _check_datacenter(agent: Agent, options: Options) -> None:
     except (AgentError, KeyError, TypeError) as error:
         if isinstance(error, AgentError) and not error.is_denied:
             raise
-        return  # it may not tell us
+        return  # the agent may hide it from us
     if own != options.datacenter:
         raise NotSupported(f"the agent registers in its own datacenter {own}, not in {options.datacenter}; ask an agent there")
 

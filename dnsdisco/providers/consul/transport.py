@@ -1,7 +1,7 @@
 """One connection to a Consul agent, in the place of the `requests` session that both Consul packages send through (RFC 9112).
 
 A session of requests gives up only between two reads, so that an agent that sends an octet now and then holds a thread for ever; it
-reads bodies of any size, follows redirects with the token in its hands, believes HTTP_PROXY, and nobody can end a query that blocks.
+reads bodies of any size, follows redirects with the token in its hands, believes HTTP_PROXY, and a query that blocks cannot be ended.
 Here an answer is due at a fixed time, is bounded, is this agent's own, and abort() ends it. It also takes half the time.
 """
 
@@ -25,13 +25,13 @@ CONNECT_S = 3.0  # an agent is near; what takes longer is down, or behind a filt
 BODY_OCTETS_MAX = 64 * 1024 * 1024  # one service with 50,000 instances, at some 1.3 kB each
 READ_OCTETS = 1024 * 1024
 BUFFER_OCTETS = 16 * 1024  # held while a query blocks, by each of a hundred connections
-KEEPALIVE_S = (10, 5, 3)  # idle, interval, probes: a peer that has vanished without a word shows within 25 s
+KEEPALIVE_S = (10, 5, 3)  # idle, interval, probes: a peer that has vanished in silence is noticed within 25 s
 
 ContextSource = Callable[[], ssl.SSLContext]
 
 
 class Endpoint(NamedTuple):
-    """Where the agent listens. `path`: of its Unix socket; then host and port are only what is said in the Host field.
+    """Where the agent listens. `path`: of its Unix socket; then host and port are only for the Host field.
 
     `prefix`: of every path, where the agent is behind a gateway; "" or such as `/consul`.
     """
@@ -91,7 +91,7 @@ class Connection:
         server_name: str = "",
         body_octets_max: int = BODY_OCTETS_MAX,
     ) -> None:
-        """*context*: for https, asked before each connecting. *server_name*: whom the certificate must name; "": the host."""
+        """*context*: for https, asked before each connecting. *server_name*: the name that the certificate must have; "": the host."""
         self.headers: dict[str, str] = {}
         self.patience = Patience()  # of the next answers
         self.is_repeatable = True  # whether the next request may be sent twice when a kept connection turns out to be dead
@@ -103,7 +103,7 @@ class Connection:
         self._is_aborted = False
         self._http: http.client.HTTPConnection | None = None
         self._due_at = 0.0
-        in_child(self.close)  # without a word: the parent goes on with it
+        in_child(self.close)  # without a farewell: the parent goes on with it
 
     def get(self, uri: str, **_: object) -> Answer:
         """The whole answer, whatever its status. Raises NoAnswer."""
@@ -131,7 +131,7 @@ class Connection:
             sock.close()
 
     def __del__(self) -> None:
-        # A program that forgets its provider is told nothing: that is how it is with requests, too.
+        # A program that forgets its provider gets no warning: it is the same with requests.
         self.close()
 
     def _send(self, method: str, uri: str, body: bytes | None) -> Answer:
@@ -142,7 +142,7 @@ class Connection:
         except NoAnswer as error:
             if not (was_open and self.is_repeatable and error.kind == "reset"):
                 raise
-        return self._exchange(method, target, body)  # it was closed while nobody used it
+        return self._exchange(method, target, body)  # it was closed while it was idle
 
     def _exchange(self, method: str, target: str, data: bytes | None) -> Answer:
         try:

@@ -1,11 +1,11 @@
-"""One run of watch(): the threads of `askers.py` hear, this one puts together and yields.
+"""One run of watch(): the threads of `askers.py` ask, this one puts the answers together and yields.
 
     NamesAsker ── the list of services ─┐                     ┌─ 2 FetchAskers: a service once, when it is new or may have changed
     watch_limit ServiceAskers ──────────┼─► events ─► Watch ──┤
     ChecksAsker, SweepAsker ────────────┘                     └─► Snapshot, and the same one again as a sign of life
 
-A service has a query of its own, which sees every change within milliseconds; beyond `watch_limit`, two questions about everybody say
-whom to fetch anew. Nothing is yielded before every service has been read, and whatever fails leaves what is known as it is.
+A service has a query of its own, which sees every change within milliseconds; beyond `watch_limit`, two questions about all
+services show which to fetch anew. Nothing is yielded before every service has been read, and whatever fails leaves what is known as it is.
 """
 
 from __future__ import annotations

@@ -117,7 +117,7 @@ def _of_endpoints(service: ServiceObject, slices: Sequence[SliceObject]) -> tupl
 
 
 def _as_registered(service: Service, registered: Sequence[Service]) -> Service:
-    """With what its registered instances say of it: what all say, and where only one can be right, what the first one says."""
+    """Adds the data of the whole service that its registered instances have: what all have, and where only one can be right, that of the first."""
     ordered = sorted(registered, key=lambda each: each.instances[0].id)
     first, others = ordered[0], ordered[1:]
     return replace(
@@ -135,7 +135,7 @@ def _as_registered(service: Service, registered: Sequence[Service]) -> Service:
 
 
 def _as_said(service: Service, said: Service) -> Service:
-    """With what its annotation says. What is said of the Service is true of each instance."""
+    """Adds the data of its annotation. Data of the Service hold for each instance."""
     instances = service.instances
     if said.tags:
         instances = tuple(replace(each, tags=tuple(dict.fromkeys((*each.tags, *said.tags)))) for each in instances)

@@ -1,6 +1,6 @@
-"""A user's `exec` plug-in: a program that prints who we are (client.authentication.k8s.io). What it does not print, we are not.
+"""A user's `exec` plug-in: a program that prints credentials (client.authentication.k8s.io). Only what it prints is used.
 
-A plug-in that fails is an error with its name, and no request is made: without credentials the server would take us for anybody.
+A plug-in that fails is an error with its name, and no request is made: a request without credentials would be anonymous.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 from dnsdisco.providers.kubernetes.kubeconfig import Chosen, Entry
 
 RUN_S = 60.0  # a plug-in may ask a cloud, which may be slow
-SHOWN_CHARACTERS_MAX = 200  # of what a plug-in that fails says
+SHOWN_CHARACTERS_MAX = 200  # of the output of a plug-in that fails
 VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")  # as kubectl
 
 
 class Printed(NamedTuple):
-    """What the plug-in said. `expires_at`: of the wall clock, inf: never."""
+    """The output of the plug-in. `expires_at`: of the wall clock, inf: never."""
 
     token: str
     certificate: bytes

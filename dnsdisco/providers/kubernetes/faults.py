@@ -1,4 +1,4 @@
-"""What objects have that cannot be used: each told to the log once, all counted."""
+"""Objects, and parts of them, that cannot be used: each logged once, all counted."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dnsdisco.providers.forked import Lock
 from dnsdisco.providers.kubernetes.credentials import TYPE
 from dnsdisco.providers.log import logger
 
-TOLD_MAX = 10_000  # reasons remembered, so that each is told once; then they may be told again
+TOLD_MAX = 10_000  # reasons remembered, so that each is logged once; then they may be logged again
 LOGGED_MAX = 100  # lines of one provider; what comes after is only counted, for no one reads more
 
 

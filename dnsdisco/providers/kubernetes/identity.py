@@ -16,7 +16,7 @@ Headers = list[tuple[str, str]]
 
 
 class TokenFile:
-    """Read again when it has changed; the last one stays while it cannot be read, and the server will say if it is over."""
+    """Read again when it has changed; the last one stays while it cannot be read, and the server will refuse it when it has expired."""
 
     def __init__(self, path: Path, token: str) -> None:
         self._path, self._token = path, token
@@ -44,7 +44,7 @@ def basic(user: Entry) -> str:
 
 
 def impersonation(user: Entry) -> Headers:
-    """As whom we act: what is allowed is what they may do. Raises Unusable where that is not said in full."""
+    """As whom we act: what is allowed is what they may do. Raises Unusable where that is incomplete."""
     name, uid = user.text("as"), user.text("as-uid")
     groups, extra = _texts(user, "as-groups", user.said.get("as-groups")), user.said.get("as-user-extra") or {}
     if not isinstance(extra, Mapping):

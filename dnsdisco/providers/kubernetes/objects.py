@@ -1,6 +1,6 @@
 """Raw JSON of Services and Nodes → small facts. Each object alone; what is wrong with a part leaves out that part.
 
-A parser raises ValueError for an object that cannot be used at all, and tells *faults* of a part. `null` stands for "nothing" wherever
+A parser raises ValueError for an object that cannot be used at all, and reports a part to *faults*. `null` stands for "nothing" wherever
 the API allows it, and servers write it where one would expect a list.
 """
 
@@ -21,8 +21,8 @@ from dnsdisco.written.units import shown, unexpected
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 OURS = "dnsdisco"
-SERVICE_ANNOTATION = "dnsdisco/service"  # JSON in the forms of docs/services.md: what a Service object cannot say
-SCHEMES = frozenset({"http", "https", "ws", "wss"})  # port names and appProtocols that say what a URL begins with
+SERVICE_ANNOTATION = "dnsdisco/service"  # JSON in the forms of docs/services.md: what a Service object has no field for
+SCHEMES = frozenset({"http", "https", "ws", "wss"})  # port names and appProtocols that are schemes of a URL
 HEADLESS = "None"
 
 _SAID_KEYS = frozenset(
@@ -32,7 +32,7 @@ _SAID_KEYS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ServiceObject:
-    """One Service. `said`: what its annotation says, of which only the parts of a service as a whole count."""
+    """One Service. `said`: the data of its annotation, of which only the parts of a service as a whole count."""
 
     key: Key
     kind: str  # ClusterIP, NodePort, LoadBalancer, ExternalName
@@ -154,7 +154,7 @@ def listed(item: Mapping[str, Any], name: str) -> list[Any]:
 
 
 def port_from(number: Any, name: Any, protocol: Any) -> Port:
-    """Raises ValueError for what is no port. Without a protocol it is TCP, as the API says."""
+    """Raises ValueError for what is no port. Without a protocol it is TCP, as in the API."""
     return ports_from([{"port": number, "name": name or "", "protocol": protocol or "tcp"}])[0]
 
 
@@ -201,7 +201,7 @@ def _ingress(item: Mapping[str, Any], tell: Any) -> Iterator[str]:
 
 
 def _scheme(ports: list[Any]) -> str:
-    """Of its URL: what the first port's appProtocol says, else what its name says, where these are words for it."""
+    """Of its URL: the first port's appProtocol, else its name, where these are words for a scheme."""
     first = ports[0] if ports and isinstance(ports[0], Mapping) else {}
     for word in (first.get("appProtocol"), first.get("name")):
         if isinstance(word, str) and word.lower() in SCHEMES:

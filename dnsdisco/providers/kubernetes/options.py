@@ -18,10 +18,10 @@ SELECTOR_CHARACTERS_MAX = 4096  # it goes into a URL
 
 WATCH_S = 300.0  # of one watch request: a new one uses the newest credentials, and client-go takes 5 to 10 minutes
 WATCH_S_MAX = 600.0
-RELIST_S = 1800.0  # between whole lists that nothing asked for: what a watch lost without a word comes back then
+RELIST_S = 1800.0  # between whole lists that nothing asked for: what a watch lost in silence comes back then
 RELIST_S_MIN = 1.0
 ANSWER_S = 10.0  # until the first octet of an answer that is due, and between two: a hang is noticed after so long
-PULSE_S = 15.0  # a server that has said nothing for so long is asked whether it is there; client-go pings after 30
+PULSE_S = 15.0  # a server that has been silent for so long is asked whether it is there; client-go pings after 30
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")  # of a namespace or a Service (RFC 1123 §2.1)
 
@@ -73,7 +73,7 @@ def names_of(value: Any, option: str) -> tuple[str, ...]:
 
 
 def completed(settings: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
-    """*settings*, and what the environment says where they say nothing."""
+    """*settings*, and the environment for what they leave open."""
     values = dict(settings)
     namespace = environ.get(NAMESPACE_VARIABLE, "").strip()
     if namespace and values.get("namespace") is None:

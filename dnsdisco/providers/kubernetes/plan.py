@@ -45,7 +45,7 @@ class Plan:
 
 
 def settle(connection: Connection, options: Options, known: Plan | None, *, needs_nodes: bool) -> Plan:
-    """Ask for one object of each list, and plan by what that says. Raises ApiError.
+    """Ask for one object of each list, and plan by the answers. Raises ApiError.
 
     What was allowed, or there, once (*known*) is never given up for less: then a refusal is an error, and what is known stays.
     """

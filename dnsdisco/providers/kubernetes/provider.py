@@ -65,11 +65,11 @@ class KubernetesServiceDiscovery(ServiceDiscovery):
         """*namespace*: the one to serve, and the default one; *namespaces* and *default_namespace* win over it.
 
         *kubeconfig*: a path, several with `:` between them; without one KUBECONFIG, else the pod's own service account, else
-        ~/.kube/config. *labels*: a selector for Services. *when_all_unhealthy*: of Services that do not say it themselves.
+        ~/.kube/config. *labels*: a selector for Services. *when_all_unhealthy*: for Services without one of their own.
         Seconds: *watch_s*, that one watch request may take; *relist_s*, between two whole lists of what is watched; *answer_s*, that an
         answer may be late; *pulse_s*, of silence until the server is asked whether it is there.
 
-        Raises ValueError naming the option that cannot be used. Reads no file and asks nobody.
+        Raises ValueError naming the option that cannot be used. Reads no file and sends no request.
         """
         if when_all_unhealthy not in POLICIES:
             raise ValueError(f"when_all_unhealthy: expected {' or '.join(POLICIES)}, found {when_all_unhealthy!r}")
@@ -94,7 +94,7 @@ class KubernetesServiceDiscovery(ServiceDiscovery):
         self._connection = Connection(self.options)
         self._lock = Lock()  # around _plan and _known
         self._plan: Plan | None = None
-        self._known: Known | None = None  # of a watch that was lost; whoever watches next takes it
+        self._known: Known | None = None  # of a watch that was lost; the next watch takes it
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any], environ: Mapping[str, str]) -> Self:
@@ -121,12 +121,12 @@ class KubernetesServiceDiscovery(ServiceDiscovery):
     def register_service(self, service_name: str, service_data: Mapping[str, Any]) -> str:
         """A headless Service without a selector, and an EndpointSlice for this instance, both labelled as ours.
 
-        Raises ValueError for what Kubernetes cannot hold, NotSupported for a `check` and where the Service is somebody else's.
+        Raises ValueError for what Kubernetes cannot hold, NotSupported for a `check` and where the Service is not ours.
         """
         return self._registry().register(service_name, service_data)
 
     def deregister_service(self, service_name: str, instance_id: str | None = None) -> bool:
-        """Removes slices of ours, and our Service with the last of them. Raises NotSupported where the Service is somebody else's."""
+        """Removes slices of ours, and our Service with the last of them. Raises NotSupported where the Service is not ours."""
         return self._registry().deregister(service_name, instance_id)
 
     def watch(self, stop: threading.Event) -> Iterator[Snapshot]:

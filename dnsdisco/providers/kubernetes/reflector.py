@@ -1,6 +1,6 @@
 """One resource in one scope, followed: a whole list, then a watch from its version, again and again (KEP-365, KEP-956 for the words).
 
-What it does by itself, without anybody hearing of it: a watch that ends as announced, and one that is cut after it has worked, go on
+What it does by itself, without a report: a watch that ends as announced, and one that is cut after it has worked, go on
 from the last version; a version that the server has forgotten (410, as a status or as an event) and a line that cannot be read mean a
 new list. Whatever else fails ends it, and is for the caller to wait out.
 """
@@ -65,7 +65,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """The server is there, and what was told is what it has."""
+    """The server is there, and what was reported is what it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Broken:
     error: ProviderError
 
 
-Tell = Callable[[Replaced | Put | Dropped | Refused | Heard | Broken], None]  # raises Stopped when nobody listens any more
+Tell = Callable[[Replaced | Put | Dropped | Refused | Heard | Broken], None]  # raises Stopped when the session has ended
 
 
 class Stopped(Exception):
@@ -81,11 +81,11 @@ class Stopped(Exception):
 
 
 class _Forgotten(Exception):
-    """The version is too old, or what came after it could not be read: only a list can say what is."""
+    """The version is too old, or what came after it could not be read: only a new list can show the state."""
 
 
 class Reflector:
-    """Runs in a thread of its own, as long as it is wanted: run() returns after stop() or after it has told Broken."""
+    """Runs in a thread of its own, as long as it is wanted: run() returns after stop() or after it has reported Broken."""
 
     def __init__(
         self, connection: Connection, source: Source, options: Options, faults: Faults, tell: Tell, version: str = ""
@@ -108,7 +108,7 @@ class Reflector:
                 self._tell(Broken(error))
             except Stopped:
                 raise
-            except Exception as error:  # noqa: BLE001  whatever a server says, the thread ends with a word
+            except Exception as error:  # noqa: BLE001  whatever a server sends, the thread ends with a report
                 self._tell(Broken(ProviderError(TYPE, f"{self._source.resource.plural}: {type(error).__name__}: {error}")))
 
     def stop(self) -> None:
@@ -214,7 +214,7 @@ class Reflector:
             event = parsed(line)
             kind, item = event["type"], event["object"]
         except (ValueError, KeyError, TypeError, RecursionError):
-            raise _Forgotten from None  # whose event it was, nobody can tell
+            raise _Forgotten from None  # the object of the event is not known
         if kind == "ERROR":
             self._raise(item if isinstance(item, Mapping) else {})
         version = _version_of(item) or self._version

@@ -1,7 +1,7 @@
 """Services of our own in the cluster: a headless Service without a selector, and one EndpointSlice for each registered instance.
 
 One slice an instance makes every registration a write of its own, so that two that come together cannot undo each other. Nothing is
-changed or removed that does not carry our label. What the objects cannot say (id, tags, meta, weight …) is an annotation of the slice.
+changed or removed that does not carry our label. What the objects have no field for (id, tags, meta, weight …) is an annotation of the slice.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Registry:
         self._connection, self._options = connection, options
 
     def register(self, name: str, data: Mapping[str, Any]) -> str:
-        """Returns the instance's id. Raises ValueError and NotSupported as the provider says."""
+        """Returns the instance's id. Raises ValueError and NotSupported as the provider documents."""
         namespace, service_name = self._key(name)
         service = read(service_name, data)
         instance = service.instances[0]
@@ -82,7 +82,7 @@ class Registry:
         return namespace, service_name
 
     def _make_service(self, namespace: str, name: str) -> tuple[Mapping[str, Any], bool]:
-        """Our Service, and whether it has been made now. Raises NotSupported where it is somebody else's."""
+        """Our Service, and whether it has been made now. Raises NotSupported where it is not ours."""
         path = SERVICES.path(namespace)
         found = self._get(path, name)
         if found is None:
@@ -106,7 +106,7 @@ class Registry:
         return found, False
 
     def _write_slice(self, namespace: str, body: dict[str, Any]) -> bool:
-        """False: somebody else wrote at the same time."""
+        """False: another writer was faster."""
         path, name = SLICES.path(namespace), body["metadata"]["name"]
         found = self._get(path, name)
         try:
@@ -202,7 +202,7 @@ def slice_of(service: Service, namespace: str, owner: Mapping[str, Any]) -> dict
             "namespace": namespace,
             "labels": {SERVICE_LABEL: service.name, MANAGED_BY: OURS, SLICE_MANAGER_LABEL: OURS},
             "annotations": {INSTANCE_ANNOTATION: json.dumps(said, ensure_ascii=False, separators=(",", ":"))},
-            # So that it goes with its Service, whoever removes that.
+            # So that it goes with its Service, also when another program removes that.
             "ownerReferences": [
                 {"apiVersion": "v1", "kind": "Service", "name": service.name, "uid": mapping(owner, "metadata").get("uid")}
             ],
@@ -237,7 +237,7 @@ def _with_metadata(body: Mapping[str, Any], **values: Any) -> dict[str, Any]:
 
 
 def _id_of(found: Mapping[str, Any]) -> str | None:
-    """What it was registered under; None: its annotation does not say."""
+    """What it was registered under; None: its annotation has no name."""
     try:
         said = json.loads(mapping(mapping(found, "metadata"), "annotations").get(INSTANCE_ANNOTATION) or "null")
     except (ValueError, TypeError):

@@ -110,7 +110,7 @@ def _list_once(
 
 
 def parse(resource: Resource, item: Any, faults: Faults) -> Any:
-    """What *item* says; None: nothing of interest. Raises ValueError, told to *faults* already, when it cannot be used."""
+    """The facts of *item*; None: nothing of interest. Raises ValueError, reported to *faults* already, when it cannot be used."""
     try:
         return resource.parse(as_object(item, "items"), faults)
     except (ValueError, TypeError, AttributeError, KeyError) as error:

@@ -1,4 +1,4 @@
-"""One watch() from its beginning to its end: a thread for each list that makes up the view, and one that asks whether anybody is there."""
+"""One watch() from its beginning to its end: a thread for each list that makes up the view, and one that asks whether the server is there."""
 
 from __future__ import annotations
 
@@ -69,13 +69,13 @@ class Session:
     """Used once, by one thread: snapshots(), then close()."""
 
     def __init__(self, connection: Connection, options: Options, known: Known, faults: Faults) -> None:
-        """*known* is the session's from now on, and as good as before when it has ended."""
+        """The session owns *known* until it has ended, and leaves it consistent."""
         self._connection, self._options, self._faults = connection, options, faults
         self.known = known
         self._events: queue.Queue[tuple[Source | None, Event]] = queue.Queue(QUEUED_MAX)
         self._stopped = threading.Event()
         self._process = os.getpid()
-        self.index = ""  # the version that was told last, by whichever source
+        self.index = ""  # the version that was reported last, by any source
         self._heard_at = time.monotonic()
         versions = known.versions if known.is_worth_resuming else {}
         self._reflectors = [
@@ -84,7 +84,7 @@ class Session:
         ]
         if not versions:
             known.versions.clear()
-        self._silent = set(known.plan.sources())  # those that have not said yet that they are up to date
+        self._silent = set(known.plan.sources())  # those that have not reported yet that they are up to date
 
     def snapshots(self, stop: threading.Event) -> Iterator[Snapshot]:
         """As watch() of the contract. Raises ProviderError when the server is lost."""
@@ -109,7 +109,7 @@ class Session:
                 raise error
 
     def close(self) -> None:
-        """Threads end soon after; nobody waits for them. What they have told is taken in, so that *known* is consistent."""
+        """Threads end soon after and are not waited for. What they have reported is taken in, so that *known* is consistent."""
         if os.getpid() != self._process:
             return
         self._stopped.set()

@@ -1,6 +1,6 @@
-"""All the facts of one cluster as they are known now, and the Snapshot of what they say. One owner: no locks.
+"""All the facts of one cluster as they are known now, and the Snapshot that they make. One owner: no locks.
 
-A change costs what its Service costs, and one copy of a dict of references; Services that say what they said keep their identity.
+A change costs what its Service costs, and one copy of a dict of references; Services that have not changed keep their identity.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class View:
             self.put(resource, fact)
 
     def snapshot(self) -> Snapshot:
-        """What is known now; the same object where nothing that it says has changed."""
+        """What is known now; the same object where nothing in it has changed."""
         if not self._dirty:
             return self._snapshot
         old = self._snapshot.services
