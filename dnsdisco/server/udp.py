@@ -237,8 +237,8 @@ class UdpListener(UdpStatistics):
 
 
 def _guard(batch: Batch, responder: Responder) -> Callable[[int, bytes], bool]:
-    """Whether the client of a datagram is known to the loop as one that is limited, and its network may be told more; what becomes
-    of the others is for the responder to say."""
+    """Whether the client of a datagram is known to the loop as limited, and its network still has tokens. The responder decides about
+    all others."""
 
     def may_have(index: int, reply: bytes) -> bool:
         credit = responder.admission.credits.get(batch.address(index))

@@ -95,7 +95,7 @@ class ConsulServiceDiscovery(ServiceDiscovery):
             return deregister(agent, self._options, service_name, instance_id)
 
     def watch(self, stop: threading.Event) -> Iterator[Snapshot]:
-        """Every view is whole. `changed` is told, and the same snapshot again says that the agent is there (every 10 s)."""
+        """Every view is whole. `changed` is set, and the same snapshot again means that the agent is there (every 10 s)."""
         self._look_at_packages()
         watch = Watch(self._catalog, self._last)
         for snapshot in watch.snapshots(stop):
