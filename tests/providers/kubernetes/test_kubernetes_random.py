@@ -52,7 +52,7 @@ KINDS = {
     "unnamed": "`_._tcp.nameless.default SRV`",
     "reverse of an endpoint behind a cluster IP": "The address of a pod behind a cluster IP has no reverse name here",
     "reverse of an endpoint that is not ready": "The address of an endpoint that is not ready has a reverse name here",
-    "reverse of an address that several have": "An address that endpoints of several Services have has one reverse name here",
+    "reverse of an address that several have": "An address that endpoints of several Services have is named by each headless one of them here",
 }
 
 
@@ -176,7 +176,7 @@ def reverse_kind(address: str, ours: Said, theirs: Said, known: dict[tuple[str, 
         return "reverse of an endpoint behind a cluster IP" if not headless and theirs[1] else None
     if theirs == NXDOMAIN:
         return "reverse of an endpoint that is not ready" if not ready and ours[1] else None
-    return "reverse of an address that several have" if len(holders["ip"]) + len(holders["headless"]) > 1 else None
+    return "reverse of an address that several have" if len(headless | behind) > 1 and ours[1] == headless else None
 
 
 def test_every_address_is_named_alike_or_as_the_page_says(beside):
