@@ -3,8 +3,8 @@
     base.py              the contract of a provider
     local_source.py      what a provider reads on this machine, for `dnsdisco check`
     registry.py          finds providers by name, and builds them from their settings
-    env.py               the env provider: environment variables
-    static.py            the static provider: a services file
+    env/                 the env provider: environment variables
+    static/              the static provider: a services file
     consul/              the consul provider
     kubernetes/          the kubernetes provider
   For the library:
@@ -29,5 +29,5 @@
     log.py               the logger of the room
 
 Rules of the room: a backend's words stop at its file; no provider imports another; imports only `errors`, `written`, `sockaddr` and
-`model`. Client libraries are imported inside the file that needs them, when it is used. Read first: `base.py`, then `env.py`.
+`model`. Client libraries are imported inside the file that needs them, when it is used. Read first: `base.py`, then `env/provider.py`.
 """

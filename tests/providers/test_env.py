@@ -1,4 +1,4 @@
-"""Environment variables: how each one is read (the rules are at the head of dnsdisco/providers/env.py)."""
+"""Environment variables: how each one is read (the rules are at the head of dnsdisco/providers/env/provider.py)."""
 
 import pytest
 from hypothesis import given, settings

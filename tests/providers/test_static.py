@@ -101,9 +101,9 @@ def test_a_file_that_was_named_must_be_there(path, monkeypatch):
 def test_what_is_no_file_is_refused(tmp_path):
     os.mkfifo(tmp_path / "fifo")
     for name in ("fifo", ""):
-        with pytest.raises(ProviderError, match="a file is expected"):
+        with pytest.raises(ProviderError, match="this is not a regular file"):
             StaticServiceDiscovery(tmp_path / name).get_services()
-        assert "a file is expected" in check_file(tmp_path / name)[0].message
+        assert "this is not a regular file" in check_file(tmp_path / name)[0].message
 
 
 def test_where_the_file_is_looked_for(tmp_path, monkeypatch):

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from dnsdisco.errors import ProviderError
-from dnsdisco.providers import file_state, static
+from dnsdisco.providers import file_state
+from dnsdisco.providers.static import provider as static
 from dnsdisco.providers.static import StaticServiceDiscovery
 from dnsdisco.testing import Watch
 

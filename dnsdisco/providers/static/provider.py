@@ -12,24 +12,22 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import replace as replaced
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from dnsdisco.errors import NotSupported, Problem, ProviderError
+from dnsdisco.errors import NotSupported, ProviderError
 from dnsdisco.model.data import service_from_data, service_to_dict
 from dnsdisco.model.service import Health, Snapshot
 from dnsdisco.providers.atomic_file import Busy, exclusive, replace
 from dnsdisco.providers.base import ServiceDiscovery
 from dnsdisco.providers.file_state import Changes, State, state_of, UNSETTLED_S
 from dnsdisco.providers.forked import Lock
-from dnsdisco.providers.local_source import LocalSource, Verify
 from dnsdisco.providers.log import logger
 from dnsdisco.providers.services_change import Change, put, remove
 from dnsdisco.providers.services_edit import edit, Unchangeable
-from dnsdisco.providers.services_file import collisions, Content, content_of, octets_of, read
-from dnsdisco.providers.services_places import places
+from dnsdisco.providers.services_file import Content, octets_of, read
 from dnsdisco.providers.services_text import text_of, Unreadable
+from dnsdisco.providers.static.source import reason_of, ServicesFile
 from dnsdisco.providers.surroundings import found_distrusted, SERVICES_PATHS
 
 PATH_VARIABLE = "SERVICE_DISCOVERY_CONFIG_FILE"
@@ -44,23 +42,6 @@ LOGGED_MAX = 20  # faults of one version of the file; check_file() reports them 
 
 _BOM = b"\xef\xbb\xbf"
 _READ_ONLY = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.ENOENT, errno.ENOTDIR})
-
-
-class ServicesFile(LocalSource):
-    def __init__(self, file: str) -> None:
-        self.file = file
-
-    def services(self) -> Snapshot | None:
-        try:
-            return read(Path(self.file).expanduser(), self.file).snapshot if self.file else None
-        except (Unreadable, OSError):
-            return None
-
-    def faults(self, verify: Verify) -> list[Problem]:
-        return check_file(self.file, verify) if self.file else []
-
-    def places(self, names: set[str]) -> dict[str, tuple[int, int]]:
-        return places_of(self.file, names) if self.file else {}
 
 
 class StaticServiceDiscovery(ServiceDiscovery):
@@ -203,7 +184,7 @@ class StaticServiceDiscovery(ServiceDiscovery):
                 return Content()
             raise ProviderError(self.type, f"{self._name(path)}: no such file") from None
         except OSError as error:
-            raise ProviderError(self.type, f"{self._name(path)}: {_reason(error)}") from None
+            raise ProviderError(self.type, f"{self._name(path)}: {reason_of(error)}") from None
 
     def _report(self, content: Content) -> None:
         """Tell the log of every fault that the last version did not have."""
@@ -237,41 +218,8 @@ class StaticServiceDiscovery(ServiceDiscovery):
             raise ProviderError(self.type, f"{file}: {error}") from None
         except OSError as error:
             if error.errno in _READ_ONLY or isinstance(error, PermissionError):
-                raise NotSupported(f"the services file {file} cannot be written: {_reason(error)}") from None
-            raise ProviderError(self.type, f"{file}: {_reason(error)}") from None
-
-
-def check_file(path: str | os.PathLike[str], verify: Verify = lambda _: ()) -> list[Problem]:
-    """Every fault and warning in a services file, with its place; [] for a good one. Never raises for what is in it.
-
-    *verify*: the key path and the message of each fault that only another room can see in a service.
-    """
-    file = os.fspath(path)
-    try:
-        state, octets = octets_of(Path(file).expanduser())
-        text = text_of(octets, file)
-        content = content_of(text, file, state)
-    except Unreadable as error:
-        return [error.problem._replace(file=file)]
-    except OSError as error:
-        return [Problem(file, 0, 0, "", _reason(error))]
-    faults = dict(content.faults)
-    for service in content.snapshot.services.values():
-        seen = [(key, message, False) for key, message in verify(service)]
-        if seen:
-            faults[service.name] = [*faults.get(service.name, []), *seen]
-    problems = replaced(content, faults=faults, text=text).problems(file) + collisions(content, text, file)
-    return sorted(problems, key=lambda problem: (problem.line, problem.column))
-
-
-def places_of(path: str | os.PathLike[str], names: set[str]) -> dict[str, tuple[int, int]]:
-    """Line and column (1-based) of these services in the file; of one that is not there, or cannot be read any more, nothing."""
-    try:
-        text = text_of(octets_of(Path(path).expanduser())[1], os.fspath(path))
-    except (Unreadable, OSError):
-        return {}
-    found = places(text, names)
-    return {name: found[name].key for name in names if name in found}
+                raise NotSupported(f"the services file {file} cannot be written: {reason_of(error)}") from None
+            raise ProviderError(self.type, f"{file}: {reason_of(error)}") from None
 
 
 def _object_at(path: str) -> str:
@@ -287,8 +235,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_plain(each) for each in value]
     return value.word if isinstance(value, Health) else value
-
-
-def _reason(error: OSError) -> str:
-    text = os.strerror(error.errno) if error.errno else str(error)
-    return text[:1].lower() + text[1:]

@@ -1,0 +1,12 @@
+"""The env provider: services from environment variables.
+
+    provider.py   the class that other rooms see, and how a variable is read
+
+Read first: the head of `provider.py`, which has the rules.
+"""
+
+from __future__ import annotations
+
+from dnsdisco.providers.env.provider import EnvServiceDiscovery, services_from
+
+__all__ = ["EnvServiceDiscovery", "services_from"]

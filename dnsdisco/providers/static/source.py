@@ -1,0 +1,70 @@
+"""A services file as `dnsdisco check` looks at it: every fault with its place, its services, and where each one stands."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace as replaced
+from pathlib import Path
+
+from dnsdisco.errors import Problem
+from dnsdisco.model.service import Snapshot
+from dnsdisco.providers.local_source import LocalSource, Verify
+from dnsdisco.providers.services_file import collisions, content_of, octets_of, read
+from dnsdisco.providers.services_places import places
+from dnsdisco.providers.services_text import text_of, Unreadable
+
+
+class ServicesFile(LocalSource):
+    def __init__(self, file: str) -> None:
+        self.file = file
+
+    def services(self) -> Snapshot | None:
+        try:
+            return read(Path(self.file).expanduser(), self.file).snapshot if self.file else None
+        except (Unreadable, OSError):
+            return None
+
+    def faults(self, verify: Verify) -> list[Problem]:
+        return check_file(self.file, verify) if self.file else []
+
+    def places(self, names: set[str]) -> dict[str, tuple[int, int]]:
+        return places_of(self.file, names) if self.file else {}
+
+
+def check_file(path: str | os.PathLike[str], verify: Verify = lambda _: ()) -> list[Problem]:
+    """Every fault and warning in a services file, with its place; [] for a good one. Never raises for what is in it.
+
+    *verify*: the key path and the message of each fault that only another room can see in a service.
+    """
+    file = os.fspath(path)
+    try:
+        state, octets = octets_of(Path(file).expanduser())
+        text = text_of(octets, file)
+        content = content_of(text, file, state)
+    except Unreadable as error:
+        return [error.problem._replace(file=file)]
+    except OSError as error:
+        return [Problem(file, 0, 0, "", reason_of(error))]
+    faults = dict(content.faults)
+    for service in content.snapshot.services.values():
+        seen = [(key, message, False) for key, message in verify(service)]
+        if seen:
+            faults[service.name] = [*faults.get(service.name, []), *seen]
+    problems = replaced(content, faults=faults, text=text).problems(file) + collisions(content, text, file)
+    return sorted(problems, key=lambda problem: (problem.line, problem.column))
+
+
+def places_of(path: str | os.PathLike[str], names: set[str]) -> dict[str, tuple[int, int]]:
+    """Line and column (1-based) of these services in the file; of one that is not there, or cannot be read any more, nothing."""
+    try:
+        text = text_of(octets_of(Path(path).expanduser())[1], os.fspath(path))
+    except (Unreadable, OSError):
+        return {}
+    found = places(text, names)
+    return {name: found[name].key for name in names if name in found}
+
+
+def reason_of(error: OSError) -> str:
+    """In the system's words, as the middle of a sentence."""
+    text = os.strerror(error.errno) if error.errno else str(error)
+    return text[:1].lower() + text[1:]
