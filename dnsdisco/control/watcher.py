@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from dnsdisco.control.backoff import Backoff
 from dnsdisco.control.views import Reader
 from dnsdisco.errors import ProviderError
+from dnsdisco.model.public import public_url
 from dnsdisco.model.service import Snapshot
 from dnsdisco.providers.base import ServiceDiscovery
 
@@ -155,12 +156,13 @@ class _Pace:
 
 
 def _reason(error: BaseException | None) -> str:
-    """One line. For what is not a ProviderError also where it was raised: its author will want to know."""
+    """One line, which clients read in an EDE: a URL in it is without its secrets, which many libraries repeat. For what is not a
+    ProviderError also where it was raised: its author will want to know."""
     if error is None:
         return "its watch() ended without an error"
     if isinstance(error, ProviderError):
-        return error.reason[:REASON_CHARACTERS_MAX]
-    said = str(error).strip().partition("\n")[0]
+        return public_url(error.reason)[:REASON_CHARACTERS_MAX]
+    said = public_url(str(error).strip().partition("\n")[0])
     frames = traceback.extract_tb(error.__traceback__)
     where = f" ({frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno})" if frames else ""
     return f"{type(error).__name__}{': ' + said if said else ''}{where}"[:REASON_CHARACTERS_MAX]

@@ -107,6 +107,12 @@ def test_stop_ends_the_thread_and_closes_the_provider_once(heard: Heard) -> None
         (KeyboardInterrupt(), "KeyboardInterrupt"),
         (GeneratorExit("x"), "GeneratorExit: x (harness.py:"),
         (RecursionError(), "RecursionError (harness.py:"),
+        (ProviderError("p", "https://me:hunter2@h/x: refused"), "https://h/x: refused"),
+        (
+            OSError("Max retries exceeded with url: /v1?a=b&token=hunter2"),
+            "OSError: Max retries exceeded with url: /v1?a=b&token=*** (harness.py:",
+        ),
+        (ValueError("redis://:hunter2@h:1 is gone"), "ValueError: redis://h:1 is gone (harness.py:"),
         (StopIteration, "its watch() ended without an error"),
     ],
 )
