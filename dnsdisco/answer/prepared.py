@@ -153,7 +153,7 @@ def _bodies(answer: Answer, rest: bytes, draw: Draw) -> tuple[list[bytes], bool]
     counts = answer.orders(count, draw)
     part = gcd(*counts.values())
     bodies = [body + rest for body, times in counts.items() for _ in range(times // part)]
-    if len(bodies) > len(counts):  # they are picked in turn, too: the same one should not come in many that follow each other
+    if len(bodies) > len(counts):  # shuffled, because they are also picked in turn: equal ones should not follow each other
         bodies.sort(key=lambda _: draw())
     return bodies, not answer.ranking.is_settled(count)
 

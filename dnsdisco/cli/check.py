@@ -113,7 +113,7 @@ def _record_faults(service: Service) -> list[tuple[str, str]]:
 
 
 def _entry_problem(kind: str, document: Document, message: str) -> Problem:
-    """At the entry in the file, if it is there that the provider was named."""
+    """A problem with the provider *kind*, placed at its entry in the file, if it has one there."""
     for at, written in enumerate(document.values.get("providers") or ()):
         if kind == (written if isinstance(written, str) else written.get("type")):
             return document.problem(("providers", at), message)

@@ -31,5 +31,5 @@ WORKER_KEYS = frozenset(
 
 
 def for_workers(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Of Settings.plain()."""
+    """The part of *settings*, the plain form of Settings, that a worker needs."""
     return {key: value for key, value in settings.items() if key in WORKER_KEYS}

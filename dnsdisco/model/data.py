@@ -155,7 +155,7 @@ def _said_of_the_whole(data: Mapping[str, Any], scheme: str, instances: tuple[In
 
 
 def _service(name: str, data: Mapping[str, Any], faults: list[Fault], **values: Any) -> Service:
-    """With what has a default and is rarely written."""
+    """The Service made of *values* and of the keys that most services leave at their defaults: ttl, check, records, health policy."""
     if data.get("ttl") is not None:
         values["ttl"] = lenient(ttl_from, data, "ttl", "", faults)
     if data.get("check") is not None:

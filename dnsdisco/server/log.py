@@ -12,7 +12,7 @@ from dnsdisco.log.lines import Lines
 def configure(worker: int, settings: Mapping[str, object]) -> Lines:
     lines = Lines(settings, worker=worker)
     apply(lines, settings)
-    if worker:  # all workers find the same circles of forwarders; a person need hear of each but once
+    if worker:  # all workers find the same forwarding loops; each needs to be logged only once
         logging.getLogger("dnsdisco.forward.circles").setLevel(logging.ERROR)
     return lines
 

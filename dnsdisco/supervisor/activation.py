@@ -44,7 +44,7 @@ def given(environ: MutableMapping[str, str], pid: int, listen: Sequence[str] = (
 
 
 def left_out(listen: Sequence[str], listening: Sequence[Listening]) -> list[str]:
-    """What *listen* has of encrypted listeners that no given socket is for."""
+    """The encrypted listeners of *listen* for which no socket was given."""
     there = {each.address for each in listening}
     return [address for address in listen if Parts.of(address).scheme and address not in there]
 
