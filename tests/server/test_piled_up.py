@@ -124,7 +124,7 @@ def test_the_next_batch_is_read_when_the_one_before_is_answered(first: str, monk
             monkeypatch.setattr(listener.backlog, "put", counted)
             piled_up(SOME, listener, client)
             assert await replies(SOME, client) == SOME
-            assert listener.dropped == 0
+            assert listener.backlog.dropped == 0
 
     asyncio.run(work())
     assert SLOTS <= most <= BATCH
@@ -140,6 +140,6 @@ def test_a_flood_that_does_not_end_is_treated_as_one(monkeypatch: pytest.MonkeyP
         with listening(Answers("web: {address: 10.0.0.1, port: 80}")) as (listener, client):
             piled_up(SOME, listener, client)
             assert await replies(SOME, client) < SOME
-            assert listener.dropped
+            assert listener.backlog.dropped
 
     asyncio.run(work())
