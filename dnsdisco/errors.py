@@ -20,7 +20,11 @@ def excerpt(text: str) -> str:
 
 def reason(error: Exception) -> str:
     """Why, in the words of *error*, which may repeat all that somebody wrote."""
-    said = str(error) or type(error).__name__
+    return shortened(str(error) or type(error).__name__)
+
+
+def shortened(said: str) -> str:
+    """*said*, and not all of it where it is long."""
     return said if len(said) <= REASON_MAX else f"{said[:REASON_MAX]}…"
 
 

@@ -17,7 +17,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from dnsdisco.config.nodes import compose, DEPTH_MAX, explain, NODES_MAX
 from dnsdisco.config.octets import octets_of, Refused
-from dnsdisco.errors import Problem
+from dnsdisco.errors import EXCERPT_MAX, Problem, reason, shortened
 from dnsdisco.written.units import shown
 
 SEARCHED = ("dnsdisco.yaml", "/etc/dnsdisco/dnsdisco.yaml")  # the working directory first
@@ -49,12 +49,12 @@ class Document:
 
 
 def dotted(path: KeyPath) -> str:
-    """`providers[1].path`; a key that is more than a word in quotes, as in `forward.zones['corp.example']`."""
+    """`providers[1].path`; a key that is more than a short word in quotes, as in `forward.zones['corp.example']`."""
     text = ""
     for step in path:
         if isinstance(step, int):
             text += f"[{step}]"
-        elif not re.fullmatch(r"[\w-]+", step):
+        elif len(step) > EXCERPT_MAX or not re.fullmatch(r"[\w-]+", step):
             text += f"[{shown(step)}]"
         else:
             text += f".{step}" if text else step
@@ -94,7 +94,7 @@ def parse(text: str, path: str) -> Document:
         line, column, message = explain(error, text)
         return Document(path, problems=(Problem(path, line, column, "", message),))
     except yaml.YAMLError as error:
-        return Document(path, problems=(Problem(path, 0, 0, "", f"this is not YAML: {error}"),))
+        return Document(path, problems=(Problem(path, 0, 0, "", f"this is not YAML: {reason(error)}"),))
     if node is None or (isinstance(node, ScalarNode) and node.tag == "tag:yaml.org,2002:null"):
         return Document(path)
     reader = _Reader(path)
@@ -237,7 +237,7 @@ def _whole(text: str) -> int:
 
 
 def _tag(node: Node) -> str:
-    return str(node.tag).replace("tag:yaml.org,2002:", "!!")
+    return shortened(str(node.tag).replace("tag:yaml.org,2002:", "!!"))
 
 
 def _place(node: Node) -> tuple[int, int]:

@@ -14,6 +14,8 @@ from yaml.composer import Composer
 from yaml.nodes import Node
 from yaml.resolver import Resolver
 
+from dnsdisco.errors import shortened
+
 if TYPE_CHECKING or yaml.__with_libyaml__:
     from yaml._yaml import CParser as _Parser
 else:
@@ -86,7 +88,7 @@ def explain(error: yaml.MarkedYAMLError, text: str) -> tuple[int, int, str]:
     """Line and column (1-based; 0: not known) of a syntax error, and what to mend, in words."""
     mark = error.problem_mark or error.context_mark
     if mark is None:
-        return 0, 0, f"this is not YAML: {error.problem or error.context}"
+        return 0, 0, f"this is not YAML: {shortened(str(error.problem or error.context))}"
     place = mark.line + 1, mark.column + 1
     if isinstance(error, TooMuch):
         return *place, str(error.problem)
@@ -108,7 +110,7 @@ def explain(error: yaml.MarkedYAMLError, text: str) -> tuple[int, int, str]:
         reason = "the text ends too early: a list, a mapping or a quoted text is not closed"
     elif error.context and error.context_mark and error.context_mark.line != mark.line:
         reason = f"{error.context} that began on line {error.context_mark.line + 1}: {reason}"
-    return *place, f"this is not YAML: {reason}"
+    return *place, f"this is not YAML: {shortened(reason)}"
 
 
 def _offset(lines: list[str], line: int, column: int) -> int:

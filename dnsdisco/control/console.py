@@ -79,7 +79,8 @@ class Console:
 
     def take(self, worker: int, message: Message) -> None:
         """A `flushed` message of a worker. One that no request waits for any more is passed over."""
-        flush, dropped = self._flushes.get(message.get("id", 0)), message.get("dropped")
+        request, dropped = message.get("id"), message.get("dropped")
+        flush = self._flushes.get(request) if isinstance(request, int) else None
         if flush is not None and isinstance(dropped, int):
             flush.take(worker, dropped)
 

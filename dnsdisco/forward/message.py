@@ -172,8 +172,8 @@ def is_same_question(one: bytes, other: bytes) -> bool:
 def end_of_records(message: bytes, at: int) -> int:
     """Where the last record of *message* ends, when its records begin at *at*; 0: they cannot be read.
 
-    Owners are stepped over, not read, so no pointer can cost more than its two octets; a pointer that does not go backwards is a fault,
-    and so are more labels than any message needs. The data of answer and authority is to have the form of its type (wire/rdata_forms.py);
+    Owners are stepped over, not read, so no pointer can cost more than its two octets; a pointer that does not go backwards to a
+    name is a fault, and so are more labels than any message needs. The data of answer and authority is to have the form of its type (wire/rdata_forms.py);
     the additional section is not looked at.
     """
     labels = 0
@@ -193,7 +193,7 @@ def end_of_records(message: bytes, at: int) -> int:
                         return 0
                 if not length:
                     at += 1
-                elif length >= 0xC0 and (length & 0x3F) << 8 | message[at + 1] < begin:
+                elif length >= 0xC0 and HEADER_OCTETS <= (length & 0x3F) << 8 | message[at + 1] < begin:
                     at += 2
                 else:
                     return 0

@@ -86,7 +86,7 @@ class Assembler:
         octets, self._pieces = b"".join(self._pieces), None
         try:
             message = json.loads(octets)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise WireError(f"a message on the link is not JSON: {error}", None) from error
         if not isinstance(message, dict):
             raise WireError("a message on the link is not an object", None)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dnsdisco.errors import Problem
+from dnsdisco.errors import Problem, shortened
 from dnsdisco.model.chain import Policy, Source
 from dnsdisco.model.data import Fault, service_from_data
 from dnsdisco.model.merge import merge
@@ -93,7 +93,7 @@ def collisions(content: Content, text: str, file: str) -> list[Problem]:
     for each in lost:
         line, column = where[each.service].key if each.service in where else (0, 0)
         message = f"is not found as {'.'.join(each.path)}: that name belongs to {each.winner}"
-        problems.append(Problem(file, line, column, printable(each.service), message, is_warning=True))
+        problems.append(Problem(file, line, column, shortened(printable(each.service)), message, is_warning=True))
     return problems
 
 
@@ -114,6 +114,6 @@ def _problem(file: str, name: str, fault: Fault, where: Mapping[str, Place]) -> 
         nearest = nearest[: max(nearest.rfind("."), nearest.rfind("["), len(name))]
     place = where.get(nearest)
     if place is None:
-        return Problem(file, 0, 0, printable(dotted), message, is_warning)
+        return Problem(file, 0, 0, shortened(printable(dotted)), message, is_warning)
     at_key = is_warning or nearest != dotted  # warnings are about keys
-    return Problem(file, *(place.key if at_key else place.value), printable(dotted), message, is_warning)
+    return Problem(file, *(place.key if at_key else place.value), shortened(printable(dotted)), message, is_warning)

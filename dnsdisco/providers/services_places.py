@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import yaml
@@ -10,6 +11,22 @@ from yaml import events
 
 _DOCUMENT = "\n"  # the path of the whole; a key may be empty, but this cannot be one that anybody asks for
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+_ESCAPED = re.compile(r"\\(?:\\|u[dD]([89a-fA-F]))")  # a backslash that is none, and the beginning of half a character
+_HALVES = range(0xD800, 0xE000)
+_SHIFT = 0x800  # from the halves to characters that nobody uses (the first of the private ones)
+
+
+def _shifted(match: re.Match[str]) -> str:
+    return f"\\ue{int(match[1], 16) - 8}" if match[1] else match[0]
+
+
+def _as_halves(name: str) -> str:
+    """*name* as its key is read where each character beyond U+FFFF was escaped, and shifted above."""
+    octets = name.encode("utf-16-be", "surrogatepass")
+    units = [octets[at] << 8 | octets[at + 1] for at in range(0, len(octets), 2)]
+    return "".join(chr(unit + _SHIFT if unit in _HALVES else unit) for unit in units)
 
 
 class Place(NamedTuple):
@@ -34,17 +51,18 @@ def places(text: str, services: set[str]) -> dict[str, Place]:
     """By key path (`web.instances[1].port`), for everything in these services. Of text that is broken, what stands before the fault."""
     found: dict[str, Place] = {}
     stack: list[_Container] = []
-    # JSON is a subset of YAML but for escapes of half characters, which libyaml refuses; only their length counts here.
-    text = re.sub(r"\\u[dD][89a-fA-F]", r"\\u00", text)
+    # JSON is a subset of YAML but for escapes of half characters, which libyaml refuses: here they are others, of the same length.
+    text = _ESCAPED.sub(_shifted, text)
+    names = {spelled: name for name in services for spelled in (name, _as_halves(name))}
     try:
         for event in yaml.parse(text, Loader=_LOADER):
-            _take(event, stack, services, found)
+            _take(event, stack, names, found)
     except yaml.YAMLError:
         pass
     return found
 
 
-def _take(event: Any, stack: list[_Container], services: set[str], found: dict[str, Place]) -> None:
+def _take(event: Any, stack: list[_Container], services: Mapping[str, str], found: dict[str, Place]) -> None:
     inner = stack[-1] if stack else None
     if isinstance(event, events.CollectionEndEvent):
         stack.pop()
@@ -68,12 +86,12 @@ def _take(event: Any, stack: list[_Container], services: set[str], found: dict[s
         stack.append(_Container(path, is_mapping=isinstance(event, events.MappingStartEvent)))
 
 
-def _path(inner: _Container | None, services: set[str]) -> str | None:
-    """Of the value that begins in *inner*."""
+def _path(inner: _Container | None, services: Mapping[str, str]) -> str | None:
+    """Of the value that begins in *inner*; *services*: names by how their keys are read here."""
     if inner is None:
         return _DOCUMENT
     if inner.path == _DOCUMENT:
-        return inner.key if inner.is_mapping and inner.key in services else None
+        return services.get(inner.key) if inner.is_mapping and inner.key is not None else None
     if inner.path is None:
         return None
     return f"{inner.path}.{inner.key}" if inner.is_mapping else f"{inner.path}[{inner.index}]"

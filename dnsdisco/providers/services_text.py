@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 from yaml import events
 
-from dnsdisco.errors import Problem
+from dnsdisco.errors import Problem, reason, shortened
 
 FILE_OCTETS_MAX = 32 * 1024 * 1024  # three times a file of 10,000 services and 100,000 instances; more belongs into Consul
 DEPTH_MAX = 32  # service data are 5 deep; no person writes 32 levels by hand
@@ -132,11 +132,11 @@ def _from_yaml(text: str, file: str) -> Any:
         if "nesting depth" in (error.problem or ""):  # libyaml's own bound: it reads ahead, and meets that before we see any of it
             raise _placed(file, _too_deep(text, mark), _TOO_DEEP) from None
         if mark and not text[mark.index :].strip():
-            reason = "the text ends too early: a list, a mapping or a quoted text is not closed"
-            raise _unreadable(file, text, len(text.rstrip()), f"this is not YAML: {reason}") from None
+            message = "this is not YAML: the text ends too early: a list, a mapping or a quoted text is not closed"
+            raise _unreadable(file, text, len(text.rstrip()), message) from None
         raise _placed(file, mark, _explained(error, text)) from None
     except yaml.YAMLError as error:
-        raise Unreadable(Problem(file, 0, 0, "", f"this is not YAML: {error}")) from None
+        raise Unreadable(Problem(file, 0, 0, "", f"this is not YAML: {reason(error)}")) from None
 
 
 def _too_deep(text: str, mark: Any) -> Any:
@@ -218,7 +218,7 @@ class _Builder:
     def _scalar(self, event: Any, *, is_key: bool) -> Any:
         value: Any = event.value
         if event.tag and event.tag not in _TEXT_TAGS:
-            raise _Wrong(event.start_mark, f"the tag {event.tag} is not allowed here; leave it out")
+            raise _Wrong(event.start_mark, f"the tag {shortened(event.tag)} is not allowed here; leave it out")
         if event.implicit[0]:  # plain
             if is_key:
                 value = _MERGE if value == "<<" else value
@@ -230,7 +230,7 @@ class _Builder:
 
     def _refuse_container(self, event: Any, *, is_key: bool, depth: int) -> None:
         if event.tag and event.tag not in (f"{_YAML}map", f"{_YAML}seq"):
-            raise _Wrong(event.start_mark, f"the tag {event.tag} is not allowed here; leave it out")
+            raise _Wrong(event.start_mark, f"the tag {shortened(event.tag)} is not allowed here; leave it out")
         if is_key:
             raise _Wrong(event.start_mark, "a key must be a text")
         if depth >= DEPTH_MAX:
@@ -239,11 +239,11 @@ class _Builder:
             self._anchors[event.anchor] = None
 
     def _alias(self, event: Any) -> tuple[Any, int]:
-        known = self._anchors.get(event.anchor, False)
+        known, name = self._anchors.get(event.anchor, False), shortened(event.anchor)
         if known is False:
-            raise _Wrong(event.start_mark, f"the alias *{event.anchor} has no anchor &{event.anchor} before it")
+            raise _Wrong(event.start_mark, f"the alias *{name} has no anchor &{name} before it")
         if known is None:
-            raise _Wrong(event.start_mark, f"the alias *{event.anchor} stands inside what it stands for")
+            raise _Wrong(event.start_mark, f"the alias *{name} stands inside what it stands for")
         assert isinstance(known, tuple)
         return known
 
@@ -264,17 +264,17 @@ def _merged(mapping: dict[Any, Any], mark: Any) -> dict[str, Any]:
 
 def _explained(error: yaml.MarkedYAMLError, text: str) -> str:
     mark = error.problem_mark or error.context_mark
-    reason = error.problem or error.context or "it cannot be understood"
+    why = error.problem or error.context or "it cannot be understood"
     char = text[mark.index : mark.index + 1] if mark else ""
-    if char == "\t" or "'\\t'" in reason:
-        reason = "a tab stands where only spaces may; YAML is indented with spaces"
-    elif char and char in "@`%" and "cannot start any token" in reason:
-        reason = f"a text that begins with {char} must be in quotes"
-    elif "mapping values are not allowed" in reason:
-        reason = "a second colon on one line; put the text in quotes, or check the indentation"
+    if char == "\t" or "'\\t'" in why:
+        why = "a tab stands where only spaces may; YAML is indented with spaces"
+    elif char and char in "@`%" and "cannot start any token" in why:
+        why = f"a text that begins with {char} must be in quotes"
+    elif "mapping values are not allowed" in why:
+        why = "a second colon on one line; put the text in quotes, or check the indentation"
     elif error.context and error.context_mark and mark and error.context_mark.line != mark.line:
-        reason = f"{error.context} that began on line {error.context_mark.line + 1}: {reason}"
-    return f"this is not YAML: {reason}"
+        why = f"{error.context} that began on line {error.context_mark.line + 1}: {why}"
+    return f"this is not YAML: {shortened(why)}"
 
 
 def _place(mark: Any) -> tuple[int, int]:

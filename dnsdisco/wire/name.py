@@ -7,6 +7,7 @@ from dnsdisco.errors import excerpt, WireError
 NAME_OCTETS_MAX = 255  # RFC 1035 §2.3.4
 LABEL_OCTETS_MAX = 63
 TEXT_MAX = 4 * NAME_OCTETS_MAX  # characters, were each octet written as `\\DDD`
+POINTED_MIN = 12  # octets of a header, where no name can stand: what a pointer finds there is another name after the id has changed
 POINTERS_MAX = 16  # in one name; dnspython's choice too. More is a bomb: 16 reach any name that a real encoder makes
 
 Labels = tuple[bytes, ...]
@@ -109,7 +110,7 @@ def _split(text: str) -> list[bytes]:
 def read(message: bytes, at: int) -> tuple[bytes, int]:
     """The name at *at*, decompressed, and where the octets after it begin. Raises WireError.
 
-    Pointers go backwards only, at most POINTERS_MAX of them (RFC 1035 §4.1.4), so the cost is bounded by the name's 255 octets.
+    Pointers go backwards only, never into the header, at most POINTERS_MAX of them (RFC 1035 §4.1.4), so the cost is bounded by the name's 255 octets.
     """
     parts: list[bytes] = []
     octets, pointers, end, limit = 1, 0, 0, at
@@ -124,8 +125,8 @@ def read(message: bytes, at: int) -> tuple[bytes, int]:
             end = end or at + 2
             at = (length & 0x3F) << 8 | message[at + 1]
             pointers += 1
-            if at >= limit or pointers > POINTERS_MAX:
-                raise WireError("a compression pointer that does not go backwards, or too many of them")
+            if not POINTED_MIN <= at < limit or pointers > POINTERS_MAX:
+                raise WireError("a compression pointer that does not go backwards to a name, or too many of them")
             limit = at
             continue
         if length > LABEL_OCTETS_MAX:

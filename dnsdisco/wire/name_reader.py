@@ -7,7 +7,7 @@ tenth of a second. Here what a pointer leads to is remembered, and every label a
 from __future__ import annotations
 
 from dnsdisco.errors import WireError
-from dnsdisco.wire.name import LABEL_OCTETS_MAX, NAME_OCTETS_MAX, POINTERS_MAX
+from dnsdisco.wire.name import LABEL_OCTETS_MAX, NAME_OCTETS_MAX, POINTED_MIN, POINTERS_MAX
 
 # Labels and pointers in all names of a message: 64 KiB of name servers with names of four labels, none of them compressed, have ten thousand.
 # Owners that are the same octets as the one before are compared, not read.
@@ -39,7 +39,7 @@ class NameReader:
         message = self._message
         if message[at] >= 0xC0 and at + 1 < len(message):  # an owner that is but a pointer, as nearly all are
             target = (message[at] & 0x3F) << 8 | message[at + 1]
-            if target >= at:
+            if not POINTED_MIN <= target < at:
                 raise WireError(_NOT_BACKWARDS)
             found = self._owners.get(target)
             if found is None:
@@ -64,7 +64,7 @@ class NameReader:
             name, end = message[begin : at + 1], at + 1
         elif length < 0xC0:
             raise WireError(f"label type {length >> 6} does not exist")
-        elif target >= begin or pointers >= POINTERS_MAX:
+        elif not POINTED_MIN <= target < begin or pointers >= POINTERS_MAX:
             raise WireError(_NOT_BACKWARDS)
         else:
             rest = self._known.get(target)
@@ -76,4 +76,4 @@ class NameReader:
         return name, end
 
 
-_NOT_BACKWARDS = "a compression pointer that does not go backwards, or too many of them"
+_NOT_BACKWARDS = "a compression pointer that does not go backwards to a name, or too many of them"

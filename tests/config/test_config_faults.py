@@ -201,3 +201,13 @@ def test_config_error_holds_every_problem():
         "/nowhere/dnsdisco.yaml: no such file",
         "--workers: expected a whole number from 1 to 256, found 0",
     ]
+
+
+@pytest.mark.parametrize(
+    "text", ["a: *{}", "a: &x [*{}]", "a: !{} b", "? {}\n: x", "? [{}]\n: x", "ttl: {}", "forward: {{? {} : 1}}", "forward: {{zones: {{? {} : x}}}}", "zones: [{}]"]
+)  # fmt: skip
+def test_a_fault_is_short_however_long_what_it_repeats_is(text, tmp_path):
+    faults = found(text.format("y" * 50_000), tmp_path)
+    assert faults
+    for _, _, path, message in faults:
+        assert len(path) + len(message) < 600

@@ -124,8 +124,8 @@ def name_at(octets: bytes, at: int) -> tuple[bytes, int]:
                 raise Malformed("a pointer that is cut short")
             end = end or at + 2
             at = (length & 0x3F) << 8 | octets[at + 1]
-            if at >= limit:
-                raise Malformed("a pointer that does not go backwards")
+            if not 12 <= at < limit:
+                raise Malformed("a pointer that does not go backwards to a name")
             limit = at
             continue
         if length > 63:

@@ -199,3 +199,16 @@ def test_a_socket_that_nobody_listens_on_is_replaced_and_one_in_use_is_not(tmp_p
     (tmp_path / "file").write_text("kept")
     with pytest.raises(OSError, match="something else"):
         bind(str(tmp_path / "file"))
+
+
+@pytest.mark.parametrize("word", [{"id": []}, {"id": {}}, {"id": None}, {"id": "1"}, {"id": 1.5}, {}, {"id": 1, "dropped": []}])
+def test_a_word_of_a_worker_that_makes_no_sense_is_passed_over(tmp_path: Path, word: dict[str, Any]) -> None:
+    async def scenario(made: Bench) -> None:
+        for worker in made.workers:
+            worker.on_flush = lambda message, worker=worker: (
+                worker.say("flushed", **{"dropped": 1, **word}),
+                worker.say("flushed", id=message["id"], dropped=2),
+            )
+        assert await ask(tmp_path / "s", {"op": "flush", "name": None}) == {"dropped": [2, 2]}
+
+    with_bench(bench(tmp_path / "s"), scenario)

@@ -71,6 +71,9 @@ VERDICTS = [
     (lies.too_few_records, Verdict.DOUBTFUL),
     (lies.forward_pointer, Verdict.DOUBTFUL),
     (lies.looping_pointer, Verdict.DOUBTFUL),
+    (lambda asked: reply(asked, records=(b"\xc0\x04" + a_record("192.0.2.1")[2:],)), Verdict.DOUBTFUL),  # a name in the header
+    (lambda asked: reply(asked, records=(b"\1x\xc0\x0b" + a_record("192.0.2.1")[2:],)), Verdict.DOUBTFUL),
+    (lambda asked: reply(asked, records=(a_record("192.0.2.1")[:2] + b"\0\5\0\1\0\0\0\x3c\0\2\xc0\x02",)), Verdict.DOUBTFUL),
     (lies.only_our_id, Verdict.WRONG),
     (lies.echo, Verdict.WRONG),
     (lambda asked: answer()(asked) + b"x", Verdict.OVERLONG),

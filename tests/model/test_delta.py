@@ -133,3 +133,12 @@ def test_a_message_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(WireError):
         assembler.feed(too_much)
     assert assembler.feed(pack({"op": "y"})[0]) == {"op": "y"}
+
+
+@pytest.mark.parametrize("octets", [b"[" * 30_000, b'{"a":' * 6_000, b"\xff", b"1" * 6_000, b'"x"', b"NaN"])
+def test_what_is_nested_too_deep_is_a_wire_error_too(octets: bytes) -> None:
+    """Control reads what a worker sends: nothing but WireError is expected there."""
+    assembler = Assembler()
+    with pytest.raises(WireError):
+        assembler.feed(b"\3" + octets)
+    assert assembler.feed(pack({"op": "y"})[0]) == {"op": "y"}

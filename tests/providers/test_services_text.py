@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dnsdisco.providers import services_text
+from dnsdisco.providers.services_file import content_of
 from dnsdisco.providers.services_places import places
 from dnsdisco.providers.services_text import parse, text_of, Unreadable
 
@@ -212,3 +213,41 @@ def test_any_text_is_read_or_refused_with_a_place(text, file):
     else:
         assert all(isinstance(name, str) for name in data)
     places(text, {"a"})
+
+
+@pytest.mark.parametrize("name", ["\ud800", "a\udc00b", "\U0001f4a9", "\ud83d\ud83d", "\\ud800", "\\\\ud83d\udc00"])
+def test_a_key_of_half_characters_has_its_place(name):
+    """JSON can say half a character, and libyaml, which knows the places, refuses it."""
+    text = json.dumps({"a": 1, name: {"port": 80}, "b": {"port": 81}}, indent=1)
+    found = places(text, {"a", name, "b"})
+    assert found[name].key == (3, 2)
+    assert found[f"{name}.port"].value == (4, 11)
+    assert found["b.port"].value == (7, 11)
+
+
+def test_a_character_beyond_the_plane_has_its_place_however_it_is_written():
+    for text in ('{"\U0001f4a9": {}, "x": 1}', '{"\\ud83d\\udca9": {}, "x": 1}'):
+        assert places(text, {"\U0001f4a9"})["\U0001f4a9"].key == (1, 2)
+
+
+@pytest.mark.parametrize("text", ["a: *{}", "a: &x [*{}]", "a: !{} b", "%{}\n---\na: 1", "a: &{0} *{0}", "? [{}]\n: x"])
+def test_a_fault_is_short_however_long_what_it_repeats_is(text):
+    with pytest.raises(Unreadable) as caught:
+        parse(text.format("y" * 50_000), "x.yaml")
+    assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "? {}\n: x",
+        "web: {{? {} : 1}}",
+        "web: {{address: 1.2.3.4, meta: {{? {} : [1]}}}}",
+        "web: {{address: 1.2.3.4, ports: {{? {} : x}}}}",
+    ],
+)
+def test_the_path_of_a_fault_is_short_too(text):
+    content = content_of(text.format("y" * 50_000), "x.yaml", None)
+    assert content.faults
+    for problem in content.problems("x.yaml"):
+        assert len(str(problem)) < 600

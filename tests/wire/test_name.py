@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from dnsdisco.errors import WireError
 from dnsdisco.wire import name
+from dnsdisco.wire.name_reader import NameReader
 
 LABELS = st.lists(st.binary(min_size=1, max_size=63), max_size=4)
 
@@ -39,3 +40,19 @@ def test_pointer_bombs_are_refused():
         name.read(chain, len(chain) - 2)
     with pytest.raises(WireError):
         name.read(b"\xc0\x00", 0)
+
+
+@pytest.mark.parametrize("at", range(14))
+def test_no_name_stands_in_the_header(at):
+    """What a pointer finds there is another name as soon as the id, the flags or the counts are others: when the message is passed on."""
+    message = bytes((0, 0, 0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0)) + b"\0\0\1\0\1" + b"\1x" + (0xC000 | at).to_bytes(2, "big")
+    for read in (name.read, lambda octets, at: NameReader(octets).read(at)):
+        for begin in (17, 19):  # behind a label, and a pointer alone
+            if at in (12, 13):
+                assert read(message, begin) == ((b"\1x\0" if begin == 17 else b"\0"), 21)
+            else:
+                with pytest.raises(WireError):
+                    read(message, begin)
+    if at < 12:
+        with pytest.raises(WireError):
+            NameReader(message).lower(19)

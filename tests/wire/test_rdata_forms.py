@@ -56,10 +56,14 @@ def wire_of(rtype, text):
     return dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.RdataType(number_of(rtype)), text).to_wire()
 
 
+BEFORE = bytes(12) + b"\0"  # a header, and a name of the root
+ROOT = b"\xc0\x0c"
+
+
 def is_readable(rtype, octets):
-    message = bytes(12) + octets
+    message = BEFORE + octets
     try:
-        check(message, 12, len(message), FORMS[number_of(rtype)], NameReader(message))
+        check(message, len(BEFORE), len(message), FORMS[number_of(rtype)], NameReader(message))
     except (WireError, IndexError):
         return False
     return True
@@ -138,12 +142,14 @@ def test_a_bad_name_is_not_readable_whatever_is_wrong_with_it(rtype):
         while octets[end]:
             end += 1 + octets[end]
         before, after = octets[:at], octets[end + 1 :]
-        forward = (0xC000 | 12 + len(octets)).to_bytes(2, "big")
-        itself = (0xC000 | 12 + at).to_bytes(2, "big")
+        forward = (0xC000 | len(BEFORE) + len(octets)).to_bytes(2, "big")
+        itself = (0xC000 | len(BEFORE) + at).to_bytes(2, "big")
         bad = (
             b"\x40a",
             b"\x80",
             b"\x41\xc0\x0c",
+            b"\xc0\x00",  # into the header
+            b"\xc0\x0b",
             forward,
             itself,
             (b"\x3f" + b"x" * 63) * 4 + b"\0",
@@ -153,8 +159,8 @@ def test_a_bad_name_is_not_readable_whatever_is_wrong_with_it(rtype):
         for name in bad:
             assert not is_readable(rtype, before + name + after) or name == b"\5abc", (at, name)
         assert not is_readable(rtype, before + b"\x3fabc")
-        # A pointer backwards, to a name: fine, but where nobody may compress. (The twelve octets of the header are names of the root.)
-        assert is_readable(rtype, before + b"\xc0\x00" + after) == (kind == NAME)
+        # A pointer backwards, to a name: fine, but where nobody may compress.
+        assert is_readable(rtype, before + ROOT + after) == (kind == NAME)
         assert is_readable(rtype, before + (b"\x3e" + b"x" * 62) * 4 + b"\0" + after)
 
 

@@ -7,13 +7,14 @@ an empty part of KUBECONFIG and a file that is not there say nothing. What does 
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # a tower of brackets takes the other one a second
 
 FILE_OCTETS_MAX = 4 * 2**20  # of one kubeconfig, and of each file that it names; kubectl's are some kB
 
@@ -47,7 +48,10 @@ class Entry:
         return bool(value)
 
     def file(self, key: str) -> Path | None:
-        return self.folder / self.text(key) if self.text(key) else None
+        path = self.text(key)
+        if "\0" in path:
+            raise Unusable(f"{self}: {key}: expected a path, found one with a NUL in it")
+        return self.folder / path if path else None
 
     def octets(self, key: str) -> bytes:
         """Of `KEY-data`, in base64, else of the file that KEY names; b"" for neither."""
@@ -55,7 +59,7 @@ class Entry:
         if data:
             try:
                 return base64.b64decode("".join(data.split()), validate=True)
-            except binascii.Error:
+            except ValueError:  # also for what is not ASCII
                 raise Unusable(f"{self}: {key}-data: expected base64") from None
         file = self.file(key)
         return b"" if file is None else _octets(file)
@@ -81,10 +85,10 @@ def choose(files: Iterable[Path], context: str | None) -> Chosen:
     current, entries = "", dict[tuple[str, str], Entry]()
     for file in files:
         try:
-            config = yaml.safe_load(_octets(file).decode())
+            config = yaml.load(_octets(file).decode(), Loader=_LOADER)  # noqa: S506  a safe one
         except FileNotFoundError:
             continue
-        except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
+        except (yaml.YAMLError, ValueError, OverflowError, RecursionError):  # ValueError: a date or a number that is none
             raise Unusable(f"{file} is no YAML") from None
         if config is None:
             continue

@@ -17,6 +17,7 @@ import yaml
 
 from dnsdisco.errors import ProviderError
 from dnsdisco.providers.kubernetes import exec_plugin, KubernetesServiceDiscovery
+from dnsdisco.providers.kubernetes.kubeconfig import choose, Entry, Unusable
 from tests.providers.kubernetes.fake import Fake
 from tests.providers.kubernetes.objects import headless
 from tests.providers.kubernetes.real import find
@@ -452,3 +453,41 @@ def test_beside_kubectl(fake, secure, tmp_path, tls, case):
             KubernetesServiceDiscovery(environ={"KUBECONFIG": parts}).get_services()
 
     assert seen(ours) == seen(theirs)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "when: 2026-13-45",
+        "n: " + "9" * 5000,
+        "n: !!int abc",
+        "n: !!float x",
+        "t: !!timestamp 2026-02-30 25:00:00",
+        "[" * 3000,
+        "{" * 8000,
+        "\0",
+    ],
+    ids=lambda text: text[:12],
+)
+def test_a_scalar_that_is_none_is_no_yaml(tmp_path, text):
+    """PyYAML makes dates and numbers, and raises what they raise; a tower of brackets takes it a second where libyaml refuses it."""
+    file = tmp_path / "config"
+    file.write_text(text)
+    began = time.process_time()
+    with pytest.raises(Unusable, match="is no YAML"):
+        choose([file], None)
+    assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ({"client-certificate-data": "\u00e4\u00f6"}, "expected base64"),
+        ({"client-certificate-data": "QUJ"}, "expected base64"),
+        ({"client-certificate": "a\0b"}, "expected a path"),
+        ({"client-certificate": "\0"}, "expected a path"),
+    ],
+)
+def test_what_no_certificate_can_be_read_from(tmp_path, said, reason):
+    with pytest.raises(Unusable, match=reason):
+        Entry("user", "u", said, tmp_path).octets("client-certificate")
