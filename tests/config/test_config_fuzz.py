@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import pytest
 import yaml
@@ -11,8 +10,7 @@ from hypothesis import given, HealthCheck, settings
 from hypothesis import strategies as st
 
 from dnsdisco.config.schema import Settings
-from dnsdisco.config.sources import inspect, Source
-from dnsdisco.providers.static import check_file, StaticServiceDiscovery
+from tests.fuzz.files import configuration_holds, services_hold
 
 CASE_S = 2.0  # for one of them, on a busy machine; the rule is milliseconds
 
@@ -51,61 +49,36 @@ def looked_at(look) -> None:
     assert time.process_time() - began < CASE_S
 
 
-def configuration_is_read_or_placed(folder: Path, text: str) -> None:
-    file = folder / "one.yaml"
-    file.write_text(text, encoding="utf-8", errors="surrogatepass")
-
-    def look() -> None:
-        inspection = inspect(Source(config=str(file), environ={"HOME": str(folder)}), is_to_serve=True)
-        faults = [problem for problem in inspection.problems if not problem.is_warning]
-        assert (inspection.settings is None) == bool(faults)
-        for problem in inspection.problems:
-            assert "\n" not in str(problem)
-            assert problem.file == str(file)
-            assert problem.line >= 1 or "UTF-8" in problem.message or "larger" in problem.message
-        if inspection.settings is not None:
-            assert Settings.from_plain(inspection.settings.plain()) == inspection.settings
-
-    looked_at(look)
+def configuration_is_read_or_placed(text: str) -> None:
+    looked_at(lambda: configuration_holds(text.encode("utf-8", "surrogatepass")))
 
 
-def services_are_read_or_placed(folder: Path, text: str, name: str = "services.yaml") -> None:
-    file = folder / name
-    file.write_text(text, encoding="utf-8", errors="surrogatepass")
-
-    def look() -> None:
-        problems = check_file(file)
-        for problem in problems:
-            assert "\n" not in str(problem)
-            assert problem.line >= 1 or "UTF-8" in problem.message
-        if not problems:
-            StaticServiceDiscovery(file).get_services()
-
-    looked_at(look)
+def services_are_read_or_placed(text: str, name: str = "services.yaml") -> None:
+    looked_at(lambda: services_hold(text.encode("utf-8", "surrogatepass"), name))
 
 
 @fuzz
 @given(CONFIGURATIONS)
-def test_any_tree_of_known_keys_is_a_configuration_or_has_its_faults_placed(tmp_path_factory, tree):
-    configuration_is_read_or_placed(tmp_path_factory.mktemp("c"), text_of(tree))
+def test_any_tree_of_known_keys_is_a_configuration_or_has_its_faults_placed(tree):
+    configuration_is_read_or_placed(text_of(tree))
 
 
 @fuzz
 @given(SCRIBBLES)
-def test_any_scribble_is_a_configuration_or_has_its_faults_placed(tmp_path_factory, text):
-    configuration_is_read_or_placed(tmp_path_factory.mktemp("c"), text)
+def test_any_scribble_is_a_configuration_or_has_its_faults_placed(text):
+    configuration_is_read_or_placed(text)
 
 
 @fuzz
 @given(SERVICES)
-def test_any_tree_of_known_keys_is_services_or_has_its_faults_placed(tmp_path_factory, tree):
-    services_are_read_or_placed(tmp_path_factory.mktemp("s"), text_of(tree))
+def test_any_tree_of_known_keys_is_services_or_has_its_faults_placed(tree):
+    services_are_read_or_placed(text_of(tree))
 
 
 @fuzz
 @given(SCRIBBLES, st.sampled_from(["services.yaml", "services.json"]))
-def test_any_scribble_is_services_or_has_its_faults_placed(tmp_path_factory, text, name):
-    services_are_read_or_placed(tmp_path_factory.mktemp("s"), text, name)
+def test_any_scribble_is_services_or_has_its_faults_placed(text, name):
+    services_are_read_or_placed(text, name)
 
 
 LONG = 400_000
@@ -131,6 +104,6 @@ ATTACKS = {
 
 
 @pytest.mark.parametrize("text", ATTACKS.values(), ids=ATTACKS)
-def test_what_is_long_takes_linear_time(tmp_path: Path, text: str) -> None:
-    configuration_is_read_or_placed(tmp_path, text)
-    services_are_read_or_placed(tmp_path, text)
+def test_what_is_long_takes_linear_time(text: str) -> None:
+    configuration_is_read_or_placed(text)
+    services_are_read_or_placed(text)

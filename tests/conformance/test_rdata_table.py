@@ -23,8 +23,8 @@ from dnsdisco.wire.tokens import lines, tokenize
 from dnsdisco.zone.master import usable
 from tests.conformance.page import RECORD_TYPES_PAGE, record_types_page
 from tests.conformance.rdata_table import elsewhere, ROWS, TABLE
-from tests.conformance.readers import is_known_elsewhere
 from tests.conformance.servers import Knotd
+from tests.fuzz.text import is_known_elsewhere
 
 SIG_KEY = "bWFueSBvY3RldHMgb2YgYSBzaWduYXR1cmU="
 ZONE = "rr.test"

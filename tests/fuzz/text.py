@@ -1,20 +1,11 @@
-"""The readers that are fuzzed: of each, where to begin, what its inputs are made of, and what must hold for any input.
-
-To add one, write `check`, which raises AssertionError for what is wrong and lets through what the reader may raise, and a row of READERS.
-"""
+"""Readers of text in DNS's own forms: record data, names, zone files."""
 
 from __future__ import annotations
-
-import struct
-from collections.abc import Callable
-from functools import cache
-from typing import NamedTuple
 
 import dns.name
 import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
-import dns.tokenizer
 import dns.zonefile
 
 from dnsdisco.cli import rdata
@@ -24,65 +15,15 @@ from dnsdisco.wire.constants import TTL_MAX, type_from_text, type_to_text, TYPES
 from dnsdisco.wire.parse import Place
 from dnsdisco.wire.tokens import joined, tokenize
 from dnsdisco.zone import master
-from tests.conformance.oracle import judge
-from tests.conformance.probes import PROBES
 from tests.conformance.rdata_table import ROWS
-from tests.kit import Answers
+from tests.fuzz.reader import Reader
 
 MESSAGE_MAX = 2 * (EXCERPT_MAX + REASON_MAX) + 200  # characters of a fault, whatever was written
 ZONES = ("svc.local", "svc.internal")
 
 
-class Reader(NamedTuple):
-    """`seeds`: inputs to begin from. `words`: pieces that its inputs are made of."""
-
-    seeds: tuple[bytes, ...]
-    words: tuple[bytes, ...]
-    check: Callable[[bytes], None]
-
-
 def _told(error: WireError) -> None:
     assert 0 < len(str(error)) <= MESSAGE_MAX
-
-
-# messages
-
-
-@cache
-def _answers() -> Answers:
-    return Answers(recursion=False)
-
-
-def _query(message: bytes) -> None:
-    """The reply to any message is the one that is due."""
-    for is_tcp in (False, True):
-        replies: list[bytes] = []
-        _answers().responder.respond(message, "127.0.0.1", is_tcp=is_tcp, send=replies.append)
-        assert len(replies) <= 1
-        assert not (wrong := judge(message, replies[0] if replies else None, is_tcp=is_tcp)), wrong
-
-
-# record data
-
-
-def _octets(message: bytes) -> None:
-    """Type, length of what stands before it, octets: shown on one line, and read back."""
-    if len(message) < 3:
-        return
-    rtype, at = struct.unpack("!HB", message[:3])
-    shown = rdata.text(message, Place(1, 0, rtype, 1, 0, min(3 + at, len(message)), len(message)))
-    assert shown.isascii()
-    assert shown.isprintable()
-    octets = message[3 + at :]
-    if rtype in presentation.META_TYPES or rtype in (0, 41) or len(octets) > presentation.RDATA_OCTETS_MAX:
-        return
-    try:
-        read = presentation.from_words(rtype, tokenize(shown), ())
-    except WireError:
-        assert shown.startswith("\\#"), shown  # octets that are wrong for their type are shown as they are, and refused
-        return
-    if b"\xc0" not in octets:  # else a name of it may have been decompressed
-        assert read == octets, shown
 
 
 def _text(written: bytes) -> None:
@@ -198,18 +139,7 @@ _TEXT_WORDS = (
 )  # fmt: skip
 
 
-def _row(kind: str, text: str) -> bytes:
-    octets = presentation.from_words(type_from_text(kind), tokenize(text), ())
-    return struct.pack("!HB", type_from_text(kind), 0) + octets
-
-
-READERS: dict[str, Reader] = {
-    "query": Reader(
-        tuple(probe.message for probe in PROBES if len(probe.message) < 1300),
-        (b"\xc0\x0c", b"\0", b"\0\1\0\1", b"\3svc\5local\0", b"\0\0\x29", b"\0\x0a\0\x08CookieAb", b"\0\x0f", b"\0\xfb", b"\xff" * 4),
-        _query,
-    ),
-    "octets": Reader(tuple(_row(*row) for row in ROWS), (b"\0", b"\xc0\x00", b"\xff", b"\1a\0", b"\0\1", b'"', b"\\", b";"), _octets),
+READERS = {
     "text": Reader(tuple(f"{kind} {text}".encode() for kind, text in ROWS), _TEXT_WORDS, _text),
     "name": Reader((b"web.svc.local.", b"a\\.b", b"\\000\\255.", b"@", b".", b"a." * 126 + b"a"), _ZONE_WORDS[5:17], _name),
     "zone": Reader(
