@@ -30,14 +30,14 @@ def is_publishable(services: Services) -> None:
         assert key == service.key
         assert service_from_plain(json.loads(json.dumps(service_to_plain(service)))) == service
     merger = merge([Source("p")], Policy(), [Snapshot(dict(services))], Compiler())
-    assembler = delta.Assembler()
+    assembler, joined = delta.Assembler(), delta.Joiner()
     got = []
     for message in delta.change(1, 2, merger.entries.values(), (), ()):
         datagrams = delta.pack(message)
         arrived = [assembler.feed(datagram) for datagram in datagrams]
         assert arrived[:-1] == [None] * (len(datagrams) - 1)
         assert arrived[-1] is not None
-        got += delta.entries_from_plain(arrived[-1]["put"])
+        got += joined.take(arrived[-1]["put"])
     assert [entry.key for entry in got] == [entry.key for entry in merger.entries.values()]
     if got:
         goes_elsewhere = any(each.alias_of or any(one.is_host for one in each.instances) for each in services.values())

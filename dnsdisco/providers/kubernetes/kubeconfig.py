@@ -16,6 +16,8 @@ import yaml
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # a tower of brackets takes the other one a second
 
+# What PyYAML raises for a date, number or truth value that is none, as much as for what is no YAML.
+FAULTS_OF_YAML = (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, OverflowError, RecursionError)
 FILE_OCTETS_MAX = 4 * 2**20  # of one kubeconfig, and of each file that it names; kubectl's are some kB
 
 
@@ -88,7 +90,7 @@ def choose(files: Iterable[Path], context: str | None) -> Chosen:
             config = yaml.load(_octets(file).decode(), Loader=_LOADER)  # noqa: S506  a safe one
         except FileNotFoundError:
             continue
-        except (yaml.YAMLError, ValueError, OverflowError, RecursionError):  # ValueError: a date or a number that is none
+        except FAULTS_OF_YAML:
             raise Unusable(f"{file} is no YAML") from None
         if config is None:
             continue
