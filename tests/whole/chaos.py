@@ -28,6 +28,7 @@ from typing import Self
 
 import dns.message
 
+from dnsdisco.supervisor.restarts import WINDOW_S
 from tests.whole.server import Server
 
 SERVICES = 1000
@@ -133,8 +134,17 @@ class Asker:
 
 
 def run(
-    folder: Path, *, seconds: float, every_s: float = 2.0, workers: int = 2, pace: float = 500, at_once: int = 5, seed: int = 0
+    folder: Path,
+    *,
+    seconds: float,
+    every_s: float = 2.0,
+    workers: int = 2,
+    pace: float = 500,
+    calm_s: float = 0.0,
+    at_once: int = 5,
+    seed: int = 0,
 ) -> Outcome:
+    """*calm_s*: without a signal, before all are killed at once; after WINDOW_S nobody is held back for having died again and again."""
     draw, outcome = random.Random(seed), Outcome()
     rows = {f"s{n}": {"instances": [{"id": "a", "address": f"10.0.{n // 250}.{n % 250 + 1}", "port": 80}]} for n in range(SERVICES)}
     (folder / "services.json").write_text(json.dumps(rows))
@@ -163,6 +173,7 @@ def run(
                 outcome.killed += number == signal.SIGKILL
                 outcome.stopped += number == signal.SIGSTOP
             _wait_for_all(server, asker, workers)
+            time.sleep(calm_s)
             for _ in range(at_once):
                 time.sleep(1.0)
                 before = len(outcome.seconds)
@@ -201,7 +212,13 @@ def main() -> int:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         outcome = run(
-            Path(folder), seconds=given.minutes * 60, every_s=given.every, workers=given.workers, pace=given.pace, seed=given.seed
+            Path(folder),
+            seconds=given.minutes * 60,
+            every_s=given.every,
+            workers=given.workers,
+            pace=given.pace,
+            calm_s=WINDOW_S,
+            seed=given.seed,
         )
     asked = max(outcome.asked, 1)
     print(
