@@ -1,10 +1,10 @@
 """Who goes first where our processes share a processor: a worker with a query before control with a catalog to parse.
 
-It is done by the length of turns, not by niceness: niceness would keep control from a processor that other programs want, too. Linux
-lets in at once who wakes up with the earlier deadline, and that is who asks for the shorter turn (slice; Linux 6.12 and later let a
-process say how long its turns shall be). Somebody who has just had more than his share must wait for the next moment when the kernel looks, which
-may be 4 ms away while control parses; `control/turns.py` makes it look far more often.
-Figures and what else was tried: docs/adr/0041-control-takes-short-turns.md.
+Linux lets in at once who wakes up with the earlier deadline, and that is who asks for the shorter turn (slice; Linux 6.12 and later let a
+process say how long its turns shall be). Somebody who has just had more than his share waits until the others have had theirs, and then for the
+next moment when the kernel looks. Niceness makes the first wait short: control becomes nicer once it is ready, by so much only that it gets what it
+needs beside programs that want every processor. `control/turns.py` makes the second one short.
+Figures and what else was tried: docs/adr/0043-control-is-nicer-once-it-is-ready.md.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import ctypes
 import os
 import platform
 import sys
+from collections.abc import Collection
 from contextlib import suppress
 from struct import Struct
 from typing import Any, NamedTuple
@@ -30,7 +31,9 @@ class Priority(NamedTuple):
 
 
 WORKER = Priority(-5, 100_000)  # only root, or who has CAP_SYS_NICE, may ask for less than there was
-CONTROL = Priority(0, 100_000_000)
+CONTROL = Priority(0, 100_000_000)  # until it is ready
+# That control adds then: it has a ninth of the weight of another program and of a worker's, and a 28th of a worker's that may be less nice.
+READY_NICENESS = 10
 TURNS = Priority(0, 100_000)  # of the one thread of control that wakes up so that the kernel looks who else is there
 
 
@@ -56,3 +59,12 @@ class Setter:
             return False
         attributes = _SCHED_ATTR.pack(_SCHED_ATTR.size, _SCHED_OTHER, 0, niceness, 0, self._priority.slice_ns, 0, 0)
         return bool(self._syscall(self._number, 0, ctypes.c_char_p(attributes), 0) == 0)
+
+
+def give_way(niceness: int, but: Collection[int] = ()) -> None:
+    """Make every thread of this process nicer by so much, and those that they will start; not the threads *but*. Only a privilege takes it back."""
+    with suppress(OSError):
+        for thread in map(int, os.listdir("/proc/self/task")):  # noqa: PTH208  numbers, not paths
+            if thread not in but:
+                with suppress(OSError):  # it has ended
+                    os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + niceness)

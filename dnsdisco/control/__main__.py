@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from dnsdisco.control import log as logging
@@ -21,6 +22,7 @@ from dnsdisco.control.parameters import Http, Parameters
 from dnsdisco.control.run import Control
 from dnsdisco.control.status import to_pipe
 from dnsdisco.log.lines import Lines
+from dnsdisco.priority import give_way, READY_NICENESS
 from dnsdisco.providers import registry
 
 # Objects that live before the collector looks for cycles. A view of 10,000 services is a million that have none: with the interpreter's
@@ -32,13 +34,13 @@ def main() -> int:
     gc.set_threshold(*COLLECT_AFTER)
     with os.fdopen(int(sys.argv[1]), "rb") as document:
         plain = json.load(document)
-    turns.start()
+    taking_turns = turns.start()
     lines = Lines(plain["settings"])
     logging.configure(lines)
-    return asyncio.run(_run(plain, lines))
+    return asyncio.run(_run(plain, lines, lambda: give_way(READY_NICENESS, but=(taking_turns,))))
 
 
-async def _run(plain: dict[str, Any], lines: Lines) -> int:
+async def _run(plain: dict[str, Any], lines: Lines, on_ready: Callable[[], None]) -> int:
     loop = asyncio.get_running_loop()
     log = logging.logger()
     loop.set_exception_handler(lambda _, context: log.error("a fault of ours", reason=_told(context)))
@@ -55,6 +57,7 @@ async def _run(plain: dict[str, Any], lines: Lines) -> int:
         listening=plain.get("listening") or (),
         journal=plain.get("journal") or (),
         lines=lines,
+        on_ready=on_ready,
     )
     control = Control(parameters, log)
     taken = {

@@ -51,3 +51,4 @@ class Parameters:
     listening: Sequence[str] = ()  # the addresses, with their ports
     journal: Sequence[int] = ()  # two descriptors, for the last whole catalog; none: it is not kept
     lines: Lines | None = None  # where this process logs to; None: the caller has set it up
+    on_ready: Callable[[], None] = lambda: None  # called once, just before that is said

@@ -287,6 +287,7 @@ class Control:
         if self.publisher.is_applied(self._ready_serial):
             self._is_ready = True
             gc.freeze()  # views and catalog live long and have no cycles: the collector need not walk through them again and again
+            self._parameters.on_ready()
             example = next((entry.key for entry in self.chain.entries.values() if entry.service.instances), "")
             zones = self._settings["zones"]
             self._parameters.say("ready", zones=zones, providers=[member.name for member in members], example=example)

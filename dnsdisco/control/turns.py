@@ -21,15 +21,17 @@ SWITCH_S = 0.005  # the interpreter's own
 BUSY_SHARE = 0.25  # of a processor: less than that is no reason to wake up so often
 
 
-def start() -> None:
-    """Before the first thread: SIGPROF is blocked in all of them, for this one waits for it."""
+def start() -> int:
+    """Before the first thread: SIGPROF is blocked in all of them, for this one waits for it. Returns the number that the kernel has for it."""
     if not hasattr(signal, "sigwait") or not hasattr(signal, "setitimer"):
-        return
+        return 0
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGPROF})
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     # Who waits for the interpreter wakes up after so long to ask for it, also while C code holds it.
     sys.setswitchinterval(TURN_S)
-    threading.Thread(target=_run, name="turns", daemon=True).start()
+    thread = threading.Thread(target=_run, name="turns", daemon=True)
+    thread.start()
+    return thread.native_id or 0
 
 
 def _run() -> None:

@@ -6,6 +6,7 @@ import ctypes
 import os
 import platform
 import struct
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,11 +49,15 @@ def may_be_less_nice() -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-def test_control_is_no_nicer_than_others_and_a_worker_less_so_where_it_may(running: Running) -> None:
-    worker = ask(running.ready())["pid"]
+def control_of(running: Running, worker: int) -> int:
     family = running.popen.pid
     children = map(int, Path(f"/proc/{family}/task/{family}/children").read_text().split())
-    control = next(pid for pid in children if pid != worker)
+    return next(pid for pid in children if pid != worker)
+
+
+def test_control_is_started_no_nicer_than_others_and_a_worker_less_so_where_it_may(running: Running) -> None:
+    worker = ask(running.ready())["pid"]
+    control = control_of(running, worker)
     ours = os.getpriority(os.PRIO_PROCESS, 0)
     assert os.getpriority(os.PRIO_PROCESS, worker) == (max(ours + WORKER.niceness, -20) if may_be_less_nice() else ours)
     assert os.getpriority(os.PRIO_PROCESS, control) == ours
@@ -99,3 +104,28 @@ def test_no_system_call_no_harm(machine: str, monkeypatch: pytest.MonkeyPatch) -
 
 def _without_functions(_name: object) -> object:
     return object()
+
+
+# A process as control is one: a thread that takes turns, others that work, and one that is started when it has given way.
+GIVE_WAY = """
+import os, threading
+from dnsdisco.priority import give_way
+end = threading.Event()
+threads = [threading.Thread(target=end.wait) for _ in range(3)]
+for thread in threads:
+    thread.start()
+give_way(4, but=(threads[0].native_id,))
+give_way(3, but=(threads[0].native_id,))
+threads.append(threading.Thread(target=end.wait))
+threads[-1].start()
+print(*(os.getpriority(os.PRIO_PROCESS, number) for number in (threading.main_thread().native_id, *(thread.native_id for thread in threads))))
+end.set()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a niceness for each thread")
+def test_every_thread_gives_way_but_the_one_that_is_named() -> None:
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+    told = subprocess.run([sys.executable, "-c", GIVE_WAY], capture_output=True, text=True, check=True, timeout=60).stdout
+    nicer = min(ours + 7, 19)
+    assert list(map(int, told.split())) == [nicer, ours, nicer, nicer, nicer]

@@ -33,7 +33,7 @@ import dns.message
 import dns.rcode
 import dns.rdatatype
 
-from dnsdisco.priority import CONTROL
+from dnsdisco.priority import CONTROL, READY_NICENESS
 from tests.providers.consul.real import RealConsul
 from tests.providers.kubernetes.objects import endpoint, headless, slice_of
 from tests.providers.kubernetes.real import Cluster, missing, PATHS
@@ -179,7 +179,7 @@ def _measure_round(asker: Asker, changes: Iterator[Change], pause_s: float, took
 @contextmanager
 def echo() -> Iterator[Callable[[], float]]:
     """A function that takes the seconds of one octet to a process as nice as control, and back."""
-    code = f"import os, sys; os.nice({CONTROL.niceness})\nwhile octet := os.read(0, 1): os.write(1, octet)"
+    code = f"import os, sys; os.nice({CONTROL.niceness + READY_NICENESS})\nwhile octet := os.read(0, 1): os.write(1, octet)"
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as process:
         assert process.stdin is not None
         assert process.stdout is not None
