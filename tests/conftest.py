@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import pytest
 import structlog
@@ -12,6 +13,9 @@ from hypothesis import settings
 # asserted in the test. A failing example is printed as a blob, so that it can be repeated elsewhere.
 settings.register_profile("dnsdisco", deadline=None, print_blob=True)
 settings.load_profile("dnsdisco")
+
+
+WHOLE = Path(__file__).with_name("whole")
 
 
 @pytest.fixture(autouse=True)
@@ -26,3 +30,10 @@ def _logging_as_it_was():
     else:
         structlog.reset_defaults()
     root.handlers[:], root.level = handlers, level
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole programs are slow, all of them; other slow files say so themselves. `pytest -m "not slow and not servers"` leaves them out."""
+    for item in items:
+        if item.path.is_relative_to(WHOLE):
+            item.add_marker(pytest.mark.slow)

@@ -14,6 +14,8 @@ from dnsdisco.admin import app, connection
 from tests.admin.bench import HttpBench, with_http
 from tests.control.harness import Scripted, snapshot, svc
 
+pytestmark = pytest.mark.slow
+
 GET = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 

@@ -17,6 +17,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.whole.server import ROOT, Server, Traffic
 
+pytestmark = pytest.mark.slow
+
 WEB = "web: {instances: [{id: a, address: 10.0.0.1, port: 80}, {id: b, address: 10.0.0.2, port: 80}]}\n"
 
 

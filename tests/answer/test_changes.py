@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dns.rcode
+import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dnsdisco.model.service import Snapshot
 from tests.kit import Answers, section, services
+
+pytestmark = pytest.mark.slow
 
 
 def change(answers: Answers, text: str) -> set[object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule, RuleBasedStateMachine
@@ -10,6 +11,8 @@ from dnsdisco.cache.cache import Cache, State
 from dnsdisco.cache.entry import Kind
 from dnsdisco.cache.limits import CacheLimits
 from tests.cache.made import item, key, mark_of, ttls_in
+
+pytestmark = pytest.mark.slow
 
 NAMES = st.sampled_from(("a", "b", "x.a"))
 TYPES = st.sampled_from((1, 28))

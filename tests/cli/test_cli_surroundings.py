@@ -13,6 +13,8 @@ import pytest
 from tests.cli.test_cli_main import _on_a_terminal
 from tests.whole.server import ROOT, Server
 
+pytestmark = pytest.mark.slow
+
 ENVIRON = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
 START = "import sys; from dnsdisco.cli import main; sys.exit(main(sys.argv[1:]))"  # as the console script: nothing of the folder is on the path
 STRANGER = 65534

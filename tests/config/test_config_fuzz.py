@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from dnsdisco.config.schema import Settings
 from tests.fuzz.files import configuration_holds, services_hold
 
+pytestmark = pytest.mark.slow
+
 CASE_S = 2.0  # for one of them, on a busy machine; the rule is milliseconds
 
 NASTY = st.sampled_from(

@@ -24,6 +24,8 @@ from tests.conformance.probes import header, name, opt, question
 from tests.conformance.served import Served
 from tests.kit import Answers
 
+pytestmark = pytest.mark.slow
+
 COUNT = int(os.environ.get("DNSDISCO_FUZZ", "20000"))
 SEED = int(os.environ.get("DNSDISCO_SEED", "8906"))
 CONTROL = header(counts=(1, 0, 0, 1)) + question(name("_grpc._tcp.web.svc.local"), 33) + opt()

@@ -17,6 +17,8 @@ from tests.conformance.zonedata import make
 from tests.forward.upstream import ScriptedUpstream
 from tests.kit import Answers
 
+pytestmark = pytest.mark.slow
+
 OWN, FORWARDED = "svc.local", "example.test"
 SILENCE_S = 0.2
 

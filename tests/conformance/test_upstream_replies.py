@@ -19,6 +19,8 @@ from tests.conformance import slowest
 from tests.conformance.replies import BASE, labels, ladder, message, pointer, record, Replies, worst
 from tests.conformance.test_fuzz import COUNT, SEED
 
+pytestmark = pytest.mark.slow
+
 LINES_MAX = 200_000  # some five milliseconds; one name after another would be three million
 
 

@@ -20,6 +20,8 @@ from tests.forward.forwarding import run
 from tests.forward.upstream import address_in, BlackHole, question, ScriptedUpstream, silence
 from tests.server.test_run import entry, worker
 
+pytestmark = pytest.mark.slow
+
 NAMES = 3000
 OURS = query([b"web", b"svc", b"local"], 1)
 

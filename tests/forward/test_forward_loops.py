@@ -26,6 +26,8 @@ from tests.server.test_run import entry as service
 from tests.server.test_run import Process, worker
 from tests.whole.server import Server
 
+pytestmark = pytest.mark.slow
+
 WITHIN_S = 8.0  # what is promised is 2 s; a busy machine has its pauses
 
 

@@ -24,6 +24,8 @@ from tests.forward.upstream import (
     silence,
 )
 
+pytestmark = pytest.mark.slow
+
 CORP, PUBLIC = "192.0.2.1", "192.0.2.2"
 NXDOMAIN = 3
 LIMITS = ForwardLimits()

@@ -15,6 +15,8 @@ from tests.fuzz import page, run
 from tests.fuzz.reader import inputs
 from tests.fuzz.readers import READERS
 
+pytestmark = pytest.mark.slow
+
 COUNT = int(os.environ.get("DNSDISCO_FUZZ", "10000")) // 20
 CASES_MIN = 1_000  # of a run that is worth a row of the page
 SEED = int(os.environ.get("DNSDISCO_SEED", "8906"))

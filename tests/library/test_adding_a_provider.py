@@ -13,6 +13,8 @@ import yaml
 from dnsdisco.config.sources import resolve, Source
 from tests.library.test_docs import blocks, environment, python
 
+pytestmark = pytest.mark.slow
+
 PAGE = (Path(__file__).parents[2] / "docs" / "adding-a-provider.md").read_text(encoding="utf-8")
 MODULE, WATCHING, TESTS, CONFTEST = blocks(PAGE, "python")
 FILES = {

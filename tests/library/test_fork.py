@@ -24,6 +24,8 @@ from tests.providers.kubernetes.fake import Fake
 from tests.providers.kubernetes.objects import headless, slice_of
 from tests.providers.kubernetes.tls import Tls
 
+pytestmark = pytest.mark.slow
+
 STYLES = ("threads", "prefork", "pool")
 
 

@@ -15,6 +15,8 @@ from dnsdisco.model.choice import SELDOM
 from dnsdisco.static import StaticServiceDiscovery
 from tests.kit import Answers
 
+pytestmark = pytest.mark.slow
+
 # What is said of the instances 1, 2, … and how often each comes first.
 CASES = {
     "a backup is never first": ("", ["priority: 0", "priority: 10"], [1, 0]),

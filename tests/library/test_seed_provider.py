@@ -20,6 +20,8 @@ from dnsdisco.providers.chain import ChainServiceDiscovery
 from dnsdisco.providers.consul.agent import AgentError
 from dnsdisco.providers.kubernetes.connection import ApiError
 
+pytestmark = pytest.mark.slow
+
 SOURCE = """
 from dnsdisco.base import ServiceDiscovery
 

@@ -20,6 +20,8 @@ from dnsdisco.providers.services_edit import edit
 from dnsdisco.providers.services_text import parse
 from dnsdisco.providers.static import StaticServiceDiscovery
 
+pytestmark = pytest.mark.slow
+
 NEW = {
     "address": "localhost",
     "port": 8080,

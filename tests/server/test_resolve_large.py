@@ -22,6 +22,8 @@ from tests.kit import Answers, canned, CannedUpstreams, errors, section
 from tests.server.test_run import worker
 from tests.whole.server import Server
 
+pytestmark = pytest.mark.slow
+
 NAME = "www.example.test."
 WIRE = b"\3www\7example\4test\0"
 

@@ -20,6 +20,8 @@ from tests.forward.upstream import A, a_record, answer, Asked, free_port, reply,
 from tests.kit import errors, section
 from tests.server.test_run import entry, worker
 
+pytestmark = pytest.mark.slow
+
 
 def short_lived(asked: Asked) -> bytes:
     return reply(asked, records=(a_record("192.0.2.1", ttl=1),) if asked.qtype == A else ())

@@ -18,6 +18,8 @@ import pytest
 from dnsdisco.testing import one_port
 from tests.supervisor.harness import ask, ask_tcp, is_alive, RUN, Running, STANDIN, until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def start() -> Iterator[Any]:

@@ -6,6 +6,8 @@ import pytest
 
 from dnsdisco.supervisor.restarts import AT_ONCE_MAX, BACKOFF_MAX_S, Restarts, WINDOW_S
 
+pytestmark = pytest.mark.slow
+
 
 def crash_loop(restarts: Restarts, deaths: int, now: float = 0.0, lives_s: float = 0.01) -> list[float]:
     """Each start follows its wait, and each life is short."""

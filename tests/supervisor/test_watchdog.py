@@ -14,6 +14,8 @@ from dnsdisco.supervisor import watchdog
 from dnsdisco.supervisor.watchdog import CONTROL_S, PAUSE_S, START_S, TICK_S, Watchdog, WORKER_S
 from tests.supervisor.harness import ask, is_alive, Running, until
 
+pytestmark = pytest.mark.slow
+
 
 class Child:
     """As much of one as the watchdog looks at."""

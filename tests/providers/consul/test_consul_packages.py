@@ -10,6 +10,8 @@ from typing import NoReturn
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = pathlib.Path(__file__).parents[3]
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "dnsdisco" / "consul-packages"
 INSTALL_S = 60
