@@ -185,9 +185,9 @@ class _Reader:
                 case "bool":
                     return _BOOLEANS[text.lower()]
                 case "int":
-                    return _whole(text)
+                    return int(text)
                 case "float":
-                    return float(text.replace("_", "").lower().replace(".inf", "inf").replace(".nan", "nan"))
+                    return float(text)
         except (ValueError, KeyError):  # `!!int abc`, or more digits than Python makes a number of
             return text
         self._refuse(node, path, f"the tag {_tag(node)} cannot be used here")
@@ -228,12 +228,6 @@ class _Reader:
 
     def _refuse(self, node: Node, path: KeyPath, message: str) -> None:
         self.problems.append(Problem(self._path, *_place(node), dotted(path), message))
-
-
-def _whole(text: str) -> int:
-    digits = text.replace("_", "").lower()
-    is_octal = re.fullmatch(r"[-+]?0[0-7]+", digits)  # YAML 1.1 writes octal with a plain 0
-    return int(digits, 8 if is_octal else 0)
 
 
 def _tag(node: Node) -> str:

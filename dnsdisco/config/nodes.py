@@ -62,16 +62,11 @@ class _Nodes(Composer, _Parser, Resolver):
         return event.start_mark if event else None
 
 
-# Plain text is read as in YAML 1.1 (`off` is false), without what YAML 1.2 took away: `1:53` is no base-60 number here, and
-# 2026-01-02 no date.
-_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9_]*|0o?[0-7_]+|0x[0-9a-fA-F_]+|0b[01_]+)$")
-_FLOAT = re.compile(
-    r"""[-+]?(?: [0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?
-               | \.[0-9]+(?:[eE][-+]?[0-9]+)?
-               | [0-9]+[eE][-+]?[0-9]+
-               | \.(?:inf|Inf|INF|nan|NaN|NAN) )$""",
-    re.VERBOSE,
-)
+# Plain text is read as in YAML 1.1 (`off` is false), but a number is what a services file takes for one (written/units.py): decimal
+# digits. `0x10`, `020`, `1_000`, `1e3` and `.5`, which YAML's versions read in different ways, are texts, and so is `1:53`, which is
+# no base-60 number here, and 2026-01-02, which is no date.
+_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)$")
+_FLOAT = re.compile(r"-?[0-9]+\.[0-9]+$")
 _NUMERIC = {"tag:yaml.org,2002:int": _INTEGER, "tag:yaml.org,2002:float": _FLOAT}
 _Nodes.yaml_implicit_resolvers = {
     first: [(tag, _NUMERIC.get(tag, pattern)) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]

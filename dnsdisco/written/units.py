@@ -16,6 +16,7 @@ NUMBER_MAX = 10**NUMBER_DIGITS_MAX  # … and none that is written as a number
 
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|m|h|d|w)")
+_DECIMAL = re.compile(rf"0|[1-9][0-9]{{0,{NUMBER_DIGITS_MAX - 1}}}")
 
 
 def shown(value: object) -> str:
@@ -63,8 +64,11 @@ def number(value: object, low: int, high: int) -> int:
 
 
 def number_from(value: object, low: int, high: int) -> int:
-    """As number(), also from a decimal text, which is all that variables, tags and annotations can hold."""
-    is_decimal = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= NUMBER_DIGITS_MAX
+    """As number(), also from a decimal text, which is all that variables, tags and annotations can hold.
+
+    A text that begins with a zero is refused: `020` is 20 to some readers and 16 to others.
+    """
+    is_decimal = isinstance(value, str) and _DECIMAL.fullmatch(value)
     try:
         return number(int(value) if is_decimal else value, low, high)  # type: ignore[call-overload]
     except ValueError:

@@ -41,8 +41,8 @@ def test_values_are_what_json_can_say():
     )
     assert document.problems == ()
     assert document.values == {
-        "text": "127.0.0.1:53", "colon": "1:53", "date": "2026-01-02", "quoted": "5", "whole": 5, "hex": 16, "octal": 8,
-        "not_octal": "08", "grouped": 1000, "real": 1.5, "exponent": 1000.0, "off": False, "yes": True, "empty": None, "tilde": None,
+        "text": "127.0.0.1:53", "colon": "1:53", "date": "2026-01-02", "quoted": "5", "whole": 5, "hex": "0x10", "octal": "010",
+        "not_octal": "08", "grouped": "1_000", "real": 1.5, "exponent": "1e3", "off": False, "yes": True, "empty": None, "tilde": None,
         "list": [1, ["two"], {"three": 3}],
     }  # fmt: skip
 

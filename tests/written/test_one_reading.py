@@ -17,6 +17,10 @@ DURATIONS = [
     "", "s", "1x", "1 s", "-1s", "+1s", "1e3s", "1,5s", "1s-", "ten", "٣s", "1s" * 40, "1µs", "1y", "1M", "0x10", "∞", "true", "nan", ".5s", "5.",
 ]  # fmt: skip
 SECONDS = [0, 1, 5, 5.5, 604800, -1, True, [5], {"s": 5}, 10**12]
+NUMBERS = [
+    "0", "1", "10", "100",  # good
+    "020", "00", "0x10", "0o20", "0b1", "1_0", "1e1", "1.0", "1.", ".5", "+1", "-1", "-0", "1:1", "٣", "1" * 400, ".inf", ".nan", "ten", "on",
+]  # fmt: skip
 ADDRESSES = [
     "10.0.0.1", "192.0.2.255", "::1", "2001:DB8::0001", "127.0.0.1",  # good
     "", "10.0.0", "10.0.0.256", "010.0.0.1", "1.2.3.4.5", "0x7f.1", "2130706433", "::g", "1::2::3", "12345::", "10.0.0.1.", "٣.1.1.1", "[::1",
@@ -65,6 +69,22 @@ def test_a_duration_has_the_same_verdict_in_both_files(folder, written):
     faults = services_faults(folder, f"web: {{address: 10.0.0.1, ttl: {quoted(written)}}}\n")
     assert unquoted(said) == unquoted(faults)  # a services file keeps numbers as they were written
     assert (said == []) == good(lambda value: units.whole_seconds(value, 0, 3600), written)
+
+
+@pytest.mark.parametrize("written", NUMBERS)
+def test_a_whole_number_has_the_same_verdict_in_both_files(folder, written):
+    """YAML 1.1 takes 020 for 16, YAML 1.2 for 20, and some of the others for no number at all: here they are faults, in both files."""
+    expected = good(lambda value: units.number_from(value, 0, 100), written) and written != "0"
+    _, said = settings_of(folder, f"srv_weight_scale: {written}\n")
+    faults = services_faults(folder, f"web: {{address: 10.0.0.1, port: {written}}}\n")
+    assert (said == [], faults == []) == (expected, expected)
+
+
+@pytest.mark.parametrize("written", ["020", "1e3", "1_000", "0x10", "5.", ".5", "+5", "-5", "1.5", "5"])
+def test_an_unquoted_duration_has_the_same_verdict_in_both_files(folder, written):
+    _, said = settings_of(folder, f"ttl: {written}\n")
+    faults = services_faults(folder, f"web: {{address: 10.0.0.1, ttl: {written}}}\n")
+    assert (said == []) == (faults == [])
 
 
 @pytest.mark.parametrize(("written", "seconds"), [("1w", 604800), ("500000us", 0.5), ("1d12h", 129600), ("250ms", 0.25)])
