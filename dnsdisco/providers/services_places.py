@@ -10,6 +10,7 @@ import yaml
 from yaml import events
 
 _DOCUMENT = "\n"  # the path of the whole; a key may be empty, but this cannot be one that anybody asks for
+_MERGED = "\n<<"  # of what `<<` brings into the document: services whose names stand elsewhere
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -59,6 +60,8 @@ def places(text: str, services: set[str]) -> dict[str, Place]:
             _take(event, stack, names, found)
     except yaml.YAMLError:
         pass
+    if merged := found.get(_MERGED):
+        found |= {name: merged for name in services if name not in found}
     return found
 
 
@@ -91,7 +94,9 @@ def _path(inner: _Container | None, services: Mapping[str, str]) -> str | None:
     if inner is None:
         return _DOCUMENT
     if inner.path == _DOCUMENT:
-        return services.get(inner.key) if inner.is_mapping and inner.key is not None else None
+        if not inner.is_mapping or inner.key is None:
+            return None
+        return _MERGED if inner.key == "<<" else services.get(inner.key)
     if inner.path is None:
         return None
     return f"{inner.path}.{inner.key}" if inner.is_mapping else f"{inner.path}[{inner.index}]"

@@ -111,10 +111,11 @@ def read(message: bytes, at: int) -> tuple[bytes, int]:
     """The name at *at*, decompressed, and where the octets after it begin. Raises WireError.
 
     Pointers go backwards only, never into the header, at most POINTERS_MAX of them (RFC 1035 §4.1.4), so the cost is bounded by the name's 255 octets.
+    What a pointer leads to ends before the octets that hold the pointer begin: it was written before them.
     """
     parts: list[bytes] = []
     octets, pointers, end, limit = 1, 0, 0, at
-    size = len(message)
+    size = len(message)  # where this part of the name must end
     while True:
         if at >= size:
             raise WireError("a name runs past the end of the message")
@@ -127,7 +128,7 @@ def read(message: bytes, at: int) -> tuple[bytes, int]:
             pointers += 1
             if not POINTED_MIN <= at < limit or pointers > POINTERS_MAX:
                 raise WireError("a compression pointer that does not go backwards to a name, or too many of them")
-            limit = at
+            size, limit = limit, at
             continue
         if length > LABEL_OCTETS_MAX:
             raise WireError(f"label type {length >> 6} does not exist")

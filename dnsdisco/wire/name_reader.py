@@ -21,7 +21,7 @@ class NameReader:
 
     def __init__(self, message: bytes) -> None:
         self._message = message
-        self._known: dict[int, bytes] = {}  # by where it begins: what pointers lead to
+        self._known: dict[int, tuple[bytes, int]] = {}  # by where it begins: what pointers lead to, and where its own octets end
         self._owners: dict[int, bytes] = {}  # by where it begins: in lower case
         self.steps = 0
 
@@ -30,8 +30,8 @@ class NameReader:
         message = self._message
         if at + 1 < len(message) and message[at] >= 0xC0:  # nothing but a pointer, to what has been read before
             target = (message[at] & 0x3F) << 8 | message[at + 1]
-            if target < at and (found := self._known.get(target)) is not None:
-                return found, at + 2
+            if target < at and (found := self._known.get(target)) is not None and found[1] <= at:
+                return found[0], at + 2
         return self._read(at, 0)
 
     def lower(self, at: int) -> bytes:
@@ -43,7 +43,10 @@ class NameReader:
                 raise WireError(_NOT_BACKWARDS)
             found = self._owners.get(target)
             if found is None:
-                found = self._owners[target] = self._read(target, 1)[0].lower()
+                name, end = self._read(target, 1)
+                if end > at:
+                    raise WireError(_NOT_BACKWARDS)
+                found = self._owners[target] = name.lower()
             return found
         return self._read(at, 0)[0].lower()
 
@@ -67,9 +70,12 @@ class NameReader:
         elif not POINTED_MIN <= target < begin or pointers >= POINTERS_MAX:
             raise WireError(_NOT_BACKWARDS)
         else:
-            rest = self._known.get(target)
-            if rest is None:
-                rest = self._known[target] = self._read(target, pointers + 1)[0]
+            found = self._known.get(target)
+            if found is None:
+                found = self._known[target] = self._read(target, pointers + 1)
+            rest, rest_end = found
+            if rest_end > begin:  # what was written before cannot go on behind what points to it
+                raise WireError(_NOT_BACKWARDS)
             name, end = message[begin:at] + rest, at + 2
         if len(name) > NAME_OCTETS_MAX:
             raise WireError("a name that is too long")

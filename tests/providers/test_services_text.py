@@ -225,6 +225,18 @@ def test_a_key_of_half_characters_has_its_place(name):
     assert found["b.port"].value == (7, 11)
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (".d: &a {port: 80}\nweb: {}\n<<: *a\n", 3),
+        (".d: &a {port: 80}\n<<: [*a, *a]\nweb: {}\n", 2),
+        ("<<: {port: 80}\nport: 81\n", 2),  # written itself, too
+    ],
+)
+def test_a_service_that_a_merge_brings_has_the_place_of_the_merge(text, line):
+    assert places(text, {"port"})["port"].key == (line, 1)
+
+
 def test_a_character_beyond_the_plane_has_its_place_however_it_is_written():
     for text in ('{"\U0001f4a9": {}, "x": 1}', '{"\\ud83d\\udca9": {}, "x": 1}'):
         assert places(text, {"\U0001f4a9"})["\U0001f4a9"].key == (1, 2)

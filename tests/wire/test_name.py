@@ -42,6 +42,30 @@ def test_pointer_bombs_are_refused():
         name.read(b"\xc0\x00", 0)
 
 
+@pytest.mark.parametrize(
+    ("octets", "begin", "expected"),
+    [
+        (b"\1a\0" + b"\xc0\x0c", 15, b"\1a\0"),  # ends where the pointer begins
+        (b"\1a\0" + b"\1b\xc0\x0c", 15, b"\1b\1a\0"),
+        (b"\1a\0" + b"\1b\xc0\x0c" + b"\xc0\x0f", 19, b"\1b\1a\0"),
+        (b"\2" + b"\xc0\x0c" + b"\0", 13, None),  # a label that is the pointer itself, and ends behind it
+        (b"\1\1b" + b"\xc0\x0c\0", 13, None),  # … that is the label before the pointer
+        (b"\1a" + b"\xc0\x0c\0", 14, None),  # labels that go on at the pointer
+        (b"\1a" + b"\0\xc0\x0c", 14, b"\0"),  # the root, and no pointer
+        (b"\1a\2" + b"\xc0\x0e\0", 15, None),
+    ],
+)
+def test_what_a_pointer_leads_to_ends_before_it(octets, begin, expected):
+    """Else a name reaches behind the record that it stands in, and is another one, or none, once what is behind it is cut off."""
+    message = bytes(12) + octets
+    for read in (name.read, lambda octets, at: NameReader(octets).read(at), lambda octets, at: (NameReader(octets).lower(at), 0)):
+        if expected is None:
+            with pytest.raises(WireError):
+                read(message, begin)
+        else:
+            assert read(message, begin)[0] == expected
+
+
 @pytest.mark.parametrize("at", range(14))
 def test_no_name_stands_in_the_header(at):
     """What a pointer finds there is another name as soon as the id, the flags or the counts are others: when the message is passed on."""
