@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from dnsdisco.errors import NotSupported, ProviderError
 from dnsdisco.model import choice
-from dnsdisco.model.data import service_from_data, service_to_dict
+from dnsdisco.model.data import fault_text, service_from_data, service_to_dict
 from dnsdisco.model.service import Instance, Service
 from dnsdisco.providers import registry
 from dnsdisco.providers.asked import all_services, asked, named
@@ -177,7 +177,7 @@ def _read(name: str, data: Any) -> Service | None:
     """The service, whatever form a provider has it in; what is wrong with it goes to the log."""
     service, faults = service_from_data(name, data)
     for path, message, _ in faults:
-        logger().warning(f"{name}: {path + ': ' if path else ''}{message}")
+        logger().warning(f"{name}: {fault_text(path, message)}")
     return service
 
 

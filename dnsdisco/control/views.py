@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from dnsdisco.model.data import service_from_data
+from dnsdisco.model.data import fault_text, service_from_data
 from dnsdisco.model.service import Service, Snapshot
 from dnsdisco.providers.values import not_too_many, TooMuch, values_in, VALUES_MAX
 
@@ -54,7 +54,7 @@ class Reader:
 
     def _service(self, name: Any, data: Any, old: _Known | None) -> tuple[Service | None, int]:
         service, faults = service_from_data(name, data)
-        self.faults += [(str(name), f"{path}: {message}" if path else message) for path, message, _ in faults]
+        self.faults += [(str(name), fault_text(path, message)) for path, message, _ in faults]
         left_out = len({_whole(path) for path, _, is_warning in faults if not is_warning})
         return (old.service if old is not None and old.service == service else service), left_out
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dnsdisco.errors import shortened
 from dnsdisco.model import check
 from dnsdisco.model.address import build_url, parse_url
 from dnsdisco.model.fields import check_from, ENTRIES_MAX, meta_from, record_from, tags_from, ttl_from, unknown_in_check
@@ -33,7 +34,7 @@ from dnsdisco.model.view import service_to_dict
 from dnsdisco.model.within import every_fault
 from dnsdisco.written.units import shown
 
-__all__ = ["Fault", "derived_id", "service_from_data", "service_to_dict"]
+__all__ = ["Fault", "derived_id", "fault_text", "service_from_data", "service_to_dict"]
 
 FAULTS_MAX = 1000  # of one service: beyond, the same slip is repeated and only costs memory
 
@@ -42,6 +43,11 @@ _SERVICE_KEYS = frozenset({"url", "scheme", "ttl", "tags", "meta", "check", "rec
 _FULL_KEYS = _SERVICE_KEYS | frozenset(_SHARED_KEYS) | {"instances"}
 _ONE_KEYS = _SERVICE_KEYS | INSTANCE_KEYS | {"instances"}
 _VIEW_KEYS = _ONE_KEYS | {"service"}  # the library's own dict: its top level repeats one of the instances
+
+
+def fault_text(path: str, message: str) -> str:
+    """A fault of service_from_data() as a log line has it: the place, short however long a key is that it names, and what was expected."""
+    return f"{shortened(path)}: {message}" if path else message
 
 
 def service_from_data(name: Any, data: Any) -> tuple[Service | None, list[Fault]]:

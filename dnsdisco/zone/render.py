@@ -161,7 +161,7 @@ def text(found: Found, owner: bytes, ttl: int) -> RR | None:
         ("tags", ",".join(tags)),
         *(pair for pair in meta if not is_secret(pair[0])),
     ]
-    strings = [f"{key}={value}".encode() for key, value in pairs if value or (key, value) in meta]
+    strings = [f"{key}={value}".encode(errors="replace") for key, value in pairs if value or (key, value) in meta]
     # A string of more than 255 octets would come out in two, the second of which is no key=value: better left out.
     return RR(owner, TXT, ttl, rdata.txt([string for string in strings if len(string) <= rdata.STRING_OCTETS_MAX]))
 

@@ -290,3 +290,18 @@ def test_no_password_of_a_url_is_told():
         (text,) = section(answers.ask(name, "TXT").answer)
         assert "secret" not in text
         assert "10.0.0.5:5432" in text
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"scheme": "h\ud800"}, '"url=h?://10.0.0.1:80" "scheme=h?"'),
+        ({"tags": ("a\udfff",)}, '"url=http://10.0.0.1:80" "tags=a?"'),
+        ({"meta": (("k", "\ud83d"),)}, '"url=http://10.0.0.1:80" "k=?"'),
+    ],
+)
+def test_half_a_character_does_not_keep_a_service_from_being_answered(said, expected):
+    """A plug-in can yield a Service that no reader has checked, and JSON can write half a character."""
+    service = Service("half", instances=(Instance("a", "10.0.0.1", (Port(80),)),), **said)
+    reply = Answers(snapshots={"static": {service.key: service}}).ask("half.svc.local", "TXT")
+    assert section(reply.answer) == {f"half.svc.local. TXT {expected}"}

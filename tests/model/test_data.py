@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dnsdisco.model.data import derived_id, service_from_data, service_to_dict
+from dnsdisco.model.data import derived_id, fault_text, service_from_data, service_to_dict
 from dnsdisco.model.public import LEFT_OUT_OCTETS_MAX
 from dnsdisco.model.service import Check, Health, Instance, LeftOut, Port, Record, Service
 
@@ -660,3 +660,10 @@ def test_a_url_that_fits_no_string_of_a_txt_record_is_told(data, paths):
     assert service is not None
     assert [path for path, _, is_warning in faults if is_warning] == paths
     assert len(faults) == len(paths)
+
+
+def test_the_text_of_a_fault_is_short_however_long_the_key_is():
+    _, faults = service_from_data("web", {"address": "10.0.0.1", "y" * 50_000: 1})
+    assert [len(fault_text(path, message)) < 1000 for path, message, _ in faults] == [True]
+    assert fault_text("", "expected a mapping") == "expected a mapping"
+    assert fault_text("port", "expected 1") == "port: expected 1"

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from dnsdisco.model.address import parse_url, scheme_from
+from dnsdisco.model.data import fault_text
 from dnsdisco.model.fields import ports_from, TEXT_CHARACTERS_MAX
 from dnsdisco.model.instances import Fault, instance_from, INSTANCES_MAX, Shared
 from dnsdisco.model.names import service_label
@@ -76,7 +77,7 @@ def read_entries(name: str, entries: Any, wanted: Wanted) -> Reading:
         instance = _instance(node, said, tags, entry.get("Checks"), shared, found)
         if found:
             who = f"instance {shown(said.get('ID'))} on {shown(node.get('Node'))}"
-            faults += [(who, f"{path}: {message}" if path else message) for path, message, _ in found]
+            faults += [(who, fault_text(path, message)) for path, message, _ in found]
         if instance is None:
             why = why if rejected else next((path, message) for path, message, is_warning in found if not is_warning)
             rejected += 1

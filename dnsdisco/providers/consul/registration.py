@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from dnsdisco.errors import NotSupported
-from dnsdisco.model.data import service_from_data
+from dnsdisco.model.data import fault_text, service_from_data
 from dnsdisco.model.fields import health_from, INTERVAL_S_MAX, text_from, VALUE_CHARACTERS_MAX
 from dnsdisco.model.service import Health, Instance, Service
 from dnsdisco.providers.consul.agent import Agent, AgentError
@@ -42,11 +42,11 @@ def registration_of(name: str, data: Mapping[str, Any]) -> Registration:
     if data.get("instances") is not None:
         raise ValueError("one instance at a time: expected address and port, found `instances`")
     service, faults = service_from_data(name, {key: value for key, value in data.items() if key != "check"})
-    wrong = [f"{path}: {message}" if path else message for path, message, is_warning in faults if not is_warning]
+    wrong = [fault_text(path, message) for path, message, is_warning in faults if not is_warning]
     if service is None or wrong:
         raise ValueError("; ".join(wrong) or "no service")
     for path, message, _ in faults:
-        logger().warning(f"{name}: {path}: {message}", provider="consul")
+        logger().warning(f"{name}: {fault_text(path, message)}", provider="consul")
     for key in _NOT_KEPT:
         if data.get(key):
             logger().warning(f"{name}: {key}: Consul has no place for it", provider="consul")

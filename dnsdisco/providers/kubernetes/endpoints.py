@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dnsdisco.model.data import service_from_data
+from dnsdisco.model.data import fault_text, service_from_data
 from dnsdisco.model.diff import Key
 from dnsdisco.model.public import left_out
 from dnsdisco.model.service import Health, Instance, LeftOut, Port, Service
@@ -155,7 +155,7 @@ def _registered(item: Mapping[str, Any], key: Key, owner: Key, found: list[Insta
         return None
     service, wrong = service_from_data(owner[1], {each: data[each] for each in data if each != "instances"})
     for path, message, _ in wrong:
-        faults.tell("endpointslices", key, f"the annotation {INSTANCE_ANNOTATION}: {path}: {message}")
+        faults.tell("endpointslices", key, f"the annotation {INSTANCE_ANNOTATION}: {fault_text(path, message)}")
     if service is None or not service.instances:
         return None
     said, now = service.instances[0], found[0]

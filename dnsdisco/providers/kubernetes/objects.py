@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dnsdisco.model.address import canonical_address, host_name
-from dnsdisco.model.data import service_from_data
+from dnsdisco.model.data import fault_text, service_from_data
 from dnsdisco.model.diff import Key
 from dnsdisco.model.fields import ports_from
 from dnsdisco.model.service import Port, Service
@@ -224,5 +224,5 @@ def _said(item: Mapping[str, Any], tell: Any) -> Service | None:
             )
     service, faults = service_from_data("x", {**{key: data[key] for key in data if key in _SAID_KEYS}, "instances": []})
     for path, message, _ in faults:
-        tell(f"the annotation {SERVICE_ANNOTATION}: {path}: {message}")
+        tell(f"the annotation {SERVICE_ANNOTATION}: {fault_text(path, message)}")
     return service

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dnsdisco.errors import NotSupported, ProviderError
-from dnsdisco.model.data import service_from_data
+from dnsdisco.model.data import fault_text, service_from_data
 from dnsdisco.model.service import Health, Instance, Port, Service
 from dnsdisco.model.view import instance_to_dict, service_to_dict
 from dnsdisco.providers.kubernetes.connection import ApiError, Connection
@@ -171,7 +171,7 @@ def read(name: str, data: Mapping[str, Any]) -> Service:
             "check: Kubernetes checks pods alone; give `health`, or let the consul or the static provider check the instance"
         )
     service, faults = service_from_data(name, data)
-    wrong = [f"{path}: {message}" if path else message for path, message, is_warning in faults if not is_warning]
+    wrong = [fault_text(path, message) for path, message, is_warning in faults if not is_warning]
     if service is None or wrong or not service.instances:
         raise ValueError("; ".join(wrong) or "expected an address and a port")
     if service.instances[0].is_host:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from dnsdisco.errors import NotSupported, ProviderError
-from dnsdisco.model.data import service_from_data, service_to_dict
+from dnsdisco.model.data import fault_text, service_from_data, service_to_dict
 from dnsdisco.model.service import Health, Snapshot
 from dnsdisco.providers.atomic_file import Busy, exclusive, replace
 from dnsdisco.providers.base import ServiceDiscovery
@@ -91,14 +91,14 @@ class StaticServiceDiscovery(ServiceDiscovery):
         if service_data.get("instances") is not None:
             raise ValueError("one instance at a time: expected address and port, found `instances`")
         service, faults = service_from_data(service_name, service_data)
-        wrong = [f"{path}: {message}" if path else message for path, message, is_warning in faults if not is_warning]
+        wrong = [fault_text(path, message) for path, message, is_warning in faults if not is_warning]
         if service is None or wrong or service_name.startswith("."):
             raise ValueError(
                 "; ".join(wrong) or f"a name that begins with a dot holds anchors, and is no service: {service_name!r}"
             )
         unknown = {path.partition(".")[0] for path, _, is_warning in faults if is_warning}
         for path, message, _ in faults:
-            logger().warning(f"{service_name}: {path}: {message}", provider=self.type)
+            logger().warning(f"{service_name}: {fault_text(path, message)}", provider=self.type)
         data = {str(key): _plain(value) for key, value in service_data.items() if key not in unknown and value is not None}
         instance_id = service.instances[0].id
         self._change(service_name, put(service_name, data, instance_id))
