@@ -53,7 +53,7 @@ def _owner(name: str) -> Path:
     if name in ("", "@"):
         return ()
     labels = tuple(name.lower().split("."))
-    if not all(0 < len(label.encode()) <= 63 and label.isascii() and label.isprintable() and " " not in label for label in labels):
+    if not all(label.isascii() and 0 < len(label) <= 63 and label.isprintable() and " " not in label for label in labels):
         raise WireError(f"{name!r} is not a name below the service")
     if sum(len(label) + 1 for label in labels) > 128:
         raise WireError(f"{name!r} is too long to stand below a service")

@@ -31,12 +31,16 @@ def from_text(rtype: int, text: str | tuple[str, ...]) -> bytes:
     TXT: the string itself, or several; nothing in it is special, and what is longer than a string is split. Others: presentation form,
     names absolute with or without the last dot. Any type also as `\\# length hex` (RFC 3597 §5).
     """
+    try:
+        strings = [string.encode() for string in ((text,) if isinstance(text, str) else text)]
+    except UnicodeEncodeError:
+        raise WireError("half a character (a surrogate), which no record can hold") from None
     if isinstance(text, tuple):
         if rtype != TXT:
             raise WireError(f"a list of strings is for TXT, not for {type_to_text(rtype)}")
-        return _bounded(txt([string.encode() for string in text]))
+        return _bounded(txt(strings))
     if rtype == TXT and not text.startswith(GENERIC):
-        return _bounded(txt([text.encode()]))
+        return _bounded(txt(strings))
     words = tokenize(text)
     if any(word.text == "@" and not word.is_quoted for word in words):
         raise WireError("`@` stands for an origin, and there is none here: write the name")

@@ -75,3 +75,13 @@ def test_a_cname_stands_alone() -> None:
 
 def test_the_same_record_twice_is_one() -> None:
     assert len(compiled(Record("TXT", "x"), Record("TXT", ("x",)))[0]) == 1
+
+
+def test_half_a_character_in_a_record_or_in_its_name_is_a_fault_of_that_record_alone():
+    compiler = Compiler()
+    records = (Record("TXT", "\ud800"), Record("TXT", "a", "x\ud800"), Record("TXT", "b"))
+    assert len(compiler(Service("web", records=records))) == 1
+    assert [reason.partition(":")[0] for _, reason in compiler.faults] == [
+        "records[0] (TXT) is left out",
+        "records[1] (TXT) is left out",
+    ]

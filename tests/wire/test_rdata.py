@@ -83,3 +83,11 @@ def test_any_text_is_data_or_an_error(kind, text):
 def test_types_as_text(number):
     assert type_from_text(type_to_text(number)) == number
     assert type_from_text(f"type{number}") == number
+
+
+@pytest.mark.parametrize("rtype", [1, 15, 16, 257, 65280])
+@pytest.mark.parametrize("value", ["\ud800", "10 \udfff.example.", "\\# 1 \ud83d", ("a", "\ud800")])
+def test_half_a_character_is_no_record(rtype, value):
+    """JSON can write it; a plug-in's and a kept view's records come here as they are."""
+    with pytest.raises(WireError):
+        presentation.from_text(rtype, value)
