@@ -102,7 +102,7 @@ class _Control:
     """Of no services: the pages themselves have tests of their own."""
 
     def view(self) -> View:
-        raise NotImplementedError
+        return View(7, 1e9, True, (), (), 0, 0, 1, 0, 0)
 
     def services(self) -> list[Any]:
         return []
