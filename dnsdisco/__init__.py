@@ -34,7 +34,7 @@ What wires the rooms together:
   base, env, static, consul, kubernetes  short paths of the modules of those names in `providers`
 
 Follow a query from `server/serve.py` (docs/life-of-a-query.md), a change from `providers/base.py` through `control` and `model/merge.py`
-to `server/link.py` (docs/life-of-a-change.md). To add a provider, read `providers/base.py` and docs/adding-a-provider.md.
+to `server/control_link.py` (docs/life-of-a-change.md). To add a provider, read `providers/base.py` and docs/adding-a-provider.md.
 
 Importing this package imports none of it: a worker process must start fast and stay small. Names below are loaded when first used.
 """

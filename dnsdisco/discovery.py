@@ -13,14 +13,14 @@ from typing import Any, TypeVar
 
 from dnsdisco.errors import NotSupported, ProviderError
 from dnsdisco.model import choice
-from dnsdisco.model.data import fault_text, service_from_data, service_to_dict
 from dnsdisco.model.service import Instance, Service
+from dnsdisco.model.service_data import fault_text, service_from_data, service_to_dict
 from dnsdisco.providers import registry
-from dnsdisco.providers.asked import all_services, asked, named
 from dnsdisco.providers.base import ServiceDiscovery
-from dnsdisco.providers.cached import Cache
-from dnsdisco.providers.chain import ChainServiceDiscovery, found_as
+from dnsdisco.providers.cached import DiscoveryCache
+from dnsdisco.providers.combined import ChainServiceDiscovery, found_as
 from dnsdisco.providers.forked import Lock
+from dnsdisco.providers.guarded import all_services, asked, named
 from dnsdisco.providers.log import logger
 
 Changed = TypeVar("Changed")
@@ -92,7 +92,7 @@ class Discovery:
     """A provider and what is cached of it. Safe for threads; a forked child goes on with both."""
 
     def __init__(self) -> None:
-        self.cache = Cache()
+        self.cache = DiscoveryCache()
         self._lock = Lock()
         self._provider: ServiceDiscovery | None = None
         self._is_ours = False  # detected, so it is ours to close

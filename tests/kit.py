@@ -18,13 +18,12 @@ import yaml
 from dnsdisco.answer.admit import Admission
 from dnsdisco.answer.settings import AnswerSettings
 from dnsdisco.errors import UpstreamError
-from dnsdisco.model.chain import Policy as ChainPolicy
-from dnsdisco.model.chain import Source
-from dnsdisco.model.data import service_from_data
+from dnsdisco.model.claims import ChainPolicy, ChainSource
 from dnsdisco.model.entry import ExtraRecord, ProviderState
 from dnsdisco.model.merge import merge
 from dnsdisco.model.service import Service, Snapshot
-from dnsdisco.server.policy import Clock, Policy
+from dnsdisco.model.service_data import service_from_data
+from dnsdisco.server.answer_policy import AnswerPolicy, Clock
 from dnsdisco.server.serve import Responder
 from dnsdisco.wire import presentation
 from dnsdisco.wire.constants import type_from_text
@@ -186,7 +185,9 @@ class Answers:
         **zone_settings: Any,
     ) -> None:
         views = snapshots if snapshots is not None else {"static": services(text)}
-        self.merger = merge([Source(name) for name in views], chain, [Snapshot(dict(view)) for view in views.values()], _compiled)
+        self.merger = merge(
+            [ChainSource(name) for name in views], chain, [Snapshot(dict(view)) for view in views.values()], _compiled
+        )
         self.catalog = Catalog()
         self.catalog.apply(self.merger.entries.values(), [], serial)
         self.catalog.set_states(states)
@@ -194,7 +195,7 @@ class Answers:
         if zone_file:
             self.catalog.set_records(ZoneRecords(parse(zone_file, "test.zone", zone_file_zones)))
         settings = AnswerSettings(ZoneSettings(zones=zones, **zone_settings), "dnsdisco", "here", overrides)
-        self.policy = Policy(settings, Admission(["127.0.0.0/8", "::1/128", "private"]), recursion=recursion)
+        self.policy = AnswerPolicy(settings, Admission(["127.0.0.0/8", "::1/128", "private"]), recursion=recursion)
         self.policy = self.policy._replace(**(policy or {}))
         self.now = 1000.0
         clock = Clock(lambda: self.now, lambda: 1_700_000_000.0)

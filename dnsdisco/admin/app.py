@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
 
-from dnsdisco.admin import forms, metrics
-from dnsdisco.admin.guard import App, Guard, Receive, Refused, Scope, Send
-from dnsdisco.admin.known import Catalog, Control, Figures, Known
+from dnsdisco.admin import json_views, metrics
+from dnsdisco.admin.control_client import ControlClient, ControlReader, Figures, PublishedCatalog
+from dnsdisco.admin.middleware import App, Guard, Receive, RequestRefused, Scope, Send
 from dnsdisco.control.log import Logger
 
 LISTS_MAX = 4  # lists of all services on their way at a time: each is made as it is read, and holds the catalog that it began with
@@ -24,9 +24,9 @@ PATHS = ("/", "/health", "/ready", "/metrics", "/v1/services", ONE_SERVICE, "/v1
 OTHER = "other"
 
 
-def make(control: Control, names: Collection[str], version: str, log: Logger) -> App:
+def make(control: ControlReader, names: Collection[str], version: str, log: Logger) -> App:
     """*names*: this machine's own, in lower case. Of one event loop."""
-    pages = Pages(Known(control), version)
+    pages = Pages(ControlClient(control), version)
     functions = (pages.index, pages.health, pages.ready, pages.metrics, pages.services, pages.service, pages.providers)
     routes = [Route(path, function) for path, function in zip(PATHS, functions, strict=True)]
     guard = Guard(Router(routes, redirect_slashes=False, default=_unknown), route_of, names, log)
@@ -42,7 +42,7 @@ def route_of(path: str) -> str:
 
 
 class Pages:
-    def __init__(self, known: Known, version: str) -> None:
+    def __init__(self, known: ControlClient, version: str) -> None:
         self.requests: dict[tuple[str, int], int] = {}
         self._known, self._version = known, version
         self._told: Figures | None = None
@@ -51,14 +51,14 @@ class Pages:
         self._turn = asyncio.Lock()  # to make a piece of a list: most of the time none is made
 
     async def index(self, request: Request) -> Response:
-        return _json({**forms.HEAD, "name": "dnsdisco", "release": self._version, "paths": list(PATHS[1:])})
+        return _json({**json_views.HEAD, "name": "dnsdisco", "release": self._version, "paths": list(PATHS[1:])})
 
     async def health(self, request: Request) -> Response:
         """The process is there. Nothing else is asked, so that no hung backend gets it killed."""
-        return _json({**forms.HEAD, "status": "ok", "release": self._version})
+        return _json({**json_views.HEAD, "status": "ok", "release": self._version})
 
     async def ready(self, request: Request) -> Response:
-        plain = forms.ready(await self._known.view())
+        plain = json_views.ready(await self._known.view())
         return _json(plain, 200 if plain["ready"] else 503)
 
     async def metrics(self, request: Request) -> Response:
@@ -68,19 +68,19 @@ class Pages:
         return Response(self._text, media_type=metrics.MEDIA_TYPE)
 
     async def providers(self, request: Request) -> Response:
-        return _json(forms.providers(await self._known.view()))
+        return _json(json_views.providers(await self._known.view()))
 
     async def service(self, request: Request) -> Response:
         view = await self._known.service(request.path_params["name"].removesuffix("."))
         if view is None:
-            raise Refused(404, "no such service")
-        return _json({**forms.HEAD, "name": view.name, "service": forms.service(view)})
+            raise RequestRefused(404, "no such service")
+        return _json({**json_views.HEAD, "name": view.name, "service": json_views.service(view)})
 
     async def services(self, request: Request) -> Response:
         if request.method == "HEAD":
             return _json(None)
         if self._lists >= LISTS_MAX:
-            raise Refused(503, f"{LISTS_MAX} lists are being read", (b"retry-after", b"1"))
+            raise RequestRefused(503, f"{LISTS_MAX} lists are being read", (b"retry-after", b"1"))
         self._lists += 1
         try:
             catalog = await self._known.catalog()
@@ -92,9 +92,9 @@ class Pages:
     def _list_ended(self) -> None:
         self._lists -= 1
 
-    async def _listed(self, catalog: Catalog) -> AsyncGenerator[bytes, None]:
+    async def _listed(self, catalog: PublishedCatalog) -> AsyncGenerator[bytes, None]:
         """In pieces, with a pause after each, so that neither the other readers nor control's own thread wait for all of it."""
-        piece = bytearray(forms.octets({**forms.HEAD, "serial": catalog.serial, "services": {}})[:-2])
+        piece = bytearray(json_views.octets({**json_views.HEAD, "serial": catalog.serial, "services": {}})[:-2])
         views = iter(catalog.services)
         is_first = is_more = True
         while is_more:
@@ -103,7 +103,7 @@ class Pages:
                 is_more = False
                 for view in views:
                     piece += b"" if is_first else b","
-                    piece += forms.octets(view.name) + b":" + forms.octets(forms.service(view))
+                    piece += json_views.octets(view.name) + b":" + json_views.octets(json_views.service(view))
                     is_first = False
                     if len(piece) >= PIECE_OCTETS:
                         is_more = True
@@ -145,8 +145,8 @@ async def _gone(receive: Receive) -> None:
 
 
 def _json(plain: object, status: int = 200) -> Response:
-    return Response(forms.octets(plain), status, media_type="application/json")
+    return Response(json_views.octets(plain), status, media_type="application/json")
 
 
 async def _unknown(_scope: Scope, _receive: Receive, _send: Send) -> None:
-    raise Refused(404, "no such page; / lists them")
+    raise RequestRefused(404, "no such page; / lists them")

@@ -13,8 +13,8 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from dnsdisco.admin import forms
-from dnsdisco.admin.guard import HEAD_TOO_LONG, TOO_LONG
+from dnsdisco.admin import json_views
+from dnsdisco.admin.middleware import HEAD_TOO_LONG, TOO_LONG
 
 READ_OCTETS = 16 * 1024
 CONNECTIONS_MAX = 64  # scrapers, probes and people of one machine; each is a descriptor that providers may need
@@ -24,7 +24,7 @@ LINGER_S = 1.0  # for a client to read why it is sent away
 REPLY_S = 30.0  # from there to the last octet of the reply: the longest list for a slow reader
 
 
-class Connection(H11Protocol):
+class HttpConnection(H11Protocol):
     """One client's."""
 
     _timer: asyncio.TimerHandle | None = None
@@ -35,7 +35,7 @@ class Connection(H11Protocol):
         super().connection_made(transport)
         transport.max_size = READ_OCTETS  # type: ignore[attr-defined]  # asyncio's own, 256 KiB, comes in whole before it can be stopped
         if len(self.connections) > CONNECTIONS_MAX:
-            idle = [each for each in self.connections if isinstance(each, Connection) and each.idle_since is not None]
+            idle = [each for each in self.connections if isinstance(each, HttpConnection) and each.idle_since is not None]
             longest = min(idle, key=lambda each: each.idle_since or 0.0, default=self)
             longest.transport.abort()
             self.connections.discard(longest)  # now: others may come before its end is told
@@ -69,7 +69,7 @@ class Connection(H11Protocol):
         """What HTTP itself refuses, with its own status (431 for a head that is too long). uvicorn calls this where it handles the error."""
         error = sys.exception() if hasattr(sys, "exception") else sys.exc_info()[1]
         status = error.error_status_hint if isinstance(error, h11.RemoteProtocolError) else 400
-        body = forms.octets({**forms.HEAD, "error": HEAD_TOO_LONG if status == TOO_LONG else msg})
+        body = json_views.octets({**json_views.HEAD, "error": HEAD_TOO_LONG if status == TOO_LONG else msg})
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
         with suppress(h11.LocalProtocolError):  # a reply is on its way: nothing can be sent before its end
             for event in (
@@ -104,5 +104,5 @@ class Connection(H11Protocol):
 
 def protocol() -> type[asyncio.Protocol]:
     """For uvicorn's `http`."""
-    made: Any = Connection
+    made: Any = HttpConnection
     return made  # type: ignore[no-any-return]

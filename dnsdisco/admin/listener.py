@@ -10,7 +10,7 @@ from contextlib import suppress
 from importlib import metadata
 
 from dnsdisco import sockaddr
-from dnsdisco.admin.known import Control
+from dnsdisco.admin.control_client import ControlReader
 from dnsdisco.control.log import Logger
 
 RETRY_S = 5.0  # between two attempts to bind an address that is taken
@@ -19,10 +19,10 @@ BACKLOG = 64
 KEEP_ALIVE_S = 5
 
 
-class Listener:
+class HttpListener:
     """All methods belong to control's loop, and none waits but close()."""
 
-    def __init__(self, control: Control, log: Logger) -> None:
+    def __init__(self, control: ControlReader, log: Logger) -> None:
         self._control, self._log = control, log
         self._address: str | None = None
         self._hosts: frozenset[str] = frozenset()
@@ -50,7 +50,7 @@ class Listener:
 class _Serving:
     """One address, from the start of its thread to its end. *before* has to end first: it may hold the port."""
 
-    def __init__(self, address: str, hosts: frozenset[str], control: Control, log: Logger, before: _Serving | None) -> None:
+    def __init__(self, address: str, hosts: frozenset[str], control: ControlReader, log: Logger, before: _Serving | None) -> None:
         self._address, self._hosts, self._control, self._log, self._before = address, hosts, control, log, before
         self._stopped = threading.Event()
         self._server: object = None
@@ -85,7 +85,7 @@ class _Serving:
         import uvicorn  # noqa: PLC0415
 
         from dnsdisco.admin import app, connection  # noqa: PLC0415
-        from dnsdisco.admin.guard import HEAD_OCTETS_MAX  # noqa: PLC0415
+        from dnsdisco.admin.middleware import HEAD_OCTETS_MAX  # noqa: PLC0415
 
         async def run() -> None:
             config = uvicorn.Config(
@@ -95,7 +95,7 @@ class _Serving:
                 ws="none",
                 lifespan="off",
                 log_config=None,
-                log_level="critical",  # whatever a client sends is no news, and what a page does wrong is logged by guard.py
+                log_level="critical",  # whatever a client sends is no news, and what a page does wrong is logged by middleware.py
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,

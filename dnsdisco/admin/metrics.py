@@ -12,10 +12,10 @@ from prometheus_client import CollectorRegistry, generate_latest, ProcessCollect
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from dnsdisco.admin import counted
-from dnsdisco.admin.known import Figures
-from dnsdisco.control.statistics import Statistics
-from dnsdisco.control.view import ProviderView, STATES
+from dnsdisco.admin import worker_metrics
+from dnsdisco.admin.control_client import Figures
+from dnsdisco.control.facts import ProviderView, STATES
+from dnsdisco.control.statistics import ControlStatistics
 
 MEDIA_TYPE = "text/plain; version=0.0.4"
 
@@ -43,7 +43,7 @@ def families(figures: Figures, requests: Requests, version: str) -> Iterator[Met
     yield InfoMetricFamily("dnsdisco_build", "What runs here.", {"version": version, "python": platform.python_version()})
     yield from _control(figures)
     yield from _providers(figures.view.providers)
-    yield from counted.families(figures.totals)
+    yield from worker_metrics.families(figures.totals)
     family = CounterMetricFamily("dnsdisco_admin_requests_total", "HTTP requests, by page and status.", labels=("page", "status"))
     for (page, status), count in sorted(requests.items()):
         family.add_metric((page, str(status)), count)
@@ -76,7 +76,7 @@ def _control(figures: Figures) -> Iterator[Metric]:
     )
     for name, told, value in levels:
         yield GaugeMetricFamily(f"dnsdisco_control_{name}", told, float(value))
-    yield from counted.plain(Statistics.declared(), figures.control)
+    yield from worker_metrics.plain(ControlStatistics.declared(), figures.control)
 
 
 def _providers(providers: tuple[ProviderView, ...]) -> Iterator[Metric]:

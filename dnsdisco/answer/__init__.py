@@ -6,22 +6,22 @@
     rate.py             how much one network receives over UDP
     table.py            the compiled answers, by the octets of the question
     prepared.py         one compiled answer: a reply encoded once for every client
-    fleeting.py         cached answers that are asked often, in that same table
+    hot_entries.py         cached answers that are asked often, in that same table
     settings.py         what the configuration says about answers
   Our own names:
-    local.py            what the lookup found, as a reply
+    own_zones.py            what the lookup found, as a reply
     additional.py       addresses beside records that name hosts
     flatten.py          instances whose address is a host name
     reasons.py          why an answer is empty, as text for the client
-    special.py          special-use names
+    special_use.py          special-use names
     special_reply.py    what is said of them
   Names of others:
-    resolver.py         cache keys, and what a cached entry is to a client
-    resolver_reply.py   what is believed of an upstream's reply
+    cached_reply.py         cache keys, and what a cached entry is to a client
+    believe.py   what is believed of an upstream's reply
     resume.py           our answer completed by what an upstream replied
     aliases.py          how many aliases in a row are followed
     rebinding.py        private addresses that no public name should have
 
 Rules of the room: PURE; imports `errors`, `model`, `zone`, `wire`, `cache`; time and randomness come as arguments.
-Read first: `decision.py`, `decide.py`, `resume.py`, `resolver_reply.py`.
+Read first: `decision.py`, `decide.py`, `resume.py`, `believe.py`.
 """

@@ -10,13 +10,12 @@ from collections.abc import Iterable
 from dnsdisco.answer.settings import AnswerSettings
 from dnsdisco.wire import rdata
 from dnsdisco.wire.constants import A, AAAA, MX, NS, SRV
-from dnsdisco.wire.name import labels_of
+from dnsdisco.wire.name import Labels, labels_of
 from dnsdisco.wire.reply import RR
 from dnsdisco.zone import render
 from dnsdisco.zone.catalog import Catalog
 from dnsdisco.zone.lookup import Found, lookup, NameServer
 
-Labels = tuple[bytes, ...]
 TARGETS_MAX = 32  # hosts that are looked up for one answer; more would not fit beside it
 
 _BEFORE_TARGET_OCTETS = {NS: 0, MX: 2, SRV: 6}

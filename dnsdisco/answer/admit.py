@@ -15,7 +15,7 @@ KNOWN_MAX = 8192  # client addresses remembered; when full, all are forgotten
 _RATE = RateLimits()
 
 
-class Known(NamedTuple):
+class KnownClient(NamedTuple):
     """What is known of a client address. `bucket`: how much it may receive over UDP; None: no limit."""
 
     is_admitted: bool
@@ -46,14 +46,14 @@ class Admission:
             for loopback in _LOOPBACK
         )
         self.buckets = Buckets(rate, (*(_LOOPBACK if trusts_loopback else ()), *_networks(rate.exempt), *_networks(own)))
-        self.known: dict[str, Known] = {}
+        self.known: dict[str, KnownClient] = {}
         self.clients_forgotten = self.networks_forgotten = 0  # times that all of them made room
         # For the datagram loop, by the octets of their addresses: clients without a limit, and the other clients that may ask, with the
         # tokens of their network by kind of answer.
         self.admitted: set[bytes] = set()
         self.credits: dict[bytes, list[int]] = {}
 
-    def look(self, peer: str, now: float) -> Known:
+    def look(self, peer: str, now: float) -> KnownClient:
         """Whether *peer* may ask, whether it is on the loopback, and how much it may receive."""
         known = self.known.get(peer)
         if known is None:
@@ -65,7 +65,7 @@ class Admission:
                 self.networks_forgotten += 1
             is_admitted = any(address in network for network in self._networks)
             is_local = any(address in network for network in _LOOPBACK)
-            known = Known(is_admitted, is_local, self.buckets.of(address, now))
+            known = KnownClient(is_admitted, is_local, self.buckets.of(address, now))
             if len(self.known) >= KNOWN_MAX:
                 self.known.clear()
                 self.clients_forgotten += 1

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from dnsdisco.answer import local, special
+from dnsdisco.answer import own_zones, special_use
+from dnsdisco.answer.cached_reply import NOBODY_TO_ASK, question_of
 from dnsdisco.answer.decision import Decision, Forward, Gather
-from dnsdisco.answer.resolver import NOBODY_TO_ASK, question_of
 from dnsdisco.answer.settings import AnswerSettings
 from dnsdisco.answer.special_reply import special_reply
 from dnsdisco.wire import rdata
@@ -20,12 +20,11 @@ from dnsdisco.wire.constants import (
     REFUSED,
     TXT,
 )
+from dnsdisco.wire.name import Labels
 from dnsdisco.wire.query import Query
 from dnsdisco.wire.reply import Reply, RR
 from dnsdisco.zone import reverse
 from dnsdisco.zone.catalog import Catalog
-
-Labels = tuple[bytes, ...]
 
 
 def decide(query: Query, catalog: Catalog, settings: AnswerSettings, can_answer: Callable[[bytes], bool]) -> Decision:
@@ -41,15 +40,15 @@ def decide(query: Query, catalog: Catalog, settings: AnswerSettings, can_answer:
     zone = settings.zone.zone_of(labels)
     if zone is not None:
         return _as_far_as_it_goes(
-            local.answer(local.Question(query.qname, labels, query.qtype), zone, catalog, settings), can_answer
+            own_zones.answer(own_zones.Question(query.qname, labels, query.qtype), zone, catalog, settings), can_answer
         )
     address = reverse.address_of(labels)
     if address is not None and not _is_loopback(labels):
-        found = local.pointer(query.qname, query.qtype, address, catalog, settings.zone)
+        found = own_zones.pointer(query.qname, query.qtype, address, catalog, settings.zone)
         if found is not None:
             return found
-    rule = special.rule_for(labels)
-    if rule is not None and not special.is_overridden(labels, rule[0], settings.overrides):
+    rule = special_use.rule_for(labels)
+    if rule is not None and not special_use.is_overridden(labels, rule[0], settings.overrides):
         return special_reply(query.qname, labels, query.qtype, *rule, settings.zone)
     if can_answer(query.question):
         return Forward()
@@ -78,5 +77,5 @@ def _chaos(query: Query, settings: AnswerSettings) -> Reply:
 
 
 def _is_loopback(labels: Labels) -> bool:
-    rule = special.rule_for(labels)
-    return rule is not None and rule[1] is special.Rule.LOOPBACK_PTR
+    rule = special_use.rule_for(labels)
+    return rule is not None and rule[1] is special_use.Rule.LOOPBACK_PTR

@@ -8,8 +8,6 @@ from typing import NamedTuple, TypeAlias
 from dnsdisco.model.choice import Rank
 from dnsdisco.wire.reply import Ede, Reply, RR
 
-Labels = tuple[bytes, ...]
-
 
 @dataclass(frozen=True, slots=True)
 class Forward:

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from dnsdisco.answer import special
+from dnsdisco.answer import special_use
 from dnsdisco.answer.decision import Part, Want
 from dnsdisco.answer.settings import AnswerSettings
 from dnsdisco.errors import WireError
 from dnsdisco.model.choice import Rank, together
 from dnsdisco.wire import rdata
 from dnsdisco.wire.constants import A, AAAA
-from dnsdisco.wire.name import from_text, labels_of
+from dnsdisco.wire.name import from_text, Labels, labels_of
 from dnsdisco.wire.reply import RR
 from dnsdisco.zone import render
 from dnsdisco.zone.catalog import Catalog
 from dnsdisco.zone.lookup import Found, lookup
 from dnsdisco.zone.render import Host
 
-Labels = tuple[bytes, ...]
 HOSTS_MAX = 64  # host names flattened for one answer; a service with more of them is answered in part, with a reason in `check`
 NAMES_MAX = 64  # names of ours on the way from one host name to its addresses: loops and fans end here
 
@@ -49,10 +48,10 @@ def parts(hosts: list[Host], qtype: int, ttl: int, catalog: Catalog, settings: A
 
 def _special_addresses(labels: Labels, qtype: int, overrides: frozenset[Labels]) -> list[bytes] | None:
     """The addresses of a special-use name (none, but for localhost); None for a name that is not special."""
-    rule = special.rule_for(labels)
-    if rule is None or special.is_overridden(labels, rule[0], overrides):
+    rule = special_use.rule_for(labels)
+    if rule is None or special_use.is_overridden(labels, rule[0], overrides):
         return None
-    if rule[1] is special.Rule.LOCALHOST and qtype in _LOOPBACK:
+    if rule[1] is special_use.Rule.LOCALHOST and qtype in _LOOPBACK:
         return [_LOOPBACK[qtype]]
     return []
 

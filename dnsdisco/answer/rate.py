@@ -33,7 +33,7 @@ class RateLimits(NamedTuple):
     exempt: tuple[str, ...] = ("private",)  # beside the loopback
 
 
-class Verdict(Enum):
+class RateVerdict(Enum):
     SEND = auto()
     SLIP = auto()
     DROP = auto()
@@ -54,17 +54,17 @@ class Bucket:
         self._filled_at = [now] * 3
         self._over = 0
 
-    def take(self, kind: int, octets: int, now: float) -> Verdict:
+    def take(self, kind: int, octets: int, now: float) -> RateVerdict:
         """Whether a reply of so many *octets* may go there."""
         most = self._limits.responses_per_second
         cost = min(cost_of(octets), most)
         self._fill(kind, now)
         if self.credit[kind] >= cost:
             self.credit[kind] -= cost
-            return Verdict.SEND
+            return RateVerdict.SEND
         self._over += 1
         slip = self._limits.slip
-        return Verdict.SLIP if slip and not self._over % slip else Verdict.DROP
+        return RateVerdict.SLIP if slip and not self._over % slip else RateVerdict.DROP
 
     def _fill(self, kind: int, now: float) -> None:
         most = self._limits.responses_per_second

@@ -9,12 +9,11 @@ from dnsdisco.answer.decision import Want
 from dnsdisco.model.entry import Entry
 from dnsdisco.model.service import Instance
 from dnsdisco.wire.constants import A, AAAA, SRV, type_to_text
-from dnsdisco.wire.name import label_to_text, to_text
+from dnsdisco.wire.name import label_to_text, Labels, to_text
 from dnsdisco.zone import render
 from dnsdisco.zone.catalog import Catalog
 from dnsdisco.zone.lookup import BROWSING, Found
 
-Labels = tuple[bytes, ...]
 NEAR_OCTETS_MAX = 20  # of a label that is looked for in other spellings: 75 look-ups for each octet, so 0.2 ms at most
 REASONS_TOLD_MAX = 2  # of a service whose instances are critical for different ones
 SPACES_TOLD_MAX = 3  # namespaces that have a service of the name

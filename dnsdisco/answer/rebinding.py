@@ -11,9 +11,8 @@ from collections.abc import Iterable
 
 from dnsdisco.answer.settings import AnswerSettings
 from dnsdisco.wire.constants import A, AAAA, EDE_BLOCKED, HTTPS, NOERROR, SVCB
+from dnsdisco.wire.name import Labels
 from dnsdisco.wire.reply import Ede, Reply, RR
-
-Labels = tuple[bytes, ...]
 
 # This host and network (RFC 1122 §3.2.1.3), private use (RFC 1918), shared (RFC 6598), link-local (RFC 3927), broadcast.
 _IPV4 = tuple(

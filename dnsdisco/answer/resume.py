@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from dnsdisco.answer.aliases import ALIASES_MAX, count
+from dnsdisco.answer.cached_reply import STALE
 from dnsdisco.answer.decision import Gather, Part, Want
 from dnsdisco.answer.reasons import no_address
-from dnsdisco.answer.resolver import STALE
 from dnsdisco.model.choice import Rank, together
 from dnsdisco.wire.constants import CNAME, EDE_NO_REACHABLE, EDE_OTHER, NOERROR, NXDOMAIN, SERVFAIL
 from dnsdisco.wire.reply import Ede, Reply, RR
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Answered:
     """An upstream's reply, or its failure."""
 
     rcode: int
@@ -26,13 +26,13 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Untold:
+class Unanswered:
     """No upstream could be asked, or none gave a usable reply."""
 
     reason: str
 
 
-Outcome: TypeAlias = Told | Untold
+Outcome: TypeAlias = Answered | Unanswered
 
 
 def finish(gather: Gather, outcomes: Mapping[Want, Outcome]) -> Reply:
@@ -43,8 +43,8 @@ def finish(gather: Gather, outcomes: Mapping[Want, Outcome]) -> Reply:
     untold: list[str] = []
     rcode, authority = NOERROR, draft.authority
     for part in gather.parts:
-        outcome = outcomes.get(part.want, Untold("not asked"))
-        if isinstance(outcome, Untold):
+        outcome = outcomes.get(part.want, Unanswered("not asked"))
+        if isinstance(outcome, Unanswered):
             if not part.is_glue:
                 untold.append(outcome.reason)
             continue
@@ -62,7 +62,7 @@ def finish(gather: Gather, outcomes: Mapping[Want, Outcome]) -> Reply:
         reason = f"the address is a host name, and no upstream could be asked for it: {untold[0]}"
         return Reply(SERVFAIL, ede=(*draft.ede, Ede(EDE_NO_REACHABLE, reason)))
     ede = draft.ede
-    if any(isinstance(outcome, Told) and outcome.is_stale for outcome in outcomes.values()):
+    if any(isinstance(outcome, Answered) and outcome.is_stale for outcome in outcomes.values()):
         ede = (*ede, STALE)
     fixed = len(answer) if draft.ranks is None else len(answer) - len(ranks)  # aliases stay in front of what is shuffled
     unique: dict[tuple[bytes, int, bytes], tuple[RR, Rank]] = {}
@@ -94,7 +94,7 @@ def _with_one_ttl(records: list[RR]) -> tuple[RR, ...]:
     return tuple(record._replace(ttl=lowest[record.owner, record.rtype]) for record in records)
 
 
-def _addresses(part: Part, told: Told) -> list[RR]:
+def _addresses(part: Part, told: Answered) -> list[RR]:
     """The addresses at the end of the CNAME chain from the wanted name, under the owner that asked for them."""
     target, ttl = part.want.name, part.ttl
     for _ in range(ALIASES_MAX):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from dnsdisco.wire.name import Labels
 from dnsdisco.zone.settings import ZoneSettings
-
-Labels = tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,17 @@
-"""What is said of a special name, by the rule of its zone (`special.py`)."""
+"""What is said of a special name, by the rule of its zone (`special_use.py`)."""
 
 from __future__ import annotations
 
 from dnsdisco.answer import reasons
-from dnsdisco.answer.special import REVERSE_ZONES, Rule
+from dnsdisco.answer.special_use import REVERSE_ZONES, Rule
 from dnsdisco.wire import rdata
 from dnsdisco.wire.constants import A, AAAA, EDE_OTHER, NXDOMAIN, PTR
-from dnsdisco.wire.name import wire_of
+from dnsdisco.wire.name import Labels, wire_of
 from dnsdisco.wire.reply import Ede, Reply, RR
 from dnsdisco.zone import reverse
 from dnsdisco.zone.settings import ZoneSettings
 from dnsdisco.zone.soa import empty_zone_soa
 
-Labels = tuple[bytes, ...]
 SPECIAL_TTL = 3600  # seconds: loopback does not move
 
 LOCALHOST = wire_of((b"localhost",))

@@ -8,6 +8,6 @@
     statistics.py   the counters
 
 Rules of the room: PURE; imports only `errors`; time is the argument `now` (monotonic seconds), every bound a constructor argument. It
-believes nothing and reads no message: what enters has been sifted by `answer/resolver_reply.py`, keys are made by
-`answer/resolver.py`. Read first: `cache.py`, then `entry.py`.
+believes nothing and reads no message: what enters has been sifted by `answer/believe.py`, keys are made by
+`answer/cached_reply.py`. Read first: `cache.py`, then `entry.py`.
 """

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from enum import auto, Enum
 
-from dnsdisco.cache.entry import Entry, Item, Kind
+from dnsdisco.cache.entry import CacheEntry, Item, Kind
 from dnsdisco.cache.failures import Failure, Failures, Reasons
 from dnsdisco.cache.limits import CacheLimits
-from dnsdisco.cache.statistics import Statistics
+from dnsdisco.cache.statistics import CacheStatistics
 from dnsdisco.cache.store import Store, USES_MAX
 
 DNSSEC_OK, CHECKING_DISABLED = 1, 2  # in the last octet of a key
@@ -34,7 +34,7 @@ def _with_other_dnssec_ok(key: bytes) -> bytes:
     return key[:-1] + _BITS[key[-1] ^ DNSSEC_OK]
 
 
-class State(Enum):
+class Freshness(Enum):
     FRESH = auto()
     BUSY = auto()  # fresh and much asked for, but near its end: give it, and ask for it anew
     STALE = auto()  # past its end, and asking has just failed: give it as stale, do not ask
@@ -48,7 +48,7 @@ class Cache:
 
     def __init__(self, limits: CacheLimits | None = None) -> None:
         self.limits = limits or CacheLimits()
-        self.statistics = Statistics()
+        self.statistics = CacheStatistics()
         self._store = Store(self.limits.entries, self.limits.octets)
         self._failures = Failures(self.limits.failures)
 
@@ -60,7 +60,7 @@ class Cache:
 
     # asking
 
-    def look(self, key: bytes, now: float) -> tuple[State, Entry | None]:
+    def look(self, key: bytes, now: float) -> tuple[Freshness, CacheEntry | None]:
         """What is to be done for a question; the entry for every state but FAILED and MISSING. Counts."""
         statistics = self.statistics
         entry = self._store.get(key)
@@ -71,28 +71,28 @@ class Cache:
             if entry.hits > self.limits.prefetch_hits and not entry.has_been_refreshed and self._is_near_end(entry, now):
                 entry.has_been_refreshed = True
                 statistics.prefetches += 1
-                return State.BUSY, entry
-            return State.FRESH, entry
+                return Freshness.BUSY, entry
+            return Freshness.FRESH, entry
         entry = self.stale(key, now)
         if self._failures.get(key, now) is not None:
             if entry is not None:
-                return State.STALE, entry
+                return Freshness.STALE, entry
             statistics.failures += 1
-            return State.FAILED, None
+            return Freshness.FAILED, None
         statistics.misses += 1
-        return (State.MISSING, None) if entry is None else (State.EXPIRED, entry)
+        return (Freshness.MISSING, None) if entry is None else (Freshness.EXPIRED, entry)
 
-    def holds(self, key: bytes, entry: Entry, now: float) -> bool:
+    def holds(self, key: bytes, entry: CacheEntry, now: float) -> bool:
         """look() would give *entry* now, and would not have it asked for anew. Counts nothing."""
         found = self._store.get(key)
         if found is None or now >= found.expires_at:
             found = self._store.get(key_of_name(key)) or found
         return found is entry and now < entry.expires_at and not self._is_near_end(entry, now)
 
-    def _is_near_end(self, entry: Entry, now: float) -> bool:
+    def _is_near_end(self, entry: CacheEntry, now: float) -> bool:
         return entry.expires_at - now <= (entry.expires_at - entry.stored_at) * self.limits.prefetch_share
 
-    def given(self, entry: Entry, hits: int) -> None:
+    def given(self, entry: CacheEntry, hits: int) -> None:
         """It has been given so many times, while it was fresh."""
         self.statistics.hits += hits
         if entry.kind is not Kind.POSITIVE:
@@ -104,10 +104,10 @@ class Cache:
         """Why asking has just failed."""
         return self._failures.get(key, now)
 
-    def stale(self, key: bytes, now: float) -> Entry | None:
+    def stale(self, key: bytes, now: float) -> CacheEntry | None:
         """What there is to give in place of an answer that does not come: also what has become fresh meanwhile.
 
-        It may be what was heard with DO for a question without, or the reverse (`Entry.is_signed`), where nothing nearer is there, or
+        It may be what was heard with DO for a question without, or the reverse (`CacheEntry.is_signed`), where nothing nearer is there, or
         where that was heard after this had ended.
         """
         entry, other = self._old(key, now), self._old(_with_other_dnssec_ok(key), now)
@@ -117,7 +117,7 @@ class Cache:
             return other or entry
         return entry
 
-    def _old(self, key: bytes, now: float) -> Entry | None:
+    def _old(self, key: bytes, now: float) -> CacheEntry | None:
         """What was heard for this key, and may still be given."""
         entry = self._store.get(key_of_name(key)) or self._store.get(key)
         return entry if entry is not None and now < entry.expires_at + self.limits.serve_stale else None
@@ -128,7 +128,7 @@ class Cache:
 
     # learning
 
-    def keep(self, key: bytes, item: Item, now: float) -> Entry:
+    def keep(self, key: bytes, item: Item, now: float) -> CacheEntry:
         """What was heard just now. Returns the entry that it has become, which may be given at once whether or not it is kept.
 
         Another rcode, and a denial without SOA, are not kept, and change nothing of what is.
@@ -141,7 +141,7 @@ class Cache:
         different = {seconds for _, seconds in ttls}
         if different and (min(different) < low or max(different) > high):
             ttls = tuple((at, max(low, min(seconds, high))) for at, seconds in ttls)
-        entry = Entry(item, ttls, now)
+        entry = CacheEntry(item, ttls, now)
         ttl = max(low, min(*different, high)) if different else 0 if item.kind is Kind.POSITIVE else high
         entry.is_signed = bool(key[-1] & DNSSEC_OK)
         if item.kind is Kind.OTHER:
@@ -160,7 +160,7 @@ class Cache:
             self._store.put(key, entry)
         return entry
 
-    def fail(self, key: bytes, now: float, reasons: Reasons) -> Entry | None:
+    def fail(self, key: bytes, now: float, reasons: Reasons) -> CacheEntry | None:
         """Remember that asking has failed; returns what may be given as stale in its place. look() reports the failure until it is time to ask."""
         entry = self.stale(key, now)
         limits = self.limits

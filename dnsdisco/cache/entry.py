@@ -38,7 +38,7 @@ class Item(NamedTuple):
     covers_name: bool = False
 
 
-class Entry:
+class CacheEntry:
     """An Item with its end. Made by `Cache.keep`. The instants are those of the clock that `now` comes from."""
 
     __slots__ = (

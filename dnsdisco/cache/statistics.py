@@ -7,7 +7,7 @@ from typing import Annotated
 from dnsdisco.counted import Counted, Level
 
 
-class Statistics(Counted, names="cache.", metrics="cache_"):
+class CacheStatistics(Counted, names="cache.", metrics="cache_"):
     entries: Annotated[int, Level("Forwarded answers that are kept.", metric="cache_entries")] = 0
     octets: Annotated[int, Level("Size of the forwarded answers that are kept.", metric="cache_size_bytes")] = 0
     failures_kept: Annotated[int, Level("Failed questions that are remembered.", metric="cache_failure_entries")] = 0

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
-from dnsdisco.cache.entry import Entry
+from dnsdisco.cache.entry import CacheEntry
 
 USES_MAX = 3  # rounds of the table that an entry survives without being used again
 PASSED_OVER_MAX = 32  # entries that one eviction spares; then the next one goes, used or not, for the query that pays for it waits
@@ -23,16 +23,16 @@ class Store:
         self.evictions = 0
         self.octets = 0
         self._entries_max, self._octets_max = entries_max, octets_max
-        self._entries: OrderedDict[bytes, Entry] = OrderedDict()
+        self._entries: OrderedDict[bytes, CacheEntry] = OrderedDict()
         self.get = self._entries.get
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def __iter__(self) -> Iterator[tuple[bytes, Entry]]:
+    def __iter__(self) -> Iterator[tuple[bytes, CacheEntry]]:
         return iter(self._entries.items())
 
-    def put(self, key: bytes, entry: Entry) -> None:
+    def put(self, key: bytes, entry: CacheEntry) -> None:
         """Keep *entry*, in place of the one before; not at all if it is larger than everything together may be."""
         before = self._entries.get(key)
         if before is not None:

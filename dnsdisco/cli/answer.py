@@ -26,7 +26,7 @@ EDE_WORDS = {  # RFC 8914 §4 and the IANA registry
 }  # fmt: skip
 
 
-class Record(NamedTuple):
+class PrintedRecord(NamedTuple):
     name: str
     type: str
     ttl: int
@@ -38,12 +38,12 @@ class Record(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class QueryResult:
     rcode: str
     flags: tuple[str, ...]
-    answer: tuple[Record, ...]
-    authority: tuple[Record, ...]
-    additional: tuple[Record, ...]  # without the OPT record
+    answer: tuple[PrintedRecord, ...]
+    authority: tuple[PrintedRecord, ...]
+    additional: tuple[PrintedRecord, ...]  # without the OPT record
     ede: tuple[tuple[int, str], ...]
 
     @property
@@ -51,11 +51,11 @@ class Answer:
         return self.rcode == "NOERROR" and bool(self.answer)
 
 
-def decode(message: bytes) -> Answer:
+def decode(message: bytes) -> QueryResult:
     """Raises WireError for a message that is not whole. The question is not looked at."""
     flags = int.from_bytes(message[2:4], "big")
     rcode = flags & 15
-    sections: dict[str, list[Record]] = {section: [] for section in SECTIONS.values()}
+    sections: dict[str, list[PrintedRecord]] = {section: [] for section in SECTIONS.values()}
     ede: list[tuple[int, str]] = []
     for place in places(message) if message[4:6] != b"\0\0" else ():
         if place.rtype == OPT:
@@ -64,7 +64,7 @@ def decode(message: bytes) -> Answer:
             continue
         owner, _ = name.read(message, place.start)
         sections[SECTIONS[place.section]].append(
-            Record(
+            PrintedRecord(
                 name.to_text(owner),
                 type_to_text(place.rtype),
                 int.from_bytes(message[place.ttl_at : place.ttl_at + 4], "big"),
@@ -72,7 +72,7 @@ def decode(message: bytes) -> Answer:
                 _CLASSES.get(place.rclass, f"CLASS{place.rclass}"),
             ),
         )
-    return Answer(
+    return QueryResult(
         rcode_to_text(rcode),
         tuple(word for bit, word in _FLAGS.items() if flags & bit),
         tuple(sections["answer"]),

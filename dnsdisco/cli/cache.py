@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from dnsdisco.cache.statistics import Statistics
+from dnsdisco.cache.statistics import CacheStatistics
 from dnsdisco.cli import options, report
 
 
@@ -44,7 +44,7 @@ def _show(reply: dict[str, Any], *, is_json: bool) -> int:
     if is_json:
         click.echo(json.dumps({"version": 1, "workers": reply["workers"], **counters}))
         return 0
-    shown = Statistics.declared()
+    shown = CacheStatistics.declared()
     width = max(len(f"{counters.get(each.key, 0):,}") for each in shown)
     for each in shown:
         click.echo(f"{counters.get(each.key, 0):>{width},}  {each.told}")

@@ -9,9 +9,9 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dnsdisco.control.views import Reader
+from dnsdisco.control.reading import Reader
 from dnsdisco.errors import Problem
-from dnsdisco.model.chain import Policy, Source
+from dnsdisco.model.claims import ChainPolicy, ChainSource
 from dnsdisco.model.merge import merge
 
 if TYPE_CHECKING:
@@ -25,12 +25,12 @@ def lost_to_others(entries: Sequence[Provider], at_hand: Sequence[LocalSource | 
     sources, views, names = [], [], {}
     for entry, local in zip(entries, at_hand, strict=True):
         if local is not None and (services := local.services()) is not None:
-            source = Source(f"{next(numbers)}", tuple(entry.include), tuple(entry.exclude))
+            source = ChainSource(f"{next(numbers)}", tuple(entry.include), tuple(entry.exclude))
             sources.append(source)
             views.append(Reader().read(services))
             names[source.name] = entry.type, local
     problems = []
-    for lost in merge(sources, Policy(), views).collisions():
+    for lost in merge(sources, ChainPolicy(), views).collisions():
         if lost.path and lost.provider != lost.winner_provider:  # else the file's own check has reported it
             _, local = names[lost.provider]
             line, column = local.places({lost.service}).get(lost.service, (0, 0))

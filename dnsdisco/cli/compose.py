@@ -6,25 +6,25 @@ import os
 from typing import Any
 
 from dnsdisco.config.schema import BUILT_IN, Settings
-from dnsdisco.config.sources import inspect, Inspection, resolve, Source
-from dnsdisco.model.chain import FAIL_OPEN
+from dnsdisco.config.sources import Given, inspect, Inspection, resolve
+from dnsdisco.model.claims import FAIL_OPEN
 from dnsdisco.providers import registry
 from dnsdisco.providers.base import ServiceDiscovery
-from dnsdisco.providers.chain import ChainServiceDiscovery
+from dnsdisco.providers.combined import ChainServiceDiscovery
 
 
-def source(config: str | None, **flags: Any) -> Source:
+def source(config: str | None, **flags: Any) -> Given:
     """What a person gave. Flags that were not given (None, or no value at all) are left out."""
     given = {name: list(value) if isinstance(value, tuple) else value for name, value in flags.items() if value not in (None, ())}
-    return Source(config, given, os.environ)
+    return Given(config, given, os.environ)
 
 
-def settings(given: Source) -> Settings:
+def settings(given: Given) -> Settings:
     """Raises ConfigError with every fault."""
     return resolve(given, registry.detect, known_types())
 
 
-def inspection(given: Source) -> Inspection:
+def inspection(given: Given) -> Inspection:
     return inspect(given, registry.detect, known_types(), is_to_serve=True)
 
 

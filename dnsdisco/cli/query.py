@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from dnsdisco.cli import options, report
-from dnsdisco.cli.answer import Answer, decode, EDE_WORDS, Record
-from dnsdisco.cli.stub import Exchange, exchange, NoReply, question, Server
-from dnsdisco.config.glance import Glance, glance
+from dnsdisco.cli.answer import decode, EDE_WORDS, PrintedRecord, QueryResult
+from dnsdisco.cli.stub import exchange, NoReply, question, Server, StubExchange
+from dnsdisco.config.client_defaults import Glance, glance
 from dnsdisco.errors import WireError
 from dnsdisco.wire import name as wire_name
 from dnsdisco.wire.constants import type_from_text, type_to_text, TYPES
@@ -107,7 +107,7 @@ def _reachable(listen: str) -> str:
     return join_port({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port)  # noqa: S104  looked up, not bound
 
 
-def _plain(answer: Answer, asked: tuple[str, str], got: Exchange, where: Server) -> dict[str, Any]:
+def _plain(answer: QueryResult, asked: tuple[str, str], got: StubExchange, where: Server) -> dict[str, Any]:
     return {
         "version": 1,
         "rcode": answer.rcode,
@@ -123,7 +123,7 @@ def _plain(answer: Answer, asked: tuple[str, str], got: Exchange, where: Server)
     }
 
 
-def _text(answer: Answer, asked: tuple[str, str], got: Exchange, where: Server) -> str:
+def _text(answer: QueryResult, asked: tuple[str, str], got: StubExchange, where: Server) -> str:
     is_coloured = report.wants_colour(sys.stdout)
 
     def style(text: str, **how: Any) -> str:
@@ -150,6 +150,6 @@ def _text(answer: Answer, asked: tuple[str, str], got: Exchange, where: Server) 
     return "\n".join(lines)
 
 
-def _line(record: Record, width: int, style: Any) -> str:
+def _line(record: PrintedRecord, width: int, style: Any) -> str:
     rclass = "" if record.rclass == "IN" else f"{record.rclass} "
     return f"{style(record.name, bold=True)}{' ' * (width - len(record.name))}  {record.ttl:>6}  {rclass}{record.type:<6} {record.data}"

@@ -11,12 +11,12 @@ from collections.abc import Callable
 
 from dnsdisco.errors import WireError
 from dnsdisco.wire import name
-from dnsdisco.wire.parse import Place
+from dnsdisco.wire.parse import RecordPlace
 
 OTHER_OCTETS_MAX = 4096  # of one record of another type; no key or binding that people read is longer
 
 
-def text(message: bytes, place: Place) -> str:
+def text(message: bytes, place: RecordPlace) -> str:
     """The data of the record at *place*. Never raises; one line of printable ASCII."""
     read = _READERS.get(place.rtype)
     try:
@@ -107,7 +107,7 @@ _READERS: dict[int, Callable[[_Fields], str]] = {
 }  # fmt: skip
 
 
-def _other(message: bytes, place: Place) -> str:
+def _other(message: bytes, place: RecordPlace) -> str:
     if place.end - place.data > OTHER_OCTETS_MAX:
         raise WireError("long enough to be read as octets")
     from dnsdisco.wire import all_types  # noqa: PLC0415  50 ms, for rare types alone

@@ -20,7 +20,7 @@ from dnsdisco.log.lines import LEVELS, Lines
 from dnsdisco.supervisor import signals
 
 if TYPE_CHECKING:
-    from dnsdisco.config.sources import Inspection, Source
+    from dnsdisco.config.sources import Given, Inspection
 
 
 @click.command("serve", short_help="Answer DNS queries.")
@@ -90,7 +90,7 @@ def command(config: str | None, **flags: object) -> None:
     os.execv(sys.executable, [sys.executable, *_safe_path(), "-m", "dnsdisco.supervisor", str(fd)])  # noqa: S606  no shell is wanted
 
 
-def _refuse(given: Source, inspection: Inspection) -> NoReturn:
+def _refuse(given: Given, inspection: Inspection) -> NoReturn:
     """Every fault, in the form that the log is wanted in; that one may stand in a file that has faults elsewhere."""
     remains = inspection.remains
     if (given.flags.get("log_format") or (remains and remains.log_format)) != "json":
@@ -101,7 +101,7 @@ def _refuse(given: Source, inspection: Inspection) -> NoReturn:
     sys.exit(1)
 
 
-def _say_configuration(given: Source, settings: dict[str, Any]) -> None:
+def _say_configuration(given: Given, settings: dict[str, Any]) -> None:
     """Which file is used and how it was found: the first thing to know where a setting seems to do nothing."""
     file = os.path.abspath(given.config) if given.config else None  # noqa: PTH100  `..` as it was written
     if file is None:

@@ -42,7 +42,7 @@ def command(config: str | None, *, is_json: bool, **flags: object) -> int:
 
 def _in_one_form(services: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """As the library gives them, whatever form a plug-in has them in; what cannot be used is reported and left out."""
-    from dnsdisco.model.data import fault_text, service_from_data, service_to_dict  # noqa: PLC0415  --help needs no model
+    from dnsdisco.model.service_data import fault_text, service_from_data, service_to_dict  # noqa: PLC0415  --help needs no model
 
     usable = {}
     for name, data in services.items():

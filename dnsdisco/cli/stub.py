@@ -24,7 +24,7 @@ OTHERS_MAX = 1000  # wrong replies to one question; more are a flood
 Server = tuple[str, int]
 
 
-class Exchange(NamedTuple):
+class StubExchange(NamedTuple):
     reply: bytes
     transport: str  # "udp", "tcp"
     time_ms: float  # of the last question: the one that was answered
@@ -42,7 +42,7 @@ def question(owner: bytes, rtype: int) -> bytes:
     return header + asked + b"\0" + OPT.to_bytes(2, "big") + UDP_OCTETS.to_bytes(2, "big") + bytes(6)
 
 
-def exchange(server: Server, query: bytes, *, is_tcp: bool = False) -> Exchange:
+def exchange(server: Server, query: bytes, *, is_tcp: bool = False) -> StubExchange:
     """The reply of *server* to *query*. Blocks for at most TRIES times TRY_S, and for TCP twice TCP_S. Raises NoReply."""
     try:
         if is_tcp:
@@ -58,7 +58,7 @@ def exchange(server: Server, query: bytes, *, is_tcp: bool = False) -> Exchange:
         ) from None
     except OSError as error:
         raise NoReply(f"{_text(server)}: {error.strerror or error}") from None
-    return Exchange(reply, "udp", time_ms, is_retried=False)
+    return StubExchange(reply, "udp", time_ms, is_retried=False)
 
 
 def is_reply(message: bytes, query: bytes) -> bool:
@@ -98,7 +98,7 @@ def _over_udp(server: Server, query: bytes) -> tuple[bytes, float]:
     raise TimeoutError
 
 
-def _over_tcp(server: Server, query: bytes, *, is_retried: bool) -> Exchange:
+def _over_tcp(server: Server, query: bytes, *, is_retried: bool) -> StubExchange:
     with socket.socket(_family(server), socket.SOCK_STREAM) as tcp:
         tcp.settimeout(TCP_S)
         tcp.connect(sockaddr.of(*server)[1])
@@ -110,7 +110,7 @@ def _over_tcp(server: Server, query: bytes, *, is_retried: bool) -> Exchange:
                 end = 2 + int.from_bytes(stream[:2], "big")
                 message, stream = stream[2:end], stream[end:]
                 if is_reply(message, query):
-                    return Exchange(message, "tcp", (time.monotonic() - began_at) * 1000, is_retried)
+                    return StubExchange(message, "tcp", (time.monotonic() - began_at) * 1000, is_retried)
             left_s = began_at + TCP_S - time.monotonic()
             if left_s <= 0:
                 raise TimeoutError

@@ -10,7 +10,7 @@
     nodes.py       YAML text → nodes, within bounds
     load.py        a YAML file → plain values, and the line and column of each
     faults.py      what the schema found wrong, in the words of the file
-    glance.py      the two settings that a client on this machine needs, read without the schema
+    client_defaults.py      the two settings that a client on this machine needs, read without the schema
 
 Rules of the room: imports only `errors`, `written` (how a single value is read) and `model`; knows no provider by its code (which of them
 are detected is an argument); opens nothing but the configuration file. `load` and `glance` import neither pydantic nor a socket, so that a

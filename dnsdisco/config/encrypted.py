@@ -25,7 +25,7 @@ MAKE_ONE = (
 )
 
 
-class Fault(NamedTuple):
+class EncryptedFault(NamedTuple):
     path: KeyPath
     message: str
     is_warning: bool = False
@@ -38,7 +38,7 @@ def clashes(settings: Settings, flags: Mapping[str, Any], document: Document) ->
     for at, entry in enumerate(settings.listen):
         address = listener(entry).address
         if address in taken and not address.endswith(":0"):  # the system chooses another port each time
-            fault = Fault(("listen", at), f"{entry} and {taken[address]} want the same TCP port")
+            fault = EncryptedFault(("listen", at), f"{entry} and {taken[address]} want the same TCP port")
             found.append(_placed(fault, flags, document))
         taken[address] = entry
     if settings.http in taken and not settings.http.endswith(":0"):
@@ -54,50 +54,50 @@ def problems(
     return [_placed(fault, flags, document) for fault in _faults(settings, now())]
 
 
-def _placed(fault: Fault, flags: Mapping[str, Any], document: Document) -> Problem:
+def _placed(fault: EncryptedFault, flags: Mapping[str, Any], document: Document) -> Problem:
     if fault.path[0] == "listen" and "listen" in flags:
         return Problem("", 0, 0, "--listen", fault.message)
     return document.problem(fault.path, fault.message)._replace(is_warning=fault.is_warning)
 
 
-def _faults(settings: Settings, now: float) -> Iterator[Fault]:
+def _faults(settings: Settings, now: float) -> Iterator[EncryptedFault]:
     encrypted = [(at, entry) for at, entry in enumerate(settings.listen) if listener(entry).scheme]
     https = next(((at, entry) for at, entry in encrypted if listener(entry).scheme == "https"), None)
     missing = [package for package in DOH_PACKAGES if find_spec(package) is None]
     if https is not None and missing:
         at, entry = https
-        yield Fault(("listen", at), f"{entry} needs the package {missing[0]}: pip install 'dnsdisco[doh]'")
+        yield EncryptedFault(("listen", at), f"{entry} needs the package {missing[0]}: pip install 'dnsdisco[doh]'")
     certificate, key = settings.tls.certificate, settings.tls.key
     if certificate is not None:
         yield from _pair_faults(certificate, key or certificate, now)
     elif encrypted:
         at, entry = encrypted[0]
-        yield Fault(
+        yield EncryptedFault(
             ("listen", at), f"{entry} needs a certificate: tls: {{certificate: PATH, key: PATH}}. To try it, make one: {MAKE_ONE}"
         )
 
 
-def _pair_faults(certificate: str, key: str, now: float) -> Iterator[Fault]:
+def _pair_faults(certificate: str, key: str, now: float) -> Iterator[EncryptedFault]:
     try:
         valid = validity(_read(certificate))
         valid.check(now)
     except ValueError as error:
-        yield Fault(("tls", "certificate"), f"{certificate}: {error}")
+        yield EncryptedFault(("tls", "certificate"), f"{certificate}: {error}")
         return
     try:
         if "PRIVATE KEY-----" not in _read(key):
             raise ValueError("there is no private key in it")  # noqa: TRY301  one of several that are reported alike
     except ValueError as error:
-        yield Fault(("tls", "key"), f"{key}: {error}")
+        yield EncryptedFault(("tls", "key"), f"{key}: {error}")
         return
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=no_passphrase)
     except (OSError, ValueError) as error:
         reason = explain(error.reason or "") if isinstance(error, ssl.SSLError) else str(error)
-        yield Fault(("tls", "key" if key != certificate else "certificate"), f"{key}: {reason}")
+        yield EncryptedFault(("tls", "key" if key != certificate else "certificate"), f"{key}: {reason}")
         return
     if warning := valid.warning(now):
-        yield Fault(("tls", "certificate"), f"{certificate}: {warning}", is_warning=True)
+        yield EncryptedFault(("tls", "certificate"), f"{certificate}: {warning}", is_warning=True)
 
 
 def _read(path: str) -> str:

@@ -16,7 +16,7 @@ import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from dnsdisco.config.nodes import compose, DEPTH_MAX, explain, NODES_MAX
-from dnsdisco.config.octets import octets_of, Refused
+from dnsdisco.config.octets import FileRefused, octets_of
 from dnsdisco.errors import EXCERPT_MAX, Problem, reason, shortened
 from dnsdisco.written.units import shown
 
@@ -78,7 +78,7 @@ def read(path: str, *, is_found: bool = False) -> Document:
     """
     try:
         octets = octets_of(path, is_to_be_ours=is_found and is_here(path))
-    except Refused as refused:
+    except FileRefused as refused:
         return Document(path, problems=(Problem(path, 0, 0, "", str(refused)),), is_distrusted=refused.is_distrusted)
     text, problem = _text(octets, path)
     return Document(path, problems=(problem,)) if problem else parse(text, path)

@@ -35,7 +35,7 @@ _TOO_DEEP = f"more than {DEPTH_MAX} levels of lists and mappings in each other"
 NODES_MAX = 50_000  # values; each alias counts as all that it stands for; a quarter of a second to read
 
 
-class TooMuch(yaml.MarkedYAMLError):
+class BoundMet(yaml.MarkedYAMLError):
     """A bound was met."""
 
 
@@ -50,9 +50,9 @@ class _Nodes(Composer, _Parser, Resolver):
         self._depth += 1
         self._number += 1
         if self._depth > DEPTH_MAX:
-            raise TooMuch(problem=_TOO_DEEP, problem_mark=self._mark())
+            raise BoundMet(problem=_TOO_DEEP, problem_mark=self._mark())
         if self._number > NODES_MAX:
-            raise TooMuch(problem=f"more than {NODES_MAX} values", problem_mark=self._mark())
+            raise BoundMet(problem=f"more than {NODES_MAX} values", problem_mark=self._mark())
         node = super().compose_node(parent, index)
         self._depth -= 1
         return node
@@ -85,7 +85,7 @@ def explain(error: yaml.MarkedYAMLError, text: str) -> tuple[int, int, str]:
     if mark is None:
         return 0, 0, f"this is not YAML: {shortened(str(error.problem or error.context))}"
     place = mark.line + 1, mark.column + 1
-    if isinstance(error, TooMuch):
+    if isinstance(error, BoundMet):
         return *place, str(error.problem)
     if "nesting depth" in (error.problem or ""):  # libyaml's own bound: it reads ahead, and meets that before we see any of it
         return *place, _TOO_DEEP

@@ -14,7 +14,7 @@ CONFIG_OCTETS_MAX = 1024 * 1024  # thousands of forward zones; a file beyond is 
 PIPE_S = 5.0  # for what is no file, as `--config <(make-it)`: its writer may take that long
 
 
-class Refused(Exception):
+class FileRefused(Exception):
     """The text has the reason. `is_distrusted`: the file was only found, and another user may have written it."""
 
     def __init__(self, reason: str, *, is_distrusted: bool = False) -> None:
@@ -31,19 +31,19 @@ def octets_of(path: str, *, is_to_be_ours: bool) -> bytes:
             owned = [(status.st_uid, status.st_gid, status.st_mode) for status in statuses]
             if is_to_be_ours and (reason := distrusted(owned, os.geteuid(), os.getegid(), os.environ)):
                 reason = f"{reason}, so it is not used only because it lies here; if you trust it, name it: --config {path}"
-                raise Refused(reason, is_distrusted=True)
+                raise FileRefused(reason, is_distrusted=True)
             octets = b"".join(_pieces(descriptor, is_file=stat.S_ISREG(statuses[0].st_mode)))
         finally:
             os.close(descriptor)
     except IsADirectoryError:
-        raise Refused("this is a directory; a file is expected") from None
+        raise FileRefused("this is a directory; a file is expected") from None
     except FileNotFoundError:
-        raise Refused("no such file") from None
+        raise FileRefused("no such file") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
-        raise Refused(f"cannot be read: {reason[:1].lower() + reason[1:]}") from None
+        raise FileRefused(f"cannot be read: {reason[:1].lower() + reason[1:]}") from None
     if len(octets) > CONFIG_OCTETS_MAX:
-        raise Refused(f"the file is larger than {CONFIG_OCTETS_MAX} octets, the most that a configuration may have")
+        raise FileRefused(f"the file is larger than {CONFIG_OCTETS_MAX} octets, the most that a configuration may have")
     return octets
 
 

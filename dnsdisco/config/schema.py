@@ -147,7 +147,7 @@ AnyProvider = Annotated[
 ]
 
 
-class Forward(_Section):
+class ForwardSection(_Section):
     upstreams: v.Upstreams = ("/etc/resolv.conf",)
     zones: dict[v.Domain, v.Upstreams] = Field(default_factory=dict)
     policy: Annotated[str, v.word("order", "fastest")] = "order"
@@ -157,7 +157,7 @@ class Forward(_Section):
     case_randomisation: v.Truth = False
 
 
-class Cache(_Section):
+class CacheSection(_Section):
     size: Annotated[int, v.whole(0, CACHE_ENTRIES_MAX)] = 10_000
     min_ttl: Annotated[int, v.ttl(0, TTL_S_MAX)] = 0
     max_ttl: Annotated[int, v.ttl(0, KEPT_S_MAX)] = 86_400
@@ -188,7 +188,7 @@ class Identity(_Section):
     server_id: v.Text = ""
 
 
-class Tls(_Section):
+class TlsSection(_Section):
     certificate: v.PathOrNull = None
     key: v.PathOrNull = None
 
@@ -214,12 +214,12 @@ class Settings(_Section):
     srv_weight_scale: Annotated[int, v.whole(1, 65_535)] = 1
     providers: tuple[AnyProvider, ...] = ()
     zone_files: tuple[v.Path, ...] = ()
-    forward: Forward = Forward()
-    cache: Cache = Cache()
+    forward: ForwardSection = ForwardSection()
+    cache: CacheSection = CacheSection()
     acl: Acl = Acl()
     rate_limit: RateLimit = RateLimit()
     identity: Identity = Identity()
-    tls: Tls = Tls()
+    tls: TlsSection = TlsSection()
     workers: Annotated[int, v.whole(1, WORKERS_MAX)] = 1
     http: v.AddressOrOff = "127.0.0.1:8053"
     http_hosts: v.Domains = ()
@@ -240,10 +240,10 @@ class Settings(_Section):
 
 
 SECTIONS: dict[str, type[_Section]] = {
-    "forward": Forward,
-    "cache": Cache,
+    "forward": ForwardSection,
+    "cache": CacheSection,
     "acl": Acl,
     "rate_limit": RateLimit,
     "identity": Identity,
-    "tls": Tls,
+    "tls": TlsSection,
 }

@@ -42,7 +42,7 @@ Detect = Callable[[Mapping[str, str]], list[str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class Given:
     """What a person gave. `config`: a path; None: search for one. `flags`: by flag name without dashes, only those that were given:
     listen, zone, provider, upstream (lists of text), services, http, state_dir, control, log_level, log_format (text), workers (number)."""
 
@@ -72,7 +72,7 @@ class Inspection:
 
 
 def resolve(
-    source: Source, detect: Detect | None = None, known_types: Collection[str] | None = None, *, is_to_serve: bool = False
+    source: Given, detect: Detect | None = None, known_types: Collection[str] | None = None, *, is_to_serve: bool = False
 ) -> Settings:
     """The settings of *source*, whole. Raises ConfigError with every problem of the file, the flags and the environment.
 
@@ -87,7 +87,7 @@ def resolve(
 
 
 def inspect(
-    source: Source, detect: Detect | None = None, known_types: Collection[str] | None = None, *, is_to_serve: bool = False
+    source: Given, detect: Detect | None = None, known_types: Collection[str] | None = None, *, is_to_serve: bool = False
 ) -> Inspection:
     """As resolve(), but problems are a result, beside the document that they are in; warnings may be among them."""
     path = source.config or find()

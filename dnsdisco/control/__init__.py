@@ -7,8 +7,8 @@
   Providers:
     watcher.py          one provider's thread: watch(), back-off, pace
     backoff.py          how long a backend is left alone after a failure
-    views.py            what a provider yields → Snapshot
-    chain.py            the providers in their order, and the catalog that they make together
+    reading.py            what a provider yields → Snapshot
+    provider_set.py            the providers in their order, and the catalog that they make together
     contact.py          whether a provider is there, and what its answers say of that
     guard.py            holds mass disappearance back until it is confirmed
     checks.py           health checks and the views: which instances are asked, and their results laid over
@@ -18,20 +18,20 @@
     zonefiles.py        the same from zone files
   What workers get:
     publisher.py        serial + 1, a delta or the whole, to each worker
-    link.py             control's end of the link to one worker
+    worker_link.py             control's end of the link to one worker
     serials.py          the catalog's serial
     presence.py         addresses of `listen` that this machine does not have yet
   What outlives the process:
-    memory.py           the last good views, kept as they come and used at a start
-    keeper.py           the thread that writes them
+    view_store.py           the last good views, kept as they come and used at a start
+    view_writer.py           the thread that writes them
     stored_view.py      the file of one view
     stored_service.py   its lines
     journal.py          the last whole catalog, in memory that the supervisor holds
-    kept.py             what the next control process knows of this one
+    handover.py             what the next control process knows of this one
   What is reported:
     asked.py            a question from another thread, answered in the loop's
     overview.py         what control knows, as values
-    view.py             the classes of those values
+    facts.py             the classes of those values
     provenance.py       since when each service is what it is
     counters.py         what all workers have counted together
     statistics.py       what SIGUSR1 logs

@@ -18,7 +18,7 @@ from typing import Any
 
 from dnsdisco.control import log as logging
 from dnsdisco.control import turns
-from dnsdisco.control.parameters import Http, Parameters
+from dnsdisco.control.parameters import ControlParameters, HttpDoor
 from dnsdisco.control.run import Control
 from dnsdisco.control.status import to_pipe
 from dnsdisco.log.lines import Lines
@@ -44,7 +44,7 @@ async def _run(plain: dict[str, Any], lines: Lines, on_ready: Callable[[], None]
     loop = asyncio.get_running_loop()
     log = logging.logger()
     loop.set_exception_handler(lambda _, context: log.error("a fault of ours", reason=_told(context)))
-    parameters = Parameters(
+    parameters = ControlParameters(
         links=[socket.socket(fileno=fd) for fd in plain["links"]],
         say=to_pipe(plain["status_fd"]),
         settings=plain["settings"],
@@ -80,15 +80,15 @@ async def _run(plain: dict[str, Any], lines: Lines, on_ready: Callable[[], None]
 
 def _resolve(source: dict[str, Any]) -> dict[str, Any]:
     """The configuration read anew; pydantic is loaded only here, at a reload."""
-    from dnsdisco.config.sources import resolve, Source  # noqa: PLC0415
+    from dnsdisco.config.sources import Given, resolve  # noqa: PLC0415
 
-    return resolve(Source.from_plain(source, os.environ), registry.detect, registry.types(), is_to_serve=True).plain()
+    return resolve(Given.from_plain(source, os.environ), registry.detect, registry.types(), is_to_serve=True).plain()
 
 
-def _http(control: Control, log: logging.Logger) -> Http:
-    from dnsdisco.admin.listener import Listener  # noqa: PLC0415  what it serves with is loaded in its own thread, if it is to serve
+def _http(control: Control, log: logging.Logger) -> HttpDoor:
+    from dnsdisco.admin.listener import HttpListener  # noqa: PLC0415  what it serves with is loaded in its own thread, if it is to serve
 
-    return Listener(control, log)
+    return HttpListener(control, log)
 
 
 def _told(context: dict[str, Any]) -> str:

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from dnsdisco.control.log import Logger, SHOWN_MAX
 from dnsdisco.control.prober import Flip, Prober
-from dnsdisco.model.check import Probe, probe
 from dnsdisco.model.diff import Key
+from dnsdisco.model.probe_target import Probe, probe
 from dnsdisco.model.public import reason_from
 from dnsdisco.model.service import Health, Instance, Service, Snapshot
 
@@ -33,7 +33,7 @@ class _Checked(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Asked:
+class _ProbeUse:
     """What one probe stands for. `number`: of the want() that began it; news of an earlier one are late."""
 
     number: int
@@ -50,7 +50,7 @@ class Checks:
         self._call, self._changed, self._log = call, changed, log
         self._prober: Prober | None = None
         self._number = 0
-        self._asked: dict[Probe, _Asked] = {}
+        self._asked: dict[Probe, _ProbeUse] = {}
         self._checked: dict[str, dict[Key, _Checked]] = {}  # by provider
         self._laid: set[str] = set()  # providers with a view that overlay() has seen whole
         self._dirty: dict[str, set[Key]] = {}  # services whose `made` is newer than what overlay() gave out
@@ -125,7 +125,7 @@ class Checks:
             if asked is None:
                 if len(self._asked) >= PROBES_MAX:
                     continue
-                asked = self._asked[each] = _Asked(self._number, each.initial, NOT_YET)
+                asked = self._asked[each] = _ProbeUse(self._number, each.initial, NOT_YET)
                 add.append(each)
             asked.users.add(user)
         drop = [

@@ -33,7 +33,7 @@ CONVERSATIONS_MAX = 8  # at a time; one more ends the longest silent, and waits 
 CACHE = "cache."  # what these counters of the workers begin with
 
 
-class Refused(Exception):
+class CommandRefused(Exception):
     """A request that is not carried out; the text is for a person."""
 
 
@@ -139,7 +139,7 @@ class Console:
         with peer, suppress(OSError, TimeoutError):  # a client that goes away without an answer needs none
             try:
                 reply = await self._reply(peer)
-            except Refused as error:
+            except CommandRefused as error:
                 reply = {"error": str(error)}
             async with asyncio.timeout(REQUEST_S):
                 await self._loop.sock_sendall(peer, json.dumps(reply).encode() + b"\n")
@@ -150,14 +150,14 @@ class Console:
         if (conversation := asyncio.current_task()) is not None:
             self._silent.pop(conversation, None)
         if not _may_ask(peer):
-            raise Refused("only the user that the server runs as, and root, may ask this")
+            raise CommandRefused("only the user that the server runs as, and root, may ask this")
         match request.get("op"):
             case "flush":
                 return await self._flush(request.get("name"), is_tree=bool(request.get("tree")))
             case "cache":
                 return self._cache()
             case _:
-                raise Refused("this server does not know that request; is it of an older version?")
+                raise CommandRefused("this server does not know that request; is it of an older version?")
 
     async def _request(self, peer: socket.socket) -> dict[str, Any]:
         octets = b""
@@ -165,23 +165,23 @@ class Console:
             more = await self._loop.sock_recv(peer, REQUEST_OCTETS_MAX)
             octets += more
             if not more or len(octets) > REQUEST_OCTETS_MAX:
-                raise Refused("expected one line of JSON")
+                raise CommandRefused("expected one line of JSON")
         try:
             request = json.loads(octets)
         except (ValueError, RecursionError):
             request = None
         if not isinstance(request, dict):
-            raise Refused("expected one line of JSON")
+            raise CommandRefused("expected one line of JSON")
         return request
 
     async def _flush(self, name: object, *, is_tree: bool) -> dict[str, Any]:
         """In every worker. A worker that does not report in time has been killed, and its successor begins empty, or hangs."""
         if name is not None and not (name and isinstance(name, str)):
-            raise Refused("expected a domain name")
+            raise CommandRefused("expected a domain name")
         try:
             from_text(name or "")
         except WireError as error:
-            raise Refused(f"{name!r} is not a domain name: {error}") from None
+            raise CommandRefused(f"{name!r} is not a domain name: {error}") from None
         workers = self._workers()
         self._requests += 1
         number = self._requests  # others may come before this one is done

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from dnsdisco.control import view
+from dnsdisco.control import facts
 from dnsdisco.model.entry import ProviderState
 
 REASON_CHARACTERS_MAX = 200  # of an EDE text: it must fit a small UDP answer
@@ -90,10 +90,10 @@ class Contact:
     def word(self, now: float) -> str:
         """One of view.STATES."""
         if self.is_denied:
-            return view.DENIED
+            return facts.DENIED
         if self.has_synced:
-            return view.UP if self.lost_at is None else view.STALE if self.state("", now).is_stale else view.DOWN
-        return view.NEVER_SYNCED if self.restored_at is None else view.DOWN if self.is_given_up(now) else view.STALE
+            return facts.UP if self.lost_at is None else facts.STALE if self.state("", now).is_stale else facts.DOWN
+        return facts.NEVER_SYNCED if self.restored_at is None else facts.DOWN if self.is_given_up(now) else facts.STALE
 
     def contact_age_s(self, now: float) -> float | None:
         """Seconds since it was last known to be there: 0 while it is; None: never."""

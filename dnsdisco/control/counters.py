@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dnsdisco.cache.statistics import Statistics as CacheStatistics
-from dnsdisco.forward.statistics import Statistics as ForwardStatistics
+from dnsdisco.cache.statistics import CacheStatistics
+from dnsdisco.forward.statistics import ForwardStatistics
 from dnsdisco.model.delta import Message
 from dnsdisco.server.statistics import (
     AdmissionStatistics,

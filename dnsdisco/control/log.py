@@ -53,7 +53,7 @@ def logger() -> Logger:
     return log
 
 
-class Told:
+class LoggedReasons:
     """Which reasons a person has heard already. Bounded."""
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class Told:
         return fresh
 
 
-def tell_faults(log: Logger, told: Told, event: str, faults: Iterable[tuple[str, str]], **fields: str) -> None:
+def tell_faults(log: Logger, told: LoggedReasons, event: str, faults: Iterable[tuple[str, str]], **fields: str) -> None:
     """One warning for each (service, reason) that is new; beyond SHOWN_MAX one line counts the rest."""
     fresh = told.news(faults)
     for service, reason in fresh[:SHOWN_MAX]:

@@ -1,15 +1,15 @@
-"""Makes the values of view.py from the chain and the publisher, when it is asked for. The loop's thread only; O(providers + services)."""
+"""Makes the values of facts.py from the chain and the publisher, when it is asked for. The loop's thread only; O(providers + services)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from dnsdisco.control import view
-from dnsdisco.control.chain import Chain, Member
+from dnsdisco.control import facts
 from dnsdisco.control.checks import Checks
+from dnsdisco.control.facts import ControlFacts, ProviderView, ServiceView
 from dnsdisco.control.provenance import Origin
+from dnsdisco.control.provider_set import Chain, Member
 from dnsdisco.control.publisher import Publisher
-from dnsdisco.control.view import ProviderView, ServiceView, View
 from dnsdisco.model.entry import Entry
 
 INDEX_CHARACTERS_MAX = 100  # of a plug-in's word for its backend's state
@@ -17,13 +17,13 @@ INDEX_CHARACTERS_MAX = 100  # of a plug-in's word for its backend's state
 
 def whole(
     chain: Chain, publisher: Publisher, checks: Checks, now: float, *, started: float, is_ready: bool, absent: Sequence[str] = ()
-) -> View:
+) -> ControlFacts:
     """*now* is the monotonic time of the chain's events, *started* unix time."""
     providers = tuple(provider(member, now) for member in chain.members)
-    missing = [f"provider {each.name}: {each.state}" for each in providers if each.state != view.UP]
+    missing = [f"provider {each.name}: {each.state}" for each in providers if each.state != facts.UP]
     missing += [f"worker {link.number}: no catalog yet" for link in publisher.links if not link.applied]
     missing += [f"address {address}: not on this machine" for address in absent]
-    return View(
+    return ControlFacts(
         serial=publisher.serial,
         started=started,
         is_ready=is_ready,

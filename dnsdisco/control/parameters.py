@@ -16,7 +16,7 @@ Create = Callable[[Mapping[str, Any], Mapping[str, str]], ServiceDiscovery]
 Resolve = Callable[[], dict[str, Any]]
 
 
-class Http(Protocol):
+class HttpDoor(Protocol):
     """The admin room, as seen from here."""
 
     def apply(self, address: str | None, hosts: Collection[str]) -> None:
@@ -36,7 +36,7 @@ class NoHttp:
 
 
 @dataclass(frozen=True, slots=True)
-class Parameters:
+class ControlParameters:
     """What the supervisor sends at the start. `restarts`, `kept`: of the control processes before this one."""
 
     links: Sequence[socket.socket]
@@ -47,7 +47,7 @@ class Parameters:
     resolve: Resolve  # the configuration read anew; raises DnsdiscoError
     restarts: int = 0
     kept: Mapping[str, Any] = field(default_factory=dict)
-    http: Callable[[Any, Logger], Http] = lambda _control, _log: NoHttp()  # given the Control, to be read alone
+    http: Callable[[Any, Logger], HttpDoor] = lambda _control, _log: NoHttp()  # given the Control, to be read alone
     listening: Sequence[str] = ()  # the addresses, with their ports
     journal: Sequence[int] = ()  # two descriptors, for the last whole catalog; none: it is not kept
     lines: Lines | None = None  # where this process logs to; None: the caller has set it up

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
-from dnsdisco.control.probing import Asker
-from dnsdisco.model.check import Probe
+from dnsdisco.control.probing import ProbeClient
+from dnsdisco.model.probe_target import Probe
 from dnsdisco.model.service import Health
 
 CONCURRENT_MAX = 256  # sockets at a time, a quarter of the usual limit; with 2 s time-outs, 128 dead instances a second
@@ -38,7 +38,7 @@ class Flip(NamedTuple):
 
 
 @dataclass(slots=True)
-class _State:
+class _ProbeState:
     number: int
     health: Health
     good: int = 0  # in a row
@@ -59,14 +59,14 @@ class Prober:
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._tell, self._warn, self._uniform = tell, warn, uniform
-        self._states: dict[Probe, _State] = {}
+        self._states: dict[Probe, _ProbeState] = {}
         self._waiting: deque[Probe] = deque()
         self._under_way = 0
         self._is_late = self._is_ending = False
         self._flips: list[Flip] = []
         self._own_loop: asyncio.AbstractEventLoop | None = None  # made with the thread, for a constructor opens nothing
         self._resolving = ThreadPoolExecutor(RESOLVERS, "resolve-for-checks")
-        self._asker = Asker(self._resolving)
+        self._asker = ProbeClient(self._resolving)
         self._thread = threading.Thread(target=self._run, name="checks", daemon=True)
 
     def want(self, number: int, add: Iterable[Probe], drop: Iterable[Probe]) -> None:
@@ -113,14 +113,14 @@ class Prober:
                 state.task.cancel()
         for probe in add:
             if probe not in self._states:
-                state = self._states[probe] = _State(number, probe.initial)
+                state = self._states[probe] = _ProbeState(number, probe.initial)
                 self._plan(probe, state, self._loop.time() + self._uniform(0.0, min(probe.interval_s, SPREAD_S * len(add))))
 
-    def _plan(self, probe: Probe, state: _State, at: float) -> None:
+    def _plan(self, probe: Probe, state: _ProbeState, at: float) -> None:
         state.due_at = at
         state.timer = self._loop.call_at(at, self._due, probe, state)
 
-    def _due(self, probe: Probe, state: _State) -> None:
+    def _due(self, probe: Probe, state: _ProbeState) -> None:
         state.timer = None
         if self._is_ending:
             return
@@ -130,7 +130,7 @@ class Prober:
             state.is_waiting = True
             self._waiting.append(probe)
 
-    def _start(self, probe: Probe, state: _State) -> None:
+    def _start(self, probe: Probe, state: _ProbeState) -> None:
         self._under_way += 1
         late_s = self._loop.time() - state.due_at
         if late_s > probe.interval_s and not self._is_late:
@@ -139,10 +139,10 @@ class Prober:
         state.task = self._loop.create_task(self._ask(probe, state))
         state.task.add_done_callback(partial(self._asked, probe, state, self._loop.time()))
 
-    async def _ask(self, probe: Probe, state: _State) -> None:
+    async def _ask(self, probe: Probe, state: _ProbeState) -> None:
         self._take(probe, state, await self._asker.ask(probe))
 
-    def _asked(self, probe: Probe, state: _State, started_at: float, _task: asyncio.Task[None]) -> None:
+    def _asked(self, probe: Probe, state: _ProbeState, started_at: float, _task: asyncio.Task[None]) -> None:
         """However it ended: one that is cancelled before its first step has run nothing of its own."""
         state.task = None
         self._under_way -= 1
@@ -161,7 +161,7 @@ class Prober:
                 return
         self._is_late = False
 
-    def _take(self, probe: Probe, state: _State, reason: str) -> None:
+    def _take(self, probe: Probe, state: _ProbeState, reason: str) -> None:
         if reason:
             state.bad, state.good = state.bad + 1, 0
             health = Health.CRITICAL if state.bad >= probe.fall else state.health

@@ -13,7 +13,7 @@ import socket
 import ssl
 from concurrent.futures import Executor
 
-from dnsdisco.model.check import is_refused, Probe
+from dnsdisco.model.probe_target import is_refused, Probe
 
 LINE_OCTETS_MAX = 4096  # of a status line or header field; longer ones are no answer of a health endpoint
 HEAD_LINES_MAX = 100  # of all interim answers (1xx) together
@@ -23,7 +23,7 @@ _STATUS = re.compile(rb"HTTP/1\.[01] ([1-9][0-9]{2})(?: [^\r\n]*)?\r?\n")
 _GOOD_BESIDE_2XX = frozenset({429})  # alive, and asking for patience: to take it out would push its load onto the others
 
 
-class Asker:
+class ProbeClient:
     """*resolving*: where host names are resolved, which may block for long. Belongs to one event loop."""
 
     def __init__(self, resolving: Executor) -> None:

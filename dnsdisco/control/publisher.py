@@ -9,8 +9,8 @@ from itertools import chain
 from typing import Any
 
 from dnsdisco.control.journal import Journal
-from dnsdisco.control.link import Link
 from dnsdisco.control.serials import Serials
+from dnsdisco.control.worker_link import WorkerLink
 from dnsdisco.model import delta
 from dnsdisco.model.delta import Message, ZoneRecord
 from dnsdisco.model.diff import Change
@@ -47,8 +47,8 @@ class Publisher:
         self.is_successor = is_successor
         self._inherited: tuple[ProviderState, ...] = ()
         self._whole: weakref.ref[_Whole] | None = None  # shared by the workers that need it at the same time
-        self._fed: set[Link] = set()  # those that have been sent a whole by us, so that a delta leads on
-        self.links = [Link(number, sock, self._on_message, self._feed) for number, sock in enumerate(sockets)]
+        self._fed: set[WorkerLink] = set()  # those that have been sent a whole by us, so that a delta leads on
+        self.links = [WorkerLink(number, sock, self._on_message, self._feed) for number, sock in enumerate(sockets)]
         self._journal = Journal(journal, self._datagrams)
         if not is_successor:
             self._journal.lose()
@@ -136,7 +136,7 @@ class Publisher:
         if not self.is_successor:
             self._journal.lose()
 
-    def _feed(self, link: Link) -> None:
+    def _feed(self, link: WorkerLink) -> None:
         """Start the whole catalog on its way to one worker."""
         self.wholes_sent += 1
         self._fed.add(link)
@@ -155,7 +155,7 @@ class Publisher:
         settings: list[Message] = [] if self._settings is None else [{"op": "settings", "settings": self._settings}]
         return chain(settings, delta.whole(self.serial, entries, self.states, self.records))
 
-    def _on_message(self, link: Link, message: Message) -> None:
+    def _on_message(self, link: WorkerLink, message: Message) -> None:
         match message.get("op"):
             case "hello":
                 link.applied = 0

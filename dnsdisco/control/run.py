@@ -18,20 +18,20 @@ from typing import Any, TypeVar
 from dnsdisco.config.workers import for_workers
 from dnsdisco.control import overview, statistics
 from dnsdisco.control.asked import settle
-from dnsdisco.control.chain import Chain, Member, members_of
 from dnsdisco.control.checks import Checks
 from dnsdisco.control.console import Console
 from dnsdisco.control.counters import Counters, Totals
-from dnsdisco.control.kept import Kept
+from dnsdisco.control.facts import ControlFacts, ServiceView
+from dnsdisco.control.handover import Handover
 from dnsdisco.control.log import Logger, logger, time_of_day
-from dnsdisco.control.memory import Memory
-from dnsdisco.control.parameters import Parameters
+from dnsdisco.control.parameters import ControlParameters
 from dnsdisco.control.presence import Presence
+from dnsdisco.control.provider_set import Chain, Member, members_of
 from dnsdisco.control.publisher import Publisher
 from dnsdisco.control.serials import read_floor, Serials, write_floor
-from dnsdisco.control.view import ServiceView, View
-from dnsdisco.control.watcher import Event, Failed, Watcher
-from dnsdisco.control.zonefiles import ZoneRecords
+from dnsdisco.control.view_store import ViewStore
+from dnsdisco.control.watcher import Event, Watcher, WatchFailed
+from dnsdisco.control.zonefiles import ZoneFileRecords
 from dnsdisco.errors import DnsdiscoError
 from dnsdisco.model.diff import Change
 
@@ -46,12 +46,12 @@ T = TypeVar("T")
 class Control:
     """All of it belongs to the loop's thread; `stop()` too, but not `ask()`."""
 
-    def __init__(self, parameters: Parameters, log: Logger | None = None) -> None:
+    def __init__(self, parameters: ControlParameters, log: Logger | None = None) -> None:
         self._parameters, self._log = parameters, log or logger()
         self._settings = parameters.settings
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[int] = self._loop.create_future()
-        self._kept = Kept(parameters.kept, parameters.say)
+        self._kept = Handover(parameters.kept, parameters.say)
         self.counters = Counters(len(parameters.links), self._kept.counted, self._kept.keep_counted)
         self._started, self._is_ready = time.time(), False
         self._is_patient = True  # startup_timeout has not passed
@@ -68,12 +68,12 @@ class Control:
             parameters.links,
             Serials(int(time.time()), floor, self._reserve),
             is_successor=parameters.restarts > 0,
-            on_applied=self._look_around,
+            on_applied=self._check_ready_and_takeover,
             on_counters=self.counters.take,
             on_flushed=self._console.take,
             journal=parameters.journal,
         )
-        self._zone_records = ZoneRecords(
+        self._zone_records = ZoneFileRecords(
             self.publisher.publish_records, self._call, lambda reason: self._log.warning("zone file", reason=reason)
         )
         self._http = parameters.http(self, self._log)
@@ -90,7 +90,7 @@ class Control:
             self._memory.restore(members, self._loop.time())
             self._publish(self.chain.rebuild(members, self._settings))
             self._apply_rest()
-            self._loop.call_later(self._settings["startup_timeout"], self._lose_patience)
+            self._loop.call_later(self._settings["startup_timeout"], self._startup_timeout_passed)
             self._loop.call_later(TICK_S, self._tick)
         try:
             return await self._ended
@@ -144,9 +144,9 @@ class Control:
             self._parameters.lines.apply(settings)
         self._log.info("reloaded", providers=" ".join(member.name for member in members))
         self._parameters.say("reloaded", settings=settings, worker_settings=of_workers)
-        self._look_around()
+        self._check_ready_and_takeover()
 
-    def view(self) -> View:
+    def view(self) -> ControlFacts:
         return overview.whole(
             self.chain,
             self.publisher,
@@ -191,7 +191,7 @@ class Control:
         member = self.chain.member_of(watcher)
         if member is None:
             return
-        if isinstance(event, Failed):
+        if isinstance(event, WatchFailed):
             if not member.contact.has_synced and self._memory.restore_unreadable(member, self._loop.time()):
                 self._publish_now()
                 self._publish(self.chain.rebuild(self.chain.members, self._settings))
@@ -207,7 +207,7 @@ class Control:
             self._publish_soon()
         else:
             self._publish_states()
-        self._look_around()
+        self._check_ready_and_takeover()
 
     def _is_fatal(self, member: Member) -> bool:
         is_start = not (self._is_ready or self._parameters.restarts or member.contact.has_synced)
@@ -262,11 +262,11 @@ class Control:
         self._publish(self.chain.give_up_stale(now))
         self._memory.touch(self.chain.members, now)
 
-    def _lose_patience(self) -> None:
+    def _startup_timeout_passed(self) -> None:
         self._is_patient = False
-        self._look_around()
+        self._check_ready_and_takeover()
 
-    def _look_around(self) -> None:
+    def _check_ready_and_takeover(self) -> None:
         """After anything that can make us ready, or let a successor replace what its predecessor published."""
         members = self.chain.members
         synced = sorted(member.name for member in members if member.contact.has_synced)
@@ -303,9 +303,9 @@ class Control:
         self._http.apply(self._settings.get("http"), self._settings.get("http_hosts", ()))
         self._console.apply(self._settings.get("control"))
 
-    def _open_memory(self) -> Memory:
+    def _open_memory(self) -> ViewStore:
         is_successor = self._parameters.restarts > 0
-        return Memory(self._settings.get("state_dir"), self._parameters.environ, self._log, is_successor=is_successor)
+        return ViewStore(self._settings.get("state_dir"), self._parameters.environ, self._log, is_successor=is_successor)
 
     def _call(self, method: Callable[..., None], *arguments: object) -> None:
         """From any thread: *method* in ours, in the order of the calls."""

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from typing import Annotated
 
 from dnsdisco.control.counters import Totals
+from dnsdisco.control.facts import ControlFacts
 from dnsdisco.control.log import Logger
-from dnsdisco.control.parameters import Parameters
+from dnsdisco.control.parameters import ControlParameters
 from dnsdisco.control.publisher import Publisher
-from dnsdisco.control.view import View
 from dnsdisco.counted import Counted
 
 
-class Statistics(Counted, names="", metrics="control_"):
+class ControlStatistics(Counted, names="", metrics="control_"):
     """What control itself counts."""
 
     restarts: Annotated[int, "Control processes started anew."] = 0
@@ -23,7 +23,7 @@ class Statistics(Counted, names="", metrics="control_"):
     log_lines_lost: Annotated[int, "Log lines of the control process that could not be written."] = 0
 
 
-def write(log: Logger, view: View, totals: Totals, figures: Mapping[str, int]) -> None:
+def write(log: Logger, view: ControlFacts, totals: Totals, figures: Mapping[str, int]) -> None:
     """What is zero is left out."""
     log.info("statistics", part="catalog", serial=view.serial, services=view.services, instances=view.instances)
     for each in view.providers:
@@ -42,9 +42,9 @@ def write(log: Logger, view: View, totals: Totals, figures: Mapping[str, int]) -
         log.info("statistics", part=part, **counts)
 
 
-def figures(parameters: Parameters, publisher: Publisher) -> dict[str, int]:
+def figures(parameters: ControlParameters, publisher: Publisher) -> dict[str, int]:
     """What control itself has counted, by names for the metrics."""
-    counted = Statistics()
+    counted = ControlStatistics()
     counted.restarts = parameters.restarts
     counted.wholes_sent = publisher.wholes_sent
     counted.backlogs_dropped = sum(link.backlogs_dropped for link in publisher.links)

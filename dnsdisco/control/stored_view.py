@@ -40,7 +40,7 @@ LEFTOVER_S = 60.0  # a temporary file of this age belongs to a process that was 
 _SECRET = re.compile(r"token|password|secret|key|credential", re.IGNORECASE)
 
 
-class Unusable(Exception):
+class ViewUnusable(Exception):
     """The file is not what it should be; the text has the reason."""
 
 
@@ -114,11 +114,11 @@ def read(folder: str, whose: Label, now: float) -> Stored | None:
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise Unusable("not a file")
+            raise ViewUnusable("not a file")
         if reason := distrusted([(status.st_uid, status.st_gid, status.st_mode)], os.geteuid(), os.getegid(), {}):
-            raise Unusable(reason)  # its digest proves that it is whole, not who has written it
+            raise ViewUnusable(reason)  # its digest proves that it is whole, not who has written it
         if status.st_size > OCTETS_MAX:
-            raise Unusable(f"larger than {OCTETS_MAX} octets")
+            raise ViewUnusable(f"larger than {OCTETS_MAX} octets")
         octets = file.read(OCTETS_MAX + 1)
     saved_at, services = parse(octets, whose)
     return Stored(Snapshot(services), min(max(saved_at, status.st_mtime), now))
@@ -146,29 +146,29 @@ def parse(octets: bytes, whose: Label) -> tuple[float, dict[tuple[str, str], Ser
     head_octets = octets[: octets.find(b"\n", 0, HEAD_OCTETS_MAX) + 1]
     head = _object(head_octets)
     if head.get("format") != FORMAT:
-        raise Unusable("damaged, or no view of ours")
+        raise ViewUnusable("damaged, or no view of ours")
     version = head.get("version")
     if version != VERSION:
-        raise Unusable(f"of another version ({version}, not {VERSION})" if type(version) is int else "damaged: no version")
+        raise ViewUnusable(f"of another version ({version}, not {VERSION})" if type(version) is int else "damaged: no version")
     end = octets.rfind(b"\n", 0, len(octets) - 1) + 1
     services = octets.count(b"\n", 0, end) - 1
     if octets[end:] != _tail(services, blake2b(memoryview(octets)[:end], digest_size=DIGEST_OCTETS)):
-        raise Unusable("damaged or cut short: its digest is another one")
+        raise ViewUnusable("damaged or cut short: its digest is another one")
     if head.get("provider") != whose.provider or head.get("settings") != whose.settings:
-        raise Unusable("of a provider with other settings")
+        raise ViewUnusable("of a provider with other settings")
     saved_at = head.get("saved_at")
     if not isinstance(saved_at, (int, float)) or not 0 <= saved_at < UNIX_TIME_MAX:
-        raise Unusable("damaged: no time")
+        raise ViewUnusable("damaged: no time")
     lines = octets[len(head_octets) : end].splitlines()
     gc.disable()  # it would look through all that is being made, over and over, for garbage that there is none of: a third of the time
     try:
         by_key = {service.key: service for service in (service_from_plain(json.loads(line)) for line in lines)}
     except (ValueError, RecursionError) as error:
-        raise Unusable(f"a service in it makes no sense: {error}") from None
+        raise ViewUnusable(f"a service in it makes no sense: {error}") from None
     finally:
         gc.enable()
     if len(by_key) != services:
-        raise Unusable("one service is in it twice")
+        raise ViewUnusable("one service is in it twice")
     return float(saved_at), by_key
 
 
@@ -182,7 +182,7 @@ def _lines(whose: Label, services: Mapping[Any, Service], now: float) -> Iterato
         digest.update(line := _line(service_to_plain(service)))
         octets += len(line)
         if octets > OCTETS_MAX:
-            raise Unusable(f"the view is larger than {OCTETS_MAX} octets")
+            raise ViewUnusable(f"the view is larger than {OCTETS_MAX} octets")
         yield line
         since_breath += 1 + len(service.instances)
         if since_breath >= BREATH_INSTANCES:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from dnsdisco.control.backoff import Backoff
-from dnsdisco.control.views import Reader
+from dnsdisco.control.reading import Reader
 from dnsdisco.errors import ProviderError
 from dnsdisco.model.public import public_url
 from dnsdisco.model.service import Snapshot
@@ -26,7 +26,7 @@ _NOTHING = object()  # before the first yield; a provider may yield None
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ViewSeen:
     """A view. `is_repeated`: the very same object as before: nothing changed, but the backend is there."""
 
     view: Snapshot
@@ -36,7 +36,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class WatchFailed:
     """The watch failed, and will be tried again in `retry_in_s`. `is_denied`: a person has to mend it."""
 
     reason: str
@@ -44,7 +44,7 @@ class Failed:
     retry_in_s: float
 
 
-Event = Seen | Failed
+Event = ViewSeen | WatchFailed
 
 
 class Watcher:
@@ -96,7 +96,7 @@ class Watcher:
                 is_denied=is_denied, retry_after_s=error.retry_after_s if isinstance(error, ProviderError) else None
             )
             if error is not None or not has_yielded:
-                self._emit(stop, Failed(_reason(error), is_denied, wait_s))
+                self._emit(stop, WatchFailed(_reason(error), is_denied, wait_s))
             stop.wait(wait_s)
         with self._lock:
             self._threads -= 1
@@ -119,7 +119,7 @@ class Watcher:
                         if last is _NOTHING and view.changed is not None:  # relative to what is not known here
                             view = replace(view, changed=None)
                     last = yielded
-                    self._emit(stop, Seen(view, is_repeated, () if is_repeated else tuple(reader.faults), reader.rejected))
+                    self._emit(stop, ViewSeen(view, is_repeated, () if is_repeated else tuple(reader.faults), reader.rejected))
                     pace.wait()
                     if stop.is_set():
                         break

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from dnsdisco.errors import Problem, ZoneFileError
 from dnsdisco.model.delta import ZoneRecord
-from dnsdisco.providers.file_state import Changes, NoContent, octets_of, State, state_of
+from dnsdisco.providers.file_state import Changes, FileState, NoContent, octets_of, state_of
 from dnsdisco.zone.master import usable
 
 LOOK_EVERY_S = 0.1  # a change shows within half a second; ten stats a second of a few files cost nothing
@@ -58,7 +58,7 @@ class _File:
         return LOSS_S if not version.is_whole or version.lacks(self.current) else 0.0
 
 
-class ZoneRecords:
+class ZoneFileRecords:
     """The records of the files that the configuration names now. *publish* gets them through *call*, which runs it in the loop."""
 
     def __init__(self, publish: Callable[[list[ZoneRecord]], None], call: Callable[..., None], warn: Callable[[str], None]) -> None:
@@ -173,7 +173,7 @@ class ZoneFiles:
             self._warn(f"{warnings[0].file}:{warnings[0].line}: {warnings[0].message}{more}")
 
 
-def read(path: str) -> tuple[State, str]:
+def read(path: str) -> tuple[FileState, str]:
     """The state and the text of a zone file. Raises FileNotFoundError, and ZoneFileError with the reason."""
     try:
         state, octets = octets_of(Path(path), FILE_OCTETS_MAX)
@@ -206,7 +206,7 @@ def _paths(patterns: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _state(path: str) -> State | None:
+def _state(path: str) -> FileState | None:
     """None: there is none, or it is not known; reading it will give the reason."""
     try:
         return state_of(Path(path))

@@ -6,23 +6,23 @@
     message.py       the message that is sent, and the judgement of what comes back
     stream.py        kept connections over TCP and TLS
     https.py         DNS over HTTPS
-    line.py          questions wait here: a few are sent in each turn of the loop
-    ticker.py        timers
+    start_queue.py          questions wait here: a few are sent in each turn of the loop
+    deadlines.py        timers
     poller.py        which of many sockets can be read
     context.py       what everything in this room shares: the loop, the clock, the bounds, the counters
     settings.py      `forward:` of the configuration, and the bounds
     statistics.py    the counters
   Upstreams:
-    sources.py       what was written → the upstreams that may be asked
+    upstream_table.py       what was written → the upstreams that may be asked
     resolv_conf.py   a resolv.conf, read again when it changes
     bootstrap.py     the addresses of an upstream that was written by name
     routes.py        which upstreams a name goes to
     upstream.py      one upstream: its address, its health, its connections
     health.py        how quick an upstream is, and whether it is there
     pulse.py         asks an upstream that has not answered whether it is there
-    own.py           upstreams that are this server itself
+    own_addresses.py           upstreams that are this server itself
     loops.py         upstreams that lead back to this server
-    mark.py          the names by which this server knows its own questions
+    probe_names.py          the names by which this server knows its own questions
 
 Enters: a question as the client spelled it, the RD, AD and CD bits, DO. Leaves: a reply whose question is proven to be that one, or
 UpstreamError. Nothing is decoded and nothing is kept: the records pass as octets, and what may be sent to a client is decided in
@@ -37,7 +37,7 @@ The rules (docs/forwarding.md has them for users):
 - Every question ends within `ForwardLimits.deadline_s`, and at most `pending` questions are on their way.
 - A forwarding loop holds nobody up: equal questions share one exchange, so a question that comes back to us asks nothing anew; and an
   upstream that leads back to us is found by asking it for a name that only we can know, and left out (`loops.py`).
-- Our own names are answered between two turns: questions begin a few in each (`line.py`).
+- Our own names are answered between two turns: questions begin a few in each (`start_queue.py`).
 
 Read first: `forwarder.py`, then `exchange.py`.
 """

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Callable
 from typing import NamedTuple, TYPE_CHECKING
 
+from dnsdisco.forward.deadlines import Deadlines
 from dnsdisco.forward.poller import Poller
 from dnsdisco.forward.settings import ForwardLimits
-from dnsdisco.forward.statistics import Statistics
-from dnsdisco.forward.ticker import Ticker
+from dnsdisco.forward.statistics import ForwardStatistics
 
 if TYPE_CHECKING:
     from dnsdisco.forward.upstream import Upstream
@@ -20,7 +20,7 @@ class Context(NamedTuple):
     now: Callable[[], float]  # monotonic seconds
     random_id: Callable[[], int]  # 0..65535, not to be guessed
     limits: ForwardLimits
-    statistics: Statistics
+    statistics: ForwardStatistics
     poller: Poller
-    ticker: Ticker
+    ticker: Deadlines
     suspect: Callable[[Upstream, bytes], None]  # an upstream that has not answered that question in time: does it lead back to us?

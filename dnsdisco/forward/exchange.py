@@ -49,7 +49,7 @@ class Exchange:
 
     __slots__ = (
         "_context", "_deadline", "_done", "_failure", "_held", "_held_place", "_is_ordered", "_lame", "_open", "_tried",
-        "_turns", "_upstreams", "begun_at", "dnssec_ok", "flags", "gap_at", "is_forlorn", "question", "slot",
+        "_turns", "_upstreams", "begun_at", "dnssec_ok", "flags", "gap_at", "has_only_dead", "question", "slot",
     )  # fmt: skip
 
     def __init__(
@@ -78,7 +78,7 @@ class Exchange:
         self._turns = 0
         self.slot = 0  # the ticker's
         self._failure: UpstreamError | None = None  # the most telling one so far
-        self.is_forlorn = False  # every upstream was dead when it began
+        self.has_only_dead = False  # every upstream was dead when it began
         self.begun_at = context.now()
         self._deadline = self.begun_at + context.limits.deadline_s
 

@@ -10,17 +10,17 @@ from collections.abc import Callable, Sequence
 
 from dnsdisco.errors import UpstreamError
 from dnsdisco.forward.context import Context
+from dnsdisco.forward.deadlines import Deadlines
 from dnsdisco.forward.exchange import Exchange, Result
-from dnsdisco.forward.line import Line
 from dnsdisco.forward.loops import Loops
 from dnsdisco.forward.message import folded, SENT_FLAGS
 from dnsdisco.forward.poller import Poller
 from dnsdisco.forward.pulse import Pulse
 from dnsdisco.forward.settings import ForwardLimits, ForwardSettings
-from dnsdisco.forward.sources import Sources
-from dnsdisco.forward.statistics import Statistics
-from dnsdisco.forward.ticker import Ticker
+from dnsdisco.forward.start_queue import StartQueue
+from dnsdisco.forward.statistics import ForwardStatistics
 from dnsdisco.forward.upstream import Upstream
+from dnsdisco.forward.upstream_table import UpstreamTable
 
 log = logging.getLogger("dnsdisco.forward")
 
@@ -58,7 +58,7 @@ class Forwarder:
         secret: bytes = b"",
     ) -> None:
         self.limits = limits or ForwardLimits()
-        self.statistics = Statistics()
+        self.statistics = ForwardStatistics()
         self._settings = settings
         self._own = tuple(own)
         self._now = now
@@ -66,10 +66,10 @@ class Forwarder:
         self._secret = secret
         self._loops: Loops | None = None
         self._context: Context | None = None
-        self._sources: Sources | None = None
+        self._sources: UpstreamTable | None = None
         self._pending: dict[_Key, tuple[Exchange, list[Waiter]]] = {}
-        self._hurried: dict[_Key, Exchange] = {}  # of these: begun when `pending_slow` were on their way, the oldest first
-        self._forlorn = 0  # of these: begun when every upstream was dead
+        self._started_early: dict[_Key, Exchange] = {}  # of these: begun when `pending_slow` were on their way, the oldest first
+        self._without_living = 0  # of these: begun when every upstream was dead
         self._pulse: Pulse | None = None
         self._watch_timer: asyncio.TimerHandle | None = None
 
@@ -77,10 +77,10 @@ class Forwarder:
         """Read the resolv.conf files, sort out upstreams that are ourselves."""
         loop = asyncio.get_running_loop()
         self._context = Context(
-            loop, self._now, self._random_id, self.limits, self.statistics, Poller(loop), Ticker(loop, self._now), self._suspect
+            loop, self._now, self._random_id, self.limits, self.statistics, Poller(loop), Deadlines(loop, self._now), self._suspect
         )
-        self._sources = Sources(self._context, self._own)
-        self._line = Line(loop)
+        self._sources = UpstreamTable(self._context, self._own)
+        self._line = StartQueue(loop)
         self._pulse = Pulse(self._context)
         if self._secret:
             self._loops = Loops(self._context, self._secret)
@@ -175,8 +175,8 @@ class Forwarder:
             reason = "they lead back to this server" if route.upstreams else "none can be used"
             waiter(UpstreamError("upstreams", "disabled", reason))
             return
-        is_forlorn = upstreams[0].health.is_silent
-        if is_forlorn and self._forlorn >= self.limits.pending_dead:
+        has_only_dead = upstreams[0].health.is_silent
+        if has_only_dead and self._without_living >= self.limits.pending_dead:
             self.statistics.shed += 1
             self.statistics.shed_dead += 1
             waiter(UpstreamError("upstreams", "shed", "none of them answers, and others are waiting already"))
@@ -191,8 +191,8 @@ class Forwarder:
 
         def done(exchange: Exchange, result: Result) -> None:
             del self._pending[key]
-            self._hurried.pop(key, None)
-            self._forlorn -= exchange.is_forlorn
+            self._started_early.pop(key, None)
+            self._without_living -= exchange.has_only_dead
             if isinstance(result, UpstreamError):
                 self.statistics.failed += 1
             for each in waiters:
@@ -202,10 +202,10 @@ class Forwarder:
         exchange = Exchange(question, flags, dnssec_ok, upstreams, self._context, done, is_ordered)
         if upstreams[0] is not written[0]:  # which is silent
             exchange.gap_at = -1
-        exchange.is_forlorn = is_forlorn
-        self._forlorn += is_forlorn
+        exchange.has_only_dead = has_only_dead
+        self._without_living += has_only_dead
         if len(self._pending) >= self.limits.pending_slow:
-            self._hurried[key] = exchange
+            self._started_early[key] = exchange
         self._pending[key] = (exchange, waiters)
         self._line.begin(exchange)
 
@@ -221,7 +221,7 @@ class Forwarder:
 
     def _make_room(self) -> bool:
         """End the oldest question that has had its time; False: there is none."""
-        oldest = next(iter(self._hurried.values()), None)
+        oldest = next(iter(self._started_early.values()), None)
         if oldest is None or self._now() - oldest.begun_at < self.limits.jostle_s:
             return False
         self.statistics.jostled += 1

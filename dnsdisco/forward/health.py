@@ -5,7 +5,7 @@ from __future__ import annotations
 from dnsdisco.forward.settings import ForwardLimits
 
 
-class Health:
+class UpstreamHealth:
     """Smoothed round-trip time (as TCP does, RFC 6298 §2), silence, and failures in a row. All instants are of one monotonic clock.
 
     Silence alone moves an upstream behind the others (`is_silent`). One that fails at once, because no server listens there or its

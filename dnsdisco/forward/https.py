@@ -45,7 +45,7 @@ class HttpsFault(Exception):  # what goes wrong on the way, never beyond this fi
         self.kind, self.reason = kind, reason
 
 
-class Asker(Protocol):
+class HttpsWaiter(Protocol):
     """The asker of a question, which gets its result once. `silence_s`: after so long without an octet, a kept connection may be dead."""
 
     query: bytes
@@ -55,7 +55,7 @@ class Asker(Protocol):
     def on_fault(self, kind: str, reason: str) -> None: ...
 
 
-class _Kept:
+class _ConnectionGroup:
     """Connections that were opened one after another and are used together. `spoke_at`: when the last response came over one of them."""
 
     def __init__(self, transport: httpx.AsyncHTTPTransport) -> None:
@@ -69,11 +69,11 @@ class _Request:
 
     __slots__ = ("asked_at", "asker", "is_over", "kept", "pool", "runs", "slot")
 
-    def __init__(self, pool: HttpsPool, asker: Asker) -> None:
+    def __init__(self, pool: HttpsPool, asker: HttpsWaiter) -> None:
         self.slot = 0  # the ticker's
         self.pool, self.asker = pool, asker
         self.asked_at = pool.context.now()
-        self.kept: _Kept | None = None
+        self.kept: _ConnectionGroup | None = None
         self.runs = 0
         self.is_over = False
 
@@ -112,12 +112,12 @@ class HttpsPool:
         self._hosts_until = self._unknown_until = float("-inf")
         self._unknown = ""
         self._resolving = asyncio.Lock()
-        self._kept: _Kept | None = None
-        self._doubted: set[_Kept] = set()
+        self._kept: _ConnectionGroup | None = None
+        self._doubted: set[_ConnectionGroup] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self.is_closed = False
 
-    def ask(self, asker: Asker) -> bool:
+    def ask(self, asker: HttpsWaiter) -> bool:
         """Ask in a task of its own. False: as many as may be are on their way."""
         if self.in_flight >= self.context.limits.https_pending or self.is_closed:
             self.context.statistics.streams_full += 1
@@ -134,7 +134,7 @@ class HttpsPool:
         self.context.statistics.sent_stream += 1
         self._spawn(self._run(request))
 
-    def doubt(self, kept: _Kept) -> None:
+    def doubt(self, kept: _ConnectionGroup) -> None:
         """Nothing comes over these connections: new questions go to new ones. They are closed with their last question."""
         if kept is self._kept:
             self.context.statistics.connections_doubted += 1
@@ -170,7 +170,7 @@ class HttpsPool:
                     self._doubted.discard(kept)
                     await kept.transport.aclose()
 
-    async def _reply(self, kept: _Kept, query: bytes) -> bytes:
+    async def _reply(self, kept: _ConnectionGroup, query: bytes) -> bytes:
         import httpx  # noqa: PLC0415  # as above
 
         fault = HttpsFault("refused", f"{self.address.host} has no address")
@@ -194,7 +194,7 @@ class HttpsPool:
                 break
         raise fault
 
-    async def _post(self, kept: _Kept, host: str, query: bytes) -> bytes:
+    async def _post(self, kept: _ConnectionGroup, host: str, query: bytes) -> bytes:
         import httpx  # noqa: PLC0415  # as above
 
         address, limits = self.address, self.context.limits
@@ -247,7 +247,7 @@ class HttpsPool:
             raise HttpsFault("refused", self._unknown)
         return self._hosts
 
-    async def _open(self) -> _Kept:
+    async def _open(self) -> _ConnectionGroup:
         """Connections that are opened with their first question, shared by all questions that wait for them."""
         try:
             for module in ("httpx", "h2.connection"):
@@ -262,7 +262,9 @@ class HttpsPool:
             kept = httpx.Limits(
                 max_connections=limits.streams, max_keepalive_connections=limits.streams, keepalive_expiry=limits.https_idle_s
             )
-            self._kept = _Kept(httpx.AsyncHTTPTransport(verify=tls, http1=True, http2=True, limits=kept, trust_env=False))
+            self._kept = _ConnectionGroup(
+                httpx.AsyncHTTPTransport(verify=tls, http1=True, http2=True, limits=kept, trust_env=False)
+            )
         return self._kept
 
     def retire(self) -> None:

@@ -1,7 +1,7 @@
 """Upstreams that lead back to us: found by asking them for a name that only we can know, disabled for as long as they do.
 
-Address and port do not show it (`own.py` looks at those): a redirected port, a container's network, or another forwarder that has us as
-its upstream make a loop as well. So each upstream is asked now and then, for each zone it serves, for a name of `mark.py`. A worker that is
+Address and port do not show it (`own_addresses.py` looks at those): a redirected port, a container's network, or another forwarder that has us as
+its upstream make a loop as well. So each upstream is asked now and then, for each zone it serves, for a name of `probe_names.py`. A worker that is
 asked for such a name knows that the upstream of that name leads back here, and answers with a proof, by which the worker that asked knows.
 
     asked                                        when
@@ -21,14 +21,14 @@ from collections.abc import Callable, Iterable
 
 from dnsdisco.forward.attempt import Attempt, kind_of
 from dnsdisco.forward.context import Context
-from dnsdisco.forward.mark import Mark, Marks, ZONE_OCTETS_MAX
 from dnsdisco.forward.message import Verdict
+from dnsdisco.forward.probe_names import ProbeName, ProbeNames, ZONE_OCTETS_MAX
 from dnsdisco.forward.routes import Route
 from dnsdisco.forward.upstream import Upstream
 from dnsdisco.wire import name
 from dnsdisco.wire.constants import RD
 
-log = logging.getLogger("dnsdisco.forward.circles")  # every worker finds the same ones, and the first alone logs (server/log.py)
+log = logging.getLogger("dnsdisco.forward.loops")  # every worker finds the same ones, and the first alone logs (server/log.py)
 
 CHECK_S = 60.0
 SUSPECT_S = 1.0  # a loop shows itself by silence; so does a dead upstream, which a datagram a second does not hurt
@@ -44,7 +44,7 @@ class Loops:
 
     def __init__(self, context: Context, secret: bytes) -> None:
         self._context = context
-        self._marks = Marks(secret)
+        self._marks = ProbeNames(secret)
         self._suspects: dict[tuple[Upstream, bytes], _Pair] = {}
         self._pairs: dict[tuple[Upstream, bytes], _Pair] = {}
         self._due: list[tuple[float, int, _Pair]] = []
@@ -185,7 +185,7 @@ class _Probe:
     dnssec_ok = False
     flags = RD
 
-    def __init__(self, pair: _Pair, mark: Mark, context: Context, told: Callable[..., None]) -> None:
+    def __init__(self, pair: _Pair, mark: ProbeName, context: Context, told: Callable[..., None]) -> None:
         self.question, self._proof = mark
         self.slot = 0  # the ticker's
         self._pair, self._context, self._told = pair, context, told

@@ -7,7 +7,7 @@ from typing import Annotated
 from dnsdisco.counted import Counted, Level
 
 
-class Statistics(Counted, names="forward.", metrics="forward_"):
+class ForwardStatistics(Counted, names="forward.", metrics="forward_"):
     pending: Annotated[int, Level("Different questions on their way to upstreams.", metric="forward_pending_queries")] = 0
     questions: Annotated[int, "Exchanges with upstreams that were begun."] = 0
     shared: Annotated[int, "Questions that joined an exchange that was on its way."] = 0

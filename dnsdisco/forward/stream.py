@@ -14,7 +14,7 @@ from dnsdisco.wire.tcp_frame import frame, FrameReader
 from dnsdisco.written.endpoints import UpstreamAddress
 
 
-class Asker(Protocol):
+class StreamWaiter(Protocol):
     """A question that is asked on one connection, and perhaps on another one as well. Every call names the sending that it is about."""
 
     tail: bytes  # the query without its id
@@ -29,7 +29,7 @@ class Sending:
 
     __slots__ = ("asker", "connection", "message_id", "sent_at")
 
-    def __init__(self, asker: Asker, connection: Connection, message_id: int, sent_at: float) -> None:
+    def __init__(self, asker: StreamWaiter, connection: UpstreamConnection, message_id: int, sent_at: float) -> None:
         self.asker, self.connection, self.message_id, self.sent_at = asker, connection, message_id, sent_at
 
 
@@ -44,10 +44,10 @@ class StreamPool:
         self.address = address
         self.context = context
         self.tls = tls
-        self._connections: list[Connection] = []
-        self._doubted: list[Connection] = []
+        self._connections: list[UpstreamConnection] = []
+        self._doubted: list[UpstreamConnection] = []
 
-    def ask(self, asker: Asker, proven_since: float = float("-inf")) -> Sending | None:
+    def ask(self, asker: StreamWaiter, proven_since: float = float("-inf")) -> Sending | None:
         """Send the question now or as soon as a connection is there: one that was opened, or has spoken, since then. None: all are full."""
         limits = self.context.limits
         for connection in self._connections:
@@ -56,13 +56,13 @@ class StreamPool:
         if len(self._connections) >= limits.streams:
             self.context.statistics.streams_full += 1
             return None
-        connection = Connection(self)
+        connection = UpstreamConnection(self)
         self._connections.append(connection)
         sending = connection.send(asker)
         connection.open()
         return sending
 
-    def doubt(self, connection: Connection) -> None:
+    def doubt(self, connection: UpstreamConnection) -> None:
         """Nothing comes over it."""
         self.context.statistics.connections_doubted += 1
         self._connections.remove(connection)
@@ -70,18 +70,18 @@ class StreamPool:
             self._doubted[0].end("timeout", "the connection went silent")
         self._doubted.append(connection)
 
-    def trust(self, connection: Connection) -> None:
+    def trust(self, connection: UpstreamConnection) -> None:
         """It speaks again."""
         self._doubted.remove(connection)
         if len(self._connections) < self.context.limits.streams:
             self._connections.append(connection)
 
-    def remove(self, connection: Connection) -> None:
+    def remove(self, connection: UpstreamConnection) -> None:
         for connections in (self._connections, self._doubted):
             if connection in connections:
                 connections.remove(connection)
 
-    def is_in_use(self, connection: Connection) -> bool:
+    def is_in_use(self, connection: UpstreamConnection) -> bool:
         return connection in self._connections
 
     def retire(self) -> None:
@@ -96,7 +96,7 @@ class StreamPool:
             connection.end("closed", "shutting down")
 
 
-class Connection(asyncio.Protocol):
+class UpstreamConnection(asyncio.Protocol):
     """One connection. Ids are chosen here, unique among those that wait, so that replies find their questions."""
 
     def __init__(self, pool: StreamPool) -> None:
@@ -139,7 +139,7 @@ class Connection(asyncio.Protocol):
             if sock is not None:
                 sock.close()
 
-    def send(self, asker: Asker) -> Sending:
+    def send(self, asker: StreamWaiter) -> Sending:
         """Put a question on the connection, or in line until it is open."""
         context = self._context
         message_id = context.random_id()

@@ -8,7 +8,7 @@ import ssl
 
 from dnsdisco import sockaddr
 from dnsdisco.forward.context import Context
-from dnsdisco.forward.health import Health
+from dnsdisco.forward.health import UpstreamHealth
 from dnsdisco.forward.https import HttpsPool
 from dnsdisco.forward.stream import StreamPool
 from dnsdisco.written.endpoints import UpstreamAddress
@@ -29,7 +29,7 @@ class Upstream:
         self._place = None if address.is_by_name or "%" in address.host else sockaddr.of(address.host, address.port)
         self.is_encrypted = address.transport != "udp"
         self.https = https  # None: by the other transports
-        self.health = Health(context.limits)
+        self.health = UpstreamHealth(context.limits)
         self.streams = StreamPool(address, context, tls)
         self.answered = b""  # the question that it answered last
         self.own_reason = ""  # why it is ourselves, and therefore never asked

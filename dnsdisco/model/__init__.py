@@ -1,17 +1,17 @@
 """The nouns: what a provider knows (a Snapshot of Services), what is published (an Entry), and how one becomes the other.
 
     service.py       a service and its instances: the one form that every provider maps to
-    data.py          service data as people, files and plug-ins write it ↔ Service
+    service_data.py          service data as people, files and plug-ins write it ↔ Service
     fields.py        the smaller parts of service data: ports, tags, meta, health, times, checks, extra records
     instances.py     one entry of `instances:`
     address.py       addresses, host names and URLs in service data
-    check.py         what a health check may ask, and of which address
-    within.py        every fault inside one value of the service data, each at its own place
+    probe_target.py         what a health check may ask, and of which address
+    nested_faults.py        every fault inside one value of the service data, each at its own place
     public.py        the part of service data that everybody may read
-    view.py          a Service as the dict that the library returns
+    library_dict.py          a Service as the dict that the library returns
     choice.py        which instances a client is sent to, in which order
     names.py         raw names become DNS labels
-    chain.py         the members of the chain, its policy, and the names that each service asks for
+    claims.py         the members of the chain, its policy, and the names that each service asks for
     merge.py         the views of several providers become one catalog
     readings.py      `x.y` as a service in a namespace, or as a name below a service
     diff.py          what differs between two views

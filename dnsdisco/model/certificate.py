@@ -39,19 +39,19 @@ def validity(pem: str) -> Validity:
         raise ValueError("there is no certificate in it (-----BEGIN CERTIFICATE-----)")
     try:
         der = base64.b64decode(found[1], validate=False)
-        body = _Reader(_Reader(der).read(_SEQUENCE)).read(_SEQUENCE)  # TBSCertificate
-        fields = _Reader(body)
+        body = _DerReader(_DerReader(der).read(_SEQUENCE)).read(_SEQUENCE)  # TBSCertificate
+        fields = _DerReader(body)
         if fields.tag == _VERSION:
             fields.skip()
         for _ in range(_BEFORE_VALIDITY):
             fields.skip()
-        times = _Reader(fields.read(_SEQUENCE))
+        times = _DerReader(fields.read(_SEQUENCE))
         return Validity(_time(times), _time(times))
     except (IndexError, binascii.Error, ValueError) as error:
         raise ValueError("its certificate cannot be read") from error
 
 
-class _Reader:
+class _DerReader:
     """DER values one after another (X.690 §8.1). Raises IndexError or ValueError where they are not what is expected."""
 
     def __init__(self, octets: bytes) -> None:
@@ -78,7 +78,7 @@ class _Reader:
         return octets[at : at + length]
 
 
-def _time(reader: _Reader) -> float:
+def _time(reader: _DerReader) -> float:
     """UTCTime or GeneralizedTime, both in Zulu and with seconds (RFC 5280 §4.1.2.5)."""
     if reader.tag == _UTC_TIME:
         text = reader.skip().decode("ascii")

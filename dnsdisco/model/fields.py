@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence, Sized
 from typing import Any
 
 from dnsdisco.model.address import TRANSPORTS
-from dnsdisco.model.check import template
+from dnsdisco.model.probe_target import template
 from dnsdisco.model.public import is_secret
 from dnsdisco.model.service import Check, Health, Port, Record
 from dnsdisco.written.units import duration_s, number_from, shown, unexpected, whole_seconds

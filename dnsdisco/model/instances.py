@@ -1,6 +1,6 @@
 """One entry of `instances:` (docs/services.md) becomes an Instance; what is wrong with it leaves out it alone.
 
-Part of `data.py`, where the rules are; this is the part that runs a hundred thousand times.
+Part of `service_data.py`, where the rules are; this is the part that runs a hundred thousand times.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any, NamedTuple, TypeVar
 
 from dnsdisco.model.address import canonical_address, parse_url, scheme_from
 from dnsdisco.model.fields import health_from, meta_from, port_of_scheme, ports_from, tags_from, text_from
+from dnsdisco.model.nested_faults import every_fault
 from dnsdisco.model.public import left_out
 from dnsdisco.model.service import Health, Instance, LeftOut, Port
-from dnsdisco.model.within import every_fault
 from dnsdisco.written.units import number_from, shown
 
 Fault = tuple[str, str, bool]  # key path relative to the service ("": the service itself), message, whether it is only a warning

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from dnsdisco.model.chain import Claim, claims_of, Collision, FAIL_OPEN, Policy, shown, Source, wanted_by
+from dnsdisco.model.claims import ChainPolicy, ChainSource, Claim, claims_of, Collision, FAIL_OPEN, shown, wanted_by
 from dnsdisco.model.diff import Change, changed_keys, Key
 from dnsdisco.model.entry import Entry, ExtraRecord, Path
 from dnsdisco.model.names import label_instances
@@ -41,7 +41,7 @@ def no_records(_service: Service) -> tuple[ExtraRecord, ...]:
 class Merger:
     """The catalog of one chain. Not thread-safe: one owner, who calls update() and reads `entries` between two calls."""
 
-    def __init__(self, sources: Sequence[Source], policy: Policy, records: Records = no_records) -> None:
+    def __init__(self, sources: Sequence[ChainSource], policy: ChainPolicy, records: Records = no_records) -> None:
         """*records* compiles a service's `records:`; it is called once for every new state of a service."""
         self.entries: dict[str, Entry] = {}
         self._sources = tuple(sources)
@@ -230,7 +230,9 @@ class _Order:
         return places[claim.key]
 
 
-def merge(sources: Sequence[Source], policy: Policy, snapshots: Sequence[Snapshot | None], records: Records = no_records) -> Merger:
+def merge(
+    sources: Sequence[ChainSource], policy: ChainPolicy, snapshots: Sequence[Snapshot | None], records: Records = no_records
+) -> Merger:
     """All at once: a merger that has taken in one snapshot of every source."""
     merger = Merger(sources, policy, records)
     for source, snapshot in enumerate(snapshots):

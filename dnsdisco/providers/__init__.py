@@ -8,9 +8,9 @@
     consul/              the consul provider
     kubernetes/          the kubernetes provider
   For the library:
-    chain.py             several providers as one
+    combined.py             several providers as one
     cached.py            what providers returned, for a few seconds
-    asked.py             turns whatever a provider raises into ProviderError
+    guarded.py             turns whatever a provider raises into ProviderError
     seed_form.py         classes of the older form
     own_url.py           classes with a get_service_url() of their own
   A services file:

@@ -17,8 +17,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Self, TYPE_CHECKING
 
 from dnsdisco.errors import NotSupported
-from dnsdisco.model.data import service_from_data, service_to_dict
 from dnsdisco.model.service import Snapshot
+from dnsdisco.model.service_data import service_from_data, service_to_dict
 from dnsdisco.providers.forked import in_child, renew
 from dnsdisco.providers.own_url import with_own_urls
 from dnsdisco.providers.seed_form import deregistering, instance_ids, registering

@@ -21,7 +21,7 @@ RETRY_S = 1.0  # between questions to a provider that does not answer
 ENTRIES_MAX = 10_000  # names; the one used longest ago goes first
 
 
-class Cache:
+class DiscoveryCache:
     """*ttl_s*: seconds an answer is fresh. *now*: monotonic seconds."""
 
     def __init__(self, ttl_s: float = TTL_S, entries_max: int = ENTRIES_MAX, now: Callable[[], float] = time.monotonic) -> None:

@@ -12,7 +12,7 @@ UNSETTLED_S = 0.5  # a file is read once two looks find it in the same state, or
 READ_TRIES = 5  # of a file that is written while it is read; each try takes as long as reading it
 
 
-class State(NamedTuple):
+class FileState(NamedTuple):
     """What distinguishes one content from the next without reading it. A rename changes the inode, a write the times."""
 
     device: int
@@ -29,12 +29,12 @@ class NoContent(Exception):
 class Changes:
     """Says when the file has changed and has come to rest: a writer that truncates and writes is not to be read in between."""
 
-    def __init__(self, state: State | None) -> None:
+    def __init__(self, state: FileState | None) -> None:
         self.seen = state  # of the content that is, or is about to be, read
-        self._pending: State | None = state
+        self._pending: FileState | None = state
         self._since = 0.0
 
-    def is_due(self, state: State | None, now: float, empty_s: float = UNSETTLED_S) -> bool:
+    def is_due(self, state: FileState | None, now: float, empty_s: float = UNSETTLED_S) -> bool:
         """*empty_s*: how long a file without an octet counts as one that is being written."""
         if state == self.seen:
             self._pending = state
@@ -50,7 +50,7 @@ class Changes:
         return True
 
 
-def state_of(path: Path) -> State | None:
+def state_of(path: Path) -> FileState | None:
     """None: there is no such file. Raises OSError where that is not known."""
     try:
         return _state(path.stat())
@@ -58,7 +58,7 @@ def state_of(path: Path) -> State | None:
         return None
 
 
-def octets_of(path: Path, octets_max: int) -> tuple[State, bytes]:
+def octets_of(path: Path, octets_max: int) -> tuple[FileState, bytes]:
     """The whole content, or its first *octets_max* and one more, not torn by a writer. Raises OSError and NoContent."""
     for _ in range(READ_TRIES):
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO would block for ever
@@ -81,6 +81,6 @@ def _pieces(descriptor: int, octets_max: int) -> Iterator[bytes]:
         yield piece
 
 
-def _state(status: os.stat_result) -> State:
+def _state(status: os.stat_result) -> FileState:
     octets = status.st_size if stat.S_ISREG(status.st_mode) else -1
-    return State(status.st_dev, status.st_ino, octets, status.st_mtime_ns, status.st_ctime_ns)
+    return FileState(status.st_dev, status.st_ino, octets, status.st_mtime_ns, status.st_ctime_ns)

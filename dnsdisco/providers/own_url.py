@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import Any, TYPE_CHECKING
 
 from dnsdisco.model.address import parse_url
-from dnsdisco.model.data import service_from_data, service_to_dict
-from dnsdisco.model.view import instance_to_dict
+from dnsdisco.model.library_dict import instance_to_dict
+from dnsdisco.model.service_data import service_from_data, service_to_dict
 
 if TYPE_CHECKING:
     from dnsdisco.providers.base import ServiceDiscovery

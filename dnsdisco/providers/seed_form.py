@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dnsdisco.errors import NotSupported
-from dnsdisco.model.data import service_from_data
+from dnsdisco.model.service_data import service_from_data
 
 Method = Callable[..., Any]
 

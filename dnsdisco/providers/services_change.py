@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
-from dnsdisco.model.check import template
-from dnsdisco.model.data import service_from_data
 from dnsdisco.model.instances import INSTANCE_KEYS
+from dnsdisco.model.probe_target import template
 from dnsdisco.model.service import Instance
+from dnsdisco.model.service_data import service_from_data
 
 Services = MutableMapping[str, Any]
 Change = Callable[[Services], bool]  # False: there was nothing to change

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import yaml
 from yaml import events
 
-from dnsdisco.model.data import service_from_data
+from dnsdisco.model.service_data import service_from_data
 from dnsdisco.providers.services_change import Change
 from dnsdisco.providers.services_items import edit_items
 from dnsdisco.providers.services_text import is_json, parse, Unreadable

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from dnsdisco.errors import Problem, shortened
-from dnsdisco.model.chain import Policy, Source
-from dnsdisco.model.data import Fault, service_from_data
+from dnsdisco.model.claims import ChainPolicy, ChainSource
 from dnsdisco.model.merge import merge
 from dnsdisco.model.service import Service, Snapshot
+from dnsdisco.model.service_data import Fault, service_from_data
 from dnsdisco.providers import file_state
-from dnsdisco.providers.file_state import NoContent, State
+from dnsdisco.providers.file_state import FileState, NoContent
 from dnsdisco.providers.services_places import Place, places
 from dnsdisco.providers.services_text import FILE_OCTETS_MAX, parse, text_of, Unreadable
 from dnsdisco.written.units import printable
@@ -29,7 +29,7 @@ _NOTHING = object()  # equal to no data
 class Content:
     """`state` is None where there is no file. `text` is kept only where there are faults to be placed."""
 
-    state: State | None = None
+    state: FileState | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
     snapshot: Snapshot = field(default_factory=Snapshot)
     faults: Mapping[str, list[Fault]] = field(default_factory=dict)  # by service
@@ -44,7 +44,7 @@ class Content:
         return sorted(problems, key=lambda problem: (problem.line, problem.column))
 
 
-def octets_of(path: Path) -> tuple[State, bytes]:
+def octets_of(path: Path) -> tuple[FileState, bytes]:
     """The whole content. Raises OSError, and Unreadable for what is no file."""
     try:
         return file_state.octets_of(path, FILE_OCTETS_MAX)
@@ -58,7 +58,7 @@ def read(path: Path, file: str, last: Content | None = None) -> Content:
     return content_of(text_of(octets, file), file, state, last)
 
 
-def content_of(text: str, file: str, state: State, last: Content | None = None) -> Content:
+def content_of(text: str, file: str, state: FileState, last: Content | None = None) -> Content:
     """As read(), of a text at hand."""
     data = parse(text, file)
     old = last or Content()
@@ -87,7 +87,7 @@ def content_of(text: str, file: str, state: State, last: Content | None = None) 
 
 def collisions(content: Content, text: str, file: str) -> list[Problem]:
     """Services that are not found because another service of the file has their name in DNS."""
-    lost = [each for each in merge([Source("static")], Policy(), [content.snapshot]).collisions() if each.path]
+    lost = [each for each in merge([ChainSource("static")], ChainPolicy(), [content.snapshot]).collisions() if each.path]
     where = places(text, {each.service for each in lost}) if lost else {}
     problems = []
     for each in lost:

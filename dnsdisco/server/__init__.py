@@ -4,15 +4,15 @@
     run.py                the process: parameters in, and its end with the supervisor
     worker.py             a worker put together: sockets, responder, forwarder, link
     settings.py           the configuration as a worker uses it
-    policy.py             what a responder is made with
+    answer_policy.py             what a responder is made with
     log.py                how a worker logs
   A query:
     serve.py              the life of a query
     udp.py                the datagram loop
     batch.py              many datagrams by one system call
-    backlog.py            queries that the table of compiled answers does not hold
+    miss_queue.py            queries that the table of compiled answers does not hold
     resolve.py            names of others, and addresses that our own answers lack
-    asking.py             from the cache, else from an upstream
+    cached_upstream.py             from the cache, else from an upstream
     latency.py            how long answers take
     statistics.py         what a worker counts beside its cache and its forwarder: the declarations
   Streams:
@@ -21,7 +21,7 @@
     tcp_limits.py         the bounds of the TCP side
     channel.py            one client's stream as octets, with TLS or without
     tls.py                TLS around a stream, without a socket
-    turns.py              costly pieces of work, one a turn of the loop
+    costly_work.py              costly pieces of work, one a turn of the loop
     encrypted.py          the encrypted listeners put together
     certificates.py       the certificate that they show
     doh.py                DNS over HTTPS as requests and responses
@@ -30,7 +30,7 @@
     http2.py              HTTP/2 between octets and requests
     http2_frames.py       HTTP/2 frames, counted before they are read
   The catalog:
-    link.py               a worker's end of the link to control
+    control_link.py               a worker's end of the link to control
     replica.py            the catalog kept in step with control's
     journal.py            reads the last whole catalog while control is away
 

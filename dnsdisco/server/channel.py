@@ -14,9 +14,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol
 
+from dnsdisco.server.costly_work import CostlyWork
 from dnsdisco.server.tcp_limits import TcpLimits
-from dnsdisco.server.tls import Tls
-from dnsdisco.server.turns import Turns
+from dnsdisco.server.tls import TlsSession
 
 READ_OCTETS = 4096  # in one turn of the loop: about a hundred questions, a millisecond, and then the datagrams have their turn
 HANDSHAKE_MIN_S = 1.0  # even when few places are left: how many handshakes may wait in line
@@ -30,7 +30,7 @@ class Owner(Protocol):
     responder: Any
     loop: asyncio.AbstractEventLoop
     now: Callable[[], float]
-    turns: Turns
+    turns: CostlyWork
     counters: Counter[str]
 
     def has_time(self) -> bool: ...
@@ -60,7 +60,7 @@ class Channel:
         "touched_at",
     )
 
-    def __init__(self, sock: socket.socket, peer: str, server: Owner, *, is_remote: bool, tls: Tls | None = None) -> None:
+    def __init__(self, sock: socket.socket, peer: str, server: Owner, *, is_remote: bool, tls: TlsSession | None = None) -> None:
         self.peer = peer
         self.is_remote = is_remote
         self.touched_at = server.now()  # when the client last did something, or we last answered
@@ -184,7 +184,7 @@ class Channel:
         else:  # half-closed: what was asked is still answered (RFC 7766 §6.2.4)
             self.stop_reading()
 
-    def _sealed(self, tls: Tls, octets: bytes) -> None:
+    def _sealed(self, tls: TlsSession, octets: bytes) -> None:
         if octets:
             tls.incoming.write(octets)
         else:

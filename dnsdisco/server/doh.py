@@ -40,7 +40,7 @@ class Response(NamedTuple):
     body: bytes
 
 
-class Refused(Exception):
+class NotAQuery(Exception):
     """Not a query. The text is for the client."""
 
     def __init__(self, status: int, reason: str) -> None:
@@ -51,34 +51,34 @@ class Refused(Exception):
 def message_of(request: Request, paths: Collection[bytes]) -> bytes:
     """The DNS message in *request*. Raises Refused."""
     if request.status:
-        raise Refused(request.status, reason_of(request.status))
+        raise NotAQuery(request.status, reason_of(request.status))
     path, _, query = request.target.partition(b"?")
     if not path.startswith(b"/"):  # the absolute form (RFC 9112 §3.2.2)
         path = b"/" + path.partition(b"://")[2].partition(b"/")[2]
     if path not in paths:
-        raise Refused(404, "DNS is asked for elsewhere")
+        raise NotAQuery(404, "DNS is asked for elsewhere")
     if request.method == b"GET":
         message = _from_query(query)
     elif request.method == b"POST":
         if request.content_type.partition(b";")[0].strip().lower() != MEDIA_TYPE:
-            raise Refused(415, "application/dns-message is expected")
+            raise NotAQuery(415, "application/dns-message is expected")
         message = request.body
     else:
-        raise Refused(405, "GET or POST is expected")
+        raise NotAQuery(405, "GET or POST is expected")
     if len(message) < MESSAGE_OCTETS_MIN or message[2] & _QR:
-        raise Refused(400, "this is not a DNS query")
+        raise NotAQuery(400, "this is not a DNS query")
     if len(message) > MESSAGE_OCTETS_MAX:
-        raise Refused(413, "a DNS message has at most 65535 octets")
+        raise NotAQuery(413, "a DNS message has at most 65535 octets")
     return message
 
 
 def _from_query(query: bytes) -> bytes:
     values = [value for name, _, value in (pair.partition(b"=") for pair in query.split(b"&")) if name == b"dns"]
     if len(values) != 1:
-        raise Refused(400, "one parameter dns= is expected")
+        raise NotAQuery(400, "one parameter dns= is expected")
     value = values[0].rstrip(b"=")  # some clients pad all the same
     if not _BASE64URL.fullmatch(value) or len(value) % 4 == 1:
-        raise Refused(400, "the parameter dns= is not base64url")
+        raise NotAQuery(400, "the parameter dns= is not base64url")
     return base64.urlsafe_b64decode(value + b"=" * (-len(value) % 4))
 
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 
 from dnsdisco.server.certificates import Certificates, Pair
 from dnsdisco.server.channel import Channel
+from dnsdisco.server.costly_work import CostlyWork
 from dnsdisco.server.tcp import TcpServer
-from dnsdisco.server.tcp_connection import Connection, Responder
-from dnsdisco.server.tls import Tls
-from dnsdisco.server.turns import Turns
+from dnsdisco.server.tcp_connection import MessageResponder, TcpConnection
+from dnsdisco.server.tls import TlsSession
 
 NO_CERTIFICATE = "no_certificate_refused"
 
@@ -22,10 +22,10 @@ class TlsServer(TcpServer):
     def __init__(
         self,
         sockets: Sequence[socket.socket],
-        responder: Responder,
+        responder: MessageResponder,
         loop: asyncio.AbstractEventLoop,
         certificates: Certificates,
-        turns: Turns,
+        turns: CostlyWork,
     ) -> None:
         super().__init__(sockets, responder, loop, turns=turns)
         self._certificates = certificates
@@ -35,7 +35,7 @@ class TlsServer(TcpServer):
         if context is None:
             self._refuse(sock, NO_CERTIFICATE)
             return None
-        return Connection(sock, peer, self, is_remote=is_remote, tls=Tls(context))
+        return TcpConnection(sock, peer, self, is_remote=is_remote, tls=TlsSession(context))
 
 
 class HttpsServer(TcpServer):
@@ -44,10 +44,10 @@ class HttpsServer(TcpServer):
     def __init__(
         self,
         sockets: Sequence[tuple[socket.socket, str]],
-        responder: Responder,
+        responder: MessageResponder,
         loop: asyncio.AbstractEventLoop,
         certificates: Certificates,
-        turns: Turns,
+        turns: CostlyWork,
     ) -> None:
         """*sockets* with the path where each is asked; all of them answer at all paths."""
         from dnsdisco.server.https_connection import HttpsConnection  # noqa: PLC0415  what HTTP takes is loaded where it is spoken
@@ -62,7 +62,7 @@ class HttpsServer(TcpServer):
         if context is None:
             self._refuse(sock, NO_CERTIFICATE)
             return None
-        return self._connection(sock, peer, self, is_remote=is_remote, tls=Tls(context), paths=self._paths)
+        return self._connection(sock, peer, self, is_remote=is_remote, tls=TlsSession(context), paths=self._paths)
 
 
 class Encrypted:
@@ -72,11 +72,11 @@ class Encrypted:
         self,
         tls: Sequence[socket.socket],
         https: Sequence[tuple[socket.socket, str]],
-        responder: Responder,
+        responder: MessageResponder,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self.certificates = Certificates()
-        turns = Turns(loop)
+        turns = CostlyWork(loop)
         self._servers: dict[str, TcpServer] = {}
         if tls:
             self._servers["tls"] = TlsServer(tls, responder, loop, self.certificates, turns)

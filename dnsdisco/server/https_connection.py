@@ -9,10 +9,10 @@ from functools import partial
 from typing import Protocol
 
 from dnsdisco.server.channel import Channel, Owner
-from dnsdisco.server.doh import message_of, reason_of, refusal_response, Refused, reply_response, Request, Response
+from dnsdisco.server.doh import message_of, NotAQuery, reason_of, refusal_response, reply_response, Request, Response
 from dnsdisco.server.http1 import Http1
 from dnsdisco.server.http2 import Http2
-from dnsdisco.server.tls import Tls
+from dnsdisco.server.tls import TlsSession
 
 TURN_S = 0.001  # of digesting requests before the datagrams have their turn; one takes a third of it
 STUCK_OCTETS_MAX = 64 * 1024  # of responses that a client's windows hold back, and it gets no more; late ones may come on top
@@ -20,7 +20,7 @@ UNREAD_OCTETS_MAX = 512 * 1024  # unsent and held back together, with the answer
 LINGER_S = 1.0  # for a client to read why it is sent away, before the rest of what it sends resets the connection
 
 
-class Http(Protocol):
+class HttpVersion(Protocol):
     """A version of HTTP (`http1.py`, `http2.py`)."""
 
     is_over: bool
@@ -47,7 +47,7 @@ class Http(Protocol):
     def goodbye(self) -> bytes: ...
 
 
-class _Asked:
+class _OpenRequest:
     """A question that has been handed to the responder. It counts until it is answered, also when the client gave it up."""
 
     __slots__ = ("asked_at", "stream")
@@ -62,12 +62,12 @@ class HttpsConnection(Channel):
     __slots__ = ("_http", "_is_collecting", "_is_digesting", "_lingers_until", "_paths", "_stuck_at", "_stuck_octets", "_waiting")
 
     def __init__(
-        self, sock: socket.socket, peer: str, server: Owner, *, is_remote: bool, tls: Tls, paths: Collection[bytes]
+        self, sock: socket.socket, peer: str, server: Owner, *, is_remote: bool, tls: TlsSession, paths: Collection[bytes]
     ) -> None:
         super().__init__(sock, peer, server, is_remote=is_remote, tls=tls)
-        self._http: Http | None = None
+        self._http: HttpVersion | None = None
         self._paths = paths
-        self._waiting: dict[_Asked, None] = {}
+        self._waiting: dict[_OpenRequest, None] = {}
         self._stuck_at = 0.0  # when the client's windows last let something through, or began to hold back
         self._stuck_octets = 0
         self._is_collecting = self._is_digesting = False
@@ -163,23 +163,23 @@ class HttpsConnection(Channel):
         self._pour()
         self._go_on()
 
-    def _ask(self, http: Http, request: Request) -> None:
+    def _ask(self, http: HttpVersion, request: Request) -> None:
         server = self._server
         server.counters["requests"] += 1
         try:
             message = message_of(request, self._paths)
-        except Refused as refused:
+        except NotAQuery as refused:
             self._refuse(http, request.stream, refused.status, str(refused))
             return
         if len(self._waiting) >= server.limits.in_flight or http.stuck_octets >= STUCK_OCTETS_MAX:
             self._refuse(http, request.stream, 503, reason_of(503))
             return
         server.counters["questions"] += 1
-        asked = _Asked(request.stream, server.now())
+        asked = _OpenRequest(request.stream, server.now())
         self._waiting[asked] = None
         server.responder.respond(message, self.peer, is_tcp=True, is_encrypted=True, send=partial(self._answered, asked))
 
-    def _answered(self, asked: _Asked, reply: bytes) -> None:
+    def _answered(self, asked: _OpenRequest, reply: bytes) -> None:
         """The responder's way back: at once or later."""
         http = self._http
         if self._has_ended or http is None or asked not in self._waiting:
@@ -192,7 +192,7 @@ class HttpsConnection(Channel):
             self._pour()
             self._go_on()
 
-    def _refuse(self, http: Http, stream: int, status: int, reason: str) -> None:
+    def _refuse(self, http: HttpVersion, stream: int, status: int, reason: str) -> None:
         self._server.counters[f"status_{status}"] += 1
         http.answer(stream, refusal_response(status, reason))
 
@@ -257,7 +257,7 @@ class HttpsConnection(Channel):
             if not (self._has_ended or self._unsent):
                 self.end("closed")
 
-    def _linger(self, http: Http) -> None:
+    def _linger(self, http: HttpVersion) -> None:
         """Everything is sent. Close our side, and read what the client still sends, so that it can read our last octets."""
         if self._unsent:
             return  # it goes on when that has been sent

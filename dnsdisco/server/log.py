@@ -13,7 +13,7 @@ def configure(worker: int, settings: Mapping[str, object]) -> Lines:
     lines = Lines(settings, worker=worker)
     apply(lines, settings)
     if worker:  # all workers find the same forwarding loops; each needs to be logged only once
-        logging.getLogger("dnsdisco.forward.circles").setLevel(logging.ERROR)
+        logging.getLogger("dnsdisco.forward.loops").setLevel(logging.ERROR)
     return lines
 
 

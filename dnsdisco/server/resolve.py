@@ -1,4 +1,4 @@
-"""The way of a name that is not ours, and of what our own answers lack: found or asked for (`asking.py`), completed, sent."""
+"""The way of a name that is not ours, and of what our own answers lack: found or asked for (`cached_upstream.py`), completed, sent."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import replace
 from functools import partial
 from typing import assert_never
 
-from dnsdisco.answer import aliases, resolver
+from dnsdisco.answer import aliases, cached_reply
+from dnsdisco.answer.believe import UpstreamQuestion
 from dnsdisco.answer.decision import Decision, Forward, Gather, Want
 from dnsdisco.answer.rebinding import BLOCKED
-from dnsdisco.answer.resolver_reply import Question
-from dnsdisco.answer.resume import finish, Outcome, Told, Untold
-from dnsdisco.cache.cache import State
-from dnsdisco.cache.entry import Entry
-from dnsdisco.server.asking import Asked, Asker, Client, Failed, Finding, Found
+from dnsdisco.answer.resume import Answered, finish, Outcome, Unanswered
+from dnsdisco.cache.cache import Freshness
+from dnsdisco.cache.entry import CacheEntry
+from dnsdisco.server.cached_upstream import Asked, CachedUpstream, CacheFinding, Client, Finding, UpstreamFailed
 from dnsdisco.wire.constants import EDE_NETWORK_ERROR, EDE_OTHER, RD, REFUSED, SERVFAIL
 from dnsdisco.wire.query import Query
 from dnsdisco.wire.reply import Reply, RR
@@ -28,7 +28,7 @@ class Resolver:
 
     def __init__(
         self,
-        asker: Asker,
+        asker: CachedUpstream,
         *,
         now: Callable[[], float],
         decide: Callable[[Query], Decision],
@@ -41,32 +41,32 @@ class Resolver:
 
     # a name that is not ours
 
-    def forward(self, client: Client) -> Entry | None:
+    def forward(self, client: Client) -> CacheEntry | None:
         """Answer it from the cache now, or from an upstream when it has spoken. Returns an entry that is asked for again and again."""
         query = client.query
-        key = resolver.key_of(query)
+        key = cached_reply.key_of(query)
         now = self._now()
         state, entry = look = self._cache.look(key, now)
-        if entry is not None and state is State.FRESH:
+        if entry is not None and state is Freshness.FRESH:
             is_wanted = entry.is_aged(now) and not entry.is_private
-            self._answer(client, Found(entry))
+            self._answer(client, CacheFinding(entry))
             return entry if is_wanted else None
         if query.flags & RD:
-            asked = Asked(key, query.question, Question(query.qname, query.qtype, resolver.is_dnssec_ok(key)))
+            asked = Asked(key, query.question, UpstreamQuestion(query.qname, query.qtype, cached_reply.is_dnssec_ok(key)))
             self._asker.find(client, asked, look, partial(self._answer, client), is_limited=not client.is_local)
-        elif entry is not None and state is State.BUSY:
-            self._answer(client, Found(entry))
+        elif entry is not None and state is Freshness.BUSY:
+            self._answer(client, CacheFinding(entry))
         else:
-            self._reply(client, resolver.NOT_DESIRED)
+            self._reply(client, cached_reply.NOT_DESIRED)
         return None
 
     def _answer(self, client: Client, finding: Finding) -> None:
         query = client.query
-        if isinstance(finding, Failed):
+        if isinstance(finding, UpstreamFailed):
             if self._asker.can_forward(query.question):
-                self._reply(client, resolver.failure_reply(finding.reasons, is_remembered=finding.is_remembered))
+                self._reply(client, cached_reply.failure_reply(finding.reasons, is_remembered=finding.is_remembered))
             else:
-                self._reply(client, resolver.NOBODY_TO_ASK)
+                self._reply(client, cached_reply.NOBODY_TO_ASK)
             return
         entry = finding.entry
         if self._asker.is_withheld(client, entry):
@@ -77,23 +77,25 @@ class Resolver:
             self._answer_from_here_on(client, finding)
             return
         if finding.is_stale:
-            octets = resolver.stale_reply(entry, query, self._cache.limits.stale_ttl, limit=client.limit, options=client.options)
+            octets = cached_reply.stale_reply(
+                entry, query, self._cache.limits.stale_ttl, limit=client.limit, options=client.options
+            )
         else:
             octets = self.reply_from(entry, client)
         self._count(query, entry.rcode)
         client.send(octets)
 
-    def reply_from(self, entry: Entry, client: Client) -> bytes:
+    def reply_from(self, entry: CacheEntry, client: Client) -> bytes:
         """What *client* gets of a fresh entry."""
         query, _, _, limit, options, _ = client
         trust_ad = self._asker.trust_ad
-        return resolver.reply_from(entry, query, self._now(), limit=limit, options=options, trust_ad=trust_ad)
+        return cached_reply.reply_from(entry, query, self._now(), limit=limit, options=options, trust_ad=trust_ad)
 
-    def _answer_from_here_on(self, client: Client, finding: Found) -> None:
+    def _answer_from_here_on(self, client: Client, finding: CacheFinding) -> None:
         """The aliases from an upstream's reply, and their target from our own data (or the upstreams to ask for it)."""
         query = client.query
         head, proofs = self._records(finding, Want(query.qname, query.qtype))
-        ede = (resolver.stale_reason(finding.entry),) if finding.is_stale else ()
+        ede = (cached_reply.stale_reason(finding.entry),) if finding.is_stale else ()
 
         def complete(rest: Reply) -> None:
             if self._asker.is_withheld(client, finding.entry, rest.answer):
@@ -139,46 +141,46 @@ class Resolver:
     def _want(self, client: Client, want: Want, depth: int, done: Callable[[Outcome], None], *, is_chain: bool) -> None:
         """*depth*: aliases on the way here. *is_chain*: what it has stands in the client's answer as it is, so that it is asked with the
         client's DO and CD; else it is made into records of ours."""
-        question = resolver.question_of(want)
+        question = cached_reply.question_of(want)
         if not self._asker.can_answer(question):
-            done(Untold("no upstream is configured"))
+            done(Unanswered("no upstream is configured"))
             return
-        key = resolver.key_of(resolver.query_of(want, client.query if is_chain else None))
-        asked = Asked(key, question, Question(want.name, want.qtype, resolver.is_dnssec_ok(key)))
+        key = cached_reply.key_of(cached_reply.query_of(want, client.query if is_chain else None))
+        asked = Asked(key, question, UpstreamQuestion(want.name, want.qtype, cached_reply.is_dnssec_ok(key)))
         look = self._cache.look(key, self._now())
         self._asker.find(client, asked, look, partial(self._take_wanted, client, want, depth, done, is_chain=is_chain))
 
     def _take_wanted(
         self, client: Client, want: Want, depth: int, done: Callable[[Outcome], None], finding: Finding, *, is_chain: bool
     ) -> None:
-        if isinstance(finding, Failed):
-            done(Untold(finding.reasons[0][1]))
+        if isinstance(finding, UpstreamFailed):
+            done(Unanswered(finding.reasons[0][1]))
             return
         entry, is_stale = finding.entry, finding.is_stale
         self._cache.statistics.stale += is_stale
         told, authority = self._records(finding, want)
         depth += aliases.count(told)
         if depth > aliases.ALIASES_MAX:
-            done(Untold(aliases.TOO_MANY))
+            done(Unanswered(aliases.TOO_MANY))
             return
         if not entry.target:
-            done(Told(entry.rcode, tuple(told), is_stale, tuple(authority)))
+            done(Answered(entry.rcode, tuple(told), is_stale, tuple(authority)))
             return
 
         def complete(rest: Reply) -> None:
             if rest.rcode == SERVFAIL and not rest.answer:
-                done(Untold(rest.ede[0].text if rest.ede else "an alias leads nowhere"))
+                done(Unanswered(rest.ede[0].text if rest.ede else "an alias leads nowhere"))
             else:
-                done(Told(rest.rcode, (*told, *rest.answer), is_stale, (*authority, *rest.authority)))
+                done(Answered(rest.rcode, (*told, *rest.answer), is_stale, (*authority, *rest.authority)))
 
         self._go_on(client, Want(entry.target, want.qtype), depth, complete, is_chain=is_chain)
 
     def _go_on(self, client: Client, want: Want, depth: int, done: Callable[[Reply], None], *, is_chain: bool = True) -> None:
         """What stands at the end of *depth* aliases."""
         if depth > aliases.ALIASES_MAX:
-            done(resolver.failure_reply(_TOO_MANY_ALIASES))
+            done(cached_reply.failure_reply(_TOO_MANY_ALIASES))
             return
-        decision = self._decide(resolver.query_of(want))
+        decision = self._decide(cached_reply.query_of(want))
         match decision:
             case Reply(rcode=rcode) if rcode == REFUSED:  # no upstream to ask: the aliases are all there is
                 done(Reply(ede=decision.ede))
@@ -189,18 +191,18 @@ class Resolver:
             case Forward():
 
                 def complete(outcome: Outcome) -> None:
-                    if isinstance(outcome, Told):
-                        ede = (resolver.STALE,) if outcome.is_stale else ()
+                    if isinstance(outcome, Answered):
+                        ede = (cached_reply.STALE,) if outcome.is_stale else ()
                         done(Reply(outcome.rcode, answer=outcome.records, authority=outcome.authority, ede=ede))
                     else:
-                        done(resolver.failure_reply(((EDE_NETWORK_ERROR, outcome.reason),)))
+                        done(cached_reply.failure_reply(((EDE_NETWORK_ERROR, outcome.reason),)))
 
                 self._want(client, want, depth, complete, is_chain=is_chain)
             case _:
                 assert_never(decision)
 
-    def _records(self, finding: Found, want: Want) -> tuple[list[RR], list[RR]]:
+    def _records(self, finding: CacheFinding, want: Want) -> tuple[list[RR], list[RR]]:
         """Answer and authority."""
         entry = finding.entry
         body = entry.stale_body(self._cache.limits.stale_ttl) if finding.is_stale else entry.body(self._now())
-        return resolver.records(entry, want, body)
+        return cached_reply.records(entry, want, body)

@@ -20,7 +20,7 @@ from typing import Any
 
 from dnsdisco.errors import DnsdiscoError
 from dnsdisco.server import log as server_log
-from dnsdisco.server.worker import Parameters, Worker
+from dnsdisco.server.worker import Worker, WorkerParameters
 
 log = logging.getLogger("dnsdisco.worker")
 
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
     status_fd = plain.get("status_fd")
     if status_fd is not None:
         os.set_blocking(status_fd, False)
-    parameters = Parameters(
+    parameters = WorkerParameters(
         worker=number,
         udp=[(socket.socket(fileno=each["fd"]), each["address"]) for each in plain["sockets"] if each["transport"] == "udp"],
         tcp=[socket.socket(fileno=each["fd"]) for each in plain["sockets"] if each["transport"] == "tcp"],

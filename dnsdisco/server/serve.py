@@ -8,19 +8,19 @@ from dataclasses import replace
 from functools import partial
 from typing import assert_never
 
+from dnsdisco.answer.cached_reply import key_of
 from dnsdisco.answer.decide import decide
 from dnsdisco.answer.decision import Decision, Forward, Gather
-from dnsdisco.answer.fleeting import Fleeting
+from dnsdisco.answer.hot_entries import HotEntries
 from dnsdisco.answer.prepared import encode, Prepared
-from dnsdisco.answer.rate import Bucket, ERROR, KINDS, Verdict
+from dnsdisco.answer.rate import Bucket, ERROR, KINDS, RateVerdict
 from dnsdisco.answer.reasons import no_such_name
-from dnsdisco.answer.resolver import key_of
 from dnsdisco.answer.table import Table
-from dnsdisco.cache.entry import Entry
+from dnsdisco.cache.entry import CacheEntry
 from dnsdisco.errors import WireError
 from dnsdisco.model.choice import Draw
-from dnsdisco.server.asking import Asker, Client, Upstreams
-from dnsdisco.server.policy import Clock, Policy
+from dnsdisco.server.answer_policy import AnswerPolicy, Clock
+from dnsdisco.server.cached_upstream import CachedUpstream, Client, Upstreams
 from dnsdisco.server.resolve import Resolver
 from dnsdisco.wire.constants import (
     BADCOOKIE,
@@ -59,25 +59,25 @@ class Responder:
     """Answers one message after another. Event loop only; waits for nothing: an answer that needs an upstream is sent later."""
 
     def __init__(
-        self, policy: Policy, catalog: Catalog, upstreams: Upstreams, *, cookies: Cookies, clock: Clock, draw: Draw
+        self, policy: AnswerPolicy, catalog: Catalog, upstreams: Upstreams, *, cookies: Cookies, clock: Clock, draw: Draw
     ) -> None:
         self.table = Table()
         self.faults: Counter[str] = Counter()  # what was dropped or failed, and why, in a few words
         self.limited = Counter(dropped=0, slipped=0)  # what the rate limit did: answers over UDP
         self.catalog = catalog
-        self.cookies_at_hand: dict[bytes, bytes] = {}  # by the octets of the client's address and its client cookie
+        self.cookie_options: dict[bytes, bytes] = {}  # by the octets of the client's address and its client cookie
         self._upstreams = upstreams
         self._cookies = cookies
         self._clock = clock
         self._draw = draw
-        self._asker = Asker(upstreams, now=clock.monotonic, faults=self.faults)
-        self._fleeting = Fleeting(self.table.exact, self._given, self._asker.cache.holds)
+        self._asker = CachedUpstream(upstreams, now=clock.monotonic, faults=self.faults)
+        self._fleeting = HotEntries(self.table.exact, self._given, self._asker.cache.holds)
         self._resolver = Resolver(self._asker, now=clock.monotonic, decide=self._decide, reply=self._reply, count=self._count)
         self.admission, self._forgotten = policy.admission, dict[str, int]()  # of the admissions before this one
         self._hints_left, self._hints_due_at = HINTS_MAX, 0.0
         self.configure(policy)
 
-    def configure(self, policy: Policy) -> None:
+    def configure(self, policy: AnswerPolicy) -> None:
         """A new configuration, between two queries."""
         self._fleeting.drop()
         self._forgotten = self.forgotten
@@ -88,7 +88,7 @@ class Responder:
         self.policy = policy
         self.settings, self.admission = policy.answers, policy.admission
         self._recursion = policy.recursion
-        self.cookies_at_hand.clear()
+        self.cookie_options.clear()
         self.table.clear()
 
     def changed(self, touched: set[object]) -> None:
@@ -200,7 +200,7 @@ class Responder:
         prepared = Prepared(reply, query.qname, self._draw)
         self.table.keep_denial(message, query, prepared, recursion=self._recursion, limit=limit)
 
-    def _keep_for_a_moment(self, message: bytes, client: Client, entry: Entry) -> None:
+    def _keep_for_a_moment(self, message: bytes, client: Client, entry: CacheEntry) -> None:
         """Let the datagram loop give this answer of the cache by itself, too, for as long as it is wanted and the cache would give it."""
         plain, now = message if not client.options else without_cookie(message), self._clock.monotonic()
         if plain is None or not self._fleeting.takes(plain, client.query, entry, now):
@@ -209,7 +209,7 @@ class Responder:
         if len(reply) <= EXACT_OCTETS_MAX and not reply[2] & 2:
             self._fleeting.keep(plain, client.query, entry, key_of(client.query), reply, now)
 
-    def _given(self, entry: Entry, qtype: int, hits: int) -> None:
+    def _given(self, entry: CacheEntry, qtype: int, hits: int) -> None:
         """The datagram loop gave *entry* so often."""
         self.table.cell(qtype, entry.rcode)[0] += hits
         self._asker.cache.given(entry, hits)
@@ -218,7 +218,7 @@ class Responder:
         """What comes with time alone; to be called every fleeting.MOMENT_S."""
         now = self._clock.monotonic()
         self._fleeting.renew(now)
-        self.cookies_at_hand.clear()
+        self.cookie_options.clear()
         self.table.redraw(now)
         if now >= self._hints_due_at:
             self._hints_due_at, self._hints_left = now + HINTS_EVERY_S, HINTS_MAX
@@ -250,9 +250,9 @@ class Responder:
     def _send_limited(self, query: Query, options: bytes, bucket: Bucket, send: Send, octets: bytes) -> None:
         kind = KINDS[octets[3] & 15]
         verdict = bucket.take(kind, len(octets), self._clock.monotonic())
-        if verdict is Verdict.SEND:
+        if verdict is RateVerdict.SEND:
             send(octets)
-        elif verdict is Verdict.SLIP:
+        elif verdict is RateVerdict.SLIP:
             self.limited["slipped"] += 1
             # An error would be the same over TCP, and is small.
             send(octets if kind == ERROR else cut_reply(query, options=options, recursion=self._recursion))
@@ -274,14 +274,14 @@ class Responder:
     def cookie_at_hand(self, client: bytes, peer: str, who: bytes) -> bytes | None:
         """The low octet of RDLEN and the COOKIE option for a client that may ask and whose server cookie is known.
 
-        Until the next tick(), the datagram loop finds it under *who* in `cookies_at_hand`.
+        Until the next tick(), the datagram loop finds it under *who* in `cookie_options`.
         """
         cookie = self._cookies.known(client, peer.partition("%")[0], int(self._clock.unix()))
         if cookie is None or not self.admission.look(peer, self._clock.monotonic()).is_admitted:
             return None
-        if len(self.cookies_at_hand) >= COOKIES_AT_HAND_MAX:
-            self.cookies_at_hand.clear()
-        self.cookies_at_hand[who] = _COOKIE_HEAD + cookie
+        if len(self.cookie_options) >= COOKIES_AT_HAND_MAX:
+            self.cookie_options.clear()
+        self.cookie_options[who] = _COOKIE_HEAD + cookie
         return _COOKIE_HEAD + cookie
 
     def _count(self, query: Query, rcode: int) -> None:

@@ -10,7 +10,7 @@ from dnsdisco.answer.rate import RateLimits
 from dnsdisco.answer.settings import AnswerSettings
 from dnsdisco.cache.limits import CacheLimits
 from dnsdisco.forward.settings import ForwardSettings
-from dnsdisco.server.policy import Policy
+from dnsdisco.server.answer_policy import AnswerPolicy
 from dnsdisco.zone.settings import zone_labels, ZoneSettings
 
 _CACHE_KEYS = {"size": "entries"}  # where the configuration's word is not the cache's
@@ -75,13 +75,13 @@ class WorkerSettings(NamedTuple):
         settings.policy(recursion=False)  # a network that is none is found now, not with the first query
         return settings
 
-    def policy(self, *, recursion: bool) -> Policy:
+    def policy(self, *, recursion: bool) -> AnswerPolicy:
         admission = Admission(self.allow, self.rate, self.own)
         is_off = not (
             recursion or self.forward.upstreams or self.forward.zones
         )  # by the configuration: nothing of others is given, kept or not
         cache = self.cache._replace(entries=0) if is_off else self.cache
-        return Policy(self.answers, admission, recursion, self.forward.trust_ad, cache=cache, origin=self.forward)
+        return AnswerPolicy(self.answers, admission, recursion, self.forward.trust_ad, cache=cache, origin=self.forward)
 
 
 def _rate(plain: Mapping[str, Any], workers: int) -> RateLimits:

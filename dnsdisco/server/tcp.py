@@ -15,9 +15,9 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 
 from dnsdisco.server.channel import Channel
-from dnsdisco.server.tcp_connection import Connection, Responder
+from dnsdisco.server.costly_work import CostlyWork
+from dnsdisco.server.tcp_connection import MessageResponder, TcpConnection
 from dnsdisco.server.tcp_limits import TcpLimits
-from dnsdisco.server.turns import Turns
 
 log = logging.getLogger("dnsdisco.tcp")
 
@@ -34,12 +34,12 @@ class TcpServer:
     def __init__(
         self,
         sockets: Iterable[socket.socket],
-        responder: Responder,
+        responder: MessageResponder,
         loop: asyncio.AbstractEventLoop,
         *,
         limits: TcpLimits | None = None,
         now: Callable[[], float] = time.monotonic,
-        turns: Turns | None = None,
+        turns: CostlyWork | None = None,
     ) -> None:
         """*turns*: one for all servers of a loop that have costly work to do."""
         self.limits = limits or TcpLimits()
@@ -47,7 +47,7 @@ class TcpServer:
         self.responder = responder
         self.loop = loop
         self.now = now
-        self.turns = turns or Turns(loop)
+        self.turns = turns or CostlyWork(loop)
         self.connections: OrderedDict[Channel, None] = OrderedDict()  # the longest untouched first
         self._sockets = tuple(sockets)
         self._by_client: Counter[str] = Counter()
@@ -157,7 +157,7 @@ class TcpServer:
 
     def _open(self, sock: socket.socket, peer: str, *, is_remote: bool) -> Channel | None:
         """What is spoken on it. None: nothing, and it is closed."""
-        return Connection(sock, peer, self, is_remote=is_remote)
+        return TcpConnection(sock, peer, self, is_remote=is_remote)
 
     def _refuse(self, sock: socket.socket, reason: str) -> None:
         self.counters[reason] += 1

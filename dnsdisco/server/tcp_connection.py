@@ -9,7 +9,7 @@ from typing import Protocol
 
 from dnsdisco.errors import WireError
 from dnsdisco.server.channel import Channel, Owner
-from dnsdisco.server.tls import Tls
+from dnsdisco.server.tls import TlsSession
 from dnsdisco.wire.tcp_frame import frame, FrameReader
 
 Send = Callable[[bytes], None]
@@ -17,18 +17,18 @@ Send = Callable[[bytes], None]
 FLUSH_OCTETS = 16 * 1024  # replies to one segment go out together, in pieces of this size
 
 
-class Responder(Protocol):
+class MessageResponder(Protocol):
     """What answers a message (`serve.py`). *is_encrypted* is given only where the stream is."""
 
     def respond(self, message: bytes, peer: str, *, is_tcp: bool, send: Send, is_encrypted: bool = False) -> None: ...
 
 
-class Connection(Channel):
+class TcpConnection(Channel):
     """Bounded in what it reads ahead, in what waits, and in what is unsent; the bounds are the server's."""
 
     __slots__ = ("_asked_at", "_frames", "_in_flight", "_is_collecting", "_message_at", "_respond", "_send")
 
-    def __init__(self, sock: socket.socket, peer: str, server: Owner, *, is_remote: bool, tls: Tls | None = None) -> None:
+    def __init__(self, sock: socket.socket, peer: str, server: Owner, *, is_remote: bool, tls: TlsSession | None = None) -> None:
         super().__init__(sock, peer, server, is_remote=is_remote, tls=tls)
         self._send: Send = self.send  # bound once, not once a question
         respond = server.responder.respond

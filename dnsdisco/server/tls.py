@@ -6,7 +6,7 @@ import ssl
 from contextlib import suppress
 
 
-class Tls:
+class TlsSession:
     """One connection's. What OpenSSL needs for it is made with its first octets: a client that only connects costs nothing."""
 
     __slots__ = ("_context", "_ssl", "has_more", "incoming", "is_cut", "is_established", "outgoing")

@@ -19,9 +19,9 @@ from typing import Any
 from dnsdisco.answer.rate import KINDS, OCTETS_A_TOKEN
 from dnsdisco.answer.table import FIRST, Found, UNKNOWN
 from dnsdisco.server import batch as batching
-from dnsdisco.server.backlog import Backlog, Waiting
 from dnsdisco.server.batch import Batch, SLOTS, Source, SOURCE_KINDS, STRIDE
 from dnsdisco.server.latency import Latency, SAMPLE
+from dnsdisco.server.miss_queue import MissQueue, Waiting
 from dnsdisco.server.serve import EXACT_OCTETS_MAX, Responder
 from dnsdisco.server.statistics import UdpStatistics
 from dnsdisco.wire.cookie import CLIENT_OCTETS
@@ -70,7 +70,7 @@ class UdpListener(UdpStatistics):
         self._latency = latency or Latency()
         self._turns = self._handed = 0  # batches; queries that the table does not hold
         self._piled_up = 0  # datagrams that may still be read one batch after the other
-        self.backlog = Backlog(responder, loop)
+        self.backlog = MissQueue(responder, loop)
 
     def start(self) -> None:
         self._socket.setblocking(False)
@@ -165,7 +165,7 @@ class UdpListener(UdpStatistics):
                 return UNKNOWN
         client = key[-CLIENT_OCTETS:]
         who = batch.address(index) + client
-        cookie = responder.cookies_at_hand.get(who)
+        cookie = responder.cookie_options.get(who)
         if cookie is None:
             cookie = responder.cookie_at_hand(client, batch.peer(index)[0], who)
         if cookie is None or len(reply) + 2 + COOKIE_OPTION_OCTETS > WITHOUT_EDNS:

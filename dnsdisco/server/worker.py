@@ -12,15 +12,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TYPE_CHECKING
 
 from dnsdisco import sockaddr
-from dnsdisco.answer.fleeting import MOMENT_S
-from dnsdisco.cache.statistics import Statistics as CacheStatistics
+from dnsdisco.answer.hot_entries import MOMENT_S
+from dnsdisco.cache.statistics import CacheStatistics
 from dnsdisco.forward.forwarder import Forwarder
 from dnsdisco.log.lines import Lines
 from dnsdisco.server import journal
 from dnsdisco.server import log as server_log
+from dnsdisco.server.answer_policy import Clock
+from dnsdisco.server.control_link import ControlLink
 from dnsdisco.server.latency import Latency
-from dnsdisco.server.link import Link
-from dnsdisco.server.policy import Clock
 from dnsdisco.server.replica import Replica
 from dnsdisco.server.serve import Responder
 from dnsdisco.server.settings import WorkerSettings
@@ -58,7 +58,7 @@ def now() -> float:
     return time.clock_gettime(_CLOCK)
 
 
-class Parameters(NamedTuple):
+class WorkerParameters(NamedTuple):
     """What the supervisor sends at the start. It owns the sockets; `say` writes a status line."""
 
     worker: int
@@ -77,7 +77,7 @@ class Parameters(NamedTuple):
 class Worker:
     """One event loop's worth. `run()` until `stop()`, or until its supervisor is gone."""
 
-    def __init__(self, parameters: Parameters) -> None:
+    def __init__(self, parameters: WorkerParameters) -> None:
         """Raises WireError, ValueError or TypeError for settings that cannot be used. Does no I/O."""
         self._parameters = parameters
         sockets = [*(sock for sock, _ in parameters.udp), *parameters.tcp, *parameters.tls, *(sock for sock, _ in parameters.https)]
@@ -97,7 +97,7 @@ class Worker:
         self._udp: list[UdpListener] = []
         self._tcp: TcpServer | None = None
         self._encrypted: Encrypted | None = None
-        self._link: Link | None = None
+        self._link: ControlLink | None = None
         self._replica = Replica(self.catalog, self.responder)
         self._silent_since = ""  # a time of day: when control was last heard of
         self._ended: asyncio.Future[None] | None = None
@@ -115,7 +115,7 @@ class Worker:
         self._ended = loop.create_future()
         await self.forwarder.start()
         self._configure()
-        self._link = Link(
+        self._link = ControlLink(
             parameters.link,
             self._replica,
             loop,

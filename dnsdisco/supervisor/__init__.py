@@ -7,7 +7,7 @@
     watchdog.py     which child has stopped answering
     signals.py      what each signal means
     sockets.py      the sockets of `listen`, bound once
-    holder.py       which process has an address already
+    port_holder.py       which process has an address already
     activation.py   sockets that systemd gives
     notify.py       what is reported to systemd
     announce.py     the two lines that a person who starts the server waits for

@@ -8,7 +8,7 @@ from collections.abc import MutableMapping, Sequence
 from contextlib import suppress
 
 from dnsdisco import sockaddr
-from dnsdisco.supervisor.sockets import Listening, Parts, prepare
+from dnsdisco.supervisor.sockets import Listening, ListenPlace, prepare
 
 FIRST_FD = 3  # SD_LISTEN_FDS_START
 
@@ -24,7 +24,7 @@ def given(environ: MutableMapping[str, str], pid: int, listen: Sequence[str] = (
     if not count.isdecimal() or for_pid != str(pid):
         return [], []
     by_address: dict[str, Listening] = {}
-    encrypted = {str(parts._replace(scheme="", path="")): str(parts) for parts in map(Parts.of, listen) if parts.scheme}
+    encrypted = {str(parts._replace(scheme="", path="")): str(parts) for parts in map(ListenPlace.of, listen) if parts.scheme}
     unusable = []
     for at in range(int(count)):
         fd = FIRST_FD + at
@@ -46,7 +46,7 @@ def given(environ: MutableMapping[str, str], pid: int, listen: Sequence[str] = (
 def left_out(listen: Sequence[str], listening: Sequence[Listening]) -> list[str]:
     """The encrypted listeners of *listen* for which no socket was given."""
     there = {each.address for each in listening}
-    return [address for address in listen if Parts.of(address).scheme and address not in there]
+    return [address for address in listen if ListenPlace.of(address).scheme and address not in there]
 
 
 def _internet_socket(fd: int) -> socket.socket | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dnsdisco.log.lines import Lines
-from dnsdisco.supervisor.sockets import Listening, Parts
+from dnsdisco.supervisor.sockets import Listening, ListenPlace
 
 
 def ready(lines: Lines, listening: Sequence[Listening], event: Mapping[str, Any]) -> None:
@@ -27,7 +27,7 @@ def ready(lines: Lines, listening: Sequence[Listening], event: Mapping[str, Any]
 
 def dig(listening: Sequence[Listening], example: str, zones: Sequence[str]) -> str:
     """The line to type, for plain DNS if there is any. An unspecified address is asked at the loopback one."""
-    scheme, host, port, path = Parts.of(next((each for each in listening if not each.scheme), listening[0]).address)
+    scheme, host, port, path = ListenPlace.of(next((each for each in listening if not each.scheme), listening[0]).address)
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
     name = ".".join(part for part in (example or "SERVICE", zones[0] if zones else "") if part)
     command, usual, how = {"tls": ("kdig", 853, "+tls "), "https": ("kdig", 443, f"+https={path} ")}.get(scheme, ("dig", 53, ""))

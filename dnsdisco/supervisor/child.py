@@ -62,7 +62,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 pass_fds=[*fds, writer, document],
                 process_group=0,  # Ctrl-C at a terminal reaches the supervisor alone, which ends the others in its own order
-                preexec_fn=_Birth(os.getpid(), self._priority, self._oom_score),  # noqa: PLW1509  there are no threads in this process
+                preexec_fn=_Preexec(os.getpid(), self._priority, self._oom_score),  # noqa: PLW1509  there are no threads in this process
             )
         except OSError:
             os.close(reader)
@@ -121,7 +121,7 @@ def told_status(status: int) -> str:
         return f"signal {-code}"
 
 
-class _Birth:
+class _Preexec:
     """Runs in the child before its program does."""
 
     def __init__(self, parent: int, priority: Priority, oom_score: int) -> None:

@@ -156,9 +156,9 @@ class Supervisor:
                 ended[found[0]] = found[1]
         for child in self._children():
             if child.pid in ended:
-                self._bury(child, ended[child.pid])
+                self._on_exit(child, ended[child.pid])
 
-    def _bury(self, child: Child, status: int) -> None:
+    def _on_exit(self, child: Child, status: int) -> None:
         self._take_status(child)  # its last words
         with suppress(KeyError):
             self._selector.unregister(child.status_fd)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from dnsdisco import sockaddr
 from dnsdisco.errors import ListenError
-from dnsdisco.supervisor.holder import holder
+from dnsdisco.supervisor.port_holder import holder
 
 RECEIVE_OCTETS = 4 * 1024 * 1024  # a second's worth of queries while a worker is restarted; the kernel may give less
 SEND_OCTETS = 1024 * 1024
@@ -28,7 +28,7 @@ _FREEBIND = {socket.AF_INET: (socket.IPPROTO_IP, 15), socket.AF_INET6: (socket.I
 _ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT})
 
 
-class Parts(NamedTuple):
+class ListenPlace(NamedTuple):
     """An entry of `listen` taken apart."""
 
     scheme: str  # tls, https; "" for plain DNS
@@ -37,7 +37,7 @@ class Parts(NamedTuple):
     path: str  # of https, with its slash
 
     @classmethod
-    def of(cls, address: str) -> Parts:
+    def of(cls, address: str) -> ListenPlace:
         scheme, separator, rest = address.rpartition("://")
         where, slash, path = rest.partition("/") if separator else (address, "", "")
         host, _, port = where.rpartition(":")
@@ -60,7 +60,7 @@ class Listening:
     @property
     def scheme(self) -> str:
         """tls, https: what is spoken on the TCP sockets; "": plain DNS, on all of them."""
-        return Parts.of(self.address).scheme
+        return ListenPlace.of(self.address).scheme
 
     def __str__(self) -> str:
         if self.scheme:
@@ -101,7 +101,7 @@ def bind_all(listen: list[str], workers: int) -> tuple[list[Listening], list[str
 
 def _bind(address: str, workers: int, *, must_be_here: bool = False) -> Listening:
     """An address that this machine does not have yet is bound all the same, where the system can, unless it *must be here*."""
-    parts = Parts.of(address)
+    parts = ListenPlace.of(address)
     host, chosen = parts.host, parts.port
     for _ in range(PORT_TRIES):
         listening = Listening(address)
@@ -199,7 +199,9 @@ def _enlarge(sock: socket.socket, option: int, forced: int, octets: int) -> None
 
 def _refused(address: str, kind: socket.SocketKind, host: str, port: int, error: OSError) -> ListenError:
     transport = "TCP" if kind == socket.SOCK_STREAM else "UDP"
-    example = {"tls": "tls://127.0.0.1:8853", "https": "https://127.0.0.1:8443"}.get(Parts.of(address).scheme, "127.0.0.1:5300")
+    example = {"tls": "tls://127.0.0.1:8853", "https": "https://127.0.0.1:8443"}.get(
+        ListenPlace.of(address).scheme, "127.0.0.1:5300"
+    )
     elsewhere = f"choose another port, such as --listen {example}"
     if error.errno == errno.EADDRINUSE:
         who = holder(kind, host, port)

@@ -19,8 +19,8 @@ from typing import Any, Self
 import pytest
 
 from dnsdisco.errors import NotSupported, ProviderError
-from dnsdisco.model.data import service_from_data
 from dnsdisco.model.service import Snapshot
+from dnsdisco.model.service_data import service_from_data
 from dnsdisco.providers.base import ServiceDiscovery
 
 SERVICES: dict[str, dict[str, Any]] = {  # nothing but ids, addresses and ports, which every backend knows

@@ -19,12 +19,11 @@ from dnsdisco.config.faults import faults
 from dnsdisco.config.load import dotted
 from dnsdisco.config.schema import Settings
 from dnsdisco.config.workers import for_workers
-from dnsdisco.control.parameters import Parameters as ControlParameters
+from dnsdisco.control.parameters import ControlParameters
 from dnsdisco.control.run import Control
 from dnsdisco.errors import ConfigError, Problem, ProviderError, UpstreamError
 from dnsdisco.providers.base import ServiceDiscovery
-from dnsdisco.server.worker import Parameters as WorkerParameters
-from dnsdisco.server.worker import Worker
+from dnsdisco.server.worker import Worker, WorkerParameters
 from dnsdisco.wire.constants import A, AAAA
 from dnsdisco.wire.name import from_text as name_from_text
 

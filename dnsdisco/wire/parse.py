@@ -20,7 +20,7 @@ ERRORS_MAX = 2  # Extended DNS Errors of an upstream that are passed on; each ta
 _ERROR_CONTROL = dict.fromkeys((*range(0x20), 0x7F, *range(0x80, 0xA0)))  # no text from outside moves a reader's cursor
 
 
-class Place(NamedTuple):
+class RecordPlace(NamedTuple):
     """Where one record stands in its message."""
 
     section: int  # 1 answer, 2 authority, 3 additional
@@ -42,7 +42,7 @@ def question_end(message: bytes) -> int:
     return at + 4
 
 
-def places(message: bytes, at: int = 0, most: int = RECORDS_MAX) -> list[Place]:
+def places(message: bytes, at: int = 0, most: int = RECORDS_MAX) -> list[RecordPlace]:
     """Every record of *message*, without decompressing a name. Raises WireError for what is not whole, or not a reply, or too much.
 
     *at*: where the question ends, if that is known. *most*: records. Records in a row mostly have the same owner, in the same octets,
@@ -51,7 +51,7 @@ def places(message: bytes, at: int = 0, most: int = RECORDS_MAX) -> list[Place]:
     at = at or question_end(message)
     if not (message[2] << 8 | message[3]) & QR:
         raise WireError("a query where a reply was expected")
-    found: list[Place] = []
+    found: list[RecordPlace] = []
     size = len(message)
     labels = 0
     owner = POINTER_TO_QUESTION
@@ -97,10 +97,10 @@ def end_of_record(message: bytes, at: int) -> int:
 
 
 _FIELDS = struct.Struct("!HH4xH").unpack_from  # type, class, RDLENGTH; the TTL is read where it is wanted
-_place = partial(tuple.__new__, Place)  # half the cost of the constructor, four thousand times in a large reply
+_place = partial(tuple.__new__, RecordPlace)  # half the cost of the constructor, four thousand times in a large reply
 
 
-def ttl(message: bytes, place: Place) -> int:
+def ttl(message: bytes, place: RecordPlace) -> int:
     """Seconds; with the top bit set it is nonsense and means 0 (RFC 2181 §8)."""
     return seconds(message[place.ttl_at : place.ttl_at + 4])
 
@@ -111,7 +111,7 @@ def seconds(octets: bytes) -> int:
     return found if found <= TTL_MAX else 0
 
 
-def rcode(message: bytes, found: list[Place]) -> int:
+def rcode(message: bytes, found: list[RecordPlace]) -> int:
     """With the upper eight bits, which are in the OPT record (RFC 6891 §6.1.3)."""
     low = message[3] & 15
     return next((low | message[place.ttl_at] << 4 for place in found if place.rtype == OPT and place.section == 3), low)
@@ -141,7 +141,7 @@ def answer_records(message: bytes) -> tuple[int, list[RR]]:
     return rcode(message, found), records(message, found, 1, NameReader(message))
 
 
-def records(message: bytes, found: list[Place], section: int, names: NameReader) -> list[RR]:
+def records(message: bytes, found: list[RecordPlace], section: int, names: NameReader) -> list[RR]:
     """Those of one section, names decompressed and owners in lower case. *names*: of *message*. Raises WireError."""
     return [
         RR(names.lower(place.start), place.rtype, ttl(message, place), rdata(message, place, names), place.rclass)
@@ -150,7 +150,7 @@ def records(message: bytes, found: list[Place], section: int, names: NameReader)
     ]
 
 
-def rdata(message: bytes, place: Place, reader: NameReader) -> bytes:
+def rdata(message: bytes, place: RecordPlace, reader: NameReader) -> bytes:
     """*reader*: of *message*. The RDATA with its names decompressed, as it may stand in another message (RFC 3597 §4). Raises WireError."""
     before = BEFORE_NAME.get(place.rtype)
     if before is not None:

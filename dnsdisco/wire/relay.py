@@ -1,7 +1,7 @@
 """An upstream's records made ours to send on: octets as they are behind another header, the client's own question, our OPT record.
 
 Unknown types and records pass unchanged (RFC 5625 §4). EDNS is hop by hop (RFC 6891 §6.1.1): the upstream's OPT stays here, the client
-gets ours if it sent one. Which records there are is decided in `answer/resolver_reply.py`.
+gets ours if it sent one. Which records there are is decided in `answer/believe.py`.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from dnsdisco.wire import edns as edns_room
 from dnsdisco.wire.compressed import Writer
 from dnsdisco.wire.constants import CD, OPCODE_MASK, QR, RD, TC
 from dnsdisco.wire.name_reader import NameReader
-from dnsdisco.wire.parse import end_of_record, Place, places, rdata, records
+from dnsdisco.wire.parse import end_of_record, places, rdata, RecordPlace, records
 from dnsdisco.wire.query import HEADER_OCTETS, Query
 from dnsdisco.wire.reply import Ede, RR, TCP_OCTETS_MAX
 
 BODY_OCTETS_MAX = TCP_OCTETS_MAX  # of records written anew: what comes behind so many octets fits no message
 
 
-def body_of(message: bytes, kept: Sequence[Place], qname: bytes, reader: NameReader) -> tuple[bytes, list[int]]:
+def body_of(message: bytes, kept: Sequence[RecordPlace], qname: bytes, reader: NameReader) -> tuple[bytes, list[int]]:
     """The records at *kept*, in that order, as they may stand behind the question alone, and where the TTL of each begins there.
 
     *qname*: the question's, in lower case, which is not compressed there; *reader*: of *message*. Octets as they are where nothing before or between them is left

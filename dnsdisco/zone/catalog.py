@@ -12,9 +12,8 @@ from dnsdisco.model.choice import usable
 from dnsdisco.model.entry import Entry, ProviderState
 from dnsdisco.model.names import spellings
 from dnsdisco.model.service import Instance
+from dnsdisco.wire.name import Labels
 from dnsdisco.zone.records import ZoneRecords
-
-Labels = tuple[bytes, ...]
 
 
 class Catalog:

@@ -12,7 +12,8 @@ from typing import TypeAlias
 from dnsdisco.model.entry import Entry, ExtraRecord
 from dnsdisco.model.service import Instance, Port
 from dnsdisco.wire.constants import A, AAAA, CNAME, SRV
-from dnsdisco.zone.catalog import Catalog, Labels
+from dnsdisco.wire.name import Labels
+from dnsdisco.zone.catalog import Catalog
 from dnsdisco.zone.records import Rrsets
 
 PROTOCOLS = frozenset((b"_tcp", b"_udp", b"_sctp"))

@@ -9,11 +9,10 @@ from dnsdisco.errors import excerpt, Problem, WireError, ZoneFileError
 from dnsdisco.model.entry import ExtraRecord
 from dnsdisco.wire import presentation
 from dnsdisco.wire.constants import CNAME, DNAME, NS, SOA, TTL_MAX, type_from_text, type_to_text
-from dnsdisco.wire.name import absolute, label_to_text, labels_of
+from dnsdisco.wire.name import absolute, label_to_text, Labels, labels_of
 from dnsdisco.wire.tokens import LineError, lines, Token
 from dnsdisco.zone.settings import zone_labels
 
-Labels = tuple[bytes, ...]
 RECORDS_MAX = 100_000  # a zone file beside the services; more belongs in a name server of its own
 DEFAULT_TTL = 300  # seconds, where neither the record nor $TTL has one
 
@@ -42,7 +41,7 @@ def parse(text: str, path: str, zones: tuple[str, ...]) -> list[tuple[Labels, Ex
 def usable(text: str, path: str, zones: tuple[str, ...]) -> tuple[list[tuple[Labels, ExtraRecord]], list[Problem]]:
     """As parse(), without the records that have a fault, and each fault with its line. Of a text in which one cannot tell where a record
     ends, or under which name the next ones stand, nothing is usable. A record that is read over is a warning."""
-    state = _State(zones)
+    state = _ParserState(zones)
     records: list[tuple[Labels, ExtraRecord]] = []
     problems: list[Problem] = []
     for item in _read(text, path, state):
@@ -66,7 +65,7 @@ class _ReadOver(WireError):
     """A record that is right, and has no effect."""
 
 
-class _State:
+class _ParserState:
     def __init__(self, zones: tuple[str, ...]) -> None:
         self.zones = [zone_labels(zone) for zone in zones]
         self.origin: Labels = self.zones[0]
@@ -77,7 +76,7 @@ class _State:
         self.is_lost = False  # what follows may be something else than was meant
 
 
-def _read(text: str, path: str, state: _State) -> Iterator[Problem | tuple[Labels, ExtraRecord]]:
+def _read(text: str, path: str, state: _ParserState) -> Iterator[Problem | tuple[Labels, ExtraRecord]]:
     try:
         for number, is_indented, words in lines(text):
             try:
@@ -94,7 +93,7 @@ def _read(text: str, path: str, state: _State) -> Iterator[Problem | tuple[Label
         yield Problem(path, error.line, 1, "", str(error))
 
 
-def _entry(state: _State, words: list[Token], *, is_indented: bool) -> tuple[Labels, ExtraRecord] | None:
+def _entry(state: _ParserState, words: list[Token], *, is_indented: bool) -> tuple[Labels, ExtraRecord] | None:
     first = words[0].text
     if first.startswith("$") and not words[0].is_quoted:
         state.is_lost, was_lost = True, state.is_lost
@@ -126,7 +125,7 @@ def _entry(state: _State, words: list[Token], *, is_indented: bool) -> tuple[Lab
     return zone, ExtraRecord(owner, rtype, ttl, presentation.from_words(rtype, words[1:], state.origin))
 
 
-def _directive(state: _State, name: str, arguments: list[str]) -> None:
+def _directive(state: _ParserState, name: str, arguments: list[str]) -> None:
     if name == "$ORIGIN" and len(arguments) == 1:
         state.origin = _absolute(state, arguments[0])
     elif name == "$TTL" and len(arguments) == 1:
@@ -137,7 +136,7 @@ def _directive(state: _State, name: str, arguments: list[str]) -> None:
         raise WireError(f"{excerpt(name)} is not a directive that can be used, or not with {len(arguments)} arguments")
 
 
-def _ttl_and_class(state: _State, words: list[Token]) -> tuple[int, list[Token]]:
+def _ttl_and_class(state: _ParserState, words: list[Token]) -> tuple[int, list[Token]]:
     """TTL and class stand in either order before the type (RFC 1035 §5.1)."""
     ttl, has_class = None, False
     while words and not words[0].is_quoted:
@@ -168,7 +167,7 @@ def _ttl(word: str) -> int:
     return seconds
 
 
-def _alone(state: _State, rtype: int) -> None:
+def _alone(state: _ParserState, rtype: int) -> None:
     """A CNAME stands alone at its name, and there is one (RFC 1034 §3.6.2, RFC 2181 §10.1)."""
     assert state.owner is not None
     types = state.types.setdefault(state.owner, set())
@@ -177,7 +176,7 @@ def _alone(state: _State, rtype: int) -> None:
     types.add(rtype)
 
 
-def _absolute(state: _State, text: str) -> Labels:
+def _absolute(state: _ParserState, text: str) -> Labels:
     return labels_of(absolute(text, state.origin).lower())
 
 

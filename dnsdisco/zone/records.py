@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dnsdisco.model.entry import ExtraRecord
+from dnsdisco.wire.name import Labels
 
-Labels = tuple[bytes, ...]
 Rrsets = dict[int, list[ExtraRecord]]
 
 

@@ -12,12 +12,11 @@ from dnsdisco.model.public import is_secret, public_meta, public_url
 from dnsdisco.model.service import Health, Instance
 from dnsdisco.wire import rdata
 from dnsdisco.wire.constants import A, AAAA, SRV, TXT
-from dnsdisco.wire.name import wire_of
+from dnsdisco.wire.name import Labels, wire_of
 from dnsdisco.wire.reply import RR
 from dnsdisco.zone.lookup import Found
 from dnsdisco.zone.settings import ZoneSettings
 
-Labels = tuple[bytes, ...]
 T = TypeVar("T")
 WEIGHT_MAX = 65535  # RFC 2782
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
-Labels = tuple[bytes, ...]
+from dnsdisco.wire.name import Labels
 
 IN_ADDR: Labels = (b"in-addr", b"arpa")
 IP6: Labels = (b"ip6", b"arpa")

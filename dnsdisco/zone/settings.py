@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dnsdisco.wire.name import from_text as name_from_text
-from dnsdisco.wire.name import labels_of
-
-Labels = tuple[bytes, ...]
+from dnsdisco.wire.name import Labels, labels_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,9 @@ from functools import lru_cache
 
 from dnsdisco.wire import rdata
 from dnsdisco.wire.constants import NS, SOA
-from dnsdisco.wire.name import wire_of
+from dnsdisco.wire.name import Labels, wire_of
 from dnsdisco.wire.reply import RR
 from dnsdisco.zone.lookup import NAME_SERVER
-
-Labels = tuple[bytes, ...]
 
 # For secondaries, of which there are none; the values are CoreDNS's and harmless. Seconds.
 REFRESH_S, RETRY_S, EXPIRE_S = 7200, 1800, 86400

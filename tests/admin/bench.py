@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from dnsdisco.admin.listener import Listener
+from dnsdisco.admin.listener import HttpListener
 from dnsdisco.providers.base import ServiceDiscovery
 from tests.control.harness import Bench, until, with_bench
 
@@ -16,7 +16,7 @@ from tests.control.harness import Bench, until, with_bench
 class HttpBench(Bench):
     """`url` is where it listens, once it does."""
 
-    http = staticmethod(Listener)
+    http = staticmethod(HttpListener)
 
     def __init__(self, providers: Mapping[str, ServiceDiscovery], workers: int = 1, **settings: Any) -> None:
         super().__init__(providers, workers, **{"http": "127.0.0.1:0", **settings})

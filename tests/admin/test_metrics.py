@@ -11,12 +11,12 @@ from typing import Annotated, Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from dnsdisco.admin import counted, metrics
-from dnsdisco.admin.known import Figures
+from dnsdisco.admin import metrics, worker_metrics
+from dnsdisco.admin.control_client import Figures
 from dnsdisco.control.counters import DECLARED, LEVELS, Totals, WorkerFigures
-from dnsdisco.control.view import ProviderView, STATES, View
+from dnsdisco.control.facts import ControlFacts, ProviderView, STATES
 from dnsdisco.counted import Counted, Level
-from dnsdisco.server.worker import Parameters, Worker
+from dnsdisco.server.worker import Worker, WorkerParameters
 from dnsdisco.wire.constants import RCODES, TYPES
 from tests.admin.bench import HttpBench, with_http
 from tests.control.harness import Scripted, snapshot, svc
@@ -39,7 +39,7 @@ def provider(name: str = "consul", **more: Any) -> ProviderView:
 
 
 def figures(*providers: ProviderView, counts: dict[str, int] | None = None, **more: Any) -> Figures:
-    view = View(7, 1e9, True, (), providers, 3, 4, 2, 1, 0)
+    view = ControlFacts(7, 1e9, True, (), providers, 3, 4, 2, 1, 0)
     values: dict[str, Any] = {"counts": counts or {}, "levels": {}, "answers": {}, "restarts": 0, "workers": ()}
     return Figures(view, Totals(**{**values, **more}), {"restarts": 1})
 
@@ -116,7 +116,7 @@ def test_reasons_are_bounded_and_none_is_lost() -> None:
     counts = {f"faults.reason {number}": number + 1 for number in range(1000)}
     found = samples(metrics.text(figures(counts=counts), {}, ""))
     faults = {dict(labels)["reason"]: value for (name, labels), value in found.items() if name == "dnsdisco_server_faults_total"}
-    assert len(faults) == counted.REASONS_MAX + 1
+    assert len(faults) == worker_metrics.REASONS_MAX + 1
     assert sum(faults.values()) == sum(counts.values())
     assert faults["reason 999"] == 1000
 
@@ -145,7 +145,7 @@ def test_all_that_a_worker_counts_is_told() -> None:
         plain = Settings.from_plain({**Settings().plain(), **settings}).plain()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with ours, theirs, socket.create_server(("127.0.0.1", 0)) as tls:
-            worker = Worker(Parameters(0, [], [], theirs, plain, lambda _: None, bytes(16), tls=[tls]))
+            worker = Worker(WorkerParameters(0, [], [], theirs, plain, lambda _: None, bytes(16), tls=[tls]))
             running = asyncio.ensure_future(worker.run())
             await asyncio.sleep(0.05)
             statistics.update(worker.statistics())
@@ -156,7 +156,7 @@ def test_all_that_a_worker_counts_is_told() -> None:
     statistics: dict[str, int] = {}
     asyncio.run(made())
     assert len(statistics) > 40
-    assert not [name for name in statistics if not counted.is_told(name)]
+    assert not [name for name in statistics if not worker_metrics.is_told(name)]
     assert {f"{transport}.open" for transport in ("tcp", "tls")} <= statistics.keys()
     assert {each.name for each in DECLARED} <= statistics.keys()
 
@@ -178,7 +178,7 @@ def test_a_planted_counter_is_told_with_nothing_but_its_declaration() -> None:
     assert Planted.sums([field, field]) == {"planted.sown": 6, "planted.growing": 4}
     told = {
         each.name: (each.type, each.documentation, each.samples[0].value)
-        for each in counted.plain(Planted.declared(), field.figures())
+        for each in worker_metrics.plain(Planted.declared(), field.figures())
     }
     assert told == {
         "dnsdisco_server_planted_sown": ("counter", "Seeds in the ground.", 3),
@@ -194,7 +194,7 @@ def test_what_falls_is_no_total() -> None:
 
 @pytest.mark.parametrize("name", ["forward.nosuch", "cache.nosuch", "nosuch"])
 def test_a_statistic_without_a_metric_would_be_noticed(name: str) -> None:
-    assert not counted.is_told(name)
+    assert not worker_metrics.is_told(name)
 
 
 def test_a_scrape_of_a_running_server_over_a_worker_s_restart() -> None:

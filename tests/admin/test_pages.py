@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dnsdisco.admin import app, guard, known
+from dnsdisco.admin import app, control_client, middleware
 from dnsdisco.errors import ProviderError
 from dnsdisco.model.service import Health, Instance, Port, Service
 from tests.admin.bench import HttpBench, with_http
@@ -136,12 +136,12 @@ def test_ready_says_what_is_missing_and_what_we_can_do_without() -> None:
         await until(lambda: bench.control.view().providers[1].state == "up")
         bench.worker.say("applied", serial=bench.control.publisher.serial)
         await until(lambda: bench.said("ready"))
-        await asyncio.sleep(known.FRESH_S)
+        await asyncio.sleep(control_client.FRESH_S)
         reply = await bench.get("/ready")
         assert (reply.status_code, reply.json()["missing"], reply.json()["degraded"]) == (200, [], ["provider r: denied"])
         bench.providers["p"].then(DOWN)  # type: ignore[attr-defined]
         await until(lambda: bench.control.view().providers[0].state == "down")
-        await asyncio.sleep(known.FRESH_S)
+        await asyncio.sleep(control_client.FRESH_S)
         reply = await bench.get("/ready")  # what it said before is answered still
         assert (reply.status_code, reply.json()["degraded"]) == (200, ["provider p: down", "provider r: denied"])
 
@@ -319,7 +319,7 @@ def test_a_list_that_breaks_in_the_middle_does_not_look_whole(monkeypatch: pytes
 
 
 def test_a_control_loop_that_is_busy_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(known, "WAIT_S", 0.05)
+    monkeypatch.setattr(control_client, "WAIT_S", 0.05)
 
     async def scenario(bench: HttpBench) -> None:
         monkeypatch.setattr(bench.control, "_call", lambda *_: None)
@@ -333,8 +333,8 @@ def test_a_control_loop_that_is_busy_is_said_to_be(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_flood_waits_and_costs_no_more_than_its_pace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "RATE", 50.0)
-    monkeypatch.setattr(guard, "BURST", 5)
+    monkeypatch.setattr(middleware, "RATE", 50.0)
+    monkeypatch.setattr(middleware, "BURST", 5)
 
     async def scenario(bench: HttpBench) -> None:
         loop = asyncio.get_running_loop()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dnsdisco.answer.special import Rule, Special, TABLE
+from dnsdisco.answer.special_use import Rule, Special, TABLE
 
 PAGE = Path(__file__).parents[2] / "docs" / "special-names.md"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dns.edns
 import pytest
 
-from dnsdisco.model.chain import Policy, Source
+from dnsdisco.model.claims import ChainPolicy, ChainSource
 from dnsdisco.model.delta import change, Joiner
 from dnsdisco.model.entry import ProviderState
 from dnsdisco.model.merge import merge
@@ -25,7 +25,7 @@ def reasons(answers: Answers, name: str, rtype: str = "A") -> list[str]:
 def merged(*states: ProviderState) -> Answers:
     answers = Answers("x: {address: 10.9.9.9}", states=states)
     views = [Snapshot(services(text)) for text in (ONE, TWO, TWO)]
-    made = merge([Source("one"), Source("two"), Source("three")], Policy(is_merging=True), views)
+    made = merge([ChainSource("one"), ChainSource("two"), ChainSource("three")], ChainPolicy(is_merging=True), views)
     answers.catalog.apply(
         [entry for message in change(1, 8, made.entries.values(), [], ()) for entry in Joiner().take(message["put"])], ["x"], 8
     )

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from dnsdisco.answer import admit, rate
 from dnsdisco.answer.admit import Admission
-from dnsdisco.answer.rate import ANSWER, Bucket, Buckets, cost_of, DENIAL, ERROR, KINDS, RateLimits, Verdict
+from dnsdisco.answer.rate import ANSWER, Bucket, Buckets, cost_of, DENIAL, ERROR, KINDS, RateLimits, RateVerdict
 
-SEND, SLIP, DROP = Verdict.SEND, Verdict.SLIP, Verdict.DROP
+SEND, SLIP, DROP = RateVerdict.SEND, RateVerdict.SLIP, RateVerdict.DROP
 
 
-def taken(bucket: Bucket, count: int, now: float, kind: int = ANSWER, octets: int = 100) -> Counter[Verdict]:
+def taken(bucket: Bucket, count: int, now: float, kind: int = ANSWER, octets: int = 100) -> Counter[RateVerdict]:
     return Counter(bucket.take(kind, octets, now) for _ in range(count))
 
 
@@ -30,7 +30,7 @@ def test_so_many_a_second_and_every_second_of_the_rest_slips() -> None:
 @pytest.mark.parametrize(
     ("slip", "expected"), [(0, {SEND: 10, DROP: 90}), (1, {SEND: 10, SLIP: 90}), (3, {SEND: 10, SLIP: 30, DROP: 60})]
 )
-def test_slip(slip: int, expected: dict[Verdict, int]) -> None:
+def test_slip(slip: int, expected: dict[RateVerdict, int]) -> None:
     assert taken(Bucket(RateLimits(10, slip), 0.0), 100, 0.0) == expected
 
 

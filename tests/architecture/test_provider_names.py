@@ -47,7 +47,7 @@ def test_no_room_knows_a_built_in_provider_by_name() -> None:
     ],
 )
 def test_a_name_in_another_room_is_caught(planted: str) -> None:
-    assert len(named(planted, "dnsdisco.control.memory")) == 1
+    assert len(named(planted, "dnsdisco.control.view_store")) == 1
     assert named(planted, "dnsdisco.providers.consul.watch") == []
 
 

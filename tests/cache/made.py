@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dnsdisco.cache.cache import make_key
-from dnsdisco.cache.entry import Entry, Item, Kind
+from dnsdisco.cache.entry import CacheEntry, Item, Kind
 
 IN = b"\0\1"
 
@@ -31,5 +31,5 @@ def ttls_in(body: bytes) -> list[int]:
     return [int.from_bytes(body[at + 4 : at + 8], "big") for at in range(0, len(body), 8)]
 
 
-def mark_of(entry: Entry, now: float) -> int:
+def mark_of(entry: CacheEntry, now: float) -> int:
     return int.from_bytes(entry.body(now)[:4], "big")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dnsdisco.cache.cache import Cache, key_of_name, State
+from dnsdisco.cache.cache import Cache, Freshness, key_of_name
 from dnsdisco.cache.entry import Kind
 from dnsdisco.cache.limits import CacheLimits
 from tests.cache.made import item, key, mark_of, ttls_in
@@ -21,9 +21,9 @@ def test_ttls_count_down_in_place_and_end_together():
     cache.keep(key(), item(Kind.POSITIVE, 60, 300), 1000.0)
     for now, expected in ((1000.0, [60, 300]), (1000.9, [60, 300]), (1001.0, [59, 299]), (1059.99, [1, 241])):
         state, entry = cache.look(key(), now)
-        assert state in (State.FRESH, State.BUSY)
+        assert state in (Freshness.FRESH, Freshness.BUSY)
         assert ttls_in(entry.body(now)) == expected
-    assert look(cache, 1060.0) is State.EXPIRED
+    assert look(cache, 1060.0) is Freshness.EXPIRED
 
 
 def test_a_body_is_right_whatever_was_asked_before():
@@ -54,10 +54,10 @@ def test_positive_ttls_are_kept_within_bounds_that_the_client_sees(ttl, limits, 
 def test_what_may_not_be_kept_is_asked_for_each_time():
     cache = Cache(CacheLimits(serve_stale=0))
     cache.keep(key(), item(Kind.POSITIVE, 0), 0.0)
-    assert look(cache, 0.0) is State.MISSING
+    assert look(cache, 0.0) is Freshness.MISSING
     cache = Cache()
     cache.keep(key(), item(Kind.POSITIVE, 0), 0.0)
-    assert look(cache, 0.0) is State.EXPIRED  # though it may serve when no upstream answers
+    assert look(cache, 0.0) is Freshness.EXPIRED  # though it may serve when no upstream answers
 
 
 @pytest.mark.parametrize("kind", [Kind.NODATA, Kind.NXDOMAIN])
@@ -65,9 +65,9 @@ def test_negative_answers_hold_as_long_as_their_soa_says(kind):
     cache = Cache(CacheLimits(min_ttl=600))
     entry = cache.keep(key(), item(kind, 20), 0.0)
     state, found = cache.look(key(), 15.0)
-    assert (state, found) == (State.FRESH, entry)
+    assert (state, found) == (Freshness.FRESH, entry)
     assert ttls_in(found.body(15.0)) == [5]  # the SOA's, counted down (RFC 2308 §6); min_ttl is for positive ones
-    assert look(cache, 20.0) is State.EXPIRED
+    assert look(cache, 20.0) is Freshness.EXPIRED
     assert ttls_in(cache.keep(key(), item(kind, 10_000), 0.0).body(0.0)) == [300]
 
 
@@ -79,15 +79,15 @@ def test_a_denial_without_soa_is_given_and_not_kept(kind, covers):
     cache.fail(key(qtype=28), 0.5, REASONS)
     entry = cache.keep(key(qtype=28), item(kind, *((7,) if not covers else ()), soa=False, covers=covers), 1.0)
     assert entry.rcode == (3 if kind is Kind.NXDOMAIN else 0)
-    assert look(cache, 1.0, key(qtype=28)) is State.MISSING  # and the failure before it is over
-    assert cache.look(key(), 1.0) == (State.FRESH, address)
-    assert look(cache, 1.0, key(qtype=15)) is State.MISSING
+    assert look(cache, 1.0, key(qtype=28)) is Freshness.MISSING  # and the failure before it is over
+    assert cache.look(key(), 1.0) == (Freshness.FRESH, address)
+    assert look(cache, 1.0, key(qtype=15)) is Freshness.MISSING
     cache.keep(key(), item(kind, soa=False, covers=covers), 70.0)
-    assert cache.look(key(), 70.0) == (State.EXPIRED, address)
+    assert cache.look(key(), 70.0) == (Freshness.EXPIRED, address)
     assert (len(cache), cache.statistics.kept) == (1, 1)
     denial = cache.keep(key(), item(Kind.NXDOMAIN, 60), 71.0)
     cache.keep(key(qtype=28), item(Kind.NODATA, soa=False), 72.0)  # which does not say that the name exists
-    assert cache.look(key(qtype=28), 72.0) == (State.FRESH, denial)
+    assert cache.look(key(qtype=28), 72.0) == (Freshness.FRESH, denial)
 
 
 @pytest.mark.parametrize("do", [True, False])
@@ -97,12 +97,12 @@ def test_what_was_heard_with_do_serves_without_when_nobody_answers_and_the_rever
     entry = cache.keep(key(do=do), item(kind, 60), 0.0)
     assert entry.is_signed == do
     for now in (10.0, 100.0):  # while it is fresh for the others, too
-        assert cache.look(key(do=not do), now) == (State.EXPIRED, entry)
+        assert cache.look(key(do=not do), now) == (Freshness.EXPIRED, entry)
         assert cache.stale(key(do=not do), now) is entry
     assert cache.fail(key(do=not do), 100.0, REASONS) is entry
-    assert cache.look(key(do=not do), 101.0) == (State.STALE, entry)
-    assert look(cache, 101.0, key(do=not do, cd=True)) is State.MISSING  # checked and not checked are two things
-    assert look(cache, 101.0, key(do=not do, qtype=15)) is (State.EXPIRED if kind is Kind.NXDOMAIN else State.MISSING)
+    assert cache.look(key(do=not do), 101.0) == (Freshness.STALE, entry)
+    assert look(cache, 101.0, key(do=not do, cd=True)) is Freshness.MISSING  # checked and not checked are two things
+    assert look(cache, 101.0, key(do=not do, qtype=15)) is (Freshness.EXPIRED if kind is Kind.NXDOMAIN else Freshness.MISSING)
     assert cache.fail(key(do=not do), 60.0 + 86_400, REASONS) is None
 
 
@@ -115,7 +115,7 @@ def test_the_nearer_one_of_two_stale_answers_unless_the_other_took_its_place():
     assert (cache.stale(key(), 120.0), cache.stale(key(do=True), 120.0)) == (later, later)
     cache.keep(key(), item(Kind.POSITIVE, 600, mark=4), 120.0)
     denial = cache.keep(key(do=True, qtype=28), item(Kind.NXDOMAIN, 60), 130.0)
-    assert cache.look(key(), 140.0)[0] is State.FRESH
+    assert cache.look(key(), 140.0)[0] is Freshness.FRESH
     assert cache.stale(key(), 800.0) is denial
 
 
@@ -137,16 +137,16 @@ def test_whether_there_is_anything_to_give():
 def test_nxdomain_covers_every_type_and_nodata_one():
     cache = Cache()
     cache.keep(key(), item(Kind.NXDOMAIN, 60), 0.0)
-    assert look(cache, 1.0, key(qtype=28)) is State.FRESH
-    assert look(cache, 1.0, key("x.www.example.com")) is State.MISSING
-    assert look(cache, 1.0, key(do=True)) is State.EXPIRED  # to be asked for; when nobody answers, better than nothing
-    assert look(cache, 1.0, key(cd=True)) is State.MISSING
+    assert look(cache, 1.0, key(qtype=28)) is Freshness.FRESH
+    assert look(cache, 1.0, key("x.www.example.com")) is Freshness.MISSING
+    assert look(cache, 1.0, key(do=True)) is Freshness.EXPIRED  # to be asked for; when nobody answers, better than nothing
+    assert look(cache, 1.0, key(cd=True)) is Freshness.MISSING
     cache.keep(key(qtype=28), item(Kind.NODATA, 60), 2.0)  # it exists after all
-    assert look(cache, 3.0, key(qtype=28)) is State.FRESH
-    assert look(cache, 3.0) is State.MISSING
+    assert look(cache, 3.0, key(qtype=28)) is Freshness.FRESH
+    assert look(cache, 3.0) is Freshness.MISSING
     cache.keep(key(), item(Kind.NXDOMAIN, 60, 60, covers=False), 4.0)  # behind an alias: of the alias's target
-    assert look(cache, 5.0) is State.FRESH
-    assert look(cache, 5.0, key(qtype=15)) is State.MISSING
+    assert look(cache, 5.0) is Freshness.FRESH
+    assert look(cache, 5.0, key(qtype=15)) is Freshness.MISSING
 
 
 def test_failures_are_remembered_longer_each_time():
@@ -154,30 +154,30 @@ def test_failures_are_remembered_longer_each_time():
     for _ in range(8):
         cache.fail(key(), now, REASONS)
         began = now
-        while cache.look(key(), now)[0] is State.FAILED:
+        while cache.look(key(), now)[0] is Freshness.FAILED:
             assert cache.failure(key(), now).reasons == REASONS
             now += 0.5
         waited.append(now - began)
     assert waited == [1, 2, 4, 8, 16, 30, 30, 30]
-    assert look(cache, now, key(qtype=28)) is State.MISSING  # only what was asked
+    assert look(cache, now, key(qtype=28)) is Freshness.MISSING  # only what was asked
     cache.fail(key(), now + 100, REASONS)
-    assert look(cache, now + 101) is State.MISSING  # after a while it begins anew
+    assert look(cache, now + 101) is Freshness.MISSING  # after a while it begins anew
     cache.fail(key(), now + 200, REASONS)
     cache.keep(key(), item(Kind.POSITIVE, 1), now + 200)
-    assert look(cache, now + 200) is State.FRESH
+    assert look(cache, now + 200) is Freshness.FRESH
 
 
 def test_stale_answers_after_a_failure_until_it_is_time_to_ask_again():
     cache = Cache()
     entry = cache.keep(key(), item(Kind.POSITIVE, 60), 0.0)
-    assert cache.look(key(), 100.0) == (State.EXPIRED, entry)
+    assert cache.look(key(), 100.0) == (Freshness.EXPIRED, entry)
     assert cache.fail(key(), 101.0, REASONS) is entry
-    assert cache.look(key(), 130.9) == (State.STALE, entry)
-    assert cache.look(key(), 131.0) == (State.EXPIRED, entry)
+    assert cache.look(key(), 130.9) == (Freshness.STALE, entry)
+    assert cache.look(key(), 131.0) == (Freshness.EXPIRED, entry)
     assert cache.fail(key(), 131.0, REASONS) is entry
-    assert cache.look(key(), 160.9) == (State.STALE, entry)  # 30 s again, not more
-    assert look(cache, 60.0 + 86_400 - 1) is State.EXPIRED
-    assert look(cache, 60.0 + 86_400) is State.MISSING
+    assert cache.look(key(), 160.9) == (Freshness.STALE, entry)  # 30 s again, not more
+    assert look(cache, 60.0 + 86_400 - 1) is Freshness.EXPIRED
+    assert look(cache, 60.0 + 86_400) is Freshness.MISSING
     assert cache.fail(key(), 60.0 + 86_400, REASONS) is None
 
 
@@ -187,8 +187,8 @@ def test_a_fresh_nxdomain_replaces_stale_data_at_once():
     cache.keep(key(qtype=28), item(Kind.POSITIVE, 60), 0.0)
     cache.fail(key(qtype=28), 70.0, REASONS)
     denial = cache.keep(key(), item(Kind.NXDOMAIN, 5), 71.0)
-    assert cache.look(key(), 72.0) == (State.FRESH, denial)
-    assert cache.look(key(qtype=28), 72.0) == (State.FRESH, denial)
+    assert cache.look(key(), 72.0) == (Freshness.FRESH, denial)
+    assert cache.look(key(qtype=28), 72.0) == (Freshness.FRESH, denial)
     assert cache.fail(key(), 80.0, REASONS) is denial  # and is what is stale then
     assert cache.fail(key(qtype=28), 80.0, REASONS) is denial
 
@@ -197,27 +197,27 @@ def test_a_failed_prefetch_leaves_the_answer_and_the_time_to_ask_again():
     cache = Cache()
     entry = cache.keep(key(), item(Kind.POSITIVE, 100), 0.0)
     assert cache.fail(key(), 95.0, REASONS) is entry
-    assert cache.look(key(), 99.0) == (State.FRESH, entry)
-    assert cache.look(key(), 101.0) == (State.STALE, entry)
-    assert cache.look(key(), 125.0) == (State.EXPIRED, entry)
+    assert cache.look(key(), 99.0) == (Freshness.FRESH, entry)
+    assert cache.look(key(), 101.0) == (Freshness.STALE, entry)
+    assert cache.look(key(), 125.0) == (Freshness.EXPIRED, entry)
 
 
 def test_busy_names_are_asked_for_before_their_end_once():
     cache = Cache()
     cache.keep(key(), item(Kind.POSITIVE, 100), 0.0)
-    assert [look(cache, now) for now in (1, 2, 3, 89.9)] == [State.FRESH] * 4
-    assert [look(cache, now) for now in (90.0, 91.0, 92.0)] == [State.BUSY, State.FRESH, State.FRESH]
+    assert [look(cache, now) for now in (1, 2, 3, 89.9)] == [Freshness.FRESH] * 4
+    assert [look(cache, now) for now in (90.0, 91.0, 92.0)] == [Freshness.BUSY, Freshness.FRESH, Freshness.FRESH]
     assert cache.statistics.prefetches == 1
     cache.keep(key(), item(Kind.POSITIVE, 100), 93.0)
-    assert [look(cache, now) for now in (184.0, 185.0, 186.0)] == [State.FRESH] * 3  # not busy in this life
-    assert look(cache, 187.0) is State.BUSY
+    assert [look(cache, now) for now in (184.0, 185.0, 186.0)] == [Freshness.FRESH] * 3  # not busy in this life
+    assert look(cache, 187.0) is Freshness.BUSY
 
 
 def test_other_rcodes_are_given_and_not_kept():
     cache = Cache()
     entry = cache.keep(key(), item(Kind.OTHER)._replace(rcode=11), 0.0)
     assert entry.rcode == 11
-    assert look(cache, 0.0) is State.MISSING
+    assert look(cache, 0.0) is Freshness.MISSING
 
 
 def test_flush():
@@ -229,13 +229,13 @@ def test_flush():
         cache.fail(key(name, 15), 0.0, REASONS)
     cache.keep(key("gone.example.com"), item(Kind.NXDOMAIN, 60), 0.0)
     assert cache.flush(b"\7example\3com\0") == 2
-    assert look(cache, 0.5, key("example.com", 15)) is State.MISSING
-    assert look(cache, 0.5, key("www.example.com", 15)) is State.FAILED
+    assert look(cache, 0.5, key("example.com", 15)) is Freshness.MISSING
+    assert look(cache, 0.5, key("www.example.com", 15)) is Freshness.FAILED
     assert cache.flush(b"\7example\3com\0", is_tree=True) == 5
-    left = {name for name in names if look(cache, 0.5, key(name)) is State.FRESH}
+    left = {name for name in names if look(cache, 0.5, key(name)) is Freshness.FRESH}
     assert left == {"wexample.com", "com", "www.example.net"}
-    assert look(cache, 0.5, key("www.example.com", 15)) is State.MISSING
-    assert look(cache, 0.5, key("com", 15)) is State.FAILED
+    assert look(cache, 0.5, key("www.example.com", 15)) is Freshness.MISSING
+    assert look(cache, 0.5, key("com", 15)) is Freshness.FAILED
     assert cache.flush(b"\0") == 0
     assert cache.flush(b"\0", is_tree=True) == 6
     cache.keep(key(), item(Kind.POSITIVE, 60), 0.0)
@@ -247,8 +247,8 @@ def test_from_elsewhere_everything_is_old_but_better_than_nothing():
     entry = cache.keep(key(), item(Kind.POSITIVE, 600), 0.0)
     cache.fail(key(qtype=28), 9.0, REASONS)
     cache.expire(10.0)
-    assert cache.look(key(), 10.0) == (State.EXPIRED, entry)
-    assert look(cache, 10.0, key(qtype=28)) is State.MISSING
+    assert cache.look(key(), 10.0) == (Freshness.EXPIRED, entry)
+    assert look(cache, 10.0, key(qtype=28)) is Freshness.MISSING
     assert cache.fail(key(), 10.0, REASONS) is entry
 
 
@@ -259,12 +259,12 @@ def test_other_limits_keep_what_fits():
     cache.configure(CacheLimits(entries=40, max_ttl=10))
     assert len(cache) == 40
     state, entry = cache.look(key("n99"), 20.0)
-    assert (state, mark_of(entry, 20.0)) == (State.FRESH, 99)
+    assert (state, mark_of(entry, 20.0)) == (Freshness.FRESH, 99)
     assert cache.keep(key(), item(Kind.POSITIVE, 60), 20.0).expires_at == 30.0
     cache.configure(CacheLimits(entries=0))
     assert (len(cache), cache.octets) == (0, 0)
     assert cache.keep(key(), item(Kind.POSITIVE, 60), 20.0).expires_at == 80.0
-    assert look(cache, 20.0) is State.MISSING
+    assert look(cache, 20.0) is Freshness.MISSING
 
 
 def test_failures_are_bounded_and_push_no_answer_out():
@@ -273,8 +273,8 @@ def test_failures_are_bounded_and_push_no_answer_out():
     for number in range(1000):
         cache.fail(key(f"n{number}"), 0.0, REASONS)
     assert cache.figures()["failures_kept"] == 50
-    assert look(cache, 0.5, key("n999")) is State.FAILED
-    assert look(cache, 0.5) is State.FRESH
+    assert look(cache, 0.5, key("n999")) is Freshness.FAILED
+    assert look(cache, 0.5) is Freshness.FRESH
 
 
 def test_figures_are_plain_numbers():

@@ -12,7 +12,7 @@ from dnsdisco.answer.aliases import ALIASES_MAX
 from dnsdisco.cache.cache import Cache
 from dnsdisco.cache.limits import CacheLimits
 from dnsdisco.config.schema import Settings
-from dnsdisco.server.asking import AskLimits
+from dnsdisco.server.cached_upstream import UpstreamLimits
 from dnsdisco.server.settings import WorkerSettings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "cache.md").read_text(encoding="utf-8")
@@ -22,7 +22,7 @@ def test_every_bound_is_listed_with_its_value():
     listed = {}
     for names, values in re.findall(r"^\| ((?:`\w+`(?: \(`[\w.]+`\))?(?:, )?)+) \| ([\d., ]+) \|", PAGE, re.MULTILINE):
         listed.update(zip(re.findall(r"`(\w+)`", names), map(float, values.split(", ")), strict=True))
-    limits = {**CacheLimits()._asdict(), **AskLimits()._asdict()}
+    limits = {**CacheLimits()._asdict(), **UpstreamLimits()._asdict()}
     assert listed == {name: float(value) for name, value in limits.items()}
 
 

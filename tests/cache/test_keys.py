@@ -8,7 +8,7 @@ from itertools import product
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dnsdisco.cache.cache import Cache, key_of_name, make_key, State
+from dnsdisco.cache.cache import Cache, Freshness, key_of_name, make_key
 from dnsdisco.cache.entry import Kind
 from dnsdisco.wire.name import wire_of
 from tests.cache.made import item
@@ -52,4 +52,4 @@ def test_an_entry_serves_its_own_question_alone(kept, asked):
     cache = Cache()
     for question in kept:
         cache.keep(made(question), item(Kind.POSITIVE, 60), 0.0)
-    assert (cache.look(made(asked), 1.0)[0] is State.FRESH) == (asked in kept)
+    assert (cache.look(made(asked), 1.0)[0] is Freshness.FRESH) == (asked in kept)

@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule, RuleBasedStateMachine
 
-from dnsdisco.cache.cache import Cache, State
+from dnsdisco.cache.cache import Cache, Freshness
 from dnsdisco.cache.entry import Kind
 from dnsdisco.cache.limits import CacheLimits
 from tests.cache.made import item, key, mark_of, ttls_in
@@ -101,18 +101,18 @@ class AgainstDictionaries(RuleBasedStateMachine):
         if known:
             known[4] += 1
             is_near_end = known[3] - self.now <= (known[3] - known[2]) * 0.1
-            expected = State.BUSY if known[4] > self.limits.prefetch_hits and is_near_end and not known[5] else State.FRESH
-            known[5] = known[5] or expected is State.BUSY
+            expected = Freshness.BUSY if known[4] > self.limits.prefetch_hits and is_near_end and not known[5] else Freshness.FRESH
+            known[5] = known[5] or expected is Freshness.BUSY
             assert ttls_in(entry.body(self.now)) == [ttl - int(self.now - known[2]) for ttl in known[1]]
             assert entry.is_negative == known[6]
         else:
             known = self._stale(name, qtype, do)
             has_failed = (name, qtype, do) in self.failures and self.now < self.failures[name, qtype, do][0]
             expected = {
-                (True, True): State.STALE,
-                (True, False): State.EXPIRED,
-                (False, True): State.FAILED,
-                (False, False): State.MISSING,
+                (True, True): Freshness.STALE,
+                (True, False): Freshness.EXPIRED,
+                (False, True): Freshness.FAILED,
+                (False, False): Freshness.MISSING,
             }[known is not None, has_failed]
         assert state is expected
         assert (entry and mark_of(entry, self.now)) == (known and known[0])

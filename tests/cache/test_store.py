@@ -8,15 +8,15 @@ import tracemalloc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsdisco.cache.cache import Cache, State
-from dnsdisco.cache.entry import Entry, ENTRY_OCTETS, Item, Kind
+from dnsdisco.cache.cache import Cache, Freshness
+from dnsdisco.cache.entry import CacheEntry, ENTRY_OCTETS, Item, Kind
 from dnsdisco.cache.limits import CacheLimits
 from dnsdisco.cache.store import Store, USES_MAX
 from tests.cache.made import item, key
 
 
-def entry(octets: int) -> Entry:
-    return Entry(Item(Kind.POSITIVE, body=bytes(octets)), (), 0.0)
+def entry(octets: int) -> CacheEntry:
+    return CacheEntry(Item(Kind.POSITIVE, body=bytes(octets)), (), 0.0)
 
 
 @given(
@@ -60,11 +60,11 @@ def test_used_names_outlive_a_flood_of_names_asked_for_once():
         cache.keep(key(f"random{number}"), item(Kind.NXDOMAIN, 300), 1.0)
         if number % 10 == 0:  # each of them once in two thousand: to be the least recently used of a thousand would be too late
             cache.look(busy[number // 10 % len(busy)], 1.0)
-    kept = sum(cache.look(each, 2.0)[0] is State.FRESH for each in busy)
+    kept = sum(cache.look(each, 2.0)[0] is Freshness.FRESH for each in busy)
     assert kept >= 0.95 * len(busy)  # a row of many in use costs one of them its place (PASSED_OVER_MAX)
     for number in range(USES_MAX * 20_000):
         cache.keep(key(f"other{number}"), item(Kind.NXDOMAIN, 300), 3.0)
-    assert not any(cache.look(each, 4.0)[0] is State.FRESH for each in busy)  # what nobody asks for goes in the end
+    assert not any(cache.look(each, 4.0)[0] is Freshness.FRESH for each in busy)  # what nobody asks for goes in the end
 
 
 def test_one_eviction_looks_at_few():

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from dnsdisco.cli import rdata
 from dnsdisco.wire.constants import TYPES
-from dnsdisco.wire.parse import Place
+from dnsdisco.wire.parse import RecordPlace
 
 
 def shown(rtype, octets):
-    return rdata.text(octets, Place(1, 0, rtype, 1, 0, 0, len(octets)))
+    return rdata.text(octets, RecordPlace(1, 0, rtype, 1, 0, 0, len(octets)))
 
 
 @pytest.mark.parametrize(

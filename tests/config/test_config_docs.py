@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from dnsdisco.config.schema import BUILT_IN, COMMON_OPTIONS, SECTIONS, Settings
-from dnsdisco.config.sources import inspect, Source
+from dnsdisco.config.sources import Given, inspect
 
 ROOT = pathlib.Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "configuration.md").read_text()
@@ -58,7 +58,7 @@ def test_there_are_examples():
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_every_example_loads(example, tmp_path):
     (tmp_path / "dnsdisco.yaml").write_text(example)
-    inspection = inspect(Source(str(tmp_path / "dnsdisco.yaml"), environ={"HOME": "/home/someone"}), known_types=BUILT_IN)
+    inspection = inspect(Given(str(tmp_path / "dnsdisco.yaml"), environ={"HOME": "/home/someone"}), known_types=BUILT_IN)
     assert inspection.problems == ()
 
 
@@ -67,9 +67,9 @@ def test_the_defaults_that_the_page_shows_are_the_defaults(tmp_path):
     assert set(shown) == set(Settings.model_fields)
     (tmp_path / "dnsdisco.yaml").write_text(EXAMPLES[0])
     environ = {"HOME": "/home/someone"}
-    said = inspect(Source(str(tmp_path / "dnsdisco.yaml"), environ=environ)).settings.plain()
+    said = inspect(Given(str(tmp_path / "dnsdisco.yaml"), environ=environ)).settings.plain()
     (tmp_path / "empty.yaml").touch()
-    unsaid = inspect(Source(str(tmp_path / "empty.yaml"), environ=environ)).settings.plain()
+    unsaid = inspect(Given(str(tmp_path / "empty.yaml"), environ=environ)).settings.plain()
     decided = {"providers": None, "listen": None}  # by what is found on the machine
     assert {**said, **decided} == {**unsaid, **decided}
 

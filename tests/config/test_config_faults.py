@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dnsdisco.config.sources import inspect, Source
+from dnsdisco.config.sources import Given, inspect
 from dnsdisco.errors import ConfigError
 
 KNOWN = ("env", "static", "consul", "kubernetes", "nomad")
@@ -13,7 +13,7 @@ KNOWN = ("env", "static", "consul", "kubernetes", "nomad")
 def found(text, tmp_path, **source):
     path = tmp_path / "f.yaml"
     path.write_text(text, encoding="utf-8")
-    inspection = inspect(Source(str(path), **source), known_types=KNOWN)
+    inspection = inspect(Given(str(path), **source), known_types=KNOWN)
     assert (inspection.settings is None) == bool(inspection.problems)
     assert all(problem.file in (str(path), "") for problem in inspection.problems)
     return [(problem.line, problem.column, problem.path, problem.message) for problem in inspection.problems]
@@ -186,7 +186,7 @@ def test_a_fault_of_a_flag_names_the_flag(flags, path, message, tmp_path):
 
 def test_an_unknown_type_is_a_plug_in_where_nobody_knows_the_types(tmp_path):
     (tmp_path / "f.yaml").write_text("providers: [{type: zookeeper, hosts: [a, b], nested: {x: 1}}]")
-    settings = inspect(Source(str(tmp_path / "f.yaml"))).settings
+    settings = inspect(Given(str(tmp_path / "f.yaml"))).settings
     assert settings is not None
     assert settings.plain()["providers"][0]["hosts"] == ["a", "b"]
     assert settings.plain()["providers"][0]["nested"] == {"x": 1}
@@ -196,7 +196,7 @@ def test_config_error_holds_every_problem():
     from dnsdisco.config.sources import resolve
 
     with pytest.raises(ConfigError) as caught:
-        resolve(Source("/nowhere/dnsdisco.yaml", {"workers": 0}))
+        resolve(Given("/nowhere/dnsdisco.yaml", {"workers": 0}))
     assert [str(problem) for problem in caught.value.problems] == [
         "/nowhere/dnsdisco.yaml: no such file",
         "--workers: expected a whole number from 1 to 256, found 0",

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsdisco.config import encrypted, load
-from dnsdisco.config.glance import glance
+from dnsdisco.config.client_defaults import glance
 from dnsdisco.config.schema import Settings
-from dnsdisco.config.sources import inspect, resolve, Source
+from dnsdisco.config.sources import Given, inspect, resolve
 from dnsdisco.written.endpoints import listener
 from tests.certificates import make
 
@@ -76,7 +76,7 @@ def test_any_value_is_read_or_refused_and_what_was_read_is_read_again(value):
 def faults(text, **flags):
     with open("dnsdisco.yaml", "w") as file:  # noqa: PTH123
         file.write(text)
-    inspection = inspect(Source(environ={}, flags=flags), is_to_serve=True)
+    inspection = inspect(Given(environ={}, flags=flags), is_to_serve=True)
     assert (inspection.settings is None) == any(not problem.is_warning for problem in inspection.problems)
     return [(problem.line, problem.column, problem.path, problem.message) for problem in inspection.problems]
 
@@ -94,7 +94,7 @@ def test_a_sound_pair_relative_to_the_file(folder):
     make(folder)
     text = "listen: [tls://127.0.0.1]\ntls: {certificate: one.pem, key: one.key}\n"
     assert faults(text) == []
-    settings = resolve(Source(environ={}), is_to_serve=True)
+    settings = resolve(Given(environ={}), is_to_serve=True)
     assert settings.plain()["tls"] == {"certificate": str(folder / "one.pem"), "key": str(folder / "one.key")}
     assert Settings.from_plain(settings.plain()) == settings
     (folder / "both.pem").write_bytes((folder / "one.key").read_bytes() + (folder / "one.pem").read_bytes())
@@ -136,12 +136,12 @@ def test_a_certificate_that_ends_soon_is_a_warning(folder):
     make(folder, ends=timedelta(days=3))
     inspection_faults = faults("listen: [tls://127.0.0.1]\ntls: {certificate: one.pem, key: one.key}\n")
     assert "it expires on" in inspection_faults[0][3]
-    assert resolve(Source(environ={}), is_to_serve=True).tls.certificate
+    assert resolve(Given(environ={}), is_to_serve=True).tls.certificate
 
 
 def test_only_who_serves_needs_to_read_the_key(folder):
     (folder / "dnsdisco.yaml").write_text("listen: [tls://127.0.0.1]\ntls: {certificate: nosuch.pem, key: nosuch.key}\n")
-    assert resolve(Source(environ={})).tls.key
+    assert resolve(Given(environ={})).tls.key
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsdisco.config import load, sources
-from dnsdisco.config.glance import Glance, glance
+from dnsdisco.config.client_defaults import Glance, glance
 from dnsdisco.config.schema import COMMON_OPTIONS, Settings
-from dnsdisco.config.sources import inspect, resolve, Source
+from dnsdisco.config.sources import Given, inspect, resolve
 from dnsdisco.errors import ConfigError
 from dnsdisco.written import addresses
 
@@ -33,7 +33,7 @@ def types(settings):
 
 
 def test_the_defaults(folder):
-    plain = resolve(Source(environ=HOME), detect=lambda environ: ["static", "env"]).plain()
+    plain = resolve(Given(environ=HOME), detect=lambda environ: ["static", "env"]).plain()
     common = {"optional": False, "include": [], "exclude": [], "max_stale": None, "when_all_unhealthy": None, "poll_interval": None}
     assert plain == {
         "zones": ["svc.local"],
@@ -80,15 +80,15 @@ def test_the_defaults(folder):
     ],
 )
 def test_where_the_control_socket_is(folder, flags, environ, expected):
-    assert resolve(Source(flags=flags, environ=environ)).control == expected
+    assert resolve(Given(flags=flags, environ=environ)).control == expected
 
 
 def test_ipv6_loopback_only_where_it_can_be_bound(monkeypatch):
     monkeypatch.setattr(sources, "_has_ipv6", lambda: False)
-    assert resolve(Source()).listen == ("127.0.0.1:53",)
+    assert resolve(Given()).listen == ("127.0.0.1:53",)
     monkeypatch.setattr(sources, "_has_ipv6", lambda: True)
-    assert resolve(Source()).listen == ("127.0.0.1:53", "[::1]:53")
-    assert resolve(Source(flags={"listen": ["127.0.0.1"]})).listen == ("127.0.0.1:53",)
+    assert resolve(Given()).listen == ("127.0.0.1:53", "[::1]:53")
+    assert resolve(Given(flags={"listen": ["127.0.0.1"]})).listen == ("127.0.0.1:53",)
 
 
 EVERYTHING = """
@@ -131,7 +131,7 @@ state_dir: state
 def test_everything_in_the_file_normalised(folder):
     (folder / "conf").mkdir()
     (folder / "conf" / "f.yaml").write_text(EVERYTHING)
-    settings = resolve(Source("conf/f.yaml", environ=HOME))
+    settings = resolve(Given("conf/f.yaml", environ=HOME))
     plain = settings.plain()
     common = {"optional": False, "include": [], "exclude": [], "max_stale": None, "when_all_unhealthy": None, "poll_interval": None}
     assert plain == {
@@ -195,7 +195,7 @@ def test_everything_in_the_file_normalised(folder):
 def test_a_provider_says_only_what_it_was_told_of_its_own(folder):
     """What the entry leaves out, the provider takes from its environment variables, so a default here would hide those."""
     (folder / "f.yaml").write_text("providers: [consul, {type: kubernetes, context: null}]")
-    consul, kubernetes = resolve(Source("f.yaml")).plain()["providers"]
+    consul, kubernetes = resolve(Given("f.yaml")).plain()["providers"]
     assert set(consul) == COMMON_OPTIONS
     assert set(kubernetes) == COMMON_OPTIONS | {"context"}
 
@@ -204,7 +204,7 @@ def test_flags_win_over_the_file_and_replace_its_lists(folder):
     (folder / "f.yaml").write_text(EVERYTHING)
     flags = {"zone": ["a.example"], "listen": ["127.0.0.1:5300"], "provider": ["env"], "upstream": ["192.0.2.9"], "workers": 2,
              "http": "127.0.0.1:9", "state_dir": "off"}  # fmt: skip
-    settings = resolve(Source("f.yaml", flags, HOME))
+    settings = resolve(Given("f.yaml", flags, HOME))
     assert settings.zones == ("a.example",)
     assert settings.listen == ("127.0.0.1:5300",)
     assert types(settings) == ["env"]
@@ -216,20 +216,20 @@ def test_flags_win_over_the_file_and_replace_its_lists(folder):
 
 @pytest.mark.parametrize("word", ["none", "off"])
 def test_no_upstream_at_all(word):
-    assert resolve(Source(flags={"upstream": [word]})).forward.upstreams == ()
+    assert resolve(Given(flags={"upstream": [word]})).forward.upstreams == ()
 
 
 def test_https_without_its_packages_names_the_extra(monkeypatch, folder):
     (folder / "f.yaml").write_text("forward: {upstreams: ['https://192.0.2.1/dns-query']}\n")
-    assert resolve(Source(config="f.yaml")).forward.upstreams == ("https://192.0.2.1/dns-query",)
+    assert resolve(Given(config="f.yaml")).forward.upstreams == ("https://192.0.2.1/dns-query",)
     monkeypatch.setattr("dnsdisco.config.values.find_spec", lambda module: None)
     with pytest.raises(ConfigError, match=r"f\.yaml:1:.*pip install 'dnsdisco\[doh\]'"):
-        resolve(Source(config="f.yaml"))
+        resolve(Given(config="f.yaml"))
 
 
 def test_none_beside_an_upstream_is_a_fault():
     with pytest.raises(ConfigError, match=r"--upstream: expected an upstream .* found 'none'"):
-        resolve(Source(flags={"upstream": ["none", "192.0.2.1"]}))
+        resolve(Given(flags={"upstream": ["none", "192.0.2.1"]}))
 
 
 @pytest.mark.parametrize(
@@ -238,31 +238,31 @@ def test_none_beside_an_upstream_is_a_fault():
 )
 def test_http_off(written, http, folder):
     (folder / "f.yaml").write_text(f"http: {written}\nstate_dir: off")
-    settings = resolve(Source("f.yaml"))
+    settings = resolve(Given("f.yaml"))
     assert (settings.http, settings.state_dir) == (http, None)
 
 
 @pytest.mark.parametrize(("given", "http"), [("off", None), ("OFF", None), ("none", None), ("[::1]:8053", "[::1]:8053")])
 def test_http_off_by_flag(given, http, folder):
     (folder / "f.yaml").write_text("http: 127.0.0.1:1")
-    assert resolve(Source("f.yaml", {"http": given})).http == http
+    assert resolve(Given("f.yaml", {"http": given})).http == http
 
 
 def test_the_environment_wins_over_the_file_and_a_flag_over_both(folder):
     (folder / "f.yaml").write_text("providers: [static, {type: consul, address: 'http://a:1'}]")
     environ = {"SERVICE_DISCOVERY_PROVIDER": "env, consul"}
-    assert types(resolve(Source("f.yaml"))) == ["static", "consul"]
-    assert types(resolve(Source("f.yaml", environ=environ))) == ["env", "consul"]
-    assert types(resolve(Source("f.yaml", {"provider": ["kubernetes", "static"]}, environ))) == ["kubernetes", "static"]
-    assert types(resolve(Source("f.yaml", {"provider": ["kubernetes,static"]}, environ))) == ["kubernetes", "static"]
-    assert types(resolve(Source("f.yaml", environ={"SERVICE_DISCOVERY_PROVIDER": " "}))) == ["static", "consul"]  # empty is not set
+    assert types(resolve(Given("f.yaml"))) == ["static", "consul"]
+    assert types(resolve(Given("f.yaml", environ=environ))) == ["env", "consul"]
+    assert types(resolve(Given("f.yaml", {"provider": ["kubernetes", "static"]}, environ))) == ["kubernetes", "static"]
+    assert types(resolve(Given("f.yaml", {"provider": ["kubernetes,static"]}, environ))) == ["kubernetes", "static"]
+    assert types(resolve(Given("f.yaml", environ={"SERVICE_DISCOVERY_PROVIDER": " "}))) == ["static", "consul"]  # empty is not set
 
 
 def test_a_provider_chosen_by_name_keeps_its_settings_from_the_file(folder):
     (folder / "f.yaml").write_text(
         "providers: [static, {type: consul, address: 'http://a:1'}, {type: consul, address: 'http://b:1'}]"
     )
-    plain = resolve(Source("f.yaml", {"provider": ["consul", "env"]})).plain()
+    plain = resolve(Given("f.yaml", {"provider": ["consul", "env"]})).plain()
     assert [(entry["type"], entry.get("address")) for entry in plain["providers"]] == [
         ("consul", "http://a:1"),
         ("consul", "http://b:1"),
@@ -277,15 +277,15 @@ def test_detection_only_when_nothing_is_configured(folder):
         asked.append(environ)
         return ["kubernetes", "env"]
 
-    assert types(resolve(Source(environ=HOME), detect=detect)) == ["kubernetes", "env"]
+    assert types(resolve(Given(environ=HOME), detect=detect)) == ["kubernetes", "env"]
     assert asked == [HOME]
     (folder / "dnsdisco.yaml").write_text("providers: []")
-    assert types(resolve(Source(), detect=detect)) == []  # said on purpose
-    assert types(resolve(Source(flags={"provider": ["env"]}), detect=detect)) == ["env"]
+    assert types(resolve(Given(), detect=detect)) == []  # said on purpose
+    assert types(resolve(Given(flags={"provider": ["env"]}), detect=detect)) == ["env"]
     assert len(asked) == 1
     (folder / "dnsdisco.yaml").write_text("ttl: 7")
-    assert types(resolve(Source(), detect=detect)) == ["kubernetes", "env"]
-    assert types(resolve(Source())) == ["env"]
+    assert types(resolve(Given(), detect=detect)) == ["kubernetes", "env"]
+    assert types(resolve(Given())) == ["env"]
 
 
 @pytest.mark.parametrize(
@@ -302,7 +302,7 @@ def test_detection_only_when_nothing_is_configured(folder):
 def test_services_is_the_static_providers_file(config, flags, detected, expected, folder):
     (folder / "conf").mkdir()
     (folder / "conf" / "f.yaml").write_text(config)
-    source = Source("conf/f.yaml", {**flags, "services": "here.yaml"})
+    source = Given("conf/f.yaml", {**flags, "services": "here.yaml"})
     plain = resolve(source, detect=lambda environ: detected).plain()
     path = str(folder / "here.yaml")  # from the working directory, not from the file's folder
     wanted = [(kind, path if where == "S" else where) for kind, where in expected]
@@ -311,50 +311,50 @@ def test_services_is_the_static_providers_file(config, flags, detected, expected
 
 def test_services_keeps_the_entrys_other_options(folder):
     (folder / "f.yaml").write_text("providers: [{type: static, path: a, optional: true}]")
-    [entry] = resolve(Source("f.yaml", {"services": "b"})).plain()["providers"]
+    [entry] = resolve(Given("f.yaml", {"services": "b"})).plain()["providers"]
     assert (entry["optional"], entry["path"]) == (True, str(folder / "b"))
 
 
 def test_the_file_is_searched_for(folder):
     (folder / "etc").mkdir()
     (folder / "etc" / "dnsdisco.yaml").write_text("ttl: 11\nzone_files: [a.zone]")
-    settings = resolve(Source())
+    settings = resolve(Given())
     assert (settings.ttl, settings.zone_files) == (11, (str(folder / "etc" / "a.zone"),))
     (folder / "dnsdisco.yaml").write_text("ttl: 12")
-    assert resolve(Source()).ttl == 12
+    assert resolve(Given()).ttl == 12
     (folder / "other.yaml").write_text("ttl: 13")
-    assert resolve(Source("other.yaml")).ttl == 13
+    assert resolve(Given("other.yaml")).ttl == 13
     (folder / "dnsdisco.yaml").write_text("ttl: x")
-    [problem] = inspect(Source()).problems
+    [problem] = inspect(Given()).problems
     assert problem.file == "dnsdisco.yaml"
 
 
 def test_a_named_file_must_be_there(folder):
     (folder / "dnsdisco.yaml").write_text("ttl: 12")
     with pytest.raises(ConfigError, match=r"^gone\.yaml: no such file$"):
-        resolve(Source("gone.yaml"))
+        resolve(Given("gone.yaml"))
 
 
 def test_dots_in_a_path_stay_for_the_kernel(folder):
     (folder / "f.yaml").write_text("zone_files: [../a/./b.zone]")
-    assert resolve(Source(str(folder / "f.yaml"))).zone_files == (f"{folder}/../a/b.zone",)
+    assert resolve(Given(str(folder / "f.yaml"))).zone_files == (f"{folder}/../a/b.zone",)
 
 
 def test_no_home_no_state(folder):
-    assert resolve(Source(environ={})).state_dir is None
-    assert resolve(Source(environ={"HOME": "relative"})).state_dir is None
+    assert resolve(Given(environ={})).state_dir is None
+    assert resolve(Given(environ={"HOME": "relative"})).state_dir is None
 
 
 def test_a_source_travels_as_json(folder):
-    source = Source("f.yaml", {"listen": ["127.0.0.1:1"], "workers": 2}, HOME)
-    again = Source.from_plain(json.loads(json.dumps(source.plain())), HOME)
+    source = Given("f.yaml", {"listen": ["127.0.0.1:1"], "workers": 2}, HOME)
+    again = Given.from_plain(json.loads(json.dumps(source.plain())), HOME)
     assert again == source
     assert "HOME" not in json.dumps(source.plain())
 
 
 def test_a_reload_sees_the_file_anew_and_the_flags_as_they_were(folder):
     (folder / "f.yaml").write_text("ttl: 5\nzones: [a.example]")
-    source = Source("f.yaml", {"zone": ["b.example"]})
+    source = Given("f.yaml", {"zone": ["b.example"]})
     assert resolve(source).ttl == 5
     (folder / "f.yaml").write_text("ttl: 6\nzones: [c.example]")
     assert (resolve(source).ttl, resolve(source).zones) == (6, ("b.example",))
@@ -372,7 +372,7 @@ def test_what_a_client_needs_at_a_glance(folder):
 
 def test_a_small_command_needs_no_pydantic():
     """`dnsdisco query` has 200 ms; pydantic alone takes half of that."""
-    code = "import sys, dnsdisco.config.glance as g; g.glance(); sys.exit(bool({'pydantic', 'socket'} & set(sys.modules)))"
+    code = "import sys, dnsdisco.config.client_defaults as g; g.glance(); sys.exit(bool({'pydantic', 'socket'} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
 
 

@@ -14,9 +14,9 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from dnsdisco.answer import resolver
+from dnsdisco.answer import cached_reply
+from dnsdisco.answer.believe import believe, UpstreamQuestion
 from dnsdisco.answer.decision import Want
-from dnsdisco.answer.resolver_reply import believe, Question
 from dnsdisco.answer.settings import AnswerSettings
 from dnsdisco.cache.cache import Cache
 from dnsdisco.errors import WireError
@@ -56,15 +56,15 @@ def use_reply(reply: bytes, *, dnssec_ok: bool) -> bytes | None:
     judge(reply, 0, question, is_stream=True)
     with suppress(WireError):
         qtype = int.from_bytes(question[-4:-2], "big")
-        entry = cache.keep(b"key", believe(reply, Question(QNAME, qtype, dnssec_ok), _IS_OURS).item, 0.0)
+        entry = cache.keep(b"key", believe(reply, UpstreamQuestion(QNAME, qtype, dnssec_ok), _IS_OURS).item, 0.0)
         query = slice_query(bytes((0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0)) + question)
         if entry.target:
-            resolver.records(entry, Want(QNAME, qtype), entry.body(1.5))
-        return resolver.reply_from(entry, query, 1.5, limit=65535, options=b"", trust_ad=False)
+            cached_reply.records(entry, Want(QNAME, qtype), entry.body(1.5))
+        return cached_reply.reply_from(entry, query, 1.5, limit=65535, options=b"", trust_ad=False)
     return None
 
 
-_IS_OURS = partial(resolver.is_answered_here, settings=AnswerSettings())
+_IS_OURS = partial(cached_reply.is_answered_here, settings=AnswerSettings())
 
 
 def cost_of_reply_s(reply: bytes, runs: int = RUNS) -> float:

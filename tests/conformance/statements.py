@@ -25,14 +25,14 @@ ODD = ("conformance/test_odd_input.py::test_probe", "conformance/test_standards.
 LISTS = "conformance/test_standards.py::test_every_question_of_the_list"
 ROWS = "answer/test_rows.py::test_row"
 RESOLVE = "server/test_resolve.py::"
-REPLY = "answer/test_resolver_reply.py::"
+REPLY = "answer/test_believe.py::"
 CACHE = "cache/test_cache.py::"
 EXCHANGE = "forward/test_forward_exchange.py::"
 STREAM = "forward/test_forward_stream.py::"
 FORWARDER = "forward/test_forward_forwarder.py::"
 HOSTILE = "forward/test_forward_hostile.py::"
 TCP = "server/test_tcp.py::"
-SPECIAL = ("answer/test_special.py::test_every_one_is_answered_here", ROWS)
+SPECIAL = ("answer/test_special_use.py::test_every_one_is_answered_here", ROWS)
 
 
 def _of(number: int, text: str, source: str, *tests: str) -> Statement:
@@ -129,14 +129,14 @@ GROUPS: dict[str, tuple[Statement, ...]] = {
     "Identification and special names": (
         _of(90, "Class CH: four names, where configured; everything else is REFUSED.", "RFC 4892 §2", f"{NAMES}test_a_90_the_class_chaos_has_four_names_and_no_transfers", "answer/test_rows.py::test_chaos_is_what_is_configured"),
         _of(91, "`localhost` is the loopback, and never forwarded.", "RFC 6761 §6.3", *SPECIAL),
-        _of(92, "`invalid` does not exist. (`test` is forwarded, as other resolvers do; see docs/special-names.md.)", "RFC 6761 §6.2, §6.4", *SPECIAL, "answer/test_special.py::test_what_is_not_special"),
+        _of(92, "`invalid` does not exist. (`test` is forwarded, as other resolvers do; see docs/special-names.md.)", "RFC 6761 §6.2, §6.4", *SPECIAL, "answer/test_special_use.py::test_what_is_not_special"),
         _of(93, "`onion` and `alt` do not exist, and are never forwarded.", "RFC 7686 §2, RFC 9476 §2", *SPECIAL),
         _of(94, "`local` outside our zones does not exist here; nor does what is link-local.", "RFC 6762 §22.1", *SPECIAL),
         _of(95, "`home.arpa` is empty.", "RFC 8375 §4", *SPECIAL),
         _of(96, "Reverse zones of private addresses are empty but for what a provider has.", "RFC 6303 §3, §4", *SPECIAL, "answer/test_rows.py::test_an_address_that_stands_for_the_service_names_the_service"),
-        _of(97, "`resolver.arpa` is not forwarded; `ipv4only.arpa` and `use-application-dns.net` are.", "RFC 9462 §6.4, RFC 8880 §7.1", *SPECIAL, "answer/test_special.py::test_what_is_not_special"),
+        _of(97, "`resolver.arpa` is not forwarded; `ipv4only.arpa` and `use-application-dns.net` are.", "RFC 9462 §6.4, RFC 8880 §7.1", *SPECIAL, "answer/test_special_use.py::test_what_is_not_special"),
         _of(98, "Zones elsewhere than below `local` work as well, and the docs say why one would.", "RFC 6762 §3", f"{NAMES}test_a_98_every_name_that_is_free_can_be_a_zone", f"{NAMES}test_a_98_the_docs_warn_of_multicast_dns"),
-        _of(99, "Every special name wins against an upstream's word, and gives way to configuration.", "RFC 6761 §5", "answer/test_special.py::test_every_one_is_answered_here", "answer/test_special.py::test_every_one_can_be_given_away", "answer/test_special.py::test_the_page_is_the_table", f"{RESOLVE}test_an_alias_to_a_special_name_too"),
+        _of(99, "Every special name wins against an upstream's word, and gives way to configuration.", "RFC 6761 §5", "answer/test_special_use.py::test_every_one_is_answered_here", "answer/test_special_use.py::test_every_one_can_be_given_away", "answer/test_special_use.py::test_the_page_is_the_table", f"{RESOLVE}test_an_alias_to_a_special_name_too"),
     ),
 }  # fmt: skip
 

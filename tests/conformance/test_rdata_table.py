@@ -18,7 +18,7 @@ from dnsdisco.cli import rdata
 from dnsdisco.errors import WireError
 from dnsdisco.wire import presentation
 from dnsdisco.wire.constants import type_from_text
-from dnsdisco.wire.parse import Place
+from dnsdisco.wire.parse import RecordPlace
 from dnsdisco.wire.tokens import lines, tokenize
 from dnsdisco.zone.master import usable
 from tests.conformance.page import RECORD_TYPES_PAGE, record_types_page
@@ -92,7 +92,7 @@ def test_dnspython_reads_the_same(kind, text):
 def test_what_query_prints_is_read_back(kind, text):
     octets, rtype = octets_of(kind, text), type_from_text(kind)
     message = b"\7padding\0" + octets
-    shown = rdata.text(message, Place(1, 0, rtype, 1, 0, 9, len(message)))
+    shown = rdata.text(message, RecordPlace(1, 0, rtype, 1, 0, 9, len(message)))
     assert octets_of(kind, shown) == octets
     assert (
         octets_of(kind, generic(kind, text).partition(" ")[2]) == octets

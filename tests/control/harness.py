@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from dnsdisco.control.parameters import Http, NoHttp, Parameters
+from dnsdisco.control.parameters import ControlParameters, HttpDoor, NoHttp
 from dnsdisco.control.run import Control
 from dnsdisco.model import delta
 from dnsdisco.model.delta import Assembler, pack
@@ -200,7 +200,7 @@ class Log:
 class Bench:
     """A control process with its workers in one event loop."""
 
-    http: Callable[..., Http] = staticmethod(lambda _control, _log: NoHttp())
+    http: Callable[..., HttpDoor] = staticmethod(lambda _control, _log: NoHttp())
 
     def __init__(self, providers: Mapping[str, ServiceDiscovery], workers: int = 1, **settings: Any) -> None:
         self.providers = dict(providers)
@@ -221,7 +221,7 @@ class Bench:
 
     def start(self, *, restarts: int = 0, kept: dict[str, Any] | None = None) -> None:
         self.control = Control(
-            Parameters(
+            ControlParameters(
                 self.links,
                 lambda event, **fields: self.status.append({"event": event, **fields}),
                 self.settings,

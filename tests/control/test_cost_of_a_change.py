@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from dnsdisco.control.chain import Chain, Member
 from dnsdisco.control.checks import Checks
 from dnsdisco.control.contact import Contact
 from dnsdisco.control.log import logger
-from dnsdisco.control.watcher import Seen, Watcher
+from dnsdisco.control.provider_set import Chain, Member
+from dnsdisco.control.watcher import ViewSeen, Watcher
 from dnsdisco.model.diff import Change
 from dnsdisco.model.service import Check, Service, Snapshot
 from tests.bench.path import counted
@@ -27,7 +27,7 @@ class Bench:
         self.chain.rebuild([self.member], {})
 
     def see(self, view: Snapshot) -> Change:
-        self.chain.take_event(self.member, Seen(view, is_repeated=False, faults=()), 1.0)
+        self.chain.take_event(self.member, ViewSeen(view, is_repeated=False, faults=()), 1.0)
         return self.chain.merge_pending()
 
 

@@ -15,7 +15,7 @@ from dnsdisco.control import backoff, guard, serials
 from dnsdisco.control.backoff import Backoff
 from dnsdisco.control.contact import Contact, REASON_CHARACTERS_MAX
 from dnsdisco.control.guard import RemovalGuard
-from dnsdisco.control.views import Reader
+from dnsdisco.control.reading import Reader
 from dnsdisco.model.entry import ProviderState
 from dnsdisco.model.service import Snapshot
 from tests.control.harness import Log, numbered, snapshot, svc

@@ -16,7 +16,7 @@ import pytest
 
 from dnsdisco.control import prober as room
 from dnsdisco.control.prober import Flip, Prober
-from dnsdisco.model.check import Probe
+from dnsdisco.model.probe_target import Probe
 from dnsdisco.model.service import Health
 from tests.control.checked import BAD, OK, Target, until
 

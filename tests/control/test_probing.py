@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from dnsdisco.control import probing
-from dnsdisco.control.probing import Asker
-from dnsdisco.model.check import Probe
+from dnsdisco.control.probing import ProbeClient
+from dnsdisco.model.probe_target import Probe
 from dnsdisco.model.service import Health
 from tests.control.checked import BAD, OK, Target
 
@@ -33,7 +33,7 @@ def ask(
 
     async def whole() -> str:
         with ThreadPoolExecutor(1) as resolving:
-            result = await Asker(resolving).ask(probe)
+            result = await ProbeClient(resolving).ask(probe)
             await asyncio.sleep(0)
             return result
 

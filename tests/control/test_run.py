@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dnsdisco.control import chain, guard, link, publisher
+from dnsdisco.control import guard, provider_set, publisher, worker_link
 from dnsdisco.control import run as control_run
 from dnsdisco.errors import ConfigError, Problem, ProviderError
 from dnsdisco.model.service import Snapshot
@@ -292,7 +292,7 @@ def test_a_worker_that_starts_anew_or_missed_something_gets_the_whole() -> None:
 
 
 def test_a_worker_that_does_not_read_costs_a_bounded_queue_and_then_gets_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(link, "BACKLOG_OCTETS_MAX", 200_000)
+    monkeypatch.setattr(worker_link, "BACKLOG_OCTETS_MAX", 200_000)
     monkeypatch.setattr(control_run, "BATCH_S", 0.0)
     views = [numbered(300, f"10.0.0.{n}") for n in range(40)]
 
@@ -553,5 +553,5 @@ def test_a_zone_files_records_are_published_and_replaced_by_a_reload(tmp_path: A
 
 def test_providers_of_one_type_have_names_of_their_own() -> None:
     entries = [{"type": "static", "path": "a"}, {"type": "env"}, {"type": "static", "path": "b"}]
-    assert list(chain.named(entries)) == ["static", "env", "static-2"]
+    assert list(provider_set.named(entries)) == ["static", "env", "static-2"]
     assert publisher.DELTA_INSTANCES_MAX < 10_000  # else the test above shows nothing of wholes

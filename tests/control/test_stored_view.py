@@ -20,10 +20,9 @@ from hypothesis import strategies as st
 
 from dnsdisco.control import stored_view
 from dnsdisco.control.stored_service import service_from_plain, service_to_plain
-from dnsdisco.control.stored_view import Label, label, parse, Unusable
+from dnsdisco.control.stored_view import Label, label, parse, ViewUnusable
 from dnsdisco.model import delta
-from dnsdisco.model.chain import Policy as ChainPolicy
-from dnsdisco.model.chain import Source
+from dnsdisco.model.claims import ChainPolicy, ChainSource
 from dnsdisco.model.merge import merge
 from dnsdisco.model.public import reason_from, REASON_OCTETS_MAX
 from dnsdisco.model.service import Check, Health, Instance, LeftOut, Port, Record, Service, Snapshot
@@ -184,10 +183,10 @@ def test_no_flipped_bit_and_no_cut_passes(tmp_path: Path) -> None:
     octets = octets_of(tmp_path, FULL, Service("b"))
     assert len(parse(octets, OURS)[1]) == 2
     for at in range(len(octets)):
-        with pytest.raises(Unusable):
+        with pytest.raises(ViewUnusable):
             parse(octets[:at], OURS)
         for bit in range(8):
-            with pytest.raises(Unusable):
+            with pytest.raises(ViewUnusable):
                 parse(octets[:at] + bytes([octets[at] ^ 1 << bit]) + octets[at + 1 :], OURS)
     lines = octets.splitlines(keepends=True)
     for damaged in (
@@ -197,26 +196,26 @@ def test_no_flipped_bit_and_no_cut_passes(tmp_path: Path) -> None:
         [lines[0], lines[2], lines[1], lines[3]],
         lines[1:],
     ):
-        with pytest.raises(Unusable):
+        with pytest.raises(ViewUnusable):
             parse(b"".join(damaged), OURS)
 
 
 @given(st.binary(max_size=200))
 def test_no_garbage_passes(octets: bytes) -> None:
-    with pytest.raises(Unusable):
+    with pytest.raises(ViewUnusable):
         parse(octets, OURS)
 
 
 def test_deep_nesting_and_what_is_no_file_are_passed_over(tmp_path: Path) -> None:
-    with pytest.raises(Unusable):
+    with pytest.raises(ViewUnusable):
         parse(b"[" * 1_000_000, OURS)
     deep = b"[" * 100_000 + b"]" * 100_000 + b"\n"
-    with pytest.raises(Unusable, match="makes no sense"):
+    with pytest.raises(ViewUnusable, match="makes no sense"):
         parse(forged(tmp_path, deep), OURS)
     path = OURS.path(str(tmp_path))
     path.unlink()
     os.mkfifo(path)
-    with pytest.raises(Unusable, match="not a file"):
+    with pytest.raises(ViewUnusable, match="not a file"):
         stored_view.read(str(tmp_path), OURS, NOW)
 
 
@@ -250,9 +249,9 @@ def test_what_somebody_has_forged_is_services_or_unusable(changes: list[tuple[in
     octets += stored_view._tail(1, blake2b(octets, digest_size=stored_view.DIGEST_OCTETS))
     try:
         _, services = parse(octets, OURS)
-    except Unusable:
+    except ViewUnusable:
         return
-    merger = merge([Source("p")], ChainPolicy(), [Snapshot(services)])
+    merger = merge([ChainSource("p")], ChainPolicy(), [Snapshot(services)])
     for entry in merger.entries.values():
         for message in delta.change(1, 2, [entry], (), ()):
             assert delta.pack(message)
@@ -264,22 +263,22 @@ def test_the_file_of_another_user_and_one_that_others_may_write_are_passed_over(
     stored_view.write(str(tmp_path), OURS, numbered(2).services, NOW)
     path = OURS.path(str(tmp_path))
     path.chmod(0o666)
-    with pytest.raises(Unusable, match="everybody may write it"):
+    with pytest.raises(ViewUnusable, match="everybody may write it"):
         stored_view.read(str(tmp_path), OURS, NOW)
     path.chmod(0o600)
     assert stored_view.read(str(tmp_path), OURS, NOW) is not None
     if os.geteuid() == 0:
         os.chown(path, 65534, 65534)
-        with pytest.raises(Unusable, match="it belongs to another user"):
+        with pytest.raises(ViewUnusable, match="it belongs to another user"):
             stored_view.read(str(tmp_path), OURS, NOW)
 
 
 def test_a_newer_version_and_another_backend_are_passed_over_by_their_name(tmp_path: Path) -> None:
     octets = octets_of(tmp_path, FULL)
-    with pytest.raises(Unusable, match=r"another version \(2, not 1\)"):
+    with pytest.raises(ViewUnusable, match=r"another version \(2, not 1\)"):
         parse(octets.replace(b'"version":1', b'"version":2'), OURS)
     for whose in (Label("consul", "4567"), Label("consul-2", "0123")):
-        with pytest.raises(Unusable, match="other settings"):
+        with pytest.raises(ViewUnusable, match="other settings"):
             parse(octets, whose)
 
 
@@ -310,10 +309,10 @@ def test_every_field_is_checked(tmp_path: Path) -> None:
                 assert service_from_plain(service_to_plain(service)) == service
     assert refused > 400
     line = json.dumps([*plain[:12], [["a", "10.0.0.999", []]]]).encode() + b"\n"
-    with pytest.raises(Unusable, match=r"makes no sense: .*10\.0\.0\.999"):
+    with pytest.raises(ViewUnusable, match=r"makes no sense: .*10\.0\.0\.999"):
         parse(forged(tmp_path, line), OURS)
     twice = json.dumps(plain).encode() + b"\n"
-    with pytest.raises(Unusable, match="twice"):
+    with pytest.raises(ViewUnusable, match="twice"):
         parse(forged(tmp_path, twice, twice), OURS)
     assert parse(forged(tmp_path, twice), OURS)[1] == {FULL.key: FULL}
     for head in (
@@ -324,7 +323,7 @@ def test_every_field_is_checked(tmp_path: Path) -> None:
         {"version": "1"},
         {"provider": 1},
     ):
-        with pytest.raises(Unusable):
+        with pytest.raises(ViewUnusable):
             parse(forged(tmp_path, head=head), OURS)
 
 
@@ -450,9 +449,9 @@ def test_a_full_disk_and_one_that_is_read_only_leave_what_was_there(tmp_path: Pa
 def test_a_view_that_is_too_large_is_not_kept_and_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     octets_of(tmp_path, FULL)
     monkeypatch.setattr(stored_view, "OCTETS_MAX", 300)
-    with pytest.raises(Unusable, match="larger than 300 octets"):
+    with pytest.raises(ViewUnusable, match="larger than 300 octets"):
         stored_view.read(str(tmp_path), OURS, NOW)
-    with pytest.raises(Unusable, match="larger than 300 octets"):
+    with pytest.raises(ViewUnusable, match="larger than 300 octets"):
         octets_of(tmp_path, *numbered(10).services.values())
     assert [path.name for path in (tmp_path / "views").iterdir()] == ["consul.view"]
     monkeypatch.undo()

@@ -12,7 +12,7 @@ import pytest
 
 from dnsdisco.control import watcher as watching
 from dnsdisco.control.backoff import Backoff
-from dnsdisco.control.watcher import Event, Failed, Seen, Watcher
+from dnsdisco.control.watcher import Event, ViewSeen, Watcher, WatchFailed
 from dnsdisco.errors import ProviderError
 from dnsdisco.model.service import Snapshot
 from dnsdisco.providers.base import ServiceDiscovery
@@ -43,7 +43,7 @@ class Heard:
 
     @property
     def failures(self) -> list[str]:
-        return [event.reason for event in self.events if isinstance(event, Failed)]
+        return [event.reason for event in self.events if isinstance(event, WatchFailed)]
 
 
 @pytest.fixture
@@ -68,12 +68,12 @@ def test_views_come_through_and_the_same_object_is_contact(heard: Heard) -> None
     one, two = numbered(1), numbered(2)
     watcher = started(Scripted(one, one, two, {"web": {"address": "10.0.0.1"}}), heard)
     events = heard.until(4)
-    assert [(event.view, event.is_repeated) for event in events[:3] if isinstance(event, Seen)] == [
+    assert [(event.view, event.is_repeated) for event in events[:3] if isinstance(event, ViewSeen)] == [
         (one, False),
         (one, True),
         (two, False),
     ]
-    assert isinstance(events[3], Seen)
+    assert isinstance(events[3], ViewSeen)
     assert list(events[3].view.services) == [("", "web")]
     assert heard.threads == {"watch-p"}
     watcher.stop()
@@ -119,9 +119,9 @@ def test_stop_ends_the_thread_and_closes_the_provider_once(heard: Heard) -> None
 def test_whatever_ends_a_watch_it_is_told_and_tried_again(heard: Heard, error: Any, reason: str) -> None:
     watcher = started(Scripted(error, numbered(1)), heard)
     failed, seen = heard.until(2)
-    assert isinstance(failed, Failed)
+    assert isinstance(failed, WatchFailed)
     assert failed.reason.startswith(reason)
-    assert isinstance(seen, Seen)
+    assert isinstance(seen, ViewSeen)
     watcher.stop()
 
 
@@ -133,7 +133,7 @@ def test_a_yield_that_is_no_services_is_a_failure_not_an_empty_view(heard: Heard
 
     watcher = started(Junk(), heard)
     (event, *_) = heard.until(1)
-    assert isinstance(event, Failed)
+    assert isinstance(event, WatchFailed)
     assert "not a mapping" in event.reason
     watcher.stop()
 
@@ -145,9 +145,9 @@ def test_a_watch_that_is_no_generator_or_cannot_be_called(heard: Heard) -> None:
 
     watcher = started(Odd(1, 0), heard)
     failed, seen = heard.until(2)
-    assert isinstance(failed, Failed)
+    assert isinstance(failed, WatchFailed)
     assert "TypeError" in failed.reason
-    assert isinstance(seen, Seen)
+    assert isinstance(seen, ViewSeen)
     watcher.stop()
 
 
@@ -189,7 +189,7 @@ def test_a_denied_backend_is_left_alone_and_retry_after_is_honoured(heard: Heard
     errors = [ProviderError("p", "403", is_denied=True), ProviderError("p", "busy", retry_after_s=0.3), ProviderError("p", "down")]
     watcher = started(Scripted(*errors), heard, lambda: Backoff(lambda low, _: low / 100))
     heard.until(3)
-    assert [(event.is_denied, event.retry_in_s) for event in heard.events if isinstance(event, Failed)] == [
+    assert [(event.is_denied, event.retry_in_s) for event in heard.events if isinstance(event, WatchFailed)] == [
         (True, 0.05),
         (False, 0.3),
         (False, 0.01),
@@ -207,7 +207,7 @@ def test_start_again_asks_anew_though_the_running_watch_hangs(heard: Heard) -> N
     provider.then(numbered(2))
     watcher.start()
     events = heard.until(2)
-    assert isinstance(events[1], Seen)
+    assert isinstance(events[1], ViewSeen)
     assert len(events[1].view.services) == 2
     release.set()
     time.sleep(0.05)
@@ -219,7 +219,7 @@ def test_what_changed_since_before_a_watch_began_is_not_believed(heard: Heard) -
     known = Snapshot(numbered(2).services, frozenset())
     watcher = started(Scripted(known, Snapshot(numbered(2).services, frozenset()), ProviderError("p", "x"), known), heard)
     events = heard.until(4)
-    assert [event.view.changed for event in events if isinstance(event, Seen)] == [None, frozenset(), None]
+    assert [event.view.changed for event in events if isinstance(event, ViewSeen)] == [None, frozenset(), None]
     watcher.stop()
 
 

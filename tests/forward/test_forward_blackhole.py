@@ -12,8 +12,8 @@ import socket
 import pytest
 
 from dnsdisco.errors import UpstreamError
-from dnsdisco.forward.line import BEGINS_A_TURN, Line
 from dnsdisco.forward.settings import ForwardLimits
+from dnsdisco.forward.start_queue import BEGINS_A_TURN, StartQueue
 from dnsdisco.wire.constants import RD
 from tests.forward.blackhole import query
 from tests.forward.forwarding import run
@@ -80,7 +80,7 @@ def test_when_all_are_dead_a_few_wait_and_notice_that_one_is_back():
             upstream.forget()
             assert {address_in(reply) for reply in await asyncio.gather(*first, *few)} == {"192.0.2.1"}
             assert address_in(await ask(forwarder, "d.test.")) == "192.0.2.1"
-            assert forwarder._forlorn == 0
+            assert forwarder._without_living == 0
 
         run(work, upstream.address, limits=limits)
 
@@ -93,7 +93,7 @@ def test_a_few_questions_begin_in_a_turn_and_none_is_forgotten():
             begun.append(self)
 
     async def work():
-        line, turns = Line(asyncio.get_running_loop()), []
+        line, turns = StartQueue(asyncio.get_running_loop()), []
         everybody = [Who() for _ in range(3 * BEGINS_A_TURN + 1)]
         for who in everybody:
             line.begin(who)

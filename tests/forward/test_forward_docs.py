@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from dnsdisco.forward.settings import ForwardLimits, ForwardSettings
-from dnsdisco.forward.statistics import Statistics
+from dnsdisco.forward.statistics import ForwardStatistics
 from dnsdisco.written.endpoints import is_path
 from dnsdisco.written.endpoints import upstream as upstream_from
 
@@ -23,7 +23,7 @@ def test_every_bound_is_listed_with_its_value():
 
 
 def test_every_counter_is_listed():
-    assert {name for name in Statistics().as_dict() if f"`{name}`" not in PAGE} == set()
+    assert {name for name in ForwardStatistics().as_dict() if f"`{name}`" not in PAGE} == set()
 
 
 def test_the_example_and_every_form_can_be_read():

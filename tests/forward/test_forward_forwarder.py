@@ -126,7 +126,7 @@ def test_one_that_takes_its_time_gives_its_place_to_a_new_one(upstream):
         got = await asyncio.gather(*slow, return_exceptions=True)
         assert [getattr(each, "kind", "answered") for each in got] == ["answered", "answered", "shed", "answered"]
         assert forwarder.pending == 0
-        assert not forwarder._hurried
+        assert not forwarder._started_early
 
     run(work, upstream.address, limits=limits)
 

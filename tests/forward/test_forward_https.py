@@ -314,7 +314,7 @@ def test_the_next_address_is_tried(upstream, plain):
 
 
 def test_a_host_that_nobody_can_resolve_says_what_to_do(upstream, monkeypatch):
-    monkeypatch.setattr("dnsdisco.forward.sources.RESOLV_CONF", "/nonexistent/resolv.conf")
+    monkeypatch.setattr("dnsdisco.forward.upstream_table.RESOLV_CONF", "/nonexistent/resolv.conf")
     error = failure(by_name(upstream))
     assert "dns.example cannot be resolved" in error.reason
     assert "https://ADDRESS/PATH#NAME" in error.reason

@@ -15,7 +15,7 @@ import dns.rcode
 import pytest
 
 from dnsdisco.errors import UpstreamError
-from dnsdisco.forward.mark import Marks, VALID_S, ZONE_OCTETS_MAX
+from dnsdisco.forward.probe_names import ProbeNames, VALID_S, ZONE_OCTETS_MAX
 from dnsdisco.forward.settings import ForwardSettings
 from dnsdisco.wire import name
 from dnsdisco.wire.constants import RD
@@ -90,11 +90,11 @@ def figure(made: Process, name: str, least: int) -> int:
 
 def test_a_mark_is_known_to_every_worker_and_to_nobody_else():
     secret = os.urandom(16)
-    ours, others = Marks(secret), Marks(os.urandom(16))
+    ours, others = ProbeNames(secret), ProbeNames(os.urandom(16))
     zone = name.from_text("corp.example")
     tag = ours.tag_of("192.0.2.1:53")
     mark = ours.make(tag, zone, 1e6, os.urandom(4))
-    assert Marks(secret).read(mark.question, 1e6 + 1) == (tag, zone, mark.proof)
+    assert ProbeNames(secret).read(mark.question, 1e6 + 1) == (tag, zone, mark.proof)
     assert ours.read(mark.question[:-4].upper() + mark.question[-4:], 1e6) == (
         tag,
         zone,
@@ -114,15 +114,15 @@ def test_a_mark_is_known_to_every_worker_and_to_nobody_else():
 def test_a_mark_of_the_longest_zone_is_a_name():
     zone = b"\x3f" + b"x" * 63
     zone = zone * 3 + bytes((ZONE_OCTETS_MAX - 3 * 64 - 2,)) + b"y" * (ZONE_OCTETS_MAX - 3 * 64 - 2) + b"\0"
-    mark = Marks(bytes(16)).make(b"abc", zone, 0, bytes(4))
+    mark = ProbeNames(bytes(16)).make(b"abc", zone, 0, bytes(4))
     assert name.read(mark.question, 0) == (mark.question[:-4], len(mark.question) - 4)
 
 
 def test_names_do_not_repeat_and_have_nothing_in_common():
-    marks = Marks(os.urandom(16))
+    marks = ProbeNames(os.urandom(16))
     names = {marks.make(marks.tag_of("x"), b"\0", 1e6, os.urandom(4)).question for _ in range(1000)}
     assert len(names) == 1000
-    again = Marks(os.urandom(16))
+    again = ProbeNames(os.urandom(16))
     assert marks.tag_of("x") != again.tag_of("x")
 
 
@@ -136,7 +136,7 @@ def test_names_do_not_repeat_and_have_nothing_in_common():
     ],
 )
 def test_what_only_looks_like_a_mark_is_none(octets):
-    assert Marks(bytes(16)).read(octets, 0) is None
+    assert ProbeNames(bytes(16)).read(octets, 0) is None
 
 
 # whole workers

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsdisco.forward.health import Health
-from dnsdisco.forward.own import is_own
+from dnsdisco.forward.health import UpstreamHealth
+from dnsdisco.forward.own_addresses import is_own
 from dnsdisco.forward.resolv_conf import parse_resolv_conf
 from dnsdisco.forward.routes import Route, Routes
 from dnsdisco.forward.settings import ForwardLimits, ForwardSettings
@@ -139,7 +139,7 @@ def test_settings_from_the_configuration():
 
 
 def test_patience_follows_the_measured_time_within_its_bounds():
-    health = Health(LIMITS)
+    health = UpstreamHealth(LIMITS)
     assert health.patience_s() == LIMITS.patience_unknown_s
     for _ in range(50):
         health.replied(1.0, 0.01)
@@ -153,7 +153,7 @@ def test_patience_follows_the_measured_time_within_its_bounds():
 
 
 def test_dead_after_failures_in_a_row_and_alive_again_with_one_reply():
-    health = Health(LIMITS)
+    health = UpstreamHealth(LIMITS)
     assert [health.failed(1.0) for _ in range(LIMITS.failures + 1)] == [False, False, True, False]
     assert health.is_dead
     assert not health.is_silent  # it keeps its place: a failure at once costs no time
@@ -164,7 +164,7 @@ def test_dead_after_failures_in_a_row_and_alive_again_with_one_reply():
 
 
 def test_silence_moves_it_back_and_one_reply_brings_it_home():
-    health = Health(LIMITS)
+    health = UpstreamHealth(LIMITS)
     assert [health.said_nothing(1.0), health.said_nothing(1.0)] == [True, False]
     assert health.is_silent
     assert health.is_dead
@@ -175,7 +175,7 @@ def test_silence_moves_it_back_and_one_reply_brings_it_home():
 
 
 def test_a_reply_to_a_later_question_excuses_an_earlier_one():
-    health = Health(LIMITS)
+    health = UpstreamHealth(LIMITS)
     health.replied(2.0, 0.01)
     assert not health.failed(1.0)
     assert not health.said_nothing(1.0)

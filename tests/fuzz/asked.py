@@ -14,11 +14,11 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from dnsdisco.admin import app, connection
-from dnsdisco.admin.guard import HEAD_OCTETS_MAX
-from dnsdisco.admin.pace import Pace
+from dnsdisco.admin.middleware import HEAD_OCTETS_MAX
+from dnsdisco.admin.rate import RequestRate
 from dnsdisco.control.console import Console, REQUEST_OCTETS_MAX
 from dnsdisco.control.counters import Counters, Totals
-from dnsdisco.control.view import View
+from dnsdisco.control.facts import ControlFacts
 from tests.control.harness import Log
 from tests.fuzz.reader import Reader
 
@@ -101,8 +101,8 @@ async def _told(message: dict[str, Any]) -> None:
 class _Control:
     """Of no services: the pages themselves have tests of their own."""
 
-    def view(self) -> View:
-        return View(7, 1e9, True, (), (), 0, 0, 1, 0, 0)
+    def view(self) -> ControlFacts:
+        return ControlFacts(7, 1e9, True, (), (), 0, 0, 1, 0, 0)
 
     def services(self) -> list[Any]:
         return []
@@ -163,11 +163,11 @@ async def _ask_pages(octets: bytes) -> None:
     """Replies that can be read, of known kinds, as many as were asked for at the most; and nothing is logged as a fault of ours."""
     log = Log()
     pages = app.make(_Control(), {"here.example"}, "0", log)  # type: ignore[arg-type]
-    pages._pace = Pace(1e9, 10**6, 1.0)  # type: ignore[attr-defined]  # a pace is for clients, and costs no octets
+    pages._pace = RequestRate(1e9, 10**6, 1.0)  # type: ignore[attr-defined]  # a pace is for clients, and costs no octets
     config = uvicorn.Config(pages, interface="asgi3", ws="none", lifespan="off", log_config=None, log_level="critical", access_log=False, proxy_headers=False, server_header=False, h11_max_incomplete_event_size=HEAD_OCTETS_MAX)  # fmt: skip
     config.load()
     state, transport = ServerState(), _Transport()
-    each = connection.Connection(config=config, server_state=state, app_state={})
+    each = connection.HttpConnection(config=config, server_state=state, app_state={})
     each.connection_made(transport)
     if octets:  # asyncio brings no empty ones
         each.data_received(octets)

@@ -10,11 +10,11 @@ from typing import Any
 from dnsdisco.model.instances import INSTANCES_MAX
 from dnsdisco.model.service import Service
 from dnsdisco.providers.consul.entries import read_entries, refused_name, Wanted
+from dnsdisco.providers.kubernetes.cluster import ClusterView
 from dnsdisco.providers.kubernetes.compose import Rules
-from dnsdisco.providers.kubernetes.faults import Faults
 from dnsdisco.providers.kubernetes.options import ADDRESSES
+from dnsdisco.providers.kubernetes.rejected import Faults
 from dnsdisco.providers.kubernetes.resources import ENDPOINTS, NODES, parse, SERVICES, SLICES
-from dnsdisco.providers.kubernetes.view import View
 from tests.fuzz.published import is_publishable
 from tests.fuzz.reader import Reader
 
@@ -86,7 +86,7 @@ def _objects(octets: bytes) -> None:
     resources = {each.plural: each for each in (SERVICES, SLICES, ENDPOINTS, NODES)}
     addresses = ADDRESSES[zlib.crc32(octets) % len(ADDRESSES)]
     faults = Faults()
-    view = View(Rules(addresses, is_inside=len(listed) % 2 == 0, default_namespace="default", when_all_unhealthy=""))
+    view = ClusterView(Rules(addresses, is_inside=len(listed) % 2 == 0, default_namespace="default", when_all_unhealthy=""))
     for each in listed:
         plural, item = each if isinstance(each, list) and len(each) == 2 else ("services", each)
         resource = resources.get(str(plural), SERVICES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from dnsdisco.config import providers
-from dnsdisco.model.data import service_from_data
+from dnsdisco.model.service_data import service_from_data
 from dnsdisco.providers.consul.options import Options as ConsulOptions
 from dnsdisco.providers.consul.options import settings_over_environment
 from dnsdisco.providers.env import services_from

@@ -10,11 +10,11 @@ from functools import cache
 from pathlib import Path
 
 from dnsdisco.config.schema import Settings
-from dnsdisco.config.sources import inspect, Source
+from dnsdisco.config.sources import Given, inspect
 from dnsdisco.errors import Problem
 from dnsdisco.forward.resolv_conf import parse_resolv_conf
 from dnsdisco.providers.kubernetes.identity import impersonation
-from dnsdisco.providers.kubernetes.kubeconfig import choose, Unusable
+from dnsdisco.providers.kubernetes.kubeconfig import choose, KubeconfigUnusable
 from dnsdisco.providers.services_file import collisions, content_of
 from dnsdisco.providers.services_text import text_of, Unreadable
 from tests.fuzz.published import is_publishable
@@ -67,7 +67,7 @@ def configuration_holds(octets: bytes) -> None:
     file = _folder() / "dnsdisco.yaml"
     file.write_bytes(octets)
     file.chmod(0o600)
-    inspection = inspect(Source(config=str(file), environ={"HOME": str(_folder())}), is_to_serve=True)
+    inspection = inspect(Given(config=str(file), environ={"HOME": str(_folder())}), is_to_serve=True)
     faults = [problem for problem in inspection.problems if not problem.is_warning]
     assert (inspection.settings is None) == bool(faults)
     lines = len(octets.decode("utf-8", "replace").splitlines()) + 1
@@ -106,7 +106,7 @@ def _kubeconfig(octets: bytes) -> None:
             for name, value in impersonation(chosen.user):
                 assert isinstance(name, str)
                 assert isinstance(value, str)
-        except Unusable as error:
+        except KubeconfigUnusable as error:
             assert str(error)
         except OSError:
             pass

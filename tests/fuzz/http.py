@@ -12,15 +12,15 @@ from dnsdisco.server.doh import (
     BODY_OCTETS_MAX,
     HEAD_OCTETS_MAX,
     message_of,
+    NotAQuery,
     refusal_response,
-    Refused,
     reply_response,
     Request,
 )
 from dnsdisco.server.http1 import Http1
 from dnsdisco.server.http2 import Http2, STREAMS_MAX
 from dnsdisco.server.http2_frames import FRAME_OCTETS_MAX, PREFACE
-from dnsdisco.server.https_connection import Http
+from dnsdisco.server.https_connection import HttpVersion
 from dnsdisco.wire.tcp_frame import MESSAGE_OCTETS_MAX, MESSAGE_OCTETS_MIN
 from tests.fuzz.cuts import pieces
 from tests.fuzz.reader import Reader
@@ -30,7 +30,7 @@ REPLY = bytes((0, 0, 0x81, 0x80, 0, 0, 0, 0, 0, 0, 0, 0))
 STATUSES = frozenset({100, 200, 400, 404, 405, 408, 413, 414, 415, 431, 501, 503, 504, 505})
 
 
-def _is_served(http: Http, cut: list[bytes]) -> tuple[list[Request], bytes]:
+def _is_served(http: HttpVersion, cut: list[bytes]) -> tuple[list[Request], bytes]:
     """The requests, and what was answered to all of them, each as soon as it is whole."""
     requests: list[Request] = []
     out = http.outgoing()
@@ -51,11 +51,11 @@ def _is_served(http: Http, cut: list[bytes]) -> tuple[list[Request], bytes]:
     return requests, out
 
 
-def _answer(http: Http, request: Request) -> None:
+def _answer(http: HttpVersion, request: Request) -> None:
     assert len(request.body) <= BODY_OCTETS_MAX
     try:
         message = message_of(request, PATHS)
-    except Refused as refused:
+    except NotAQuery as refused:
         assert refused.status in STATUSES
         http.answer(request.stream, refusal_response(refused.status, str(refused)))
         return
@@ -64,7 +64,7 @@ def _answer(http: Http, request: Request) -> None:
     http.answer(request.stream, reply_response(REPLY))
 
 
-def _same_however_cut(octets: bytes, make: Callable[[], Http], check: Callable[[list[Request], bytes], None]) -> None:
+def _same_however_cut(octets: bytes, make: Callable[[], HttpVersion], check: Callable[[list[Request], bytes], None]) -> None:
     found: list[list[Request]] = []
     for cut in pieces(octets):
         requests, out = _is_served(make(), cut)

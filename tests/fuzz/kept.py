@@ -9,7 +9,7 @@ from hashlib import blake2b
 
 from dnsdisco.control import stored_view
 from dnsdisco.control.stored_service import service_to_plain
-from dnsdisco.control.stored_view import Label, parse, Unusable
+from dnsdisco.control.stored_view import Label, parse, ViewUnusable
 from dnsdisco.model import journal
 from dnsdisco.model.service import Service
 from tests.fuzz.published import is_publishable
@@ -31,7 +31,7 @@ def forged(*lines: bytes) -> bytes:
 def _read(octets: bytes) -> dict[tuple[str, str], Service] | None:
     try:
         saved_at, found = parse(octets, OURS)
-    except Unusable as error:
+    except ViewUnusable as error:
         assert str(error)
         assert len(str(error)) <= REASON_MAX
         return None

@@ -17,7 +17,7 @@ from dnsdisco.errors import WireError
 from dnsdisco.model import delta
 from dnsdisco.model.delta import Assembler, pack
 from dnsdisco.model.entry import ProviderState
-from dnsdisco.server.link import Link
+from dnsdisco.server.control_link import ControlLink
 from dnsdisco.server.replica import Replica
 from tests.conformance.oracle import judge
 from tests.conformance.probes import header, name, opt, question
@@ -67,7 +67,7 @@ class _Worker:
         self.loop = asyncio.new_event_loop()
         ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.theirs.setblocking(False)
-        self.link = Link(
+        self.link = ControlLink(
             ours,
             Replica(self.answers.catalog, self.answers.responder),
             self.loop,

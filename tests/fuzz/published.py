@@ -9,7 +9,7 @@ from functools import cache
 from dnsdisco.control.records import Compiler
 from dnsdisco.control.stored_service import service_from_plain, service_to_plain
 from dnsdisco.model import delta
-from dnsdisco.model.chain import Policy, Source
+from dnsdisco.model.claims import ChainPolicy, ChainSource
 from dnsdisco.model.entry import Entry, ProviderState
 from dnsdisco.model.merge import merge
 from dnsdisco.model.service import Service, Snapshot
@@ -29,7 +29,7 @@ def is_publishable(services: Services) -> None:
     for key, service in services.items():
         assert key == service.key
         assert service_from_plain(json.loads(json.dumps(service_to_plain(service)))) == service
-    merger = merge([Source("p")], Policy(), [Snapshot(dict(services))], Compiler())
+    merger = merge([ChainSource("p")], ChainPolicy(), [Snapshot(dict(services))], Compiler())
     assembler, joined = delta.Assembler(), delta.Joiner()
     got = []
     for message in delta.change(1, 2, merger.entries.values(), (), ()):

@@ -12,7 +12,7 @@ from dnsdisco.cli import rdata
 from dnsdisco.errors import EXCERPT_MAX, REASON_MAX, WireError
 from dnsdisco.wire import name, other_forms, presentation
 from dnsdisco.wire.constants import TTL_MAX, type_from_text, type_to_text, TYPES
-from dnsdisco.wire.parse import Place
+from dnsdisco.wire.parse import RecordPlace
 from dnsdisco.wire.tokens import joined, tokenize
 from dnsdisco.zone import master
 from tests.conformance.rdata_table import ROWS
@@ -37,7 +37,7 @@ def _text(written: bytes) -> None:
         _told(error)
         return
     assert joined(tokenize(joined(words))) == joined(words)
-    again = rdata.text(octets, Place(1, 0, rtype, 1, 0, 0, len(octets)))
+    again = rdata.text(octets, RecordPlace(1, 0, rtype, 1, 0, 0, len(octets)))
     assert presentation.from_words(rtype, tokenize(again), ()) == octets, again
     if is_known_elsewhere(rtype):
         other = dns.rdata.from_wire(dns.rdataclass.IN, dns.rdatatype.RdataType.make(rtype), octets, 0, len(octets))
@@ -92,7 +92,7 @@ def _zone(written: bytes) -> None:
         assert owner == owner.lower()
         assert record.ttl is not None
         assert 0 <= record.ttl <= TTL_MAX
-        shown = rdata.text(record.rdata, Place(1, 0, record.rtype, 1, 0, 0, len(record.rdata)))
+        shown = rdata.text(record.rdata, RecordPlace(1, 0, record.rtype, 1, 0, 0, len(record.rdata)))
         assert presentation.from_words(record.rtype, tokenize(shown), ()) == record.rdata
     if problems or any(not is_known_elsewhere(record.rtype) or _is_one(record.rtype) for _, record in records):
         return

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from dnsdisco.answer import resolver
-from dnsdisco.answer.resolver_reply import believe, Question, unsigned
+from dnsdisco.answer import cached_reply
+from dnsdisco.answer.believe import believe, unsigned, UpstreamQuestion
 from dnsdisco.answer.settings import AnswerSettings
 from dnsdisco.cache.cache import Cache
 from dnsdisco.cache.entry import Kind
@@ -19,7 +19,7 @@ from tests.conformance.replies import labels, message, pointer, QNAME, QTYPES, q
 from tests.fuzz.reader import Reader
 from tests.kit import canned
 
-_IS_OURS = partial(resolver.is_answered_here, settings=AnswerSettings())
+_IS_OURS = partial(cached_reply.is_answered_here, settings=AnswerSettings())
 _USABLE = (Verdict.USABLE, Verdict.OVERLONG)
 CNAME, SOA, DNAME, RRSIG, NSEC, NSEC3, OPT = 5, 6, 39, 46, 47, 50, 41
 SIZES = (512, 1232, 65535)
@@ -52,7 +52,7 @@ def _reply(octets: bytes) -> None:
 
 
 def _believed(usable: bytes, asked: bytes, *, dnssec_ok: bool) -> None:
-    about = Question(QNAME, int.from_bytes(asked[-4:-2], "big"), dnssec_ok)
+    about = UpstreamQuestion(QNAME, int.from_bytes(asked[-4:-2], "big"), dnssec_ok)
     try:
         item = believe(usable, about, _IS_OURS).item
     except WireError as error:
@@ -63,7 +63,7 @@ def _believed(usable: bytes, asked: bytes, *, dnssec_ok: bool) -> None:
     queries.append(slice_query(bytes((0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1)) + asked + b"\0\0\x29\x04\xd0\0\0\x80\0\0\0"))
     for query in queries:
         for limit in SIZES:
-            reply = resolver.reply_from(entry, query, 1.5, limit=limit, options=b"", trust_ad=False)
+            reply = cached_reply.reply_from(entry, query, 1.5, limit=limit, options=b"", trust_ad=False)
             assert len(reply) <= limit
             found = decode(reply)
             assert found.id == 7

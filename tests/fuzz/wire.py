@@ -9,7 +9,7 @@ from dnsdisco.cli import rdata
 from dnsdisco.errors import WireError
 from dnsdisco.wire import presentation
 from dnsdisco.wire.constants import type_from_text
-from dnsdisco.wire.parse import Place
+from dnsdisco.wire.parse import RecordPlace
 from dnsdisco.wire.tcp_frame import frame, FrameReader, MESSAGE_OCTETS_MIN
 from dnsdisco.wire.tokens import tokenize
 from tests.conformance import slowest
@@ -40,7 +40,7 @@ def _octets(message: bytes) -> None:
     if len(message) < 3:
         return
     rtype, at = struct.unpack("!HB", message[:3])
-    shown = rdata.text(message, Place(1, 0, rtype, 1, 0, min(3 + at, len(message)), len(message)))
+    shown = rdata.text(message, RecordPlace(1, 0, rtype, 1, 0, min(3 + at, len(message)), len(message)))
     assert shown.isascii()
     assert shown.isprintable()
     octets = message[3 + at :]

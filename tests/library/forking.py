@@ -24,7 +24,7 @@ from typing import Any
 import dnsdisco
 import dnsdisco.discovery
 from dnsdisco.providers import registry
-from dnsdisco.providers.chain import ChainServiceDiscovery
+from dnsdisco.providers.combined import ChainServiceDiscovery
 
 SERVICES = 30
 CHILDREN = 12

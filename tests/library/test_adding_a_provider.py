@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dnsdisco.config.sources import resolve, Source
+from dnsdisco.config.sources import Given, resolve
 from tests.library.test_docs import blocks, environment, python
 
 pytestmark = pytest.mark.slow
@@ -131,7 +131,7 @@ for services in Watching().watch(stop):
 
 def test_its_configuration_is_read(tmp_path):
     (tmp_path / "dnsdisco.yaml").write_text(blocks(PAGE, "yaml")[0])
-    settings = resolve(Source(str(tmp_path / "dnsdisco.yaml"), {}, {}), known_types={"env", "inventory"})
+    settings = resolve(Given(str(tmp_path / "dnsdisco.yaml"), {}, {}), known_types={"env", "inventory"})
     assert settings.plain()["providers"][0]["url"] == "http://inventory:9999"
     assert yaml.safe_load(blocks(PAGE, "yaml")[0])["providers"][0]["type"] == "inventory"
 

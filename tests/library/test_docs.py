@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import dnsdisco
-from dnsdisco.model import data, fields
-from dnsdisco.model.data import service_from_data
+from dnsdisco.model import fields, service_data
 from dnsdisco.model.instances import INSTANCE_KEYS
+from dnsdisco.model.service_data import service_from_data
 from dnsdisco.providers.env import services_from
 from dnsdisco.providers.services_text import DEPTH_MAX, FILE_OCTETS_MAX, parse
 from dnsdisco.providers.static import check_file
@@ -41,10 +41,10 @@ def test_every_services_file_in_the_docs_is_good(text, tmp_path):
 
 
 def test_every_key_has_its_row_and_no_row_is_about_a_key_that_is_gone():
-    assert keys(section("Of the service")) == data._SERVICE_KEYS | {"instances"}
+    assert keys(section("Of the service")) == service_data._SERVICE_KEYS | {"instances"}
     assert keys(section("Of an instance")) == INSTANCE_KEYS
     assert keys(section("Checks")) == {f"check.{key}" for key in fields._CHECK_KEYS}
-    for key in data._SHARED_KEYS:
+    for key in service_data._SHARED_KEYS:
         assert f"`{key}`" in section("Of the service").rpartition("\n\n")[0].rpartition("Beside `instances`")[2]
 
 

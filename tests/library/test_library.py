@@ -25,7 +25,7 @@ from dnsdisco import (
     set_discovery_provider,
 )
 from dnsdisco.env import EnvServiceDiscovery
-from dnsdisco.providers.chain import ChainServiceDiscovery
+from dnsdisco.providers.combined import ChainServiceDiscovery
 from dnsdisco.static import StaticServiceDiscovery
 
 SEED = """{

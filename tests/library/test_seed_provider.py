@@ -14,9 +14,9 @@ import pytest
 import dnsdisco
 from dnsdisco import NotSupported, ProviderError, set_discovery_provider
 from dnsdisco.base import ServiceDiscovery
-from dnsdisco.control.views import Reader
-from dnsdisco.model.view import service_to_dict
-from dnsdisco.providers.chain import ChainServiceDiscovery
+from dnsdisco.control.reading import Reader
+from dnsdisco.model.library_dict import service_to_dict
+from dnsdisco.providers.combined import ChainServiceDiscovery
 from dnsdisco.providers.consul.agent import AgentError
 from dnsdisco.providers.kubernetes.connection import ApiError
 

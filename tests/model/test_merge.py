@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dnsdisco.model.chain import Policy, Source
+from dnsdisco.model.claims import ChainPolicy, ChainSource
 from dnsdisco.model.diff import catalog_change, Change, changed_keys
 from dnsdisco.model.entry import Entry, ExtraRecord
 from dnsdisco.model.merge import merge, Merger
 from dnsdisco.model.names import label_instances, raw_alias, service_label
 from dnsdisco.model.service import Instance, Port, Record, Service, Snapshot
 
-FIRST, MERGE = Policy(), Policy(is_merging=True)
+FIRST, MERGE = ChainPolicy(), ChainPolicy(is_merging=True)
 
 
 def snapshot(*services: Service, changed: Iterable[tuple[str, str]] | None = None) -> Snapshot:
@@ -28,8 +28,8 @@ def svc(name: str, *addresses: str, namespace: str = "", **more: object) -> Serv
     return Service(name, namespace=namespace, instances=tuple(Instance("", address) for address in addresses), **more)  # type: ignore[arg-type]
 
 
-def merged(policy: Policy, *snapshots: Snapshot | None, sources: list[Source] | None = None) -> Merger:
-    return merge(sources or [Source(f"p{at}") for at in range(len(snapshots))], policy, snapshots)
+def merged(policy: ChainPolicy, *snapshots: Snapshot | None, sources: list[ChainSource] | None = None) -> Merger:
+    return merge(sources or [ChainSource(f"p{at}") for at in range(len(snapshots))], policy, snapshots)
 
 
 def found(merger: Merger) -> dict[str, tuple[str, list[str]]]:
@@ -95,7 +95,7 @@ def test_merge_a_member_that_changes_or_leaves_changes_the_union() -> None:
 
 def test_include_and_exclude_are_globs_on_the_raw_name() -> None:
     view = snapshot(svc("web-1"), svc("Web-2"), svc("db"), svc("web-secret"))
-    sources = [Source("p", include=("web*", "x"), exclude=("*SECRET",))]
+    sources = [ChainSource("p", include=("web*", "x"), exclude=("*SECRET",))]
     assert sorted(found(merged(FIRST, view, sources=sources))) == ["web-1", "web-2"]
 
 
@@ -114,7 +114,7 @@ def test_when_all_unhealthy_service_over_provider_over_chain(
     of_service: str, of_provider: str, of_all: str, fails_open: bool
 ) -> None:
     view = snapshot(svc("web", when_all_unhealthy=of_service))
-    merger = merge([Source("p", when_all_unhealthy=of_provider)], Policy(when_all_unhealthy=of_all), [view])
+    merger = merge([ChainSource("p", when_all_unhealthy=of_provider)], ChainPolicy(when_all_unhealthy=of_all), [view])
     assert merger.entries["web"].fails_open is fails_open
 
 
@@ -126,7 +126,7 @@ def test_records_are_compiled_once_for_each_state_of_a_service() -> None:
         return (ExtraRecord((), 16, None, b"\x01x"),)
 
     with_record = svc("web", records=(Record("TXT", "x"),))
-    merger = merge([Source("p")], FIRST, [snapshot(with_record, svc("db"))], compile_records)
+    merger = merge([ChainSource("p")], FIRST, [snapshot(with_record, svc("db"))], compile_records)
     assert merger.entries["web"].records == (ExtraRecord((), 16, None, b"\x01x"),)
     merger.update(0, snapshot(with_record, svc("db"), svc("new")))
     assert seen == ["web"]
@@ -260,7 +260,7 @@ SERVICES = st.builds(
 UPDATES = st.lists(st.tuples(st.integers(0, 2), st.none() | st.lists(SERVICES, max_size=7)), min_size=1, max_size=8)
 
 
-def reference(policy: Policy, views: list[list[Service]]) -> dict[tuple[str, ...], tuple[str, Service, frozenset[str]]]:
+def reference(policy: ChainPolicy, views: list[list[Service]]) -> dict[tuple[str, ...], tuple[str, Service, frozenset[str]]]:
     """The chain, as plainly as it can be said: by path, who is found there, as what, and whom it shadows."""
     claims: dict[tuple[str, ...], list[tuple[bool, int, int, str, Service]]] = {}
     for at, view in enumerate(views):
@@ -296,9 +296,9 @@ def reference(policy: Policy, views: list[list[Service]]) -> dict[tuple[str, ...
 @settings(max_examples=300)
 @given(st.sampled_from([FIRST, MERGE]), UPDATES, st.booleans())
 def test_the_increments_add_up_to_a_merge_from_scratch(
-    policy: Policy, updates: list[tuple[int, list[Service] | None]], says_changed: bool
+    policy: ChainPolicy, updates: list[tuple[int, list[Service] | None]], says_changed: bool
 ) -> None:
-    sources = [Source(f"p{at}") for at in range(3)]
+    sources = [ChainSource(f"p{at}") for at in range(3)]
     merger = Merger(sources, policy)
     replica: dict[str, Entry] = {}  # what a worker holds
     views: list[Snapshot | None] = [None, None, None]

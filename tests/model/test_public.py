@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsdisco.model.data import service_from_data
 from dnsdisco.model.public import is_secret, public_meta, public_url, reason_from, REASON_OCTETS_MAX, shown_url
+from dnsdisco.model.service_data import service_from_data
 
 SECRET = "hunter2-5e0c71"
 

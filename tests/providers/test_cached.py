@@ -6,7 +6,7 @@ import time
 import pytest
 
 from dnsdisco.errors import ProviderError
-from dnsdisco.providers.cached import Cache, RETRY_S
+from dnsdisco.providers.cached import DiscoveryCache, RETRY_S
 
 DOWN = ProviderError("x", "connection refused")
 
@@ -25,7 +25,7 @@ def clock():
 
 @pytest.fixture
 def cache(clock):
-    return Cache(ttl_s=5, entries_max=3, now=clock)
+    return DiscoveryCache(ttl_s=5, entries_max=3, now=clock)
 
 
 class Backend:
@@ -108,7 +108,7 @@ def test_only_a_provider_error_is_covered_by_an_old_answer(cache, clock):
 
 
 def test_one_question_for_many_threads():
-    cache = Cache()
+    cache = DiscoveryCache()
     asked = []
 
     def backend():
@@ -122,7 +122,7 @@ def test_one_question_for_many_threads():
 
 
 def test_one_error_for_many_threads():
-    cache = Cache()
+    cache = DiscoveryCache()
     asked = []
 
     def backend():
@@ -140,7 +140,7 @@ def test_one_error_for_many_threads():
 
 
 def test_one_slow_question_does_not_hold_up_another():
-    cache = Cache()
+    cache = DiscoveryCache()
     release = threading.Event()
     thread = threading.Thread(target=lambda: cache.get("slow", lambda: release.wait(10)))
     thread.start()
@@ -150,7 +150,7 @@ def test_one_slow_question_does_not_hold_up_another():
 
 
 def test_what_was_asked_before_it_was_cleared_is_not_kept():
-    cache = Cache()
+    cache = DiscoveryCache()
     asked, release = threading.Event(), threading.Event()
     answers = []
 

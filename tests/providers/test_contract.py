@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from dnsdisco.providers.base import ServiceDiscovery
-from dnsdisco.providers.chain import ChainServiceDiscovery
+from dnsdisco.providers.combined import ChainServiceDiscovery
 from dnsdisco.providers.env import EnvServiceDiscovery
 from dnsdisco.providers.static import StaticServiceDiscovery
 from dnsdisco.testing import ProviderContract

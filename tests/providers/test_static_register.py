@@ -557,7 +557,7 @@ changes = st.lists(
 @given(files, changes, st.sampled_from([True, False, None]), st.booleans())
 def test_any_run_of_changes_is_what_it_would_be_on_plain_data(file, steps, flow, is_json):
     """And every line that says nothing of the service in question is the same before and after."""
-    from dnsdisco.model.data import service_from_data
+    from dnsdisco.model.service_data import service_from_data
 
     name_of_file = "x.json" if is_json else "x.yaml"
     plain = json.loads(json.dumps(file))

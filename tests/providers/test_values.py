@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsdisco.control import views
-from dnsdisco.control.views import Reader
+from dnsdisco.control import reading
+from dnsdisco.control.reading import Reader
 from dnsdisco.errors import ProviderError
-from dnsdisco.model.data import service_from_data
+from dnsdisco.model.service_data import service_from_data
 from dnsdisco.providers import values
-from dnsdisco.providers.asked import all_services
 from dnsdisco.providers.base import ServiceDiscovery
 from dnsdisco.providers.consul import ConsulServiceDiscovery
+from dnsdisco.providers.guarded import all_services
 from dnsdisco.providers.kubernetes import KubernetesServiceDiscovery, resources
 from dnsdisco.providers.values import parsed, TooMuch, values_in
 from tests.providers.consul import fake as consul_fake
@@ -142,7 +142,7 @@ def test_services_of_a_plug_in(monkeypatch):
 
 
 def test_values_of_a_plug_in_s_services_together(monkeypatch):
-    monkeypatch.setattr(views, "VALUES_MAX", 1_000)
+    monkeypatch.setattr(reading, "VALUES_MAX", 1_000)
     few = {f"s{n}": {"address": "10.0.0.1", "tags": ["t"] * 50} for n in range(10)}
     reader = Reader()
     assert len(reader.read(few).services) == 10

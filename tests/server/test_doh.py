@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsdisco.server.doh import message_of, refusal_response, Refused, reply_response, Request
+from dnsdisco.server.doh import message_of, NotAQuery, refusal_response, reply_response, Request
 from dnsdisco.wire.freshness import freshness_s
 from dnsdisco.wire.padding import padded
 from tests.kit import Answers
@@ -64,7 +64,7 @@ def test_queries(request_):
     ],
 )
 def test_what_is_no_query(request_, status):
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(NotAQuery) as caught:
         message_of(request_, PATHS)
     assert caught.value.status == status
     response = refusal_response(status, str(caught.value))
@@ -76,7 +76,7 @@ def test_what_is_no_query(request_, status):
 
 @given(st.binary(max_size=60), st.binary(max_size=200), st.binary(max_size=80), st.binary(max_size=80))
 def test_any_request_is_a_query_or_is_refused(method, target, content_type, body):
-    with suppress(Refused):
+    with suppress(NotAQuery):
         assert len(message_of(Request(1, method, target, content_type, body), PATHS)) >= 12
 
 

@@ -14,9 +14,9 @@ from hypothesis import given, HealthCheck, settings
 from hypothesis import strategies as st
 
 from dnsdisco.server.certificates import Certificates, Pair
+from dnsdisco.server.costly_work import CostlyWork
 from dnsdisco.server.encrypted import HttpsServer
 from dnsdisco.server.tcp_limits import TcpLimits
-from dnsdisco.server.turns import Turns
 from tests.certificates import make
 from tests.server.streams import question, Scripted, serve, until
 
@@ -39,7 +39,7 @@ def run(work, pair, **limits):
 
     def make_server(loop, sock):
         responder = Scripted(loop, is_encrypted=True, big_octets=30000)
-        server = HttpsServer([(sock, "/dns-query")], responder, loop, certificates, Turns(loop))
+        server = HttpsServer([(sock, "/dns-query")], responder, loop, certificates, CostlyWork(loop))
         server.limits = TcpLimits()._replace(**limits)
         return server
 

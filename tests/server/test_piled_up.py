@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import dns.message
 import pytest
 
-from dnsdisco.server import backlog, batch, udp
+from dnsdisco.server import batch, miss_queue, udp
 from dnsdisco.server.batch import SLOTS
 from dnsdisco.server.udp import BATCH, UdpListener
 from dnsdisco.server.worker import PAUSE_S, TICK_S
@@ -104,8 +104,8 @@ async def replies(count: int, client: socket.socket) -> int:
 def test_the_next_batch_is_read_when_the_one_before_is_answered(first: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that is killed meanwhile takes one turn's queries with it; the others are still in the socket."""
     most = 0
-    monkeypatch.setattr(backlog, "WAITING_MAX", BATCH)
-    monkeypatch.setattr(backlog, "TURN_S", 0.0)
+    monkeypatch.setattr(miss_queue, "WAITING_MAX", BATCH)
+    monkeypatch.setattr(miss_queue, "TURN_S", 0.0)
 
     async def work() -> None:
         nonlocal most
@@ -116,7 +116,7 @@ def test_the_next_batch_is_read_when_the_one_before_is_answered(first: str, monk
                 listener.catch_up()
             put = listener.backlog.put
 
-            def counted(waiting: backlog.Waiting) -> None:
+            def counted(waiting: miss_queue.Waiting) -> None:
                 nonlocal most
                 put(waiting)
                 most = max(most, len(listener.backlog._waiting))
@@ -132,8 +132,8 @@ def test_the_next_batch_is_read_when_the_one_before_is_answered(first: str, monk
 
 @needs_batches
 def test_a_flood_that_does_not_end_is_treated_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backlog, "WAITING_MAX", BATCH)
-    monkeypatch.setattr(backlog, "TURN_S", 0.0)
+    monkeypatch.setattr(miss_queue, "WAITING_MAX", BATCH)
+    monkeypatch.setattr(miss_queue, "TURN_S", 0.0)
     monkeypatch.setattr(udp, "PILED_UP_MAX", SLOTS)
 
     async def work() -> None:

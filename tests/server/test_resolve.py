@@ -14,7 +14,7 @@ import pytest
 
 from dnsdisco.cache.limits import CacheLimits
 from dnsdisco.errors import UpstreamError
-from dnsdisco.server.asking import AskLimits
+from dnsdisco.server.cached_upstream import UpstreamLimits
 from tests.kit import Answers, canned, CannedUpstreams, errors, is_authoritative, section
 
 NAME = "www.example.com."
@@ -253,10 +253,10 @@ def test_a_fault_of_ours_costs_one_question_and_nobody_waits_for_ever(monkeypatc
         raise RuntimeError("planted")
 
     with monkeypatch.context() as patch:
-        patch.setattr("dnsdisco.server.asking.believe", fault)
+        patch.setattr("dnsdisco.server.cached_upstream.believe", fault)
         assert answers.ask(NAME).rcode() == dns.rcode.SERVFAIL
     with monkeypatch.context() as patch:
-        patch.setattr("dnsdisco.answer.resolver.reply_from", fault)
+        patch.setattr("dnsdisco.answer.cached_reply.reply_from", fault)
         assert answers.ask(NAME).rcode() == dns.rcode.SERVFAIL
     with monkeypatch.context() as patch:
         patch.setattr(answers.responder._upstreams, "ask", fault)
@@ -369,7 +369,7 @@ def query_for(name=NAME, rtype="A", **options):
 
 
 def test_a_client_waits_so_long_and_no_longer_while_the_question_goes_on():
-    answers, upstreams = made(policy={"asking": AskLimits(patience_s=0.05)})
+    answers, upstreams = made(policy={"asking": UpstreamLimits(patience_s=0.05)})
     answers.ask(NAME)
     answers.now += 100
     upstreams.holds = True
@@ -395,7 +395,7 @@ def test_a_client_waits_so_long_and_no_longer_while_the_question_goes_on():
 
 
 def test_a_fresh_answer_in_time_is_given():
-    answers, upstreams = made(policy={"asking": AskLimits(patience_s=0.05)})
+    answers, upstreams = made(policy={"asking": UpstreamLimits(patience_s=0.05)})
     answers.ask(NAME)
     answers.now += 100
     upstreams.holds = True
@@ -419,7 +419,7 @@ def test_addresses_beside_srv_records_are_not_waited_for_long():
         },
         services=services,
         holds=True,
-        policy={"asking": AskLimits(glue_s=0.05)},
+        policy={"asking": UpstreamLimits(glue_s=0.05)},
     )
 
     async def work():
@@ -481,7 +481,7 @@ def test_others_have_exchanges_of_their_own(other):
 
 
 def test_who_waits_is_bounded():
-    answers, upstreams = made(holds=True, policy={"asking": AskLimits(waiting=10, waiting_per_client=4)})
+    answers, upstreams = made(holds=True, policy={"asking": UpstreamLimits(waiting=10, waiting_per_client=4)})
 
     async def work():
         remote = await replies_to(answers, *(query_for() for _ in range(6)), peer="10.0.0.9")

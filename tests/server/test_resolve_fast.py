@@ -13,7 +13,7 @@ import dns.message
 import dns.rcode
 import pytest
 
-from dnsdisco.answer.fleeting import ENTRIES_MAX, RENEWED_MAX
+from dnsdisco.answer.hot_entries import ENTRIES_MAX, RENEWED_MAX
 from dnsdisco.cache.cache import make_key
 from dnsdisco.cache.entry import Item, Kind
 from dnsdisco.server import batch

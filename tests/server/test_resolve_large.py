@@ -15,7 +15,7 @@ import dns.query
 import dns.rcode
 import pytest
 
-from dnsdisco.answer.resolver_reply import believe, Question
+from dnsdisco.answer.believe import believe, UpstreamQuestion
 from tests.certificates import make
 from tests.forward.upstream import reply, Say, ScriptedUpstream, truncated
 from tests.kit import Answers, canned, CannedUpstreams, errors, section
@@ -113,7 +113,7 @@ def test_names_in_the_data(beside):
 def test_twice_as_many_cost_twice_as_much():
     def cost_s(count):
         octets = message([address(n) for n in range(count)])
-        question = Question(WIRE, 1, dnssec_ok=False)
+        question = UpstreamQuestion(WIRE, 1, dnssec_ok=False)
         best = 9.0
         for _ in range(9):
             began = time.process_time()

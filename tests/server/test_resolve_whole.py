@@ -14,7 +14,7 @@ import dns.rcode
 import pytest
 
 from dnsdisco.model import delta
-from dnsdisco.server.worker import Parameters, Worker
+from dnsdisco.server.worker import Worker, WorkerParameters
 from tests.forward.test_forward_real import MANY, unbound
 from tests.forward.upstream import A, a_record, answer, Asked, free_port, reply, Say, ScriptedUpstream, silence, truncated
 from tests.kit import errors, section
@@ -96,7 +96,7 @@ def test_a_resolv_conf_that_changes_makes_answers_old(tmp_path):
     async def main():
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         settings = {"forward": {"upstreams": [str(path)]}}
-        made = Worker(Parameters(0, [], [], theirs, settings, lambda _: None, bytes(16)))
+        made = Worker(WorkerParameters(0, [], [], theirs, settings, lambda _: None, bytes(16)))
         made._ended = asyncio.get_running_loop().create_future()
         await made.forwarder.start()
         made._tick()

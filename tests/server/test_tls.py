@@ -16,9 +16,9 @@ from hypothesis import given, HealthCheck, settings
 from hypothesis import strategies as st
 
 from dnsdisco.server.certificates import Certificates, context_of, DOT_PROTOCOLS, Pair
+from dnsdisco.server.costly_work import CostlyWork
 from dnsdisco.server.encrypted import TlsServer
 from dnsdisco.server.tcp_limits import TcpLimits
-from dnsdisco.server.turns import Turns
 from dnsdisco.wire.tcp_frame import frame
 from tests.certificates import make
 from tests.server.streams import is_closed_within, question, read_reply, Scripted, serve, until
@@ -36,7 +36,7 @@ def run(work, pair, **limits):
         certificates.apply(Pair(str(pair.certificate), str(pair.key)))
 
     def make_server(loop, sock):
-        server = TlsServer([sock], Scripted(loop, is_encrypted=True), loop, certificates, Turns(loop))
+        server = TlsServer([sock], Scripted(loop, is_encrypted=True), loop, certificates, CostlyWork(loop))
         server.limits = TcpLimits()._replace(**limits)
         server.certificates = certificates
         return server
@@ -363,7 +363,7 @@ def _client_hello(pair):
 def test_turns_are_taken_in_order_one_a_turn():
     async def main():
         loop = asyncio.get_running_loop()
-        turns, done = Turns(loop), []
+        turns, done = CostlyWork(loop), []
         for number in range(3):
             turns.take(lambda number=number: done.append(number))
         turns.take(lambda: turns.take(lambda: done.append("again")))

@@ -10,7 +10,7 @@ import pytest
 from dnsdisco.errors import ListenError
 from dnsdisco.supervisor import activation
 from dnsdisco.supervisor.announce import dig
-from dnsdisco.supervisor.sockets import bind_all, Listening, Parts
+from dnsdisco.supervisor.sockets import bind_all, Listening, ListenPlace
 
 
 @pytest.mark.parametrize(
@@ -24,8 +24,8 @@ from dnsdisco.supervisor.sockets import bind_all, Listening, Parts
     ],
 )
 def test_an_entry_taken_apart_and_put_together(text: str, parts: tuple[str, str, int, str]) -> None:
-    assert Parts.of(text) == parts
-    assert str(Parts(*parts)) == text
+    assert ListenPlace.of(text) == parts
+    assert str(ListenPlace(*parts)) == text
 
 
 @pytest.mark.parametrize("workers", [1, 2])

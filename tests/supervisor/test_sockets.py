@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from dnsdisco.errors import ListenError
-from dnsdisco.supervisor import holder, sockets
+from dnsdisco.supervisor import port_holder, sockets
 from dnsdisco.supervisor.sockets import bind_all, Listening
 from tests.supervisor.harness import ask, Running
 
@@ -240,21 +240,21 @@ def test_the_holder_is_named_by_pid_and_command() -> None:
     with subprocess.Popen([sys.executable, "-c", code, "a\x1b[31m"], stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         port = int(child.stdout.readline())
-        who = holder.holder(socket.SOCK_STREAM, "127.0.0.1", port)
+        who = port_holder.holder(socket.SOCK_STREAM, "127.0.0.1", port)
         child.kill()
     assert who.startswith(f"pid {child.pid} (")
     assert "python" in who
     assert "\x1b" not in who
-    assert holder.holder(socket.SOCK_STREAM, "127.0.0.1", port) == "another process"
+    assert port_holder.holder(socket.SOCK_STREAM, "127.0.0.1", port) == "another process"
 
 
 def test_a_socket_whose_owner_cannot_be_seen_has_at_least_a_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(holder, "_owner", lambda _: None)
+    monkeypatch.setattr(port_holder, "_owner", lambda _: None)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind(("127.0.0.1", 0))
-        who = holder.holder(socket.SOCK_DGRAM, "127.0.0.1", sock.getsockname()[1])
+        who = port_holder.holder(socket.SOCK_DGRAM, "127.0.0.1", sock.getsockname()[1])
     assert who.startswith("a process of user ")
-    assert holder._user(4_000_000_000) == "user 4000000000"
+    assert port_holder._user(4_000_000_000) == "user 4000000000"
 
 
 @pytest.mark.parametrize(
@@ -268,4 +268,4 @@ def test_a_socket_whose_owner_cannot_be_seen_has_at_least_a_user(monkeypatch: py
 )
 @pytest.mark.skipif(sys.byteorder != "little", reason="the kernel prints in its own byte order")
 def test_the_kernels_addresses(text: str, address: str) -> None:
-    assert str(holder._address(text)) == address
+    assert str(port_holder._address(text)) == address

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from dnsdisco.config import load
-from dnsdisco.config.sources import inspect, Source
+from dnsdisco.config.sources import Given, inspect
 from dnsdisco.forward.settings import ForwardSettings
 from dnsdisco.providers.static import check_file
 from dnsdisco.written import addresses, endpoints, units
@@ -44,7 +44,7 @@ def folder(tmp_path, monkeypatch):
 
 def settings_of(folder, text):
     (folder / "one.yaml").write_text(text)
-    inspection = inspect(Source(config="one.yaml", environ={}))
+    inspection = inspect(Given(config="one.yaml", environ={}))
     return inspection.settings, [problem.message for problem in inspection.problems]
 
 

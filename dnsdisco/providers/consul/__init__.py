@@ -8,8 +8,8 @@
     catalog.py        the questions, and which answers are not believed
     entries.py        answers → services; pure
     watch.py          one run of watch()
-    askers.py         its threads
-    crew.py           which thread asks what
+    query_threads.py         its threads
+    query_slots.py           which thread asks what
     pace.py           how long the agent is left alone between two questions
     registration.py   service data → what the agent's API takes
 

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode
 from dnsdisco.errors import ProviderError
 from dnsdisco.providers.consul.credentials import Credentials
 from dnsdisco.providers.consul.options import Options
-from dnsdisco.providers.consul.transport import Connection, NoAnswer, Patience, Redirected
+from dnsdisco.providers.consul.transport import AgentConnection, NoAnswer, Patience, Redirected
 from dnsdisco.providers.values import parsed, TooMuch
 from dnsdisco.sockaddr import without_scope
 
@@ -50,7 +50,7 @@ class AgentError(ProviderError):
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class AgentReply:
     """`index` 0: the agent sent none, so that there is nothing to block on. `is_filtered`: ACLs hid a part."""
 
     data: Any
@@ -72,7 +72,7 @@ class Agent:
         endpoint = options.endpoint
         self._options, self._credentials = options, credentials
         self._where = str(endpoint)
-        self._connection = Connection(endpoint, context=credentials.context, server_name=options.tls_server_name or "")
+        self._connection = AgentConnection(endpoint, context=credentials.context, server_name=options.tls_server_name or "")
         host = without_scope(endpoint.host)
         host = f"[{host}]" if ":" in host else host
         self._client = _Client(host, endpoint.port, endpoint.scheme)
@@ -84,7 +84,7 @@ class Agent:
             **credentials.headers(),
         }
 
-    def get(self, path: str, *names: str, index: int = 0, wait_s: float = 0.0, **params: str) -> Reply:
+    def get(self, path: str, *names: str, index: int = 0, wait_s: float = 0.0, **params: str) -> AgentReply:
         """GET *path*, with each of *names* quoted behind it. With an *index* it blocks until the agent's index differs, or *wait_s*.
 
         Raises AgentError. The index is never taken from an answer that failed: those have 1, whatever the catalog's is.
@@ -105,7 +105,7 @@ class Agent:
             raise self._error("large", f"an answer of {error}") from None
         except (ValueError, RecursionError):
             raise self._error("malformed", f"what came back is no JSON: {self._excerpt(body)}") from None
-        return Reply(data, _index(headers.get("X-Consul-Index")), str(headers.get(_FILTERED, "")).lower() == "true")
+        return AgentReply(data, _index(headers.get("X-Consul-Index")), str(headers.get(_FILTERED, "")).lower() == "true")
 
     def put(self, path: str, *names: str, data: dict[str, Any] | None = None, **params: str) -> None:
         """Raises AgentError; ValueError, with the agent's words, where it refuses *data* (400)."""

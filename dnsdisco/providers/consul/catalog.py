@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from dnsdisco.providers.consul.agent import Agent, AgentError, is_askable, Reply
+from dnsdisco.providers.consul.agent import Agent, AgentError, AgentReply, is_askable
 from dnsdisco.providers.consul.credentials import Credentials
 from dnsdisco.providers.consul.entries import fingerprint, read_entries, Reading, refused_name, Wanted
 from dnsdisco.providers.consul.options import Options
@@ -38,7 +38,7 @@ class Failing(NamedTuple):
     service: str
 
 
-class Catalog:
+class AgentCatalog:
     """Shared by all threads of one provider. Every question blocks and raises AgentError."""
 
     def __init__(self, options: Options, credentials: Credentials) -> None:
@@ -160,7 +160,7 @@ class Catalog:
             self.tell(name, reading.faults)
         return reading, reply.index
 
-    def _checked(self, reply: Reply, kind: type, what: str) -> Any:
+    def _checked(self, reply: AgentReply, kind: type, what: str) -> Any:
         if reply.is_filtered and not self.options.allow_filtered:
             hint = "; `allow_filtered: true` takes the part that it may see for the whole"
             raise denied(f"ACLs hide a part of {what}: {POLICY}{hint}")

@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from dnsdisco.model.address import parse_url, scheme_from
-from dnsdisco.model.data import fault_text
 from dnsdisco.model.fields import ports_from, TEXT_CHARACTERS_MAX
 from dnsdisco.model.instances import Fault, instance_from, INSTANCES_MAX, Shared
 from dnsdisco.model.names import service_label
 from dnsdisco.model.public import left_out, reason_from
 from dnsdisco.model.service import Health, Instance, Port, Service
+from dnsdisco.model.service_data import fault_text
 from dnsdisco.written.units import shown
 
 # A check's status. What a later Consul may add is taken for the worst: no client is sent to an instance that is not known to be healthy.

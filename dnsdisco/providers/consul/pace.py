@@ -12,7 +12,7 @@ IDLE_MIN_S, IDLE_MAX_S = 0.1, 2.0  # after an answer that came at once with the 
 AT_ONCE_S = 1.0
 
 
-class Bucket:
+class TokenBucket:
     """So many at once, and then so many a second. May be used by several threads at once."""
 
     def __init__(self, burst: float, per_s: float) -> None:
@@ -33,9 +33,9 @@ class Bucket:
 class Pace:
     """Of one thread that asks over and over."""
 
-    def __init__(self, per_s: float = PER_S, shared: Bucket | None = None) -> None:
+    def __init__(self, per_s: float = PER_S, shared: TokenBucket | None = None) -> None:
         """*shared*: with other paces. Belongs to the thread that makes it."""
-        self._own, self._shared = Bucket(BURST, per_s), shared
+        self._own, self._shared = TokenBucket(BURST, per_s), shared
         self._idle_s = IDLE_MIN_S
         self._worked_s = time.thread_time()
 

@@ -9,16 +9,16 @@ from contextlib import contextmanager
 from importlib import metadata
 from typing import Any, ClassVar, Self
 
+from dnsdisco.model.library_dict import service_to_dict
 from dnsdisco.model.service import Service, Snapshot
-from dnsdisco.model.view import service_to_dict
 from dnsdisco.providers.base import ServiceDiscovery
 from dnsdisco.providers.consul.agent import Agent
-from dnsdisco.providers.consul.catalog import Catalog
+from dnsdisco.providers.consul.catalog import AgentCatalog
 from dnsdisco.providers.consul.credentials import Credentials
 from dnsdisco.providers.consul.entries import Reading
 from dnsdisco.providers.consul.options import Options, settings_over_environment
 from dnsdisco.providers.consul.registration import deregister, register, registration_of
-from dnsdisco.providers.consul.watch import FETCHERS, Watch
+from dnsdisco.providers.consul.watch import FETCHERS, ServiceWatch
 from dnsdisco.providers.forked import Lock
 from dnsdisco.providers.log import logger
 
@@ -38,7 +38,7 @@ class ConsulServiceDiscovery(ServiceDiscovery):
         self, host: str = "127.0.0.1", port: int = 8500, token: str | None = None, scheme: str = "http", **options: Any
     ) -> None:
         self._options = Options(host=host, port=port, token=token, scheme=scheme, **options)
-        self._catalog = Catalog(self._options, Credentials(self._options))
+        self._catalog = AgentCatalog(self._options, Credentials(self._options))
         self._idle: list[Agent] = []
         self._lock = Lock()  # around _idle
         self._last = Snapshot()  # what the last watch knew
@@ -97,7 +97,7 @@ class ConsulServiceDiscovery(ServiceDiscovery):
     def watch(self, stop: threading.Event) -> Iterator[Snapshot]:
         """Every view is whole. `changed` is set, and the same snapshot again means that the agent is there (every 10 s)."""
         self._look_at_packages()
-        watch = Watch(self._catalog, self._last)
+        watch = ServiceWatch(self._catalog, self._last)
         for snapshot in watch.snapshots(stop):
             self._last, self.index, self.rejected = snapshot, str(watch.index), watch.rejected
             yield snapshot

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from dnsdisco.errors import NotSupported
-from dnsdisco.model.data import fault_text, service_from_data
 from dnsdisco.model.fields import health_from, INTERVAL_S_MAX, text_from, VALUE_CHARACTERS_MAX
 from dnsdisco.model.service import Health, Instance, Service
+from dnsdisco.model.service_data import fault_text, service_from_data
 from dnsdisco.providers.consul.agent import Agent, AgentError
 from dnsdisco.providers.consul.entries import SCHEME_KEY, URL_KEY
 from dnsdisco.providers.consul.options import Options

@@ -68,7 +68,7 @@ class Redirected(NoAnswer):
     """What an agent does with a path that it would write otherwise."""
 
 
-class Answer:
+class HttpResponse:
     """As much of a requests.Response as the packages look at."""
 
     def __init__(self, status_code: int, headers: Message, content: bytes) -> None:
@@ -80,7 +80,7 @@ class Answer:
         return self.content.decode("utf-8", "replace")
 
 
-class Connection:
+class AgentConnection:
     """Used by one thread at a time; abort() by any. Opened when it is needed, and kept open. `headers` go with every request."""
 
     def __init__(
@@ -105,11 +105,11 @@ class Connection:
         self._due_at = 0.0
         in_child(self.close)  # without a farewell: the parent goes on with it
 
-    def get(self, uri: str, **_: object) -> Answer:
+    def get(self, uri: str, **_: object) -> HttpResponse:
         """The whole answer, whatever its status. Raises NoAnswer."""
         return self._send("GET", uri, None)
 
-    def put(self, uri: str, data: str | bytes = "", **_: object) -> Answer:
+    def put(self, uri: str, data: str | bytes = "", **_: object) -> HttpResponse:
         return self._send("PUT", uri, data.encode() if isinstance(data, str) else data)
 
     def abort(self) -> None:
@@ -134,7 +134,7 @@ class Connection:
         # A program that forgets its provider gets no warning: it is the same with requests.
         self.close()
 
-    def _send(self, method: str, uri: str, body: bytes | None) -> Answer:
+    def _send(self, method: str, uri: str, body: bytes | None) -> HttpResponse:
         target = uri[uri.index("/", uri.index("://") + 3) :]
         was_open = self._http is not None
         try:
@@ -144,7 +144,7 @@ class Connection:
                 raise
         return self._exchange(method, target, body)  # it was closed while it was idle
 
-    def _exchange(self, method: str, target: str, data: bytes | None) -> Answer:
+    def _exchange(self, method: str, target: str, data: bytes | None) -> HttpResponse:
         try:
             self._due_at = time.monotonic() + self.patience.head_s
             connection = self._http or self._open()
@@ -163,7 +163,7 @@ class Connection:
             raise failure from None
         if answer.will_close:
             self.close()
-        return Answer(answer.status, answer.headers, body)
+        return HttpResponse(answer.status, answer.headers, body)
 
     def _body(self, answer: http.client.HTTPResponse) -> bytes:
         if 300 <= answer.status < 400:
@@ -232,7 +232,7 @@ class Connection:
 class _Wire(io.RawIOBase):
     """What http.client takes for its socket: a read ends when the answer is due, not some time after the last octet came."""
 
-    def __init__(self, sock: socket.socket, connection: Connection) -> None:
+    def __init__(self, sock: socket.socket, connection: AgentConnection) -> None:
         self._sock, self._connection = sock, connection
 
     def makefile(self, _mode: str) -> io.BufferedReader:

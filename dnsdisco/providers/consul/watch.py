@@ -1,7 +1,7 @@
-"""One run of watch(): the threads of `askers.py` ask, this one puts the answers together and yields.
+"""One run of watch(): the threads of `query_threads.py` ask, this one puts the answers together and yields.
 
     NamesAsker ── the list of services ─┐                     ┌─ 2 FetchAskers: a service once, when it is new or may have changed
-    watch_limit ServiceAskers ──────────┼─► events ─► Watch ──┤
+    watch_limit ServiceAskers ──────────┼─► events ─► ServiceWatch ──┤
     ChecksAsker, SweepAsker ────────────┘                     └─► Snapshot, and the same one again as a sign of life
 
 A service has a query of its own, which sees every change within milliseconds; beyond `watch_limit`, two questions about all
@@ -19,21 +19,21 @@ from dataclasses import dataclass
 
 from dnsdisco.errors import ProviderError
 from dnsdisco.model.service import Service, Snapshot
-from dnsdisco.providers.consul.askers import (
-    Asker,
+from dnsdisco.providers.consul.catalog import AgentCatalog, CONSUL, Failing, Names
+from dnsdisco.providers.consul.entries import Reading
+from dnsdisco.providers.consul.query_slots import QuerySlots
+from dnsdisco.providers.consul.query_threads import (
     Ended,
     Event,
     FetchAsker,
     Fetched,
     Flipped,
+    FollowedService,
     Listed,
     NamesAsker,
-    Seen,
+    QueryThread,
     Swept,
 )
-from dnsdisco.providers.consul.catalog import Catalog, CONSUL, Failing, Names
-from dnsdisco.providers.consul.crew import Crew
-from dnsdisco.providers.consul.entries import Reading
 from dnsdisco.providers.forked import LEFT_BEHIND
 
 TICK_S = 0.25  # how soon a stop is noticed
@@ -48,16 +48,16 @@ class _Empty:
     is_confirmed: bool = False
 
 
-class Watch:
+class ServiceWatch:
     """snapshots() is used once, by one thread."""
 
-    def __init__(self, catalog: Catalog, last: Snapshot) -> None:
+    def __init__(self, catalog: AgentCatalog, last: Snapshot) -> None:
         """*last*: of the run before; services that are as they were stay the same objects."""
         self._catalog = catalog
         self._last = last.services
         self.index = 0  # the highest that an answer had: how far this run has read
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self._crew = Crew(catalog, self._events.put)
+        self._crew = QuerySlots(catalog, self._events.put)
         self._fetches: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._has_fetchers = False
         self._names: Names | None = None
@@ -85,7 +85,7 @@ class Watch:
                     raise ProviderError(CONSUL, LEFT_BEHIND)
                 for event in self._hear():
                     self._apply(event)
-                self._keep_house(time.monotonic())
+                self._housekeeping(time.monotonic())
                 snapshot = self._next()
                 if snapshot is not None:
                     yield snapshot
@@ -112,7 +112,7 @@ class Watch:
             case Listed(names, index, is_moved):
                 self._reach(index)
                 self._on_names(names, is_moved=is_moved)
-            case Seen(name, reading, index, asker):
+            case FollowedService(name, reading, index, asker):
                 self._reach(index)
                 if self._crew.own.get(name) is asker:
                     self._put(name, reading)
@@ -230,13 +230,13 @@ class Watch:
             if marks is None or marks.get(name, 0) != self._marks.get(name):
                 self._fetch(name)
 
-    def _on_end(self, asker: Asker, error: BaseException | None) -> None:
+    def _on_end(self, asker: QueryThread, error: BaseException | None) -> None:
         if self._crew.ended(asker, error, time.monotonic(), self._fetch):
             held, self._held = self._held, None
             for name in held if held is not None else self._others():
                 self._fetch(name)
 
-    def _keep_house(self, now: float) -> None:
+    def _housekeeping(self, now: float) -> None:
         for name, empty in list(self._empty.items()):
             if now - empty.since >= EMPTY_HOLD_S and not empty.is_confirmed:
                 empty.is_confirmed = True

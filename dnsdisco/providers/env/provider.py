@@ -25,7 +25,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 from dnsdisco.errors import NotSupported, Problem
 from dnsdisco.model.address import parse_url, TRANSPORTS
-from dnsdisco.model.data import service_from_data, service_to_dict
+from dnsdisco.model.service_data import service_from_data, service_to_dict
 from dnsdisco.providers.base import ServiceDiscovery, Services
 from dnsdisco.providers.forked import Lock
 from dnsdisco.providers.local_source import LocalSource, Verify

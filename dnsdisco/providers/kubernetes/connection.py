@@ -46,7 +46,7 @@ class ApiError(ProviderError):
         self.status, self.cause, self.is_silence = status, cause, is_silence
 
 
-class Connection:
+class ApiConnection:
     """May be used by several threads at once. The constructor does no I/O; the first request loads the credentials."""
 
     def __init__(self, options: Options) -> None:

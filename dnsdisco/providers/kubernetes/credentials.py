@@ -21,7 +21,7 @@ from dnsdisco.errors import ProviderError, reason
 from dnsdisco.providers.forked import importing
 from dnsdisco.providers.kubernetes.exec_plugin import Printed, run
 from dnsdisco.providers.kubernetes.identity import basic, Headers, impersonation, TokenFile
-from dnsdisco.providers.kubernetes.kubeconfig import choose, Chosen, Entry
+from dnsdisco.providers.kubernetes.kubeconfig import choose, Chosen, KubeconfigEntry
 from dnsdisco.providers.kubernetes.options import Options
 from dnsdisco.providers.kubernetes.tls import context_of, has_tls_settings
 
@@ -176,7 +176,7 @@ def _bearer(token: str) -> str:
     return f"Bearer {token.strip()}" if token.strip() else ""
 
 
-def _load_auth_provider(user: Entry, configuration: Any) -> None:
+def _load_auth_provider(user: KubeconfigEntry, configuration: Any) -> None:
     """What kubectl has given up for plug-ins, apart from oidc. The official client refreshes it. Raises for one that gives nothing."""
     provider = user.said["auth-provider"]
     name = provider.get("name") if isinstance(provider, Mapping) else None

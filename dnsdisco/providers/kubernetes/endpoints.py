@@ -11,11 +11,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dnsdisco.model.data import fault_text, service_from_data
 from dnsdisco.model.diff import Key
 from dnsdisco.model.public import left_out
 from dnsdisco.model.service import Health, Instance, LeftOut, Port, Service
-from dnsdisco.providers.kubernetes.faults import Faults
+from dnsdisco.model.service_data import fault_text, service_from_data
 from dnsdisco.providers.kubernetes.objects import (
     annotation,
     as_object,
@@ -26,6 +25,7 @@ from dnsdisco.providers.kubernetes.objects import (
     port_from,
     required_key,
 )
+from dnsdisco.providers.kubernetes.rejected import Faults
 
 SERVICE_LABEL = "kubernetes.io/service-name"  # of a slice: whose it is
 NOT_READY = "not ready"  # the reason of a critical endpoint: the API has no other word for it

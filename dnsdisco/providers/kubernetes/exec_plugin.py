@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from dnsdisco.providers.kubernetes.kubeconfig import Chosen, Entry
+from dnsdisco.providers.kubernetes.kubeconfig import Chosen, KubeconfigEntry
 
 RUN_S = 60.0  # a plug-in may ask a cloud, which may be slow
 SHOWN_CHARACTERS_MAX = 200  # of the output of a plug-in that fails
@@ -31,7 +31,9 @@ class Printed(NamedTuple):
 def run(chosen: Chosen) -> Printed:
     """Blocks for as long as the plug-in takes, RUN_S at most. Raises ValueError, with the plug-in's name."""
     said = chosen.user.said["exec"]
-    plugin = Entry("the exec plug-in of user", chosen.user.name, said if isinstance(said, Mapping) else {}, chosen.user.folder)
+    plugin = KubeconfigEntry(
+        "the exec plug-in of user", chosen.user.name, said if isinstance(said, Mapping) else {}, chosen.user.folder
+    )
     command, version = plugin.text("command"), plugin.text("apiVersion")
     if not command:
         raise ValueError(f"{plugin}: it has no `command`")
@@ -52,7 +54,7 @@ def run(chosen: Chosen) -> Printed:
         raise ValueError(f"the exec plug-in {command} {error}") from None
 
 
-def _output(plugin: Entry, command: str, environ: dict[str, str]) -> bytes:
+def _output(plugin: KubeconfigEntry, command: str, environ: dict[str, str]) -> bytes:
     """A command with a slash in it is relative to the kubeconfig, as every path there."""
     path = str(plugin.folder / command) if "/" in command else command
     arguments = plugin.said.get("args") or []
@@ -68,7 +70,7 @@ def _output(plugin: Entry, command: str, environ: dict[str, str]) -> bytes:
     return done.stdout
 
 
-def _environment(plugin: Entry, version: str, cluster: Entry) -> dict[str, str]:
+def _environment(plugin: KubeconfigEntry, version: str, cluster: KubeconfigEntry) -> dict[str, str]:
     spec: dict[str, Any] = {"interactive": False}
     if plugin.flag("provideClusterInfo"):
         kept = ("server", "tls-server-name", "insecure-skip-tls-verify", "certificate-authority-data", "proxy-url")
@@ -78,7 +80,7 @@ def _environment(plugin: Entry, version: str, cluster: Entry) -> dict[str, str]:
                 spec["cluster"]["config"] = extension.get("extension")
     own: dict[str, str] = {}
     for each in plugin.said.get("env") or []:
-        variable = Entry("an `env` of", str(plugin), each if isinstance(each, Mapping) else {})
+        variable = KubeconfigEntry("an `env` of", str(plugin), each if isinstance(each, Mapping) else {})
         own[variable.text("name")] = variable.text("value")
     info = {"apiVersion": version, "kind": "ExecCredential", "spec": spec}
     return {**os.environ, **own, "KUBERNETES_EXEC_INFO": json.dumps(info)}
@@ -93,7 +95,7 @@ def _printed(output: bytes, version: str) -> Printed:
     if data.get("kind") != "ExecCredential" or data.get("apiVersion") != version:
         raise ValueError(f"printed no ExecCredential of {version}")
     said = data.get("status")
-    status = Entry("its", "status", said if isinstance(said, Mapping) else {})
+    status = KubeconfigEntry("its", "status", said if isinstance(said, Mapping) else {})
     token, certificate, key = (status.text(name) for name in ("token", "clientCertificateData", "clientKeyData"))
     if not token and not (certificate and key):
         raise ValueError("printed neither a token nor a certificate with its key")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from dnsdisco.providers.kubernetes.kubeconfig import Entry, Unusable
+from dnsdisco.providers.kubernetes.kubeconfig import KubeconfigEntry, KubeconfigUnusable
 
 TOKEN_OCTETS_MAX = 65536
 
@@ -37,18 +37,18 @@ class TokenFile:
         return self._token
 
 
-def basic(user: Entry) -> str:
+def basic(user: KubeconfigEntry) -> str:
     """The Authorization of a user with a name and a password; "" without."""
     name, password = user.text("username"), user.text("password")
     return f"Basic {base64.b64encode(f'{name}:{password}'.encode()).decode()}" if name or password else ""
 
 
-def impersonation(user: Entry) -> Headers:
+def impersonation(user: KubeconfigEntry) -> Headers:
     """As whom we act: what is allowed is what they may do. Raises Unusable where that is incomplete."""
     name, uid = user.text("as"), user.text("as-uid")
     groups, extra = _texts(user, "as-groups", user.said.get("as-groups")), user.said.get("as-user-extra") or {}
     if not isinstance(extra, Mapping):
-        raise Unusable(f"{user}: as-user-extra: expected a mapping of names to lists of texts")
+        raise KubeconfigUnusable(f"{user}: as-user-extra: expected a mapping of names to lists of texts")
     headers = [("Impersonate-User", name)] if name else []
     if uid:
         headers.append(("Impersonate-Uid", uid))
@@ -57,13 +57,13 @@ def impersonation(user: Entry) -> Headers:
         field = f"Impersonate-Extra-{quote(str(key).lower(), safe='')}"
         headers += [(field, value) for value in _texts(user, f"as-user-extra.{key}", values)]
     if headers and not name:
-        raise Unusable(f"{user}: as-uid, as-groups and as-user-extra need `as`")
+        raise KubeconfigUnusable(f"{user}: as-uid, as-groups and as-user-extra need `as`")
     return headers
 
 
-def _texts(user: Entry, key: str, value: Any) -> list[str]:
+def _texts(user: KubeconfigEntry, key: str, value: Any) -> list[str]:
     if value is None:
         return []
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise Unusable(f"{user}: {key}: expected a list of texts")
+        raise KubeconfigUnusable(f"{user}: {key}: expected a list of texts")
     return value

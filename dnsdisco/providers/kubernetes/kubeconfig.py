@@ -21,12 +21,12 @@ FAULTS_OF_YAML = (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeE
 FILE_OCTETS_MAX = 4 * 2**20  # of one kubeconfig, and of each file that it names; kubectl's are some kB
 
 
-class Unusable(ValueError):
+class KubeconfigUnusable(ValueError):
     """What a kubeconfig says cannot be used; the message says where, and tells no secret."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class KubeconfigEntry:
     """A cluster, a user or a context. The readers raise Unusable."""
 
     kind: str
@@ -40,19 +40,19 @@ class Entry:
         if value is None:
             return ""
         if not isinstance(value, str):
-            raise Unusable(f"{self}: {key}: expected a text, found {type(value).__name__}")
+            raise KubeconfigUnusable(f"{self}: {key}: expected a text, found {type(value).__name__}")
         return value
 
     def flag(self, key: str) -> bool:
         value = self.said.get(key)
         if value not in (None, True, False):
-            raise Unusable(f"{self}: {key}: expected true or false")
+            raise KubeconfigUnusable(f"{self}: {key}: expected true or false")
         return bool(value)
 
     def file(self, key: str) -> Path | None:
         path = self.text(key)
         if "\0" in path:
-            raise Unusable(f"{self}: {key}: expected a path, found one with a NUL in it")
+            raise KubeconfigUnusable(f"{self}: {key}: expected a path, found one with a NUL in it")
         return self.folder / path if path else None
 
     def octets(self, key: str) -> bytes:
@@ -62,7 +62,7 @@ class Entry:
             try:
                 return base64.b64decode("".join(data.split()), validate=True)
             except ValueError:  # also for what is not ASCII
-                raise Unusable(f"{self}: {key}-data: expected base64") from None
+                raise KubeconfigUnusable(f"{self}: {key}-data: expected base64") from None
         file = self.file(key)
         return b"" if file is None else _octets(file)
 
@@ -73,8 +73,8 @@ class Entry:
 class Chosen(NamedTuple):
     """What one context leads to. `user` says nothing where the context names none."""
 
-    cluster: Entry
-    user: Entry
+    cluster: KubeconfigEntry
+    user: KubeconfigEntry
 
     def files(self) -> list[Path]:
         """Those that the entries name, whose change changes who we are."""
@@ -84,49 +84,49 @@ class Chosen(NamedTuple):
 
 def choose(files: Iterable[Path], context: str | None) -> Chosen:
     """Raises Unusable or OSError. *context* None: the current one."""
-    current, entries = "", dict[tuple[str, str], Entry]()
+    current, entries = "", dict[tuple[str, str], KubeconfigEntry]()
     for file in files:
         try:
             config = yaml.load(_octets(file).decode(), Loader=_LOADER)  # noqa: S506  a safe one
         except FileNotFoundError:
             continue
         except FAULTS_OF_YAML:
-            raise Unusable(f"{file} is no YAML") from None
+            raise KubeconfigUnusable(f"{file} is no YAML") from None
         if config is None:
             continue
         if not isinstance(config, Mapping):
-            raise Unusable(f"{file}: expected a mapping, found {type(config).__name__}")
-        current = current or Entry(f"{file}:", "", config).text("current-context")
+            raise KubeconfigUnusable(f"{file}: expected a mapping, found {type(config).__name__}")
+        current = current or KubeconfigEntry(f"{file}:", "", config).text("current-context")
         for kind, key in (("context", "contexts"), ("cluster", "clusters"), ("user", "users")):
             for name, entry in _entries(file, kind, config.get(key)).items():
                 entries.setdefault((kind, name), entry)
     wanted = context or current
     if not wanted:
-        raise Unusable("no `current-context` is set; `context` names one")
+        raise KubeconfigUnusable("no `current-context` is set; `context` names one")
     chosen = _named(entries, "context", wanted)
     cluster = _named(entries, "cluster", chosen.text("cluster"))
     user = chosen.text("user")
-    return Chosen(cluster, _named(entries, "user", user) if user else Entry("user", ""))
+    return Chosen(cluster, _named(entries, "user", user) if user else KubeconfigEntry("user", ""))
 
 
-def _entries(file: Path, kind: str, listed: Any) -> dict[str, Entry]:
-    found: dict[str, Entry] = {}
+def _entries(file: Path, kind: str, listed: Any) -> dict[str, KubeconfigEntry]:
+    found: dict[str, KubeconfigEntry] = {}
     if not isinstance(listed, (list, type(None))):
-        raise Unusable(f"{file}: {kind}s: expected a list, found {type(listed).__name__}")
+        raise KubeconfigUnusable(f"{file}: {kind}s: expected a list, found {type(listed).__name__}")
     for each in listed or ():
         name = each.get("name") if isinstance(each, Mapping) else None
         said = each.get(kind) if isinstance(each, Mapping) else None
         if not isinstance(name, str) or not isinstance(said, (Mapping, type(None))):
-            raise Unusable(f"{file}: {kind}s: expected entries with a `name` and a `{kind}`")
+            raise KubeconfigUnusable(f"{file}: {kind}s: expected entries with a `name` and a `{kind}`")
         if name in found:
-            raise Unusable(f"{file}: the {kind} {name!r} is there twice")
-        found[name] = Entry(kind, name, said or {}, file.absolute().parent)
+            raise KubeconfigUnusable(f"{file}: the {kind} {name!r} is there twice")
+        found[name] = KubeconfigEntry(kind, name, said or {}, file.absolute().parent)
     return found
 
 
-def _named(entries: Mapping[tuple[str, str], Entry], kind: str, name: str) -> Entry:
+def _named(entries: Mapping[tuple[str, str], KubeconfigEntry], kind: str, name: str) -> KubeconfigEntry:
     if (kind, name) not in entries:
-        raise Unusable(f"there is no {kind} {name!r}")
+        raise KubeconfigUnusable(f"there is no {kind} {name!r}")
     return entries[kind, name]
 
 
@@ -135,5 +135,5 @@ def _octets(file: Path) -> bytes:
     with file.open("rb") as opened:
         octets = opened.read(FILE_OCTETS_MAX + 1)
     if len(octets) > FILE_OCTETS_MAX:
-        raise Unusable(f"{file} has more than {FILE_OCTETS_MAX} octets")
+        raise KubeconfigUnusable(f"{file} has more than {FILE_OCTETS_MAX} octets")
     return octets

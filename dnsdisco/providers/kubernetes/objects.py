@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from dnsdisco.model.address import canonical_address, host_name
-from dnsdisco.model.data import fault_text, service_from_data
 from dnsdisco.model.diff import Key
 from dnsdisco.model.fields import ports_from
 from dnsdisco.model.service import Port, Service
-from dnsdisco.providers.kubernetes.faults import Faults
+from dnsdisco.model.service_data import fault_text, service_from_data
+from dnsdisco.providers.kubernetes.rejected import Faults
 from dnsdisco.written.units import shown, unexpected
 
 MANAGED_BY = "app.kubernetes.io/managed-by"

@@ -8,15 +8,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from dnsdisco.model.library_dict import service_to_dict
 from dnsdisco.model.service import Service, Snapshot
-from dnsdisco.model.view import service_to_dict
 from dnsdisco.providers.base import ServiceDiscovery
 from dnsdisco.providers.forked import Lock
+from dnsdisco.providers.kubernetes.cluster import ClusterView
 from dnsdisco.providers.kubernetes.compose import Rules
-from dnsdisco.providers.kubernetes.connection import Connection
+from dnsdisco.providers.kubernetes.connection import ApiConnection
 from dnsdisco.providers.kubernetes.credentials import is_inside, TYPE
 from dnsdisco.providers.kubernetes.endpoints import SERVICE_LABEL
-from dnsdisco.providers.kubernetes.faults import Faults
 from dnsdisco.providers.kubernetes.options import (
     ANSWER_S,
     completed,
@@ -31,11 +31,11 @@ from dnsdisco.providers.kubernetes.options import (
     SERVICE_ACCOUNT,
     WATCH_S,
 )
-from dnsdisco.providers.kubernetes.plan import Plan, settle, Source
 from dnsdisco.providers.kubernetes.registration import Registry
+from dnsdisco.providers.kubernetes.rejected import Faults
 from dnsdisco.providers.kubernetes.resources import list_whole, NODES, SERVICES, SLICES
-from dnsdisco.providers.kubernetes.session import Known, Session, unless_stopped
-from dnsdisco.providers.kubernetes.view import View
+from dnsdisco.providers.kubernetes.session import Session, SessionFacts, unless_stopped
+from dnsdisco.providers.kubernetes.watch_plan import Plan, settle, WatchedList
 
 
 class KubernetesServiceDiscovery(ServiceDiscovery):
@@ -91,10 +91,10 @@ class KubernetesServiceDiscovery(ServiceDiscovery):
         )
         self.when_all_unhealthy = when_all_unhealthy  # read at each use: the registry may set it
         self.faults = Faults()
-        self._connection = Connection(self.options)
+        self._connection = ApiConnection(self.options)
         self._lock = Lock()  # around _plan and _known
         self._plan: Plan | None = None
-        self._known: Known | None = None  # of a watch that was lost; the next watch takes it
+        self._known: SessionFacts | None = None  # of a watch that was lost; the next watch takes it
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any], environ: Mapping[str, str]) -> Self:
@@ -164,16 +164,16 @@ class KubernetesServiceDiscovery(ServiceDiscovery):
             self._plan = plan
         return plan
 
-    def _take_known(self, plan: Plan) -> Known:
+    def _take_known(self, plan: Plan) -> SessionFacts:
         with self._lock:
             known, self._known = self._known, None
         rules = self._rules()
         if known is None or known.plan != plan or known.view.rules != rules:
-            return Known(plan, View(rules))
+            return SessionFacts(plan, ClusterView(rules))
         return known
 
-    def _listed(self, selectors: Mapping[str, str]) -> View:
-        view = View(self._rules())
+    def _listed(self, selectors: Mapping[str, str]) -> ClusterView:
+        view = ClusterView(self._rules())
         for source in self._settled().sources():
             self._list_into(view, source, selectors)
         return view
@@ -184,18 +184,18 @@ class KubernetesServiceDiscovery(ServiceDiscovery):
         is_served = None in plan.namespaces or namespace in plan.namespaces
         if not is_served or (plan.wanted is not None and namespace not in plan.wanted):
             return None
-        view = View(self._rules())
+        view = ClusterView(self._rules())
         by_name = {"fieldSelector": f"metadata.name={name}"}
-        self._list_into(view, Source(SERVICES, namespace), by_name)
+        self._list_into(view, WatchedList(SERVICES, namespace), by_name)
         if not view.size:
             return None
         by_owner = {"labelSelector": f"{SERVICE_LABEL}={name}"} if plan.endpoints is SLICES else by_name
-        self._list_into(view, Source(plan.endpoints, namespace), by_owner)
+        self._list_into(view, WatchedList(plan.endpoints, namespace), by_owner)
         if plan.needs_nodes:
-            self._list_into(view, Source(NODES, None), {})
+            self._list_into(view, WatchedList(NODES, None), {})
         return view.snapshot().services.get(key)
 
-    def _list_into(self, view: View, source: Source, selectors: Mapping[str, str]) -> None:
+    def _list_into(self, view: ClusterView, source: WatchedList, selectors: Mapping[str, str]) -> None:
         every = {**source.selectors(self.options.labels), **selectors}
         listing = list_whole(self._connection, source.resource, source.namespace, every, self.faults)
         wanted = {key: fact for key, fact in listing.objects.items() if source.wants(key[0])}

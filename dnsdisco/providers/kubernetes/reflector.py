@@ -20,13 +20,13 @@ from typing import Any
 from dnsdisco.errors import ProviderError
 from dnsdisco.model.diff import Key
 from dnsdisco.providers.forked import in_child
-from dnsdisco.providers.kubernetes.connection import api_error, ApiError, Connection, read_piece, socket_of
+from dnsdisco.providers.kubernetes.connection import api_error, ApiConnection, ApiError, read_piece, socket_of
 from dnsdisco.providers.kubernetes.credentials import TYPE
-from dnsdisco.providers.kubernetes.faults import Faults
 from dnsdisco.providers.kubernetes.objects import key_of
 from dnsdisco.providers.kubernetes.options import Options
-from dnsdisco.providers.kubernetes.plan import Source
+from dnsdisco.providers.kubernetes.rejected import Faults
 from dnsdisco.providers.kubernetes.resources import list_whole, Listing, parse
+from dnsdisco.providers.kubernetes.watch_plan import WatchedList
 from dnsdisco.providers.values import parsed
 
 LINE_OCTETS_MAX = 32 * 2**20  # of one event; etcd takes objects of 1.5 MB
@@ -56,7 +56,7 @@ class Dropped:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class ObjectRefused:
     """It is there in a new state, which cannot be used."""
 
     key: Key
@@ -73,7 +73,7 @@ class Broken:
     error: ProviderError
 
 
-Tell = Callable[[Replaced | Put | Dropped | Refused | Heard | Broken], None]  # raises Stopped when the session has ended
+Tell = Callable[[Replaced | Put | Dropped | ObjectRefused | Heard | Broken], None]  # raises Stopped when the session has ended
 
 
 class Stopped(Exception):
@@ -88,7 +88,7 @@ class Reflector:
     """Runs in a thread of its own, as long as it is wanted: run() returns after stop() or after it has reported Broken."""
 
     def __init__(
-        self, connection: Connection, source: Source, options: Options, faults: Faults, tell: Tell, version: str = ""
+        self, connection: ApiConnection, source: WatchedList, options: Options, faults: Faults, tell: Tell, version: str = ""
     ) -> None:
         """*version*: where to go on from; "": begin with a list."""
         self._connection, self._source, self._options, self._faults, self._tell = connection, source, options, faults, tell
@@ -234,11 +234,11 @@ class Reflector:
         try:
             fact = parse(source.resource, item, self._faults) if key is None or source.wants(key[0]) else None
         except ValueError:
-            self._advance(Dropped(None, version) if key is None else Refused(key, version))
+            self._advance(Dropped(None, version) if key is None else ObjectRefused(key, version))
             return
         self._advance(Dropped(key, version) if fact is None else Put(fact, version))
 
-    def _advance(self, event: Put | Dropped | Refused) -> None:
+    def _advance(self, event: Put | Dropped | ObjectRefused) -> None:
         self._tell(event)
         self._version = event.version
         self._was_forgotten = False

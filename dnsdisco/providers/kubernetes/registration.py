@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from dnsdisco.errors import NotSupported, ProviderError
-from dnsdisco.model.data import fault_text, service_from_data
+from dnsdisco.model.library_dict import instance_to_dict, service_to_dict
 from dnsdisco.model.service import Health, Instance, Port, Service
-from dnsdisco.model.view import instance_to_dict, service_to_dict
-from dnsdisco.providers.kubernetes.connection import ApiError, Connection
+from dnsdisco.model.service_data import fault_text, service_from_data
+from dnsdisco.providers.kubernetes.connection import ApiConnection, ApiError
 from dnsdisco.providers.kubernetes.credentials import TYPE
 from dnsdisco.providers.kubernetes.endpoints import INSTANCE_ANNOTATION, SERVICE_LABEL
 from dnsdisco.providers.kubernetes.objects import HEADLESS, is_ours, MANAGED_BY, mapping, OURS
@@ -34,7 +34,7 @@ _WHOLE_KEYS = ("ttl", "when_all_unhealthy", "records")
 class Registry:
     """What we may write. Every method may raise ProviderError."""
 
-    def __init__(self, connection: Connection, options: Options) -> None:
+    def __init__(self, connection: ApiConnection, options: Options) -> None:
         self._connection, self._options = connection, options
 
     def register(self, name: str, data: Mapping[str, Any]) -> str:

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from dnsdisco.model.diff import Key
-from dnsdisco.providers.kubernetes.connection import ApiError, Connection
+from dnsdisco.providers.kubernetes.connection import ApiConnection, ApiError
 from dnsdisco.providers.kubernetes.endpoints import endpoints_from, slice_from
-from dnsdisco.providers.kubernetes.faults import Faults
 from dnsdisco.providers.kubernetes.objects import as_object, key_of, node_from, service_from
+from dnsdisco.providers.kubernetes.rejected import Faults
 
 PAGE_OBJECTS = 500  # kubectl's choice: bounds what one JSON parse takes, 10 to 20 ms of the GIL
 PAGES_MAX = 20_000  # ten million objects; a server that goes on for ever is not believed
@@ -52,7 +52,7 @@ class Listing(NamedTuple):
 
 
 def list_whole(
-    connection: Connection,
+    connection: ApiConnection,
     resource: Resource,
     namespace: str | None,
     selectors: Mapping[str, str],
@@ -72,13 +72,13 @@ def list_whole(
     raise AssertionError
 
 
-def probe(connection: Connection, resource: Resource, namespace: str | None, selectors: Mapping[str, str]) -> None:
+def probe(connection: ApiConnection, resource: Resource, namespace: str | None, selectors: Mapping[str, str]) -> None:
     """Raises ApiError when it cannot be listed."""
     _page(connection.get(resource.path(namespace), {**selectors, "limit": "1"}), resource)
 
 
 def _list_once(
-    connection: Connection,
+    connection: ApiConnection,
     resource: Resource,
     namespace: str | None,
     selectors: Mapping[str, str],
@@ -124,7 +124,7 @@ class _Page(NamedTuple):
     following: str  # the token for the rest; "": that was all
 
 
-def _pages(connection: Connection, path: str, query: dict[str, str], resource: Resource) -> Iterator[_Page]:
+def _pages(connection: ApiConnection, path: str, query: dict[str, str], resource: Resource) -> Iterator[_Page]:
     token = ""
     for _ in range(PAGES_MAX):
         page = _page(connection.get(path, {**query, "continue": token} if token else query), resource)

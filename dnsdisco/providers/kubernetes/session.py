@@ -13,13 +13,13 @@ from typing import TypeVar
 from dnsdisco.errors import ProviderError
 from dnsdisco.model.service import Snapshot
 from dnsdisco.providers.forked import LEFT_BEHIND
-from dnsdisco.providers.kubernetes.connection import Connection
+from dnsdisco.providers.kubernetes.cluster import ClusterView
+from dnsdisco.providers.kubernetes.connection import ApiConnection
 from dnsdisco.providers.kubernetes.credentials import TYPE
-from dnsdisco.providers.kubernetes.faults import Faults
 from dnsdisco.providers.kubernetes.options import Options
-from dnsdisco.providers.kubernetes.plan import Plan, Source
-from dnsdisco.providers.kubernetes.reflector import Broken, Dropped, Heard, Put, Reflector, Refused, Replaced, Stopped
-from dnsdisco.providers.kubernetes.view import View
+from dnsdisco.providers.kubernetes.reflector import Broken, Dropped, Heard, ObjectRefused, Put, Reflector, Replaced, Stopped
+from dnsdisco.providers.kubernetes.rejected import Faults
+from dnsdisco.providers.kubernetes.watch_plan import Plan, WatchedList
 
 STOP_POLL_S = 0.1  # how soon a stop is noticed while nothing happens; ten wake-ups a second cost 0.1 % of a core
 QUEUED_MAX = 10_000  # events that wait for a slow consumer; then the reading threads wait, and TCP makes the server wait
@@ -27,7 +27,7 @@ DRAINED_MAX = 5000  # events taken into one snapshot: a storm must not keep the 
 RESUME_OBJECTS_MIN = 2000  # below, a new list after a loss costs less than a second, and leaves no doubt
 
 Asked = TypeVar("Asked")
-Event = Replaced | Put | Dropped | Refused | Heard | Broken
+Event = Replaced | Put | Dropped | ObjectRefused | Heard | Broken
 
 
 def unless_stopped(ask: Callable[[], Asked], stop: threading.Event) -> Asked | None:
@@ -53,12 +53,12 @@ def unless_stopped(ask: Callable[[], Asked], stop: threading.Event) -> Asked | N
 
 
 @dataclass(slots=True)
-class Known:
+class SessionFacts:
     """What one session leaves to the next: facts, and the version of each source that they are at."""
 
     plan: Plan
-    view: View
-    versions: dict[Source, str] = field(default_factory=dict)
+    view: ClusterView
+    versions: dict[WatchedList, str] = field(default_factory=dict)
 
     @property
     def is_worth_resuming(self) -> bool:
@@ -68,11 +68,11 @@ class Known:
 class Session:
     """Used once, by one thread: snapshots(), then close()."""
 
-    def __init__(self, connection: Connection, options: Options, known: Known, faults: Faults) -> None:
+    def __init__(self, connection: ApiConnection, options: Options, known: SessionFacts, faults: Faults) -> None:
         """The session owns *known* until it has ended, and leaves it consistent."""
         self._connection, self._options, self._faults = connection, options, faults
         self.known = known
-        self._events: queue.Queue[tuple[Source | None, Event]] = queue.Queue(QUEUED_MAX)
+        self._events: queue.Queue[tuple[WatchedList | None, Event]] = queue.Queue(QUEUED_MAX)
         self._stopped = threading.Event()
         self._process = os.getpid()
         self.index = ""  # the version that was reported last, by any source
@@ -90,7 +90,7 @@ class Session:
         """As watch() of the contract. Raises ProviderError when the server is lost."""
         for reflector in self._reflectors:
             threading.Thread(target=reflector.run, name="kubernetes-reflector", daemon=True).start()
-        threading.Thread(target=self._feel_pulse, name="kubernetes-pulse", daemon=True).start()
+        threading.Thread(target=self._ping_control, name="kubernetes-pulse", daemon=True).start()
         yielded: Snapshot | None = None
         seen: Snapshot | None = None
         while not stop.is_set():
@@ -135,7 +135,7 @@ class Session:
             pass
         return was_heard, error
 
-    def _take(self, source: Source, event: Replaced | Put | Dropped | Refused | Heard) -> bool:
+    def _take(self, source: WatchedList, event: Replaced | Put | Dropped | ObjectRefused | Heard) -> bool:
         view, versions = self.known.view, self.known.versions
         match event:
             case Put(fact, version):
@@ -146,7 +146,7 @@ class Session:
                 if key is None:
                     return False
                 view.drop(source.resource, key)
-            case Refused(key, version):
+            case ObjectRefused(key, version):
                 versions[source] = self.index = version
                 view.refuse(source.resource, key)
             case Replaced(listing):
@@ -157,7 +157,7 @@ class Session:
                 self._silent.discard(source)
         return True
 
-    def _teller(self, source: Source | None) -> Callable[[Event], None]:
+    def _teller(self, source: WatchedList | None) -> Callable[[Event], None]:
         def tell(event: Event) -> None:
             self._heard_at = time.monotonic()
             while not self._stopped.is_set():
@@ -170,7 +170,7 @@ class Session:
 
         return tell
 
-    def _feel_pulse(self) -> None:
+    def _ping_control(self) -> None:
         """An idle watch on a dead connection looks like an idle watch."""
         tell, pulse_s = self._teller(None), self._options.pulse_s
         while not self._stopped.wait(max(0.01, self._heard_at + pulse_s - time.monotonic())):

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from dnsdisco.errors import NotSupported, ProviderError
-from dnsdisco.model.data import fault_text, service_from_data, service_to_dict
 from dnsdisco.model.service import Health, Snapshot
+from dnsdisco.model.service_data import fault_text, service_from_data, service_to_dict
 from dnsdisco.providers.atomic_file import Busy, exclusive, replace
 from dnsdisco.providers.base import ServiceDiscovery
-from dnsdisco.providers.file_state import Changes, State, state_of, UNSETTLED_S
+from dnsdisco.providers.file_state import Changes, FileState, state_of, UNSETTLED_S
 from dnsdisco.providers.forked import Lock
 from dnsdisco.providers.log import logger
 from dnsdisco.providers.services_change import Change, put, remove
@@ -157,7 +157,7 @@ class StaticServiceDiscovery(ServiceDiscovery):
     def _name(self, path: Path) -> str:
         return self.file or DEFAULT_PATHS[self._paths.index(path)]
 
-    def _state(self) -> State | None:
+    def _state(self) -> FileState | None:
         try:
             return state_of(self._path())
         except OSError:

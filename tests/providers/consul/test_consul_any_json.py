@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsdisco.errors import ProviderError
-from dnsdisco.providers.consul.agent import Reply
-from dnsdisco.providers.consul.catalog import Catalog
+from dnsdisco.providers.consul.agent import AgentReply
+from dnsdisco.providers.consul.catalog import AgentCatalog
 from dnsdisco.providers.consul.credentials import Credentials
 from dnsdisco.providers.consul.entries import read_entries, Wanted
 from dnsdisco.providers.consul.options import Options
@@ -42,7 +42,7 @@ class Says:
         self.data = data
 
     def get(self, *_, **__):
-        return Reply(self.data, 5, is_filtered=False)
+        return AgentReply(self.data, 5, is_filtered=False)
 
 
 def with_junk(entry, path, junk):
@@ -61,7 +61,7 @@ def with_junk(entry, path, junk):
 def test_every_question_has_an_answer_or_an_error_of_the_agent(junk):
     options = Options(allow_filtered=True)
     for data in (junk, [junk], {"web": junk}, {"consul": [], "web": junk}, {"Node": junk, "Services": [junk]}, [GOOD, junk]):
-        catalog, agent = Catalog(options, Credentials(options)), Says(data)
+        catalog, agent = AgentCatalog(options, Credentials(options)), Says(data)
         for ask in (
             lambda catalog=catalog, agent=agent: catalog.names(agent),
             lambda catalog=catalog, agent=agent: catalog.service(agent, "web"),

@@ -9,7 +9,7 @@ import pytest
 
 from dnsdisco.errors import ProviderError
 from dnsdisco.providers.consul import agent as agents
-from dnsdisco.providers.consul import askers, pace
+from dnsdisco.providers.consul import pace, query_threads
 from dnsdisco.testing import Watch
 from tests.providers.consul import fake
 from tests.providers.consul.fake import FakeConsul
@@ -73,7 +73,7 @@ def test_never_a_part_and_never_nothing_in_place_of_an_error(consul, monkeypatch
 @pytest.mark.parametrize("path", ["/v1/catalog/services", "/v1/health/service/"])
 @pytest.mark.parametrize(("lie", "is_denied"), LIES.values(), ids=LIES)
 def test_what_was_known_is_not_replaced_when_it_happens_later(consul, monkeypatch, path, lie, is_denied):
-    monkeypatch.setattr(askers, "HEARTBEAT_S", 0.1)
+    monkeypatch.setattr(query_threads, "HEARTBEAT_S", 0.1)
     monkeypatch.setattr(agents, "SLACK_S", 0.2)
     monkeypatch.setattr(agents, "BODY_S", 0.2)
     with Watch(provider_of(consul)) as watch:
@@ -102,7 +102,7 @@ def test_an_empty_list_of_services_is_no_truth(consul, body):
 class TestAcls:
     @pytest.fixture(autouse=True)
     def _quick(self, monkeypatch):
-        monkeypatch.setattr(askers, "HEARTBEAT_S", 0.05)
+        monkeypatch.setattr(query_threads, "HEARTBEAT_S", 0.05)
 
     def test_a_good_token(self, consul):
         consul.token = SECRET
@@ -244,8 +244,8 @@ class TestRestart:
         assert all(again.yielded[0].services[key] is value for key, value in watch.yielded[-1].services.items())
 
     def test_back_with_an_empty_catalog_nothing_is_believed_at_first(self, consul, monkeypatch, caplog):
-        monkeypatch.setattr(askers, "SETTLE_S", 0.6)
-        monkeypatch.setattr(askers, "RESETTLE_S", 0.05)
+        monkeypatch.setattr(query_threads, "SETTLE_S", 0.6)
+        monkeypatch.setattr(query_threads, "RESETTLE_S", 0.05)
         provider = provider_of(consul)
         with Watch(provider) as watch:
             assert sees(watch, KNOWN)
@@ -262,8 +262,8 @@ class TestRestart:
         assert caplog.text.count("came back without most services") == 1
 
     def test_and_it_is_believed_when_it_stays_so(self, consul, monkeypatch):
-        monkeypatch.setattr(askers, "SETTLE_S", 0.4)
-        monkeypatch.setattr(askers, "RESETTLE_S", 0.05)
+        monkeypatch.setattr(query_threads, "SETTLE_S", 0.4)
+        monkeypatch.setattr(query_threads, "RESETTLE_S", 0.05)
         provider = provider_of(consul)
         with Watch(provider) as watch:
             assert sees(watch, KNOWN)
@@ -274,9 +274,9 @@ class TestRestart:
         assert 0.4 <= time.monotonic() - began_at < 1.5
 
     def test_the_servers_begin_anew_behind_an_agent_that_stays(self, consul, monkeypatch):
-        monkeypatch.setattr(askers, "HEARTBEAT_S", 0.1)
-        monkeypatch.setattr(askers, "SETTLE_S", 0.5)
-        monkeypatch.setattr(askers, "RESETTLE_S", 0.05)
+        monkeypatch.setattr(query_threads, "HEARTBEAT_S", 0.1)
+        monkeypatch.setattr(query_threads, "SETTLE_S", 0.5)
+        monkeypatch.setattr(query_threads, "RESETTLE_S", 0.05)
         with Watch(provider_of(consul)) as watch:
             assert sees(watch, KNOWN)
             consul.catalog.wipe(index=2)
@@ -287,7 +287,7 @@ class TestRestart:
             assert sees(watch, {"web": ["w2"]})
 
     def test_an_index_that_goes_back_is_no_end(self, consul, monkeypatch):
-        monkeypatch.setattr(askers, "HEARTBEAT_S", 0.1)
+        monkeypatch.setattr(query_threads, "HEARTBEAT_S", 0.1)
         with Watch(provider_of(consul, wait=1)) as watch:
             assert sees(watch, KNOWN)
             catalog = consul.catalog
@@ -301,7 +301,7 @@ class TestRestart:
 
     def test_stopped_while_the_answer_waits(self, consul, monkeypatch):
         """As kill -STOP: the connections stay, and nothing comes."""
-        monkeypatch.setattr(askers, "HEARTBEAT_S", 0.1)
+        monkeypatch.setattr(query_threads, "HEARTBEAT_S", 0.1)
         monkeypatch.setattr(agents, "SLACK_S", 0.3)
         with Watch(provider_of(consul)) as watch:
             assert sees(watch, KNOWN)

@@ -9,7 +9,7 @@ import re
 import pytest
 
 from dnsdisco.config.schema import ConsulProvider, Provider
-from dnsdisco.config.sources import inspect, Source
+from dnsdisco.config.sources import Given, inspect
 from dnsdisco.providers.consul import ConsulServiceDiscovery
 from dnsdisco.providers.consul.options import endpoint_from, KEYS, Options, settings_over_environment
 from dnsdisco.providers.consul.registration import registration_of
@@ -212,7 +212,7 @@ def test_the_configuration_has_the_same_options_and_defaults():
 @pytest.mark.parametrize("token", ["123456789", f'"{SECRET}\\t"', f"[{SECRET}]"])
 def test_a_bad_token_in_the_file_is_not_shown(tmp_path, token):
     (tmp_path / "dnsdisco.yaml").write_text(f"providers: [{{type: consul, token: {token}}}]")
-    (problem,) = inspect(Source(str(tmp_path / "dnsdisco.yaml")), known_types=["consul"]).problems
+    (problem,) = inspect(Given(str(tmp_path / "dnsdisco.yaml")), known_types=["consul"]).problems
     assert problem.path == "providers[0].token"
     assert "put it in quotes" in problem.message
     assert SECRET not in problem.message
@@ -226,6 +226,6 @@ def test_the_examples_of_the_page_are_right(tmp_path):
     kinds = [kind for kind, _ in EXAMPLES]
     assert kinds == ["yaml", "python", "hcl"]
     (tmp_path / "dnsdisco.yaml").write_text(EXAMPLES[0][1])
-    assert inspect(Source(str(tmp_path / "dnsdisco.yaml")), known_types=["consul"]).problems == ()
+    assert inspect(Given(str(tmp_path / "dnsdisco.yaml")), known_types=["consul"]).problems == ()
     data = ast.literal_eval(re.search(r'register_service\("web", (.*)\)$', EXAMPLES[1][1], re.MULTILINE)[1])
     assert registration_of("web", data).body["Check"]["HTTP"] == "http://10.0.0.11:8080/health"

@@ -9,8 +9,8 @@ import pytest
 
 from dnsdisco.errors import ProviderError
 from dnsdisco.model.service import Health
-from dnsdisco.providers.consul import askers, ConsulServiceDiscovery
-from dnsdisco.providers.consul.catalog import Catalog
+from dnsdisco.providers.consul import ConsulServiceDiscovery, query_threads
+from dnsdisco.providers.consul.catalog import AgentCatalog
 from dnsdisco.providers.consul.credentials import Credentials
 from dnsdisco.providers.consul.options import Options
 from dnsdisco.testing import Watch
@@ -60,7 +60,7 @@ def provider_of(agent: RealConsul, **options) -> ConsulServiceDiscovery:
 
 @pytest.mark.parametrize("limit", [128, 0], ids=["own queries", "together"])
 def test_every_change_is_seen(consul, monkeypatch, limit):
-    monkeypatch.setattr(askers, "SWEEP_SPACE_S", 0.05)
+    monkeypatch.setattr(query_threads, "SWEEP_SPACE_S", 0.05)
     ttl = {"TTL": "1h", "Status": "passing"}
     consul.register("web", "w1", Check=ttl, Tags=["v1"])
     consul.register("db", "d1")
@@ -158,10 +158,10 @@ def test_a_sweep_finds_nobody_changed_when_nobody_has(consul):
         consul.register(f"s{at}", f"s{at}", Check={"TTL": "1h", "Status": "passing"})
     until(lambda: len(consul.get("/v1/catalog/services")) == 6)
     options = Options(address=consul.address)
-    catalog = Catalog(options, Credentials(options))
+    catalog = AgentCatalog(options, Credentials(options))
     agent = catalog.connect()
     nodes = catalog.nodes(agent)
-    marks = catalog.fingerprints(agent, nodes, askers.threading.Event())
+    marks = catalog.fingerprints(agent, nodes, query_threads.threading.Event())
     names, _ = catalog.names(agent)
     assert {name: catalog.service(agent, name)[0].fingerprint for name in names} == {name: marks[name] for name in names}
     agent.close()
@@ -243,7 +243,7 @@ class TestAcls:
 
 
 def test_killed_and_back_without_its_data(tmp_path, monkeypatch):
-    monkeypatch.setattr(askers, "SETTLE_S", 1.0)
+    monkeypatch.setattr(query_threads, "SETTLE_S", 1.0)
     with RealConsul(tmp_path) as consul:
         consul.register("web", "w1")
         provider = provider_of(consul)

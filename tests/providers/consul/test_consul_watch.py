@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from dnsdisco.providers.consul import askers, crew, pace
+from dnsdisco.providers.consul import pace, query_slots, query_threads
 from dnsdisco.providers.consul import watch as watching
 from dnsdisco.providers.consul.pace import Pace
 from dnsdisco.testing import Watch
@@ -25,7 +25,7 @@ def consul():
 
 @pytest.fixture(params=[128, 3, 0], ids=["each with its own query", "some without", "all without"])
 def limit(request, monkeypatch):
-    monkeypatch.setattr(askers, "SWEEP_SPACE_S", 0.02)
+    monkeypatch.setattr(query_threads, "SWEEP_SPACE_S", 0.02)
     return request.param
 
 
@@ -91,7 +91,7 @@ def test_what_has_changed_is_told_and_the_rest_is_the_same_object(consul, limit)
 
 
 def test_the_same_snapshot_again_is_the_sign_of_life(consul, monkeypatch):
-    monkeypatch.setattr(askers, "HEARTBEAT_S", 0.05)
+    monkeypatch.setattr(query_threads, "HEARTBEAT_S", 0.05)
     with Watch(provider_of(consul)) as watch:
         assert watch.wait(lambda: len(watch.yielded) >= 4, 3)
     assert len({id(each) for each in watch.yielded}) == 1
@@ -163,9 +163,9 @@ def test_a_service_that_goes_leaves_its_slot_to_another(consul):
 @pytest.mark.parametrize("resets", [False, True], ids=["429", "reset"])
 @pytest.mark.parametrize("notices_s", [0.05, None], ids=["slots of those who left are free", "are held"])
 def test_an_agent_that_takes_fewer_connections_is_watched_with_fewer(monkeypatch, caplog, resets, notices_s):
-    monkeypatch.setattr(askers, "SWEEP_SPACE_S", 0.02)
+    monkeypatch.setattr(query_threads, "SWEEP_SPACE_S", 0.02)
     for bound in ("POLL_S", "TELL_S"):
-        monkeypatch.setattr(crew, bound, 0.3)
+        monkeypatch.setattr(query_slots, bound, 0.3)
     with FakeConsul(limit=14, limit_resets=resets) as consul:
         consul.notices_s = notices_s
         for at in range(30):
@@ -251,7 +251,7 @@ def test_pace_lets_what_moves_through_and_slows_down_what_does_not():
 
 
 def test_all_together_are_slowed_down_too():
-    shared = pace.Bucket(3, 10.0)
+    shared = pace.TokenBucket(3, 10.0)
     waits = [Pace(shared=shared).after(is_moved=True, took_s=0.001) for _ in range(8)]
     assert max(waits[:3]) < 0.05
     assert 0.3 < waits[-1] <= 0.5
@@ -271,7 +271,7 @@ def _blocking(consul: FakeConsul, name: str) -> list[object]:
 
 @pytest.mark.parametrize("limit", [128, 0], ids=["own queries", "together"])
 def test_the_index_and_what_is_left_out_are_told(consul, limit, monkeypatch):
-    monkeypatch.setattr(askers, "SWEEP_SPACE_S", 0.02)
+    monkeypatch.setattr(query_threads, "SWEEP_SPACE_S", 0.02)
     consul.catalog.put("web", id="good")
     consul.catalog.put("web", id="bad", port=70000)
     consul.catalog.put("...")  # makes no DNS label

@@ -17,7 +17,7 @@ import yaml
 
 from dnsdisco.errors import ProviderError
 from dnsdisco.providers.kubernetes import exec_plugin, KubernetesServiceDiscovery
-from dnsdisco.providers.kubernetes.kubeconfig import choose, Entry, Unusable
+from dnsdisco.providers.kubernetes.kubeconfig import choose, KubeconfigEntry, KubeconfigUnusable
 from tests.providers.kubernetes.fake import Fake
 from tests.providers.kubernetes.objects import headless
 from tests.providers.kubernetes.real import find
@@ -477,7 +477,7 @@ def test_a_scalar_that_is_none_is_no_yaml(tmp_path, text):
     file = tmp_path / "config"
     file.write_text(text)
     began = time.process_time()
-    with pytest.raises(Unusable, match="is no YAML"):
+    with pytest.raises(KubeconfigUnusable, match="is no YAML"):
         choose([file], None)
     assert time.process_time() - began < 0.5
 
@@ -492,5 +492,5 @@ def test_a_scalar_that_is_none_is_no_yaml(tmp_path, text):
     ],
 )
 def test_what_no_certificate_can_be_read_from(tmp_path, said, reason):
-    with pytest.raises(Unusable, match=reason):
-        Entry("user", "u", said, tmp_path).octets("client-certificate")
+    with pytest.raises(KubeconfigUnusable, match=reason):
+        KubeconfigEntry("user", "u", said, tmp_path).octets("client-certificate")

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from dnsdisco.errors import ProviderError
-from dnsdisco.providers.kubernetes import plan, resources
+from dnsdisco.providers.kubernetes import resources, watch_plan
 from tests.providers.kubernetes.fake import CLOSE
 from tests.providers.kubernetes.follow import Follow
 from tests.providers.kubernetes.objects import endpoint, headless, node, service, slice_of
@@ -167,7 +167,7 @@ def test_several_namespaces_are_followed_each_by_itself(fake, connect):
 
 
 def test_many_namespaces_are_picked_out_of_all(fake, connect):
-    names = [f"n{at}" for at in range(plan.NAMESPACES_MAX + 1)]
+    names = [f"n{at}" for at in range(watch_plan.NAMESPACES_MAX + 1)]
     fake.put(headless("web"), headless("web", "n0"), headless("web", "n1"))
     with Follow(connect(namespaces=names)) as follow:
         follow.until(lambda it: set(it.last.services) == {("n0", "web"), ("n1", "web")})

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsdisco.model.data import service_from_data
+from dnsdisco.model.library_dict import service_to_dict
 from dnsdisco.model.names import label_instances
 from dnsdisco.model.service import Health, Port
-from dnsdisco.model.view import service_to_dict
+from dnsdisco.model.service_data import service_from_data
 from dnsdisco.providers.kubernetes.compose import compose, Rules
 from dnsdisco.providers.kubernetes.endpoints import endpoints_from, slice_from
-from dnsdisco.providers.kubernetes.faults import Faults
 from dnsdisco.providers.kubernetes.objects import node_from, service_from
+from dnsdisco.providers.kubernetes.rejected import Faults
 from dnsdisco.providers.kubernetes.resources import parse, SERVICES, SLICES
 from tests.kit import Answers, section
 from tests.providers.kubernetes.objects import endpoint, headless, node, service, slice_of

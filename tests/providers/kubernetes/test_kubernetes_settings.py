@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dnsdisco.control.chain import Member
 from dnsdisco.control.contact import Contact
+from dnsdisco.control.provider_set import Member
 from dnsdisco.control.watcher import Watcher
 from dnsdisco.errors import ProviderError
 from dnsdisco.providers.env import EnvServiceDiscovery

@@ -1,0 +1,106 @@
+"""Asks the control loop, from another thread, and remembers the answer for a moment, so that a flood of readers costs it what a few do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from concurrent.futures import Future
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+
+from dnsdisco.control.counters import Totals
+from dnsdisco.control.facts import ControlFacts, ServiceView
+
+FRESH_S = 0.25  # an answer may be so old: a person does not notice, and a scraper asks every few seconds
+CATALOG_FRESH_S = 1.0  # the list of all services: 10,000 of them take the loop 40 ms
+WAIT_S = 2.0  # for the loop, which has its hands full with a first catalog for less than that
+
+T = TypeVar("T")
+
+
+class ControlReader(Protocol):
+    """The control process, to be read. All but ask() belong to its loop's thread."""
+
+    def view(self) -> ControlFacts: ...
+    def services(self) -> Iterable[ServiceView]: ...
+    def service(self, name: str) -> ServiceView | None: ...
+    def totals(self) -> Totals: ...
+    def figures(self) -> Mapping[str, int]: ...
+
+    def ask(self, question: Callable[[], T]) -> Future[T]:
+        """Call *question* in the loop's thread. From any thread."""
+
+
+class PublishedCatalog(NamedTuple):
+    """Every published service at one moment, in the order of the names."""
+
+    serial: int
+    services: Iterable[ServiceView]
+
+
+class Figures(NamedTuple):
+    """All that there is to count at one moment."""
+
+    view: ControlFacts
+    totals: Totals
+    control: Mapping[str, int]
+
+
+class ControlBusy(Exception):
+    """The control loop has not answered within WAIT_S."""
+
+
+class ControlClient:
+    """One event loop's, which is not control's. All methods raise Busy."""
+
+    def __init__(self, control: ControlReader) -> None:
+        self._control = control
+        self._view = _Remembered(lambda: self._ask(control.view), FRESH_S)
+        self._catalog = _Remembered(lambda: self._ask(self._take_catalog), CATALOG_FRESH_S)
+        self._figures = _Remembered(lambda: self._ask(self._take_figures), FRESH_S)
+
+    async def view(self) -> ControlFacts:
+        return await self._view.get()
+
+    async def catalog(self) -> PublishedCatalog:
+        return await self._catalog.get()
+
+    async def figures(self) -> Figures:
+        return await self._figures.get()
+
+    async def service(self, name: str) -> ServiceView | None:
+        return await self._ask(lambda: self._control.service(name))
+
+    def _take_catalog(self) -> PublishedCatalog:
+        return PublishedCatalog(self._control.view().serial, self._control.services())
+
+    def _take_figures(self) -> Figures:
+        return Figures(self._control.view(), self._control.totals(), self._control.figures())
+
+    async def _ask(self, question: Callable[[], T]) -> T:
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(self._control.ask(question)), WAIT_S)
+        except TimeoutError:
+            raise ControlBusy from None
+
+
+class _Remembered(Generic[T]):
+    """The last answer of *ask*, forgotten after *fresh_s*. Requests that come while it is asked wait for the same answer."""
+
+    def __init__(self, ask: Callable[[], Coroutine[Any, Any, T]], fresh_s: float) -> None:
+        self._ask, self._fresh_s = ask, fresh_s
+        self._asking: asyncio.Task[T] | None = None
+
+    async def get(self) -> T:
+        if self._asking is None:
+            self._asking = asyncio.get_running_loop().create_task(self._ask())
+            self._asking.add_done_callback(self._done)
+        return await asyncio.shield(self._asking)  # one reader's going away is not the others' affair
+
+    def _done(self, asking: asyncio.Task[T]) -> None:
+        if asking.cancelled() or asking.exception() is not None:
+            self._forget()
+        else:
+            asyncio.get_running_loop().call_later(self._fresh_s, self._forget)
+
+    def _forget(self) -> None:
+        self._asking = None

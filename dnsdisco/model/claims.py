@@ -1,0 +1,100 @@
+"""The words of the chain: its members, its policy, and which names each of their services asks for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from fnmatch import translate
+from typing import NamedTuple
+
+from dnsdisco.model.diff import Key
+from dnsdisco.model.entry import Path
+from dnsdisco.model.names import service_label, spellings
+from dnsdisco.model.service import Service
+
+FAIL_OPEN = "fail_open"
+EMPTY = "empty"
+
+
+@dataclass(frozen=True, slots=True)
+class ChainSource:
+    """One provider's place in the chain. `include`, `exclude`: globs on the raw name, any case; no `include` is all."""
+
+    name: str
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    when_all_unhealthy: str = ""  # "": the chain's
+
+
+@dataclass(frozen=True, slots=True)
+class ChainPolicy:
+    """What holds for the whole chain."""
+
+    is_merging: bool = False  # `chain: merge`: union of instances; else the first provider that has a service wins
+    when_all_unhealthy: str = FAIL_OPEN
+
+
+class Collision(NamedTuple):
+    """A service that is not found under a name that it asked for; `path` is () when none of its names can be a DNS name."""
+
+    provider: str
+    service: str
+    path: Path
+    winner_provider: str = ""
+    winner: str = ""
+    what: str = ""  # of the service it is that is not found; "": the service itself
+
+    def __str__(self) -> str:
+        who = f"{self.what} of the " * bool(self.what) + f"service {self.service!r} of {self.provider}"
+        if not self.path:
+            return f"{who} has a name that makes no DNS label (1 to 63 of letters, digits and dashes): it cannot be found"
+        name = ".".join(self.path)
+        return f"{who} is not found as {name!r}: that name belongs to {self.winner!r} of {self.winner_provider}"
+
+
+class Claim(NamedTuple):
+    """That one service would be found at one path."""
+
+    source: int
+    key: Key
+    is_made_up: bool
+    same: str  # equal for two services that are one and the same to a user: the raw name without its case
+
+
+def claims_of(source: int, key: Key, service: Service) -> dict[Path, Claim]:
+    """What *service* wants to be found as, its canonical name first. *key* is where its provider keeps it."""
+    raw, heads = service.name.lower(), spellings(service.name)
+    claims: dict[Path, Claim] = {}
+    if service.is_default_namespace or not service.namespace:
+        for head in heads:
+            claims[(head,)] = Claim(source, key, head != raw, raw)
+    namespace = service_label(service.namespace)
+    if namespace is not None:
+        namespace_raw = service.namespace.lower()
+        for head in heads:
+            is_made_up = head != raw or namespace != namespace_raw
+            claims[(head, namespace)] = Claim(source, key, is_made_up, f"{raw}/{namespace_raw}")
+    return claims
+
+
+def wanted_by(source: ChainSource) -> Callable[[Key], bool]:
+    if not source.include and not source.exclude:
+        return lambda _key: True
+    included, excluded = _globs(source.include or ("*",)), _globs(source.exclude)
+
+    def is_wanted(key: Key) -> bool:
+        name = key[1].lower()
+        return included(name) and not excluded(name)
+
+    return is_wanted
+
+
+def _globs(patterns: Iterable[str]) -> Callable[[str], bool]:
+    compiled = [re.compile(translate(pattern.lower())) for pattern in patterns]
+    return lambda name: any(pattern.match(name) for pattern in compiled)
+
+
+def shown(key: Key) -> str:
+    namespace, name = key
+    return f"{namespace}/{name}" if namespace else name
