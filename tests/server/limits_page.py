@@ -25,7 +25,7 @@ class Bound(NamedTuple):
 
 
 TCP = "server.tcp_limits:TcpLimits."
-ASK = "server.asking:AskLimits."
+ASK = "server.cached_upstream:UpstreamLimits."
 FORWARD = "forward.settings:ForwardLimits."
 CACHE = "cache.limits:CacheLimits."
 RATE = "answer.rate:RateLimits."
@@ -43,7 +43,7 @@ def _of(title: str, where: str, unit: str, why: str, metrics: str, seen: str) ->
 GROUPS: dict[str, tuple[Bound, ...]] = {
     "Queries and answers": (
         _of("a datagram", "server.udp:QUERY_OCTETS_MAX", "octets", "no query is longer", f"{ANSWERS}=FORMERR", "FORMERR"),
-        _of("queries that wait for more than a look-up", "server.backlog:WAITING_MAX", "a socket", "a tenth of a second's work; who waits longer asks again", "dnsdisco_server_udp_dropped_total", "nothing; asks again"),
+        _of("queries that wait for more than a look-up", "server.miss_queue:WAITING_MAX", "a socket", "a tenth of a second's work; who waits longer asks again", "dnsdisco_server_udp_dropped_total", "nothing; asks again"),
         _of("queries that piled up while nobody read", "server.udp:PILED_UP_MAX", "a socket", "what its buffer holds; more is a flood, and the row above counts", "dnsdisco_server_udp_dropped_total", "nothing; asks again"),
         _of("options in one query", "wire.edns:OPTIONS_MAX", "", "64 KiB of empty ones would cost 5 ms", f"{ANSWERS}=FORMERR", "FORMERR"),
         _of("additional records in one query", "wire.query:ADDITIONAL_MAX", "", "OPT and TSIG; nothing else has a meaning", f"{ANSWERS}=FORMERR", "FORMERR"),
@@ -108,14 +108,14 @@ GROUPS: dict[str, tuple[Bound, ...]] = {
         _of("until an answer or an error", f"{FORWARD}deadline_s", "s", "long before a stub resolver's own 5 s", "dnsdisco_forward_deadline_total", "SERVFAIL with the reason, or a stale answer"),
         _of("until a stale answer", f"{ASK}patience_s", "s", "RFC 8767 §5", "dnsdisco_cache_stale_total", "what was known, with EDE 3 or 19"),
         _of("wrong replies on one socket", f"{FORWARD}wrong_replies", "", "somebody floods it", "dnsdisco_forward_wrong_replies_total dnsdisco_forward_floods_total", "nothing; TCP is asked"),
-        _of("records that prove a denial", "answer.resolver_reply:PROOFS_MAX", "", "three NSEC3 and their signatures are a dozen", "dnsdisco_cache_unusable_total", "SERVFAIL with the reason"),
+        _of("records that prove a denial", "answer.believe:PROOFS_MAX", "", "three NSEC3 and their signatures are a dozen", "dnsdisco_cache_unusable_total", "SERVFAIL with the reason"),
         _of("answers that are kept", f"{CACHE}entries", "", "CoreDNS 9,984 a type, dnsmasq 10,000 at most; `cache.size`", "dnsdisco_cache_entries dnsdisco_cache_evictions_total", "nothing; it is asked for anew"),
         _of("answers that are kept", f"{CACHE}octets", "octets", "as the best keep, with what the interpreter needs", "dnsdisco_cache_size_bytes dnsdisco_cache_evictions_total", "nothing; it is asked for anew"),
         _of("failures that are kept", f"{CACHE}failures", "", "apart, so that they push no answer out", "dnsdisco_cache_failure_entries", "nothing"),
         _of("the longest TTL", f"{CACHE}max_ttl", "s", "as Unbound; `cache.max_ttl`", "", "this TTL"),
         _of("the longest TTL of a denial", f"{CACHE}negative_max_ttl", "s", "what is missing today is often there soon; Unbound 3600; `cache.negative_max_ttl`", "dnsdisco_cache_negatives_total", "this TTL"),
-        _of("busy answers in the datagram loop", "answer.fleeting:ENTRIES_MAX", "", "dropped four times a second, in less than 1 ms", "", "nothing; the longer way"),
-        _of("… that are made anew there at once", "answer.fleeting:RENEWED_MAX", "", "about a millisecond", "", "nothing; the longer way once"),
+        _of("busy answers in the datagram loop", "answer.hot_entries:ENTRIES_MAX", "", "dropped four times a second, in less than 1 ms", "", "nothing; the longer way"),
+        _of("… that are made anew there at once", "answer.hot_entries:RENEWED_MAX", "", "about a millisecond", "", "nothing; the longer way once"),
     ),
     "Backends ([consul.md](consul.md), [kubernetes.md](kubernetes.md), [adding-a-provider.md](adding-a-provider.md))": (
         _of("an answer of Consul", "providers.consul.transport:BODY_OCTETS_MAX", "octets", "one service with 50,000 instances", ERRORS, "the last data, marked stale"),
@@ -129,7 +129,7 @@ GROUPS: dict[str, tuple[Bound, ...]] = {
     ),
     "HTTP of the control process": (
         _of("connections", "admin.connection:CONNECTIONS_MAX", "", "probes and scrapers of one machine", "dnsdisco_admin_requests_total", "the longest idle one is closed"),
-        _of("a request's head", "admin.guard:HEAD_OCTETS_MAX", "octets", "Apache 8 KB a line, nginx 32 KB", "", "431, closed"),
+        _of("a request's head", "admin.middleware:HEAD_OCTETS_MAX", "octets", "Apache 8 KB a line, nginx 32 KB", "", "431, closed"),
         _of("requests behind one that is not answered", "admin.connection:AHEAD_OCTETS_MAX", "octets", "hundreds, which nobody sends who means to read the replies", "", "closed"),
         _of("lists on their way", "admin.app:LISTS_MAX", "", "each holds the catalog that it began with", "dnsdisco_admin_requests_total=503", "503"),
     ),
@@ -137,14 +137,14 @@ GROUPS: dict[str, tuple[Bound, ...]] = {
 
 # Bounds that nobody who asks meets as such: forms of messages, and parts of others above.
 NOT_LISTED = {
-    "answer.local:STALE_TOLD_MAX",
+    "answer.own_zones:STALE_TOLD_MAX",
     "answer.flatten:NAMES_MAX",
     "answer.prepared:ORDERS_OCTETS_MAX",
     "answer.reasons:NEAR_OCTETS_MAX",
     "answer.reasons:REASONS_TOLD_MAX",
     "answer.reasons:SPACES_TOLD_MAX",
     "server.http2:CLOSED_STREAMS_MAX",
-    "server.link:QUEUE_DATAGRAMS_MAX",
+    "server.control_link:QUEUE_DATAGRAMS_MAX",
     "server.run:FILES_MAX",
     "server.serve:COOKIES_AT_HAND_MAX",
     "server.serve:EXACT_OCTETS_MAX",

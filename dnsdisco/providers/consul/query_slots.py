@@ -13,7 +13,7 @@ from dnsdisco.model.service import Service
 from dnsdisco.providers.consul.agent import AgentError
 from dnsdisco.providers.consul.catalog import AgentCatalog, CONSUL
 from dnsdisco.providers.consul.pace import ALL_PER_S, TokenBucket
-from dnsdisco.providers.consul.query_threads import ChecksAsker, Post, QueryThread, ServiceAsker, SweepAsker
+from dnsdisco.providers.consul.query_threads import ChecksThread, Post, QueryThread, ServiceThread, SweepThread
 from dnsdisco.providers.log import logger
 
 AGAIN_S = 15.0  # until a service whose query failed gets one again
@@ -32,15 +32,15 @@ class QuerySlots:
     """Belongs to one thread. Times are monotonic seconds."""
 
     def __init__(self, catalog: AgentCatalog, post: Post) -> None:
-        self.own: dict[str, ServiceAsker] = {}  # by service
+        self.own: dict[str, ServiceThread] = {}  # by service
         self._catalog, self._post = catalog, post
         self._askers: set[QueryThread] = set()  # that have not ended
         self._answers = TokenBucket(ALL_PER_S, ALL_PER_S)
         self._own_again_at = self._everybody_again_at = 0.0
         self._tell_at: float | None = None
         self._has_lent = False
-        self._checks: ChecksAsker | None = None
-        self._sweep: SweepAsker | None = None
+        self._checks: ChecksThread | None = None
+        self._sweep: SweepThread | None = None
 
     def start(self, asker: QueryThread) -> None:
         self._askers.add(asker)
@@ -57,7 +57,7 @@ class QuerySlots:
 
     def give(self, name: str, index: int, known: Service, rejected: int) -> None:
         """A query of its own to a service, from *index* on, where it was *known* with so many instances *rejected*."""
-        asker = ServiceAsker(self._catalog, self._post, name, index, known, rejected, self._answers)
+        asker = ServiceThread(self._catalog, self._post, name, index, known, rejected, self._answers)
         self.own[name] = asker
         self.start(asker)
 
@@ -87,7 +87,7 @@ class QuerySlots:
 
     def watch_everybody(self, now: float) -> None:
         if self._checks is None and now >= self._everybody_again_at:
-            self._checks, self._sweep = ChecksAsker(self._catalog, self._post), SweepAsker(self._catalog, self._post)
+            self._checks, self._sweep = ChecksThread(self._catalog, self._post), SweepThread(self._catalog, self._post)
             self.start(self._checks)
             self.start(self._sweep)
 
@@ -112,7 +112,7 @@ class QuerySlots:
         if error is None:
             return False
         is_refused = isinstance(error, AgentError) and error.is_refusal
-        if isinstance(asker, ServiceAsker) and isinstance(error, AgentError):
+        if isinstance(asker, ServiceThread) and isinstance(error, AgentError):
             if self.own.get(asker.service) is asker:
                 del self.own[asker.service]
                 self._own_again_at = max(self._own_again_at, now + (REFUSED_AGAIN_S if is_refused else AGAIN_S))
@@ -127,7 +127,7 @@ class QuerySlots:
             raise error
         if is_refused and self._tell_at is None:
             self._tell_at = now + TELL_S
-        return not isinstance(asker, ServiceAsker)
+        return not isinstance(asker, ServiceThread)
 
     def _slots(self) -> int:
-        return self._catalog.options.watch_limit - sum(isinstance(asker, ServiceAsker) for asker in self._askers)
+        return self._catalog.options.watch_limit - sum(isinstance(asker, ServiceThread) for asker in self._askers)

@@ -43,7 +43,7 @@ class FollowedService:
     name: str
     reading: Reading
     index: int
-    asker: ServiceAsker
+    asker: ServiceThread
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class QueryThread(threading.Thread):
     """A daemon: one that hangs in name resolution ends with the process."""
 
     def __init__(self, catalog: AgentCatalog, post: Post) -> None:
-        super().__init__(name=f"consul-{type(self).__name__.removesuffix('Asker').lower()}", daemon=True)
+        super().__init__(name=f"consul-{type(self).__name__.removesuffix('Thread').lower()}", daemon=True)
         self._catalog, self._post = catalog, post
         self._agent = catalog.connect()
         self._over = threading.Event()
@@ -109,7 +109,7 @@ class QueryThread(threading.Thread):
         self._agent.abort()
 
 
-class NamesAsker(QueryThread):
+class NamesThread(QueryThread):
     """The list of services. *before*: the names that were there when the agent was lost."""
 
     def __init__(self, catalog: AgentCatalog, post: Post, before: frozenset[str]) -> None:
@@ -154,7 +154,7 @@ class NamesAsker(QueryThread):
         return False
 
 
-class ServiceAsker(QueryThread):
+class ServiceThread(QueryThread):
     """One service, from what is known of it on."""
 
     def __init__(
@@ -189,7 +189,7 @@ def _instances(service: Service | None) -> int:
     return len(service.instances) if service is not None else 0
 
 
-class ChecksAsker(QueryThread):
+class ChecksThread(QueryThread):
     """The checks of everybody, for services that have no query of their own."""
 
     def __init__(self, catalog: AgentCatalog, post: Post) -> None:
@@ -213,7 +213,7 @@ class ChecksAsker(QueryThread):
             self._over.wait(pace.after(is_moved=is_moved, took_s=time.monotonic() - asked_at, per_s=per_s))
 
 
-class SweepAsker(QueryThread):
+class SweepThread(QueryThread):
     """Which services have changed, when the list of services shows only that some have. Node by node: that is the fewest questions."""
 
     def __init__(self, catalog: AgentCatalog, post: Post) -> None:
@@ -250,7 +250,7 @@ class SweepAsker(QueryThread):
         self._is_due.set()
 
 
-class FetchAsker(QueryThread):
+class FetchThread(QueryThread):
     """Services from a queue, one after another; None in it is the end."""
 
     def __init__(self, catalog: AgentCatalog, post: Post, names: queue.SimpleQueue[str | None]) -> None:

@@ -1,8 +1,8 @@
 """One run of watch(): the threads of `query_threads.py` ask, this one puts the answers together and yields.
 
-    NamesAsker ── the list of services ─┐                     ┌─ 2 FetchAskers: a service once, when it is new or may have changed
-    watch_limit ServiceAskers ──────────┼─► events ─► ServiceWatch ──┤
-    ChecksAsker, SweepAsker ────────────┘                     └─► Snapshot, and the same one again as a sign of life
+    NamesThread ── the list of services ─┐                     ┌─ 2 FetchAskers: a service once, when it is new or may have changed
+    watch_limit ServiceThreads ──────────┼─► events ─► ServiceWatch ──┤
+    ChecksThread, SweepThread ────────────┘                     └─► Snapshot, and the same one again as a sign of life
 
 A service has a query of its own, which sees every change within milliseconds; beyond `watch_limit`, two questions about all
 services show which to fetch anew. Nothing is yielded before every service has been read, and whatever fails leaves what is known as it is.
@@ -25,12 +25,12 @@ from dnsdisco.providers.consul.query_slots import QuerySlots
 from dnsdisco.providers.consul.query_threads import (
     Ended,
     Event,
-    FetchAsker,
     Fetched,
+    FetchThread,
     Flipped,
     FollowedService,
     Listed,
-    NamesAsker,
+    NamesThread,
     QueryThread,
     Swept,
 )
@@ -79,7 +79,7 @@ class ServiceWatch:
         """Until *stop* is set. Raises ProviderError when the agent is lost; every connection is closed by then."""
         began_in = os.getpid()
         try:
-            self._crew.start(NamesAsker(self._catalog, self._events.put, frozenset(name for _, name in self._last)))
+            self._crew.start(NamesThread(self._catalog, self._events.put, frozenset(name for _, name in self._last)))
             while not stop.is_set():
                 if os.getpid() != began_in:
                     raise ProviderError(CONSUL, LEFT_BEHIND)
@@ -171,7 +171,7 @@ class ServiceWatch:
             if not self._has_fetchers:
                 self._has_fetchers = True
                 for _ in range(FETCHERS):
-                    self._crew.start(FetchAsker(self._catalog, self._events.put, self._fetches))
+                    self._crew.start(FetchThread(self._catalog, self._events.put, self._fetches))
 
     def _on_fetched(self, name: str, reading: Reading, index: int) -> None:
         self._asked.discard(name)
