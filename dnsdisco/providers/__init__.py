@@ -8,22 +8,14 @@
     consul/              the consul provider
     kubernetes/          the kubernetes provider
   For the library:
-    combined.py             several providers as one
+    combined.py          several providers as one
     cached.py            what providers returned, for a few seconds
-    guarded.py             turns whatever a provider raises into ProviderError
+    guarded.py           turns whatever a provider raises into ProviderError
     seed_form.py         classes of the older form
     own_url.py           classes with a get_service_url() of their own
-  A services file:
-    surroundings.py      the one that lies in the working directory
-    file_state.py        a file watched by asking for its state
-    services_file.py     its content as services, and its faults
-    services_text.py     its text → plain data
-    services_places.py   where in the text each value stands
-    services_change.py   an instance comes into, or goes out of, its data
-    services_edit.py     that change, in its text
-    services_items.py    that change, in a list of `instances:`
-    atomic_file.py       a file replaced whole, by one writer at a time
   For every provider:
+    surroundings.py      the services file that lies in the working directory
+    file_state.py        a file watched by asking for its state
     values.py            bounds for what a backend returns
     forked.py            locks and connections that a forked child makes anew
     log.py               the logger of the room

@@ -11,8 +11,8 @@ import pytest
 
 from dnsdisco.errors import DnsdiscoError
 from dnsdisco.model import public
-from dnsdisco.providers import services_edit
 from dnsdisco.providers.env import provider as env
+from dnsdisco.providers.static import edit as services_edit
 from dnsdisco.wire import presentation
 from dnsdisco.wire.tokens import tokenize
 from dnsdisco.zone import master

@@ -286,7 +286,7 @@ def test_a_file_that_was_being_written_at_the_fork_is_not_held_by_the_child(tmp_
     path = tmp_path / "services.json"
     code = f"""
 import os, sys
-from dnsdisco.providers.atomic_file import exclusive
+from dnsdisco.providers.static.atomic_file import exclusive
 with exclusive({str(path)!r}):
     reading, writing = os.pipe()
     child = os.fork()

@@ -9,10 +9,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dnsdisco.providers import services_text
-from dnsdisco.providers.services_file import content_of
-from dnsdisco.providers.services_places import places
-from dnsdisco.providers.services_text import parse, text_of, Unreadable
+from dnsdisco.providers.static import text as services_text
+from dnsdisco.providers.static.content import content_of
+from dnsdisco.providers.static.places import places
+from dnsdisco.providers.static.text import parse, text_of, Unreadable
 
 BOMB = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n" + "".join(f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 10))
 

@@ -14,11 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dnsdisco.errors import NotSupported, ProviderError
-from dnsdisco.providers import atomic_file
-from dnsdisco.providers.services_change import put, remove
-from dnsdisco.providers.services_edit import edit
-from dnsdisco.providers.services_text import parse
-from dnsdisco.providers.static import StaticServiceDiscovery
+from dnsdisco.providers.static import atomic_file, StaticServiceDiscovery
+from dnsdisco.providers.static.change import put, remove
+from dnsdisco.providers.static.edit import edit
+from dnsdisco.providers.static.text import parse
 
 pytestmark = pytest.mark.slow
 

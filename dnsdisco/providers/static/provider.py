@@ -18,16 +18,16 @@ from typing import Any, ClassVar, Self
 from dnsdisco.errors import NotSupported, ProviderError
 from dnsdisco.model.service import Health, Snapshot
 from dnsdisco.model.service_data import fault_text, service_from_data, service_to_dict
-from dnsdisco.providers.atomic_file import Busy, exclusive, replace
 from dnsdisco.providers.base import ServiceDiscovery
 from dnsdisco.providers.file_state import Changes, FileState, state_of, UNSETTLED_S
 from dnsdisco.providers.forked import Lock
 from dnsdisco.providers.log import logger
-from dnsdisco.providers.services_change import Change, put, remove
-from dnsdisco.providers.services_edit import edit, Unchangeable
-from dnsdisco.providers.services_file import Content, octets_of, read
-from dnsdisco.providers.services_text import text_of, Unreadable
+from dnsdisco.providers.static.atomic_file import Busy, exclusive, replace
+from dnsdisco.providers.static.change import Change, put, remove
+from dnsdisco.providers.static.content import Content, octets_of, read
+from dnsdisco.providers.static.edit import edit, Unchangeable
 from dnsdisco.providers.static.source import reason_of, ServicesFile
+from dnsdisco.providers.static.text import text_of, Unreadable
 from dnsdisco.providers.surroundings import found_distrusted, SERVICES_PATHS
 
 PATH_VARIABLE = "SERVICE_DISCOVERY_CONFIG_FILE"

@@ -9,9 +9,9 @@ from pathlib import Path
 from dnsdisco.errors import Problem
 from dnsdisco.model.service import Snapshot
 from dnsdisco.providers.local_source import LocalSource, Verify
-from dnsdisco.providers.services_file import collisions, content_of, octets_of, read
-from dnsdisco.providers.services_places import places
-from dnsdisco.providers.services_text import text_of, Unreadable
+from dnsdisco.providers.static.content import collisions, content_of, octets_of, read
+from dnsdisco.providers.static.places import places
+from dnsdisco.providers.static.text import text_of, Unreadable
 
 
 class ServicesFile(LocalSource):

@@ -1,6 +1,6 @@
 """A change of the data becomes a change of the text, and nothing else in the text changes.
 
-YAML: where an instance comes or goes, its lines do (services_items.py). Else the lines of the one service are read and written by
+YAML: where an instance comes or goes, its lines do (items.py). Else the lines of the one service are read and written by
 ruamel.yaml, which keeps comments; all other lines stay as they are, octet for octet. Where those lines do not stand for themselves (anchors of other services, a file that is one `{...}`), the whole file goes
 through it. JSON is written anew with its own indentation. Either way the new text is read back, and unless it has the data of the old
 one, with the one change, the edit is refused: a file is never made worse.
@@ -18,9 +18,9 @@ import yaml
 from yaml import events
 
 from dnsdisco.model.service_data import service_from_data
-from dnsdisco.providers.services_change import Change
-from dnsdisco.providers.services_items import edit_items
-from dnsdisco.providers.services_text import is_json, parse, Unreadable
+from dnsdisco.providers.static.change import Change
+from dnsdisco.providers.static.items import edit_items
+from dnsdisco.providers.static.text import is_json, parse, Unreadable
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

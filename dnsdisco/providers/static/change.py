@@ -1,4 +1,4 @@
-"""One instance comes into, or goes out of, the data of a services file. Knows nothing of text; `services_edit.py` does.
+"""One instance comes into, or goes out of, the data of a services file. Knows nothing of text; `edit.py` does.
 
 Works in place on any nesting of mappings and lists, so that it serves plain data and ruamel.yaml's, which carry the comments, alike.
 """
