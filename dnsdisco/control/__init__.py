@@ -25,7 +25,6 @@
     view_store.py           the last good views, kept as they come and used at a start
     view_writer.py           the thread that writes them
     stored_view.py      the file of one view
-    stored_service.py   its lines
     journal.py          the last whole catalog, in memory that the supervisor holds
     handover.py             what the next control process knows of this one
   What is reported:

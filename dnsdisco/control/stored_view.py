@@ -1,7 +1,7 @@
 """One provider's last good view as a file: lines of JSON, data only, which cannot be taken for good unless every octet is there.
 
     {"format": "dnsdisco view", "version": 1, "provider": "consul", "settings": "9f…", "saved_at": 1760000000}
-    ["web", "", true, …]                                     a service a line (stored_service.py)
+    ["web", "", true, …]                                     a service a line (model/plain.py)
     {"services": 1, "blake2b": "4c…"}                        the digest of all lines before
 
 Written beside the old one, synced, and put in its place by rename: a reader finds the old or the new one, whole. The file's time of
@@ -24,7 +24,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from dnsdisco.control.stored_service import service_from_plain, service_to_plain
+from dnsdisco.model.plain import checked_service, service_to_plain
 from dnsdisco.model.service import Service, Snapshot
 from dnsdisco.written.trust import distrusted
 
@@ -162,7 +162,7 @@ def parse(octets: bytes, whose: Label) -> tuple[float, dict[tuple[str, str], Ser
     lines = octets[len(head_octets) : end].splitlines()
     gc.disable()  # it would look through all that is being made, over and over, for garbage that there is none of: a third of the time
     try:
-        by_key = {service.key: service for service in (service_from_plain(json.loads(line)) for line in lines)}
+        by_key = {service.key: service for service in (checked_service(json.loads(line)) for line in lines)}
     except (ValueError, RecursionError) as error:
         raise ViewUnusable(f"a service in it makes no sense: {error}") from None
     finally:

@@ -16,6 +16,8 @@
     readings.py      `x.y` as a service in a namespace, or as a name below a service
     diff.py          what differs between two views
     entry.py         what control publishes and every worker holds
+    rules.py         what a plain value has to be
+    plain.py         the plain form of both, for the link and for the disk
     delta.py         the messages between control and a worker
     journal.py       how the last whole catalog is kept in memory that outlives a child
     certificate.py   when a certificate is valid

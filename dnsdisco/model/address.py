@@ -34,7 +34,6 @@ DEFAULT_PORTS = {
     "ws": 80,
     "wss": 443,
 }
-TRANSPORTS = frozenset({"tcp", "udp", "sctp"})  # schemes that name the transport and nothing above it
 
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")

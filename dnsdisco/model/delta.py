@@ -30,14 +30,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from dnsdisco.errors import WireError
-from dnsdisco.model.entry import (
-    Entry,
+from dnsdisco.model.entry import Entry, ExtraRecord, ProviderState
+from dnsdisco.model.plain import (
     entry_from_plain,
     entry_to_plain,
-    ExtraRecord,
-    instance_from_plain,
-    instance_to_plain,
-    ProviderState,
+    extra_from_plain,
+    extra_to_plain,
+    instances_from_published,
+    published_instances,
 )
 from dnsdisco.model.service import Instance
 
@@ -134,18 +134,12 @@ def zone(base: int, serial: int, records: Sequence[ZoneRecord]) -> Iterator[Mess
 
 
 def records_from_plain(plain: list[list[Any]]) -> list[ZoneRecord]:
-    return [
-        (
-            tuple(label.encode("latin-1") for label in labels),
-            ExtraRecord(tuple(owner), rtype, ttl, bytes.fromhex(rdata)),
-        )
-        for labels, owner, rtype, ttl, rdata in plain
-    ]
+    return [(tuple(label.encode("latin-1") for label in labels), extra_from_plain(extra)) for labels, *extra in plain]
 
 
 def _record_to_plain(record: ZoneRecord) -> list[Any]:
     labels, extra = record
-    return [[label.decode("latin-1") for label in labels], list(extra.owner), extra.rtype, extra.ttl, extra.rdata.hex()]
+    return [[label.decode("latin-1") for label in labels], *extra_to_plain(extra)]
 
 
 def states_to_plain(states: Iterable[ProviderState]) -> list[list[Any]]:
@@ -168,7 +162,7 @@ class Joiner:
         entries = []
         for plain in part:
             self._head = head = plain if self._head is None else self._head
-            self._instances += map(instance_from_plain, plain["instances"])
+            self._instances += instances_from_published(plain["instances"])
             if not plain.get("more"):
                 entries.append(entry_from_plain(head, tuple(self._instances)))
                 self._head, self._instances = None, []
@@ -184,7 +178,7 @@ def _parts(entries: Iterable[Entry]) -> Iterator[list[dict[str, Any]]]:
         for at in range(PART_INSTANCES, len(instances), PART_INSTANCES):
             yield [*part, {**plain, "more": True}]
             part, weight = [], 0
-            plain = {"instances": [instance_to_plain(instance) for instance in instances[at : at + PART_INSTANCES]]}
+            plain = {"instances": published_instances(instances[at : at + PART_INSTANCES])}
         part.append(plain)
         weight += 1 + len(plain["instances"])
         if weight >= PART_INSTANCES:

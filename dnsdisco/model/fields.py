@@ -9,10 +9,9 @@ import re
 from collections.abc import Mapping, Sequence, Sized
 from typing import Any
 
-from dnsdisco.model.address import TRANSPORTS
 from dnsdisco.model.probe_target import template
 from dnsdisco.model.public import is_secret
-from dnsdisco.model.service import Check, Health, Port, Record
+from dnsdisco.model.service import Check, Health, Port, Record, TRANSPORTS
 from dnsdisco.written.units import duration_s, number_from, shown, unexpected, whole_seconds
 
 TTL_S_MAX = 3600  # of a service: an answer that lives longer hides every change

@@ -14,15 +14,13 @@ from dnsdisco.model.address import canonical_address, parse_url, scheme_from
 from dnsdisco.model.fields import health_from, meta_from, port_of_scheme, ports_from, tags_from, text_from
 from dnsdisco.model.nested_faults import every_fault
 from dnsdisco.model.public import left_out
-from dnsdisco.model.service import Health, Instance, LeftOut, Port
+from dnsdisco.model.service import Health, Instance, INSTANCES_MAX, LeftOut, Port, WEIGHT_MAX
 from dnsdisco.written.units import number_from, shown
 
 Fault = tuple[str, str, bool]  # key path relative to the service ("": the service itself), message, whether it is only a warning
 Value = TypeVar("Value")
 
-WEIGHT_MAX = 65535  # RFC 2782: weight and priority are 16 bits
 HINTED_MAX = 100  # unknown keys that are compared with those that are known, at 50 µs each
-INSTANCES_MAX = 500_000  # of one service: what the link to a worker carries as one message
 WRITTEN = "its data says so"  # the reason of an instance that is critical without a check
 STRING_OCTETS_MAX = 255  # one string of a TXT record (RFC 1035 §3.3)
 

@@ -6,6 +6,10 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
 
+INSTANCES_MAX = 500_000  # of one service: what the link to a worker carries as one message
+WEIGHT_MAX = 65535  # RFC 2782: weight and priority are 16 bits
+TRANSPORTS = frozenset({"tcp", "udp", "sctp"})  # as a scheme, each one names the transport and nothing above it
+
 
 class Health(IntEnum):
     """Of one instance. Warning instances are answered with their `warning_weight`; critical ones are left out."""

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from dnsdisco.model.delta import Assembler, pack
+from dnsdisco.model.delta import Assembler, Joiner, pack
 from tests.control.harness import SETTINGS
 
 ROOT = Path(__file__).parents[2]
@@ -82,12 +82,12 @@ class Process:
     def take_web(self) -> None:
         """Say hello, and that everything is applied, until `web` is there."""
         self.say("hello", serial=0)
-        assembler, names = Assembler(), set()
+        assembler, joiner, names = Assembler(), Joiner(), set()
         while True:
             message = assembler.feed(self.link.recv(1 << 17))
             if message is None:
                 continue
-            names |= {entry["name"] for entry in message.get("entries") or message.get("put") or ()}
+            names |= {entry.service.name for entry in joiner.take(message.get("entries") or message.get("put") or ())}
             if message["op"] in ("end", "delta"):
                 self.say("applied", serial=message["serial"])
                 if "web" in names:

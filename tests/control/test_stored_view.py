@@ -19,11 +19,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dnsdisco.control import stored_view
-from dnsdisco.control.stored_service import service_from_plain, service_to_plain
 from dnsdisco.control.stored_view import Label, label, parse, ViewUnusable
 from dnsdisco.model import delta
 from dnsdisco.model.claims import ChainPolicy, ChainSource
 from dnsdisco.model.merge import merge
+from dnsdisco.model.plain import checked_service, service_to_plain
 from dnsdisco.model.public import reason_from, REASON_OCTETS_MAX
 from dnsdisco.model.service import Check, Health, Instance, LeftOut, Port, Record, Service, Snapshot
 from tests.control.harness import numbered
@@ -126,7 +126,7 @@ def octets_of(folder: Path, *services: Service, whose: Label = OURS) -> bytes:
 @given(SERVICES)
 def test_every_field_comes_back(service: Service) -> None:
     text = json.dumps(service_to_plain(service))
-    assert service_from_plain(json.loads(text)) == service
+    assert checked_service(json.loads(text)) == service
 
 
 def test_no_field_is_forgotten() -> None:
@@ -134,7 +134,7 @@ def test_no_field_is_forgotten() -> None:
     for made, plain in ((FULL, Service("")), (FULL.instances[0], Instance("", "")), (FULL.records[0], Record("", ""))):
         same = [name for name in made.__slots__ if getattr(made, name) == getattr(plain, name)]
         assert same in ([], ["is_virtual", "label"], ["alias_of"]), same
-    back = service_from_plain(service_to_plain(FULL))
+    back = checked_service(service_to_plain(FULL))
     assert back == FULL
     assert back.instances[0].reason == "HTTP 503"
 
@@ -143,10 +143,10 @@ def test_a_view_without_reasons_is_read_and_a_long_one_is_cut() -> None:
     plain = service_to_plain(FULL)
     plain.pop()  # what was left out
     plain[-1][0].pop()
-    read = service_from_plain(plain)
+    read = checked_service(plain)
     assert (read.instances[0].reason, read.left_out) == ("", None)
     plain[-1][0].append("x" * 1000)
-    assert len(service_from_plain(plain).instances[0].reason.encode()) == REASON_OCTETS_MAX
+    assert len(checked_service(plain).instances[0].reason.encode()) == REASON_OCTETS_MAX
 
 
 def test_written_and_read(tmp_path: Path) -> None:
@@ -256,7 +256,7 @@ def test_what_somebody_has_forged_is_services_or_unusable(changes: list[tuple[in
         for message in delta.change(1, 2, [entry], (), ()):
             assert delta.pack(message)
     for service in services.values():
-        assert service_from_plain(json.loads(json.dumps(service_to_plain(service)))) == service
+        assert checked_service(json.loads(json.dumps(service_to_plain(service)))) == service
 
 
 def test_the_file_of_another_user_and_one_that_others_may_write_are_passed_over(tmp_path: Path) -> None:
@@ -302,11 +302,11 @@ def test_every_field_is_checked(tmp_path: Path) -> None:
             changed = json.loads(json.dumps(plain))
             put(changed, path, nonsense)
             try:
-                service = service_from_plain(changed)
+                service = checked_service(changed)
             except ValueError:
                 refused += 1
             else:
-                assert service_from_plain(service_to_plain(service)) == service
+                assert checked_service(service_to_plain(service)) == service
     assert refused > 400
     line = json.dumps([*plain[:12], [["a", "10.0.0.999", []]]]).encode() + b"\n"
     with pytest.raises(ViewUnusable, match=r"makes no sense: .*10\.0\.0\.999"):

@@ -7,8 +7,7 @@ import logging
 import zlib
 from typing import Any
 
-from dnsdisco.model.instances import INSTANCES_MAX
-from dnsdisco.model.service import Service
+from dnsdisco.model.service import INSTANCES_MAX, Service
 from dnsdisco.providers.consul.entries import read_entries, refused_name, Wanted
 from dnsdisco.providers.kubernetes.cluster import ClusterView
 from dnsdisco.providers.kubernetes.compose import Rules

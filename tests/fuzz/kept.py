@@ -8,9 +8,9 @@ from functools import cache
 from hashlib import blake2b
 
 from dnsdisco.control import stored_view
-from dnsdisco.control.stored_service import service_to_plain
 from dnsdisco.control.stored_view import Label, parse, ViewUnusable
 from dnsdisco.model import journal
+from dnsdisco.model.plain import service_to_plain
 from dnsdisco.model.service import Service
 from tests.fuzz.published import is_publishable
 from tests.fuzz.reader import Reader

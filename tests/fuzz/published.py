@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from functools import cache
 
 from dnsdisco.control.records import Compiler
-from dnsdisco.control.stored_service import service_from_plain, service_to_plain
 from dnsdisco.model import delta
 from dnsdisco.model.claims import ChainPolicy, ChainSource
 from dnsdisco.model.entry import Entry, ProviderState
 from dnsdisco.model.merge import merge
+from dnsdisco.model.plain import checked_service, service_to_plain
 from dnsdisco.model.service import Service, Snapshot
 from dnsdisco.wire import name
 from dnsdisco.zone.catalog import Catalog
@@ -28,7 +28,7 @@ Services = Mapping[tuple[str, str], Service]
 def is_publishable(services: Services) -> None:
     for key, service in services.items():
         assert key == service.key
-        assert service_from_plain(json.loads(json.dumps(service_to_plain(service)))) == service
+        assert checked_service(json.loads(json.dumps(service_to_plain(service)))) == service
     merger = merge([ChainSource("p")], ChainPolicy(), [Snapshot(dict(services))], Compiler())
     assembler, joined = delta.Assembler(), delta.Joiner()
     got = []

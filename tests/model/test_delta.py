@@ -13,7 +13,7 @@ from dnsdisco.errors import WireError
 from dnsdisco.model import delta
 from dnsdisco.model.delta import Assembler, Joiner, pack
 from dnsdisco.model.entry import Entry, ExtraRecord, ProviderState
-from dnsdisco.model.service import Health, Instance, LeftOut, Port, Service
+from dnsdisco.model.service import Check, Health, Instance, LeftOut, Port, Record, Service
 
 ZONE = (b"svc", b"local")
 
@@ -55,6 +55,51 @@ def test_a_whole_catalog_arrives_as_it_was_sent() -> None:
     assert {each.reason for each in back[0].service.instances} == {"slow"}
     assert delta.records_from_plain(got[4]["records"]) == records
     assert delta.states_from_plain(got[-1]["providers"]) == tuple(states)
+
+
+def test_no_field_of_what_is_published_is_forgotten() -> None:
+    """A field that is added to the model and not to the plain form would never reach a worker. What control alone needs stays there."""
+    instance = Instance(
+        "a",
+        "10.0.0.1",
+        (Port(53, "dns", "udp"),),
+        5,
+        2,
+        1,
+        ("v1",),
+        (("k", "v"), ("l", "")),
+        Health.WARNING,
+        "h",
+        "n",
+        True,
+        "a-1",
+        "slow",
+    )
+    service = Service(
+        "web",
+        namespace="shop",
+        is_default_namespace=False,
+        instances=(instance,),
+        url="http://x",
+        scheme="http",
+        ttl=7,
+        tags=("public",),
+        meta=(("a", "b"),),
+        records=(Record("MX", "10 m.example"),),
+        check=Check(tcp="{address}:{port}"),
+        when_all_unhealthy="empty",
+        alias_of="db.example.com",
+        left_out=LeftOut(2, "port: …"),
+    )
+    sent = Entry("web", (("web",),), "p", service, (ExtraRecord(("a",), 16, 9, b"\x01x"),), False, merged=("q",))
+    for made, plain in ((sent, Entry("", (), "", service)), (service, Service("")), (instance, Instance("", ""))):
+        assert [name for name in made.__slots__ if getattr(made, name) == getattr(plain, name)] in ([], ["service", "shadows"])
+    (message,) = carried(list(delta.change(1, 2, [sent], (), ())))
+    (got,) = Joiner().take(message["put"])
+    assert got.service.instances == (replace(instance, hostname="", node=""),)
+    assert got.service.instances[0].reason == "slow"
+    of_control = {"records": (), "check": None, "when_all_unhealthy": ""}
+    assert got == replace(sent, service=replace(service, instances=got.service.instances, **of_control))
 
 
 def test_text_that_is_no_unicode_does_not_stop_the_link() -> None:

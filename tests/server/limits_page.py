@@ -125,7 +125,7 @@ GROUPS: dict[str, tuple[Bound, ...]] = {
         _of("a list of Kubernetes", "providers.kubernetes.resources:OBJECTS_MAX", "objects and endpoints", "the largest clusters have 150,000 pods", ERRORS, "the last data, marked stale"),
         _of("services of a plug-in", "providers.values:SERVICES_MAX", "", "ten times what the server is made for", ERRORS, "the last data, marked stale"),
         _of("tags, ports, meta of an instance, records of a service", "model.fields:ENTRIES_MAX", "each", "more than a DNS message holds", "dnsdisco_control_provider_rejected_objects", "none of these"),
-        _of("instances of a service", "model.instances:INSTANCES_MAX", "", "what the link to a worker carries as one message", "dnsdisco_control_provider_rejected_objects", "the others"),
+        _of("instances of a service", "model.service:INSTANCES_MAX", "", "what the link to a worker carries as one message", "dnsdisco_control_provider_rejected_objects", "the others"),
     ),
     "HTTP of the control process": (
         _of("connections", "admin.connection:CONNECTIONS_MAX", "", "probes and scrapers of one machine", "dnsdisco_admin_requests_total", "the longest idle one is closed"),

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 from dnsdisco.model.address import parse_url, scheme_from
 from dnsdisco.model.fields import ports_from, TEXT_CHARACTERS_MAX
-from dnsdisco.model.instances import Fault, instance_from, INSTANCES_MAX, Shared
+from dnsdisco.model.instances import Fault, instance_from, Shared
 from dnsdisco.model.names import service_label
 from dnsdisco.model.public import left_out, reason_from
-from dnsdisco.model.service import Health, Instance, Port, Service
+from dnsdisco.model.service import Health, Instance, INSTANCES_MAX, Port, Service
 from dnsdisco.model.service_data import fault_text
 from dnsdisco.written.units import shown
 

@@ -24,7 +24,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple, Self
 
 from dnsdisco.errors import NotSupported, Problem
-from dnsdisco.model.address import parse_url, TRANSPORTS
+from dnsdisco.model.address import parse_url
+from dnsdisco.model.service import TRANSPORTS
 from dnsdisco.model.service_data import service_from_data, service_to_dict
 from dnsdisco.providers.base import ServiceDiscovery, Services
 from dnsdisco.providers.forked import Lock
