@@ -18,10 +18,11 @@
   Names of others:
     cached_reply.py         cache keys, and what a cached entry is to a client
     believe.py   what is believed of an upstream's reply
-    resume.py           our answer completed by what an upstream replied
+    steps.py            what an answer still wants from upstreams, one step after another
+    resume.py           our answer completed by what upstreams replied
     aliases.py          how many aliases in a row are followed
     rebinding.py        private addresses that no public name should have
 
 Rules of the room: PURE; imports `errors`, `model`, `zone`, `wire`, `cache`; time and randomness come as arguments.
-Read first: `decision.py`, `decide.py`, `resume.py`, `believe.py`.
+Read first: `decision.py`, `decide.py`, `steps.py`, `believe.py`.
 """

@@ -14,3 +14,8 @@ TOO_MANY = f"more than {ALIASES_MAX} aliases in a row"
 def count(records: Iterable[RR]) -> int:
     """The aliases among *records*."""
     return sum(record.rtype == CNAME for record in records)
+
+
+def are_too_many(number: int) -> bool:
+    """So many aliases in a row are not followed; TOO_MANY is the reason."""
+    return number > ALIASES_MAX

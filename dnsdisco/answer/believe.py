@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from dnsdisco.answer.aliases import ALIASES_MAX, TOO_MANY
+from dnsdisco.answer.aliases import are_too_many, TOO_MANY
 from dnsdisco.cache.entry import CacheEntry, Item, Kind
 from dnsdisco.errors import WireError
 from dnsdisco.wire import parse
@@ -177,7 +177,7 @@ def _follow(
         if alias is None:
             end = _dname(reader, message, by_owner, at, _is_too_long, dnssec_ok=question.dnssec_ok) if rcode == YXDOMAIN else []
             return _Chain([*steps, (at, end)] if end else steps, at, has_end=bool(end), is_loop=False, leaves=False)
-        if len(steps) == ALIASES_MAX:
+        if are_too_many(len(steps) + 1):
             raise WireError(TOO_MANY)
         places = [alias]
         if question.dnssec_ok:

@@ -7,10 +7,10 @@ renews what it holds.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
-from dnsdisco.answer.table import Exact, is_exact, NAME_AT
+from dnsdisco.answer.table import Exact, is_exact, NAME_AT, Table
+from dnsdisco.cache.cache import Cache
 from dnsdisco.cache.entry import CacheEntry
 from dnsdisco.wire.query import HEADER_OCTETS, Query
 
@@ -29,16 +29,11 @@ class _HotEntry(NamedTuple):
 
 
 class HotEntries:
-    """*exact*: the table's. *learn*: called with how often an entry was given: entry, qtype, hits. *holds*: whether the cache would give that
-    entry for that key, and go on doing so for a moment."""
+    """How often each was given is added to what *table* and *cache* count."""
 
-    def __init__(
-        self,
-        exact: dict[bytes, Exact],
-        learn: Callable[[CacheEntry, int, int], None],
-        holds: Callable[[bytes, CacheEntry, float], bool],
-    ) -> None:
-        self._exact, self._learn, self._holds = exact, learn, holds
+    def __init__(self, table: Table, cache: Cache) -> None:
+        self._table, self._cache = table, cache
+        self._exact = table.exact
         self._kept: list[_HotEntry] = []
 
     def takes(self, message: bytes, query: Query, entry: CacheEntry, now: float) -> bool:
@@ -69,7 +64,7 @@ class HotEntries:
             mask, cell, end, reply = each.exact
             if self._exact.get(each.exact_key) is not each.exact:
                 self._tell(each)
-            elif cell[0] and len(self._kept) < RENEWED_MAX and self._holds(each.cache_key, each.entry, now):
+            elif cell[0] and len(self._kept) < RENEWED_MAX and self._cache.holds(each.cache_key, each.entry, now):
                 self._tell(each)
                 exact = (mask, cell, end, reply[:end] + each.entry.body(now) + each.opt)
                 self._exact[each.exact_key] = exact
@@ -89,5 +84,6 @@ class HotEntries:
     def _tell(self, kept: _HotEntry) -> None:
         cell = kept.exact[1]
         if cell[0]:
-            self._learn(kept.entry, kept.qtype, cell[0])
+            self._table.cell(kept.qtype, kept.entry.rcode)[0] += cell[0]
+            self._cache.given(kept.entry, cell[0])
             cell[0] = 0

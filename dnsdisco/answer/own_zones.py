@@ -8,7 +8,7 @@ from typing import assert_never, NamedTuple
 from dnsdisco.answer import flatten, special_use
 from dnsdisco.answer import reasons as why
 from dnsdisco.answer.additional import addresses_beside
-from dnsdisco.answer.aliases import ALIASES_MAX, TOO_MANY
+from dnsdisco.answer.aliases import are_too_many, TOO_MANY
 from dnsdisco.answer.decision import Decision, Forward, Gather, Part, Want
 from dnsdisco.answer.settings import AnswerSettings
 from dnsdisco.answer.special_reply import special_reply
@@ -215,7 +215,7 @@ def _chase(context: _Context, found: Found, cname: RR, ttl: int) -> Decision:
         return Gather(head, (part,), context.negative)
     if target in aliases:
         return head
-    if len(aliases) > ALIASES_MAX:
+    if are_too_many(len(aliases)):
         return Reply(SERVFAIL, ede=(Ede(EDE_OTHER, TOO_MANY),))
     rest = answer(Question(target, labels, question.qtype), zone, context.catalog, context.settings, aliases)
     match rest:

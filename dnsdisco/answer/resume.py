@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from dnsdisco.answer.aliases import ALIASES_MAX, count
+from dnsdisco.answer.aliases import count
 from dnsdisco.answer.cached_reply import STALE
 from dnsdisco.answer.decision import Gather, Part, Want
 from dnsdisco.answer.reasons import no_address
@@ -23,6 +23,7 @@ class Answered:
     records: tuple[RR, ...]  # its answer section, owners in lower case
     is_stale: bool = False  # from the cache, past its end, for no upstream answers
     authority: tuple[RR, ...] = ()  # the SOA of a denial, and with DO what proves it
+    target: bytes = b""  # where the aliases in `records` lead, when what stands there is to be found elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +98,9 @@ def _with_one_ttl(records: list[RR]) -> tuple[RR, ...]:
 def _addresses(part: Part, told: Answered) -> list[RR]:
     """The addresses at the end of the CNAME chain from the wanted name, under the owner that asked for them."""
     target, ttl = part.want.name, part.ttl
-    for _ in range(ALIASES_MAX):
-        following = next((record for record in told.records if record.rtype == CNAME and record.owner == target), None)
-        if following is None:
-            break
-        target, ttl = following.rdata.lower(), min(ttl, following.ttl)
+    following = {record.owner: record for record in told.records if record.rtype == CNAME}
+    while (alias := following.pop(target, None)) is not None:  # each once: a loop ends
+        target, ttl = alias.rdata.lower(), min(ttl, alias.ttl)
     return [
         RR(part.owner, record.rtype, min(ttl, record.ttl), record.rdata)
         for record in told.records

@@ -11,6 +11,7 @@
     udp.py                the datagram loop
     batch.py              many datagrams by one system call
     miss_queue.py            queries that the table of compiled answers does not hold
+    reply_sender.py       a client that waits, and a reply encoded, counted and sent
     resolve.py            names of others, and addresses that our own answers lack
     cached_upstream.py             from the cache, else from an upstream
     latency.py            how long answers take

@@ -22,9 +22,9 @@ from dnsdisco.cache.failures import Reasons
 from dnsdisco.cache.limits import CacheLimits
 from dnsdisco.errors import UpstreamError, WireError
 from dnsdisco.forward.message import folded
+from dnsdisco.server.reply_sender import Client
 from dnsdisco.wire.constants import AD, CD, EDE_NETWORK_ERROR, EDE_OTHER, rcode_to_text, RD, SERVFAIL
 from dnsdisco.wire.name import labels_of
-from dnsdisco.wire.query import Query
 from dnsdisco.wire.relay import records_of
 from dnsdisco.wire.reply import fault_reply, RR, WITHOUT_EDNS
 
@@ -52,17 +52,6 @@ class Upstreams(Protocol):
 
     def ask(self, question: bytes, flags: int, dnssec_ok: bool, waiter: Callable[[Result], None]) -> None:  # noqa: FBT001
         """Calls *waiter* once, within about two seconds, perhaps before it returns."""
-
-
-class Client(NamedTuple):
-    """A query, and how to answer it. `limit`: octets that the reply may have. `options`: for its OPT record."""
-
-    query: Query
-    peer: str
-    is_local: bool
-    limit: int
-    options: bytes
-    send: Callable[[bytes], None]
 
 
 Look = tuple[Freshness, CacheEntry | None]

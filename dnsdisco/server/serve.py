@@ -9,10 +9,9 @@ from functools import partial
 from typing import assert_never
 
 from dnsdisco.answer.cached_reply import key_of
-from dnsdisco.answer.decide import decide
-from dnsdisco.answer.decision import Decision, Forward, Gather
+from dnsdisco.answer.decision import Forward, Gather
 from dnsdisco.answer.hot_entries import HotEntries
-from dnsdisco.answer.prepared import encode, Prepared
+from dnsdisco.answer.prepared import Prepared
 from dnsdisco.answer.rate import Bucket, ERROR, KINDS, RateVerdict
 from dnsdisco.answer.reasons import no_such_name
 from dnsdisco.answer.table import Table
@@ -20,7 +19,8 @@ from dnsdisco.cache.entry import CacheEntry
 from dnsdisco.errors import WireError
 from dnsdisco.model.choice import Draw
 from dnsdisco.server.answer_policy import AnswerPolicy, Clock
-from dnsdisco.server.cached_upstream import CachedUpstream, Client, Upstreams
+from dnsdisco.server.cached_upstream import CachedUpstream, Upstreams
+from dnsdisco.server.reply_sender import Client, ReplySender
 from dnsdisco.server.resolve import Resolver
 from dnsdisco.wire.constants import (
     BADCOOKIE,
@@ -71,8 +71,9 @@ class Responder:
         self._clock = clock
         self._draw = draw
         self._asker = CachedUpstream(upstreams, now=clock.monotonic, faults=self.faults)
-        self._fleeting = HotEntries(self.table.exact, self._given, self._asker.cache.holds)
-        self._resolver = Resolver(self._asker, now=clock.monotonic, decide=self._decide, reply=self._reply, count=self._count)
+        self._fleeting = HotEntries(self.table, self._asker.cache)
+        self._sender = ReplySender(self.table, draw)
+        self._resolver = Resolver(self._asker, catalog, self._sender, now=clock.monotonic)
         self.admission, self._forgotten = policy.admission, dict[str, int]()  # of the admissions before this one
         self._hints_left, self._hints_due_at = HINTS_MAX, 0.0
         self.configure(policy)
@@ -86,8 +87,9 @@ class Responder:
             policy.answers, policy.cache, trust_ad=policy.trust_ad, origin=policy.origin if policy.recursion else None
         )
         self.policy = policy
-        self.settings, self.admission = policy.answers, policy.admission
-        self._recursion = policy.recursion
+        self.settings = self._resolver.settings = policy.answers
+        self.admission = policy.admission
+        self._recursion = self._sender.recursion = policy.recursion
         self.cookie_options.clear()
         self.table.clear()
 
@@ -121,13 +123,13 @@ class Responder:
             send = partial(self._send_limited, query, options, bucket, send)
         client = Client(query, peer, is_local, limit, options, send)
         if query.fault:
-            self._count(query, query.fault)
+            self._sender.count(query, query.fault)
             send(fault_reply(query, limit, options=options, recursion=self._recursion and is_admitted))
         elif not is_admitted:
-            self._reply(client, Reply(REFUSED, ede=(Ede(EDE_PROHIBITED, "this address may not ask here"),)), recursion=False)
+            self._sender.reply(client, Reply(REFUSED, ede=(Ede(EDE_PROHIBITED, "this address may not ask here"),)), recursion=False)
         elif not query.question:  # a server cookie is asked for by itself, or whether an old one is still good (RFC 7873 §5.4)
             is_good = len(_cookie(query)) == CLIENT_OCTETS or self._is_verified(query, peer)
-            self._reply(client, Reply(NOERROR if is_good else BADCOOKIE))
+            self._sender.reply(client, Reply(NOERROR if is_good else BADCOOKIE))
         else:
             self._answer(message, client, is_tcp=is_tcp)
 
@@ -136,7 +138,7 @@ class Responder:
         question = query.qname + query.question[-4:]
         prepared = self.table.get(question)
         if prepared is None:
-            decision = self._decide(query)
+            decision = self._resolver.decide(query)
             match decision:
                 case Reply():
                     if decision.depends_on is None:
@@ -145,13 +147,13 @@ class Responder:
                             decision = replace(decision, ede=(Ede(EDE_OTHER, hint),))
                         elif decision.rcode == NXDOMAIN and not is_tcp and not client.options:
                             self._keep_denial(message, client, decision)
-                        self._reply(client, decision)
+                        self._sender.reply(client, decision)
                         return
                     prepared = Prepared(decision, query.qname, self._draw)
                     self.table.keep(question, prepared, self._clock.monotonic())
                 case Forward():
                     if query.qtype == TXT and (proof := self._upstreams.recognise(query.question)) is not None:
-                        self._reply(client, Reply(answer=(RR(query.qname, TXT, 0, proof),)))
+                        self._sender.reply(client, Reply(answer=(RR(query.qname, TXT, 0, proof),)))
                         return
                     entry = self._resolver.forward(client)
                     if entry is not None and not is_tcp:
@@ -167,11 +169,8 @@ class Responder:
             if plain is not None:
                 limit = min(client.limit, EXACT_OCTETS_MAX)
                 self.table.keep_exact(plain, query, prepared, recursion=self._recursion, limit=limit)
-        self._count(query, prepared.reply.rcode)
+        self._sender.count(query, prepared.reply.rcode)
         client.send(prepared.octets(query, recursion=self._recursion, options=client.options, limit=client.limit, draw=self._draw))
-
-    def _decide(self, query: Query) -> Decision:
-        return decide(query, self.catalog, self.settings, self._asker.can_answer)
 
     def _hint(self, query: Query, denial: Reply) -> str:
         """What may have been meant by a name of ours that is not there; "" where nothing is like it, or many names are denied just now.
@@ -209,11 +208,6 @@ class Responder:
         if len(reply) <= EXACT_OCTETS_MAX and not reply[2] & 2:
             self._fleeting.keep(plain, client.query, entry, key_of(client.query), reply, now)
 
-    def _given(self, entry: CacheEntry, qtype: int, hits: int) -> None:
-        """The datagram loop gave *entry* so often."""
-        self.table.cell(qtype, entry.rcode)[0] += hits
-        self._asker.cache.given(entry, hits)
-
     def tick(self) -> None:
         """What comes with time alone; to be called every fleeting.MOMENT_S."""
         now = self._clock.monotonic()
@@ -223,20 +217,6 @@ class Responder:
         if now >= self._hints_due_at:
             self._hints_due_at, self._hints_left = now + HINTS_EVERY_S, HINTS_MAX
             self.table.forget_denials()
-
-    def _reply(self, client: Client, reply: Reply, *, recursion: bool = True) -> None:
-        query = client.query
-        self._count(query, reply.rcode)
-        client.send(
-            encode(
-                reply,
-                query,
-                recursion=self._recursion and recursion,
-                options=client.options,
-                limit=client.limit,
-                draw=self._draw,
-            )
-        )
 
     def meet(self, peer: str, octets: bytes) -> None:
         """Let the datagram loop know *peer* by the *octets* of its address."""
@@ -283,9 +263,6 @@ class Responder:
             self.cookie_options.clear()
         self.cookie_options[who] = _COOKIE_HEAD + cookie
         return _COOKIE_HEAD + cookie
-
-    def _count(self, query: Query, rcode: int) -> None:
-        self.table.cell(query.qtype, rcode)[0] += 1
 
     def flush(self, name: str | None = None, *, is_tree: bool = False) -> int:
         """Forget upstreams' answers for *name* (with *is_tree*: and of the names below it), or of all; how many answers that were.

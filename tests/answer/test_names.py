@@ -5,8 +5,9 @@ from __future__ import annotations
 import dns.rcode
 import pytest
 
+from dnsdisco.model.claims import ChainPolicy, ChainSource
 from dnsdisco.model.entry import ProviderState
-from dnsdisco.model.merge import merge, Policy, Source
+from dnsdisco.model.merge import merge
 from dnsdisco.model.service import Health, Instance, Port, Record, Service, Snapshot
 from tests.kit import Answers, section, services
 
@@ -44,7 +45,7 @@ def test_a_service_in_a_namespace_comes_before_anything_below_a_service(rival, c
         assert section(answers.ask(f"{name}.svc.local", "SRV").answer) == {f"{name}.svc.local. SRV 0 1 80 w1.web.redis.svc.local."}
     assert answers.ask("nosuch.web.redis.svc.local").rcode() == dns.rcode.NXDOMAIN
     assert section(answers.ask("redis.svc.local").answer) == {"redis.svc.local. A 10.0.0.1"}
-    merger = merge([Source(name) for name in named], Policy(), [Snapshot(view) for view in named.values()])
+    merger = merge([ChainSource(name) for name in named], ChainPolicy(), [Snapshot(view) for view in named.values()])
     assert merger.collisions()
     for lost in merger.collisions():
         assert "of the service" in str(lost)
@@ -60,7 +61,7 @@ def test_without_that_service_the_other_readings_are_there():
 
 def test_a_reading_is_lost_and_won_as_services_come_and_go():
     redis, web = RIVALS["an id"], shop("web", Instance("w1", SERVICE))
-    merger = merge([Source("a"), Source("b")], Policy(), [Snapshot({redis.key: redis}), Snapshot({web.key: web})])
+    merger = merge([ChainSource("a"), ChainSource("b")], ChainPolicy(), [Snapshot({redis.key: redis}), Snapshot({web.key: web})])
     assert [lost.what for lost in merger.collisions()] == ["the instance 'web'"]
     merger.update(1, Snapshot({}))
     assert not merger.collisions()

@@ -1,0 +1,105 @@
+"""What an answer still wants from upstreams: a generator that yields its wants, is sent what came of them, and returns the reply.
+
+The caller does all input and output: it asks for each `Ask`, and runs the steps of an `AllOf` beside each other. Where the answer of one
+upstream leads on by an alias, the next step is decided here: our own data, a special name, or a question to the upstreams of that name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import replace
+from typing import Any, assert_never, NamedTuple, TypeAlias, TypeVar
+
+from dnsdisco.answer import aliases
+from dnsdisco.answer.cached_reply import failure_reply, STALE
+from dnsdisco.answer.decision import Decision, Forward, Gather, Want
+from dnsdisco.answer.resume import Answered, finish, Outcome, Unanswered
+from dnsdisco.wire.constants import EDE_NETWORK_ERROR, REFUSED, SERVFAIL
+from dnsdisco.wire.reply import Reply
+
+T = TypeVar("T")
+Decide: TypeAlias = Callable[[Want], Decision]
+
+
+class Ask(NamedTuple):
+    """One question, to be answered with its Outcome. `is_chain`: the records are put into the client's answer as they are, so they are asked
+    for with the client's DO and CD; else records of ours are made of them."""
+
+    want: Want
+    is_chain: bool
+
+
+class AllOf(NamedTuple):
+    """Steps that run beside each other, to be answered with the outcome of each. `is_glue`: the answer does not wait long for them, and does
+    without those that are not there by then."""
+
+    steps: Mapping[Want, Steps[Outcome]]
+    is_glue: bool
+
+
+Steps: TypeAlias = Generator[Ask | AllOf, Any, T]
+
+
+def complete(gather: Gather, decide: Decide, depth: int = 0) -> Steps[Reply]:
+    """An answer of ours with what upstreams know of it, asked for all at once. *depth*: aliases on the way here."""
+    depth += aliases.count(gather.draft.answer)
+    chained = {part.want for part in gather.parts if part.is_chain}
+    outcomes: Mapping[Want, Outcome] = yield AllOf(
+        {want: _outcome(Ask(want, want in chained), decide, depth) for want in gather.wants},
+        is_glue=all(part.is_glue for part in gather.parts),
+    )
+    return finish(gather, outcomes)
+
+
+def follow(first: Answered, qtype: int, decide: Decide) -> Steps[Reply]:
+    """The aliases of an upstream's reply, *first*, and what stands at their end."""
+    rest = yield from _target(Ask(Want(first.target, qtype), is_chain=True), decide, aliases.count(first.records))
+    if _is_failure(rest):
+        return rest
+    return replace(
+        rest,
+        is_authoritative=False,
+        answer=(*first.records, *rest.answer),
+        authority=(*first.authority, *rest.authority),
+        ede=(STALE, *rest.ede) if first.is_stale else rest.ede,
+        depends_on=None,
+    )
+
+
+def _outcome(ask: Ask, decide: Decide, depth: int) -> Steps[Outcome]:
+    """What upstreams have to *ask*, to the end of its aliases."""
+    found: Outcome = yield ask
+    if isinstance(found, Unanswered):
+        return found
+    depth += aliases.count(found.records)
+    if aliases.are_too_many(depth):
+        return Unanswered(aliases.TOO_MANY)
+    if not found.target:
+        return found
+    rest = yield from _target(ask._replace(want=Want(found.target, ask.want.qtype)), decide, depth)
+    if _is_failure(rest):
+        return Unanswered(rest.ede[0].text if rest.ede else "an alias leads nowhere")
+    return Answered(rest.rcode, (*found.records, *rest.answer), found.is_stale, (*found.authority, *rest.authority))
+
+
+def _target(ask: Ask, decide: Decide, depth: int) -> Steps[Reply]:
+    """What stands at the end of *depth* aliases."""
+    decision = decide(ask.want)
+    match decision:
+        case Reply(rcode=rcode) if rcode == REFUSED:  # no upstream to ask: the aliases are all there is
+            return Reply(ede=decision.ede)
+        case Reply():
+            return decision
+        case Gather():
+            return (yield from complete(decision, decide, depth + 1))  # a host name as an address is a step, too
+        case Forward():
+            found = yield from _outcome(ask, decide, depth)
+            if isinstance(found, Unanswered):
+                return failure_reply(((EDE_NETWORK_ERROR, found.reason),))
+            return Reply(found.rcode, answer=found.records, authority=found.authority, ede=(STALE,) if found.is_stale else ())
+    assert_never(decision)
+
+
+def _is_failure(rest: Reply) -> bool:
+    """Nothing of a chain is answered whose end cannot be had (RFC 2308 §7.1)."""
+    return rest.rcode == SERVFAIL and not rest.answer
