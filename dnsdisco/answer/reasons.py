@@ -18,6 +18,7 @@ NEAR_OCTETS_MAX = 20  # of a label that is looked for in other spellings: 75 loo
 REASONS_TOLD_MAX = 2  # of a service whose instances are critical for different ones
 SPACES_TOLD_MAX = 3  # namespaces that have a service of the name
 _LETTERS = [bytes((octet,)) for octet in b"abcdefghijklmnopqrstuvwxyz0123456789-_"]
+_NOT_ASKED = "the address is a host name, and no upstream could be asked for it: "
 _FAMILIES = {A: "IPv4", AAAA: "IPv6"}
 
 
@@ -90,6 +91,11 @@ def no_address(wants: Sequence[Want]) -> str:
     first = wants[0]
     more = f", nor have {len(wants) - 1} more" if len(wants) > 1 else ""
     return f"the address is the host name {to_text(first.name).rstrip('.')}, which has no {type_to_text(first.qtype)} record{more}"
+
+
+def no_upstream(reason: str) -> str:
+    """Why the addresses of a host name could not be asked for. *reason* may be such a text already: its address led to a host name again."""
+    return reason if reason.startswith(_NOT_ASKED) else f"{_NOT_ASKED}{reason}"
 
 
 def nothing_at_the_zone(zone: Labels, qtype: int) -> str:

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from dnsdisco.answer.aliases import count
 from dnsdisco.answer.cached_reply import STALE
 from dnsdisco.answer.decision import Gather, Part, Want
-from dnsdisco.answer.reasons import no_address
+from dnsdisco.answer.reasons import no_address, no_upstream
 from dnsdisco.model.choice import Rank, together
 from dnsdisco.wire.constants import CNAME, EDE_NO_REACHABLE, EDE_OTHER, NOERROR, NXDOMAIN, SERVFAIL
 from dnsdisco.wire.reply import Ede, Reply, RR
@@ -60,8 +60,7 @@ def finish(gather: Gather, outcomes: Mapping[Want, Outcome]) -> Reply:
             answer += records
             ranks += [part.rank] * len(records)
     if untold and len(answer) == count(answer):
-        reason = f"the address is a host name, and no upstream could be asked for it: {untold[0]}"
-        return Reply(SERVFAIL, ede=(*draft.ede, Ede(EDE_NO_REACHABLE, reason)))
+        return Reply(SERVFAIL, ede=(*draft.ede, Ede(EDE_NO_REACHABLE, no_upstream(untold[0]))))
     ede = draft.ede
     if any(isinstance(outcome, Answered) and outcome.is_stale for outcome in outcomes.values()):
         ede = (*ede, STALE)

@@ -1,4 +1,4 @@
-"""What an answer still wants from upstreams: a generator that yields its wants, is sent what came of them, and returns the reply.
+"""What an answer still wants from upstreams: generators that yield their wants, are sent what came of them, and return the reply.
 
 The caller does all input and output: it asks for each `Ask`, and runs the steps of an `AllOf` beside each other. Where the answer of one
 upstream leads on by an alias, the next step is decided here: our own data, a special name, or a question to the upstreams of that name.
@@ -18,7 +18,11 @@ from dnsdisco.wire.constants import EDE_NETWORK_ERROR, REFUSED, SERVFAIL
 from dnsdisco.wire.reply import Reply
 
 T = TypeVar("T")
-Decide: TypeAlias = Callable[[Want], Decision]
+
+# Questions for one answer: 64 host names, two families, and as much again where they lead on. Without it, host names whose owner makes each
+# an alias of the service that has them would multiply with every round.
+QUESTIONS_MAX = 256
+_TOO_MANY_QUESTIONS = f"more than {QUESTIONS_MAX} questions for one answer"
 
 
 class Ask(NamedTuple):
@@ -40,64 +44,71 @@ class AllOf(NamedTuple):
 Steps: TypeAlias = Generator[Ask | AllOf, Any, T]
 
 
-def complete(gather: Gather, decide: Decide, depth: int = 0) -> Steps[Reply]:
-    """An answer of ours with what upstreams know of it, asked for all at once. *depth*: aliases on the way here."""
-    depth += aliases.count(gather.draft.answer)
-    chained = {part.want for part in gather.parts if part.is_chain}
-    outcomes: Mapping[Want, Outcome] = yield AllOf(
-        {want: _outcome(Ask(want, want in chained), decide, depth) for want in gather.wants},
-        is_glue=all(part.is_glue for part in gather.parts),
-    )
-    return finish(gather, outcomes)
+class Resolution:
+    """The steps of one answer. *decide*: what is to be done about a name, by what is known at that moment."""
 
+    def __init__(self, decide: Callable[[Want], Decision]) -> None:
+        self._decide = decide
+        self._questions = 0
 
-def follow(first: Answered, qtype: int, decide: Decide) -> Steps[Reply]:
-    """The aliases of an upstream's reply, *first*, and what stands at their end."""
-    rest = yield from _target(Ask(Want(first.target, qtype), is_chain=True), decide, aliases.count(first.records))
-    if _is_failure(rest):
-        return rest
-    return replace(
-        rest,
-        is_authoritative=False,
-        answer=(*first.records, *rest.answer),
-        authority=(*first.authority, *rest.authority),
-        ede=(STALE, *rest.ede) if first.is_stale else rest.ede,
-        depends_on=None,
-    )
+    def complete(self, gather: Gather, depth: int = 0) -> Steps[Reply]:
+        """An answer of ours with what upstreams know of it, asked for all at once. *depth*: aliases on the way here."""
+        depth += aliases.count(gather.draft.answer)
+        chained = {part.want for part in gather.parts if part.is_chain}
+        outcomes: Mapping[Want, Outcome] = yield AllOf(
+            {want: self._outcome(Ask(want, want in chained), depth) for want in gather.wants},
+            is_glue=all(part.is_glue for part in gather.parts),
+        )
+        return finish(gather, outcomes)
 
+    def follow(self, first: Answered, qtype: int) -> Steps[Reply]:
+        """The aliases of an upstream's reply, *first*, and what stands at their end."""
+        rest = yield from self._target(Ask(Want(first.target, qtype), is_chain=True), aliases.count(first.records))
+        if _is_failure(rest):
+            return rest
+        return replace(
+            rest,
+            is_authoritative=False,
+            answer=(*first.records, *rest.answer),
+            authority=(*first.authority, *rest.authority),
+            ede=(STALE, *rest.ede) if first.is_stale else rest.ede,
+            depends_on=None,
+        )
 
-def _outcome(ask: Ask, decide: Decide, depth: int) -> Steps[Outcome]:
-    """What upstreams have to *ask*, to the end of its aliases."""
-    found: Outcome = yield ask
-    if isinstance(found, Unanswered):
-        return found
-    depth += aliases.count(found.records)
-    if aliases.are_too_many(depth):
-        return Unanswered(aliases.TOO_MANY)
-    if not found.target:
-        return found
-    rest = yield from _target(ask._replace(want=Want(found.target, ask.want.qtype)), decide, depth)
-    if _is_failure(rest):
-        return Unanswered(rest.ede[0].text if rest.ede else "an alias leads nowhere")
-    return Answered(rest.rcode, (*found.records, *rest.answer), found.is_stale, (*found.authority, *rest.authority))
+    def _outcome(self, ask: Ask, depth: int) -> Steps[Outcome]:
+        """What upstreams have to *ask*, to the end of its aliases."""
+        self._questions += 1
+        if self._questions > QUESTIONS_MAX:
+            return Unanswered(_TOO_MANY_QUESTIONS)
+        found: Outcome = yield ask
+        if isinstance(found, Unanswered):
+            return found
+        depth += aliases.count(found.records)
+        if aliases.are_too_many(depth):
+            return Unanswered(aliases.TOO_MANY)
+        if not found.target:
+            return found
+        rest = yield from self._target(ask._replace(want=Want(found.target, ask.want.qtype)), depth)
+        if _is_failure(rest):
+            return Unanswered(rest.ede[0].text if rest.ede else "an alias leads nowhere")
+        return Answered(rest.rcode, (*found.records, *rest.answer), found.is_stale, (*found.authority, *rest.authority))
 
-
-def _target(ask: Ask, decide: Decide, depth: int) -> Steps[Reply]:
-    """What stands at the end of *depth* aliases."""
-    decision = decide(ask.want)
-    match decision:
-        case Reply(rcode=rcode) if rcode == REFUSED:  # no upstream to ask: the aliases are all there is
-            return Reply(ede=decision.ede)
-        case Reply():
-            return decision
-        case Gather():
-            return (yield from complete(decision, decide, depth + 1))  # a host name as an address is a step, too
-        case Forward():
-            found = yield from _outcome(ask, decide, depth)
-            if isinstance(found, Unanswered):
-                return failure_reply(((EDE_NETWORK_ERROR, found.reason),))
-            return Reply(found.rcode, answer=found.records, authority=found.authority, ede=(STALE,) if found.is_stale else ())
-    assert_never(decision)
+    def _target(self, ask: Ask, depth: int) -> Steps[Reply]:
+        """What stands at the end of *depth* aliases."""
+        decision = self._decide(ask.want)
+        match decision:
+            case Reply(rcode=rcode) if rcode == REFUSED:  # no upstream to ask: the aliases are all there is
+                return Reply(ede=decision.ede)
+            case Reply():
+                return decision
+            case Gather():
+                return (yield from self.complete(decision, depth + 1))  # a host name as an address is a step, too
+            case Forward():
+                found = yield from self._outcome(ask, depth)
+                if isinstance(found, Unanswered):
+                    return failure_reply(((EDE_NETWORK_ERROR, found.reason),))
+                return Reply(found.rcode, answer=found.records, authority=found.authority, ede=(STALE,) if found.is_stale else ())
+        assert_never(decision)
 
 
 def _is_failure(rest: Reply) -> bool:

@@ -10,14 +10,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
-from dnsdisco.answer import cached_reply, steps
+from dnsdisco.answer import cached_reply
 from dnsdisco.answer.believe import UpstreamQuestion
 from dnsdisco.answer.decide import decide
 from dnsdisco.answer.decision import Decision, Gather, Want
 from dnsdisco.answer.rebinding import BLOCKED
 from dnsdisco.answer.resume import Answered, Outcome, Unanswered
 from dnsdisco.answer.settings import AnswerSettings
-from dnsdisco.answer.steps import AllOf, Ask, Steps
+from dnsdisco.answer.steps import AllOf, Ask, Resolution, Steps
 from dnsdisco.cache.cache import Freshness
 from dnsdisco.cache.entry import CacheEntry
 from dnsdisco.server.cached_upstream import Asked, CachedUpstream, CacheFinding, Finding, UpstreamFailed
@@ -63,7 +63,7 @@ class Resolver:
 
     def gather(self, client: Client, gather: Gather) -> None:
         """Complete an answer of ours with what upstreams know."""
-        self._run(client, steps.complete(gather, self._decide_about), partial(self._sender.reply, client))
+        self._run(client, Resolution(self._decide_about).complete(gather), partial(self._sender.reply, client))
 
     def reply_from(self, entry: CacheEntry, client: Client) -> bytes:
         """What *client* gets of a fresh entry."""
@@ -84,7 +84,8 @@ class Resolver:
             self._sender.reply(client, BLOCKED)
         elif entry.target:
             first = self._answered(Want(query.qname, query.qtype), finding)
-            self._run(client, steps.follow(first, query.qtype, self._decide_about), partial(self._reply_guarded, client, entry))
+            way = Resolution(self._decide_about).follow(first, query.qtype)
+            self._run(client, way, partial(self._reply_guarded, client, entry))
         else:
             if is_stale:
                 self._cache.statistics.stale += 1

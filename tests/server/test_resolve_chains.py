@@ -243,3 +243,19 @@ def test_a_loop_ends(names, is_told):
         assert (reply.rcode(), reply.answer) == (dns.rcode.SERVFAIL, [])
         assert "more than 16 aliases" in " ".join(errors(reply).values())
     assert len(upstreams.asked) == len(set(upstreams.asked))
+
+
+@pytest.mark.parametrize("qtype", ["A", "AAAA", "SRV"])
+def test_host_names_whose_owner_leads_them_back_to_the_service_cost_a_bounded_time(qtype):
+    """64 of them, each an alias of the service that has them, would be 64 times as many questions in each round."""
+    hosts = [f"h{at}.example.org" for at in range(64)]
+    listed = ", ".join(f"{{id: i{at}, address: {host}, port: 80}}" for at, host in enumerate(hosts))
+    aliases = {(f"{host}.", each): f"{host}. 60 IN CNAME web.svc.local." for host in hosts for each in ("A", "AAAA")}
+    answers, upstreams = made(aliases, services=f"web: {{instances: [{listed}]}}")
+    reply = answers.ask("web.svc.local", qtype, is_tcp=True)
+    if qtype == "SRV":
+        assert (reply.rcode(), len(reply.answer[0]), reply.additional) == (dns.rcode.NOERROR, 64, [])
+    else:
+        assert reply.rcode() == dns.rcode.SERVFAIL
+        assert "questions for one answer" in errors(reply)[22]
+    assert len(upstreams.asked) == (128 if qtype == "SRV" else 64)
