@@ -153,9 +153,9 @@ class _Tier:
         if wanted * _FEW <= len(self.members):
             sums, total = self._sums, self._sums[-1]
             for _ in range(2 * wanted):
-                found[min(bisect(sums, draw() * total), len(sums) - 1)] = None
                 if len(found) == wanted:
                     break
+                found[min(bisect(sums, draw() * total), len(sums) - 1)] = None
         if len(found) < wanted:
             # Each rings after a random time with its weight as its rate: the first to ring is drawn by weight.
             times = {at: -log1p(-draw()) / weight for at, weight in enumerate(self._weights) if at not in found}

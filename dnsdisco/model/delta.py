@@ -37,6 +37,7 @@ from dnsdisco.model.plain import (
     extra_from_plain,
     extra_to_plain,
     instances_from_published,
+    path_from_plain,
     published_instances,
 )
 from dnsdisco.model.service import Instance
@@ -134,7 +135,7 @@ def zone(base: int, serial: int, records: Sequence[ZoneRecord]) -> Iterator[Mess
 
 
 def records_from_plain(plain: list[list[Any]]) -> list[ZoneRecord]:
-    return [(tuple(label.encode("latin-1") for label in labels), extra_from_plain(extra)) for labels, *extra in plain]
+    return [(tuple(label.encode("latin-1") for label in path_from_plain(zone)), extra_from_plain(extra)) for zone, *extra in plain]
 
 
 def _record_to_plain(record: ZoneRecord) -> list[Any]:

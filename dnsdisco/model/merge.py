@@ -67,9 +67,10 @@ class Merger:
         is_wanted = self._filters[source]
         differing = [key for key in changed_keys(self._views[source], new) if is_wanted(key)]
         self._views[source] = new.services
-        touched: dict[Path, None] = {}
+        touched = dict.fromkeys(self._release(source, differing))
         for key in differing:
-            touched.update(dict.fromkeys(self._claim(source, key, new.services.get(key))))
+            if (service := new.services.get(key)) is not None:
+                touched.update(dict.fromkeys(self._claim(source, key, service)))
         touched.update(dict.fromkeys(sorted(self._contested[source])))  # the order of its services may have changed
         return self._settle(touched)
 
@@ -105,19 +106,22 @@ class Merger:
                     names = self._sources[source].name, self._sources[winner_source].name
                     yield Collision(names[0], shown(key), (label, namespace), names[1], shown(winner), what)
 
-    def _claim(self, source: int, key: Key, service: Service | None) -> list[Path]:
-        """Replace what the service at *key* claims; returns every path that it claimed or claims."""
-        owner = source, key
-        touched = list(self._paths.pop(owner, ()))
-        for path in touched:
-            claims = [claim for claim in self._claims[path] if claim[:2] != owner]
+    def _release(self, source: int, keys: Sequence[Key]) -> Iterable[Path]:
+        """Drop what the services at *keys* claim; returns the paths. Each is walked through once, however many of them claim it."""
+        gone = frozenset(keys)
+        paths = dict.fromkeys(path for key in keys for path in self._paths.pop((source, key), ()))
+        for path in paths:
+            claims = [claim for claim in self._claims[path] if claim.source != source or claim.key not in gone]
             if claims:
                 self._claims[path] = claims
             else:
                 del self._claims[path]
-        self._nameless.discard(owner)
-        if service is None:
-            return touched
+        self._nameless.difference_update((source, key) for key in gone)
+        return paths
+
+    def _claim(self, source: int, key: Key, service: Service) -> Iterable[Path]:
+        """Take in what the service at *key* claims; returns the paths."""
+        owner = source, key
         claimed = claims_of(source, key, service)
         for path, claim in claimed.items():
             self._claims.setdefault(path, []).append(claim)
@@ -125,7 +129,7 @@ class Merger:
             self._paths[owner] = tuple(claimed)
         else:
             self._nameless.add(owner)
-        return touched + list(claimed)
+        return claimed
 
     def _settle(self, touched: Iterable[Path]) -> Change:
         """Decide the touched paths anew and rebuild the entries whose owner, paths or services that changes."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
 
@@ -110,15 +111,17 @@ def _part(instances: tuple[Instance, ...], group: list[int], label: str, labels:
     for suffix in (_node_suffix, _address_suffix, _port_suffix, _hash_suffix):
         choices = {at: _fit(label, tail) for at in left if (tail := _beyond(label, suffix(instances[at])))}
         counts = Counter(choices.values())
-        for at, choice in choices.items():
-            if counts[choice] == 1 and choice not in taken:
-                labels[at] = choice
-                taken.add(choice)
-                left.remove(at)
+        parted = {at: choice for at, choice in choices.items() if counts[choice] == 1 and choice not in taken}
+        for at, choice in parted.items():
+            labels[at] = choice
+        taken.update(parted.values())
+        left = [at for at in left if at not in parted]
         if not left:
             return
+    numbers: dict[str, Iterator[int]] = defaultdict(lambda: count(2))
     for at in left:  # the same instance several times over
-        numbered = (_fit(label, f"{_hash_suffix(instances[at])}-{number}") for number in count(2))
+        digest = _hash_suffix(instances[at])
+        numbered = (_fit(label, f"{digest}-{number}") for number in numbers[digest])
         labels[at] = next(choice for choice in numbered if choice not in taken)
         taken.add(labels[at])
 

@@ -12,12 +12,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from dnsdisco.errors import WireError
 from dnsdisco.model import rules
-from dnsdisco.model.entry import Entry, ExtraRecord
+from dnsdisco.model.entry import Entry, ExtraRecord, Path
 from dnsdisco.model.public import LEFT_OUT_OCTETS_MAX, reason_from
 from dnsdisco.model.service import Check, Health, Instance, INSTANCES_MAX, LeftOut, Port, Record, Service, TRANSPORTS, WEIGHT_MAX
 from dnsdisco.written.units import shown
 
+NAME_OCTETS_MAX = 254  # of labels with an octet for the length of each, without the root (RFC 1035 §2.3.4)
 PORT_MAX = 65535
 TIMES_MAX = 65535  # checks in a row
 TTL_MAX = 2**31 - 1  # RFC 2181 §8
@@ -158,7 +160,7 @@ def entry_to_plain(entry: Entry, instances: Iterable[Instance]) -> dict[str, Any
 
 def entry_from_plain(plain: dict[str, Any], instances: tuple[Instance, ...]) -> Entry:
     """*instances*: made of those in *plain*, and in what continues it."""
-    paths = tuple([tuple(path) for path in plain["paths"]])
+    paths = tuple(map(path_from_plain, plain["paths"]))
     return Entry(
         ".".join(paths[0]),
         paths,
@@ -185,7 +187,14 @@ def extra_to_plain(extra: ExtraRecord) -> list[Any]:
 
 def extra_from_plain(plain: list[Any]) -> ExtraRecord:
     owner, rtype, ttl, rdata = plain
-    return ExtraRecord(tuple(owner), rtype, ttl, bytes.fromhex(rdata))
+    return ExtraRecord(path_from_plain(owner), rtype, ttl, bytes.fromhex(rdata))
+
+
+def path_from_plain(labels: list[str]) -> Path:
+    """Raises WireError for what no name can hold, before anything is made of it: an index of names grows with the square of their labels."""
+    if type(labels) is not list or sum(map(len, labels)) + len(labels) > NAME_OCTETS_MAX:
+        raise WireError(f"a name on the link is no list of labels of at most {NAME_OCTETS_MAX} octets", None)
+    return tuple(labels)
 
 
 def _pairs(plain: list[list[str]]) -> tuple[tuple[str, str], ...]:

@@ -178,18 +178,20 @@ class Below:
     __slots__ = ("by_label", "by_tag")
 
     def __init__(self, entry: Entry) -> None:
-        self.by_label: dict[bytes, tuple[Instance, ...]] = {}  # several, where their owner gave them one host name
+        labelled: dict[bytes, list[Instance]] = {}  # several under one, where their owner gave them one host name
         self.by_tag: dict[bytes, list[Instance]] = {}
         for instance in entry.service.instances:
             if not instance.is_virtual:
-                label = instance.label.encode("ascii", "replace")
-                self.by_label[label] = (*self.by_label.get(label, ()), instance)
+                labelled.setdefault(instance.label.encode("ascii", "replace"), []).append(instance)
             for label in {label for tag in instance.tags for label in tag_labels(tag)}:
                 self.by_tag.setdefault(label, []).append(instance)
-        for label, named in self.by_label.items():
-            if len(named) > 1:  # one alone has its name whatever its health; of several of one family those that are well
-                families = ([each for each in named if (":" in each.address) == is_six] for is_six in (False, True))
-                self.by_label[label] = tuple(each for family in families for each in usable(tuple(family), fails_open=True))
+        self.by_label = {label: tuple(named) if len(named) == 1 else _well(named) for label, named in labelled.items()}
+
+
+def _well(named: list[Instance]) -> tuple[Instance, ...]:
+    """Of several with one name, those of each family that are well; one alone has its name whatever its health."""
+    families = ([each for each in named if (":" in each.address) == is_six] for is_six in (False, True))
+    return tuple(each for family in families for each in usable(tuple(family), fails_open=True))
 
 
 def addresses_of(entry: Entry) -> set[str]:

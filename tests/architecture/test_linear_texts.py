@@ -9,13 +9,22 @@ import re
 
 import pytest
 
-from dnsdisco.errors import DnsdiscoError
+from dnsdisco.errors import DnsdiscoError, WireError
 from dnsdisco.model import public
+from dnsdisco.model.claims import ChainPolicy, ChainSource
+from dnsdisco.model.delta import Joiner, records_from_plain
+from dnsdisco.model.entry import Entry, ExtraRecord
+from dnsdisco.model.merge import merge
+from dnsdisco.model.names import label_instances
+from dnsdisco.model.plain import entry_to_plain
+from dnsdisco.model.service import Instance, Port, Service, Snapshot
 from dnsdisco.providers.env import provider as env
 from dnsdisco.providers.static import edit as services_edit
 from dnsdisco.wire import presentation
 from dnsdisco.wire.tokens import tokenize
 from dnsdisco.zone import master
+from dnsdisco.zone.catalog import Catalog
+from dnsdisco.zone.records import ZoneRecords
 
 SIZE = 400_000
 ZONES = ("svc.local",)
@@ -141,3 +150,67 @@ def test_words_are_found_in_linear_time():
             tokenize(unit * (SIZE // 2))
         except DnsdiscoError:
             continue
+
+
+LONG_NAMES = {"a text": "[" * SIZE, "labels": ["x"] * SIZE, "one label": ["x" * SIZE], "a short text": "web", "no list": {"a": 1}}
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("title", LONG_NAMES)
+@pytest.mark.parametrize("place", ["the owner in a zone file", "its zone", "a path", "the owner below a service"])
+def test_a_name_on_the_link(place, title):
+    """Each is refused before the names above it are made, of which there are as many as it has labels."""
+    long, rdata = LONG_NAMES[title], "0a000001"
+    entry = entry_to_plain(Entry("web", (("web",),), "static", Service("web")), ())
+    read = {
+        "the owner in a zone file": lambda: ZoneRecords(records_from_plain([[["svc", "local"], long, 1, 60, rdata]])),
+        "its zone": lambda: ZoneRecords(records_from_plain([[long, ["a"], 1, 60, rdata]])),
+        "a path": lambda: Catalog().apply(Joiner().take([{**entry, "paths": [long]}]), [], 1),
+        "the owner below a service": lambda: Joiner().take([{**entry, "records": [[long, 1, 60, rdata]]}]),
+    }
+    with pytest.raises(WireError):
+        read[place]()
+
+
+def test_the_longest_name_crosses_the_link():
+    labels = ["x" * 63, "x" * 63, "x" * 63, "x" * 61]
+    ((_, record),) = records_from_plain([[["svc"], labels, 1, 60, ""]])
+    assert record == ExtraRecord(tuple(labels), 1, 60, b"")
+
+
+MANY = 20_000
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "instances",
+    [
+        [Instance("same", "10.0.0.1", (Port(80),))] * MANY,
+        [Instance(f"i/{n}", "10.0.0.1", (Port(80),)) for n in range(MANY)],
+        [Instance("same", f"10.0.{n >> 8}.{n & 255}") for n in range(MANY)],
+        [Instance("same", "10.0.0.1", node=f"n{n}") for n in range(MANY)],
+        [Instance("", f"10.0.{n >> 8}.{n & 255}", hostname="host") for n in range(MANY)],
+    ],
+    ids=["the very same", "one address", "one id", "one id, many nodes", "one host name"],
+)
+def test_labels_of_many_instances_that_want_one(instances):
+    labelled = label_instances(Service("web", instances=tuple(instances)))
+    assert len({instance.label for instance in labelled.instances}) == (1 if instances[0].hostname else MANY)
+    below = Catalog().below(Entry("web", (("web",),), "static", labelled))
+    assert sum(map(len, below.by_label.values())) == MANY
+
+
+@pytest.mark.timeout(20)
+def test_many_services_that_want_one_name():
+    """They come, change and go together: all names but one are lost, at a cost that does not grow with the square of them."""
+    services = [Service(f"web{chr(0x4E00 + n)}") for n in range(MANY)]
+    changed = [Service(service.name, ttl=1) for service in services]
+    views = [Snapshot({service.key: service for service in each}) for each in (services, changed, [])]
+    merger = merge([ChainSource("static")], ChainPolicy(), views[:1])
+    assert [(entry.key, entry.service.ttl) for entry in merger.entries.values()] == [("web-", None)]
+    assert len(merger.collisions()) == MANY - 1
+    merger.update(0, views[1])
+    assert [(entry.key, entry.service.ttl) for entry in merger.entries.values()] == [("web-", 1)]
+    merger.update(0, views[2])
+    assert not merger.entries
+    assert not merger.collisions()

@@ -31,6 +31,13 @@ def test_an_order_is_a_permutation_in_which_the_priorities_rise(ranks, count, mo
     assert {len(order) for order in made} == {min(most, len(ranks))}
 
 
+def test_one_of_many_is_one():
+    """With as many things as make drawing one by one the cheaper way."""
+    for count in (8, 9, 40):
+        made = Ranking([Rank(0, 1)] * count).orders(4, random.Random(count).random, 1)
+        assert {len(order) for order in made} == {1}
+
+
 def firsts(made: Counter[tuple[int, ...]]) -> Counter[int]:
     found: Counter[int] = Counter()
     for order, times in made.items():
