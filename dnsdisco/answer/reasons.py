@@ -108,7 +108,16 @@ def nothing_itself(name: Labels) -> str:
 
 def nothing_special(name: Labels, zone: Labels, qtype: int) -> str:
     """Of a *name* in a special *zone*, both whole."""
-    return f"{_no_record(_text(name), qtype)}: {_text(zone)} is special, and answered here"
+    return _special(_no_record(_text(name), qtype), zone)
+
+
+def not_special(name: Labels, zone: Labels, address: str | None) -> str:
+    """Of a *name* that is not there. *address*: the one that it is the reverse name of."""
+    return _special(f"no instance is known to have the address {address}" if address else f"{_text(name)} does not exist", zone)
+
+
+def _special(statement: str, zone: Labels) -> str:
+    return f"{statement}: {_text(zone)} is special, and answered here"
 
 
 def part_of_an_address(name: Labels) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dnsdisco.answer import reasons
 from dnsdisco.answer.special_use import REVERSE_ZONES, Rule
 from dnsdisco.wire import rdata
-from dnsdisco.wire.constants import A, AAAA, EDE_OTHER, NXDOMAIN, PTR
+from dnsdisco.wire.constants import A, AAAA, EDE_OTHER, NOERROR, NXDOMAIN, PTR
 from dnsdisco.wire.name import Labels, wire_of
 from dnsdisco.wire.reply import Ede, Reply, RR
 from dnsdisco.zone import reverse
@@ -24,20 +24,20 @@ def special_reply(qname: bytes, labels: Labels, qtype: int, zone: Labels, rule: 
     address = reverse.address_of(labels)
     depends_on = (address,) if address else ()
 
-    def nodata(reason: str) -> Reply:
-        return Reply(is_authoritative=True, authority=(soa,), ede=(Ede(EDE_OTHER, reason),), depends_on=depends_on)
+    def negative(reason: str, rcode: int = NOERROR) -> Reply:
+        return Reply(rcode, is_authoritative=True, authority=(soa,), ede=(Ede(EDE_OTHER, reason),), depends_on=depends_on)
 
     if rule is Rule.LOCALHOST and qtype in _LOOPBACK:
         return _one(RR(qname, qtype, SPECIAL_TTL, _LOOPBACK[qtype]))
     if rule is Rule.LOOPBACK_PTR and qtype == PTR and address:
         return _one(RR(qname, PTR, SPECIAL_TTL, LOCALHOST))
     if any(len(ours) > len(labels) and ours[len(ours) - len(labels) :] == labels for ours in settings.zones):
-        return nodata(reasons.nothing_itself(labels))
+        return negative(reasons.nothing_itself(labels))
     if rule not in (Rule.NOTHING, Rule.EMPTY) or (rule is Rule.EMPTY and labels == zone):
-        return nodata(reasons.nothing_special(labels, zone, qtype))
+        return negative(reasons.nothing_special(labels, zone, qtype))
     if zone in REVERSE_ZONES and reverse.is_part(labels):
-        return nodata(reasons.part_of_an_address(labels))
-    return Reply(NXDOMAIN, is_authoritative=True, authority=(soa,), depends_on=depends_on)
+        return negative(reasons.part_of_an_address(labels))
+    return negative(reasons.not_special(labels, zone, address), NXDOMAIN)
 
 
 def _one(record: RR) -> Reply:

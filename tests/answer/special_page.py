@@ -26,8 +26,8 @@ forward:
   names get REFUSED.
 - A zone of ours may be inside one, as `svc.local` is: it is served, and the names above it exist (NODATA, RFC 8020).
 - The reverse name of an instance's address is answered with the instance, whatever the table says.
-- Negative answers carry a SOA of the zone in the table; their TTL is `negative_ttl`. NODATA says why it is empty (EDE 0): "home.arpa has no A record:
-  home.arpa is special, and answered here".
+- Negative answers carry a SOA of the zone in the table; their TTL is `negative_ttl`. Each says why (EDE 0): "home.arpa has no A record:
+  home.arpa is special, and answered here", "x.invalid does not exist: …", "no instance is known to have the address 10.0.0.9: …".
 
 | rule | what is answered |
 |---|---|

@@ -160,6 +160,37 @@ def test_nodata_says_why(name, rtype, reason):
 
 
 @pytest.mark.parametrize(
+    ("name", "rtype", "reason"),
+    [
+        ("invalid", "A", "invalid does not exist: invalid is special, and answered here"),
+        ("Some.Onion", "TXT", "some.onion does not exist: onion is special, and answered here"),
+        ("x.alt", "AAAA", "x.alt does not exist: alt is special, and answered here"),
+        ("printer.local", "SRV", "printer.local does not exist: local is special, and answered here"),
+        ("tv.home.arpa", "A", "tv.home.arpa does not exist: home.arpa is special, and answered here"),
+        ("foo.10.in-addr.arpa", "PTR", "foo.10.in-addr.arpa does not exist: 10.in-addr.arpa is special, and answered here"),
+        ("8.8.9.10.in-addr.arpa", "PTR", "no instance is known to have the address 10.9.8.8: 10.in-addr.arpa is special, and answered here"),
+        (f"8{SIX[1:]}", "PTR", "no instance is known to have the address 2001:db8::8: 8.b.d.0.1.0.0.2.ip6.arpa is special, and answered here"),
+    ],
+)  # fmt: skip
+def test_a_denial_says_why(name, rtype, reason):
+    answers = Answers(SOURCE)
+    for _ in range(3):
+        reply = answers.ask(name, rtype)
+        assert (reply.rcode(), reply.answer) == (dns.rcode.NXDOMAIN, [])
+        assert errors(reply) == {0: reason}
+    assert not answers.ask(name, rtype, use_edns=False).options
+
+
+def test_the_reason_of_a_reverse_name_goes_when_an_instance_has_the_address():
+    answers = Answers("{}")
+    name = "7.8.9.10.in-addr.arpa"
+    assert errors(answers.ask(name, "PTR"))
+    entry = next(iter(Answers(SOURCE).catalog.entries()))
+    answers.responder.changed(answers.catalog.apply([entry], [], 8))
+    assert not errors(answers.ask(name, "PTR"))
+
+
+@pytest.mark.parametrize(
     ("name", "rtype"),
     [("localhost", "A"), ("1.0.0.127.in-addr.arpa", "PTR"), ("7.8.9.10.in-addr.arpa", "PTR"), (SIX, "PTR"), ("localhost", "AAAA")],
 )
@@ -184,6 +215,7 @@ def test_an_alias_of_ours_to_a_special_name_is_denied_as_that_name_is(target, zo
     reply = Answers(f"away: {{address: {target}}}").ask("away.svc.local")
     assert section(reply.answer) == {f"away.svc.local. CNAME {target}."}
     assert (reply.rcode(), [soa.name.to_text() for soa in reply.authority]) == (rcode, [zone])
+    assert errors(reply)[0].endswith("is special, and answered here")
 
 
 def test_an_alias_of_ours_to_localhost_has_its_address():
