@@ -283,7 +283,7 @@ def test_a_fault_of_ours_is_told_without_its_inside_and_logged_once(monkeypatch:
     def broken(*_: Any) -> dict[str, Any]:
         raise RuntimeError("the secret inside")
 
-    monkeypatch.setattr(app.forms, "providers", broken)
+    monkeypatch.setattr(app.json_views, "providers", broken)
 
     async def scenario(bench: HttpBench) -> None:
         for _ in range(3):
@@ -300,14 +300,14 @@ def test_a_fault_of_ours_is_told_without_its_inside_and_logged_once(monkeypatch:
 
 def test_a_list_that_breaks_in_the_middle_does_not_look_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app, "PIECE_OCTETS", 1)
-    before = app.forms.service
+    before = app.json_views.service
 
     def breaks_late(view: Any) -> Any:
         if view.name == "web":
             raise RuntimeError("broken")
         return before(view)
 
-    monkeypatch.setattr(app.forms, "service", breaks_late)
+    monkeypatch.setattr(app.json_views, "service", breaks_late)
 
     async def scenario(bench: HttpBench) -> None:
         octets = await bench.raw(b"GET /v1/services HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
