@@ -17,6 +17,10 @@ DNSSEC_OK, CHECKING_DISABLED = 1, 2  # in the last octet of a key
 _BEHIND_NAME = 5  # octets of a key behind the name: type, class, DO and CD
 _BITS = tuple(bytes((bits,)) for bits in range(4))
 
+# By the DO and CD of a question: those of the answers that may stand in for its own, the nearest first. What was asked for with CD nobody has
+# checked, so it serves only who asks with CD; what was checked serves that one too (RFC 4035 §3.2.2, RFC 6840 §5.9).
+_STAND_INS = ((0, 1), (1, 0), (2, 3, 0, 1), (3, 2, 1, 0))
+
 
 def make_key(qname: bytes, type_and_class: bytes, *, dnssec_ok: bool, checking_disabled: bool) -> bytes:
     """The key of a question. *qname*: wire form, lower case; the end of a name is in its octets, so no two questions share a key."""
@@ -27,11 +31,6 @@ def make_key(qname: bytes, type_and_class: bytes, *, dnssec_ok: bool, checking_d
 def key_of_name(key: bytes) -> bytes:
     """Where an NXDOMAIN for the name of *key* is: under type 0, which cannot be asked for."""
     return key[:-_BEHIND_NAME] + b"\0\0" + key[-3:]
-
-
-def _with_other_dnssec_ok(key: bytes) -> bytes:
-    """The same question with DO, where *key* is without, or without it."""
-    return key[:-1] + _BITS[key[-1] ^ DNSSEC_OK]
 
 
 class Freshness(Enum):
@@ -107,15 +106,17 @@ class Cache:
     def stale(self, key: bytes, now: float) -> CacheEntry | None:
         """What there is to give in place of an answer that does not come: also what has become fresh meanwhile.
 
-        It may be what was heard with DO for a question without, or the reverse (`CacheEntry.is_signed`), where nothing nearer is there, or
-        where that was heard after this had ended.
+        It may be what was heard with DO for a question without, or the reverse (`CacheEntry.is_signed`), and without CD for one with it, where
+        nothing nearer is there, or where that was heard after this had ended.
         """
-        entry, other = self._old(key, now), self._old(_with_other_dnssec_ok(key), now)
-        if entry is None or (
-            other is not None and other.stored_at >= (entry.stored_at if other.kind is Kind.NXDOMAIN else entry.expires_at)
-        ):
-            return other or entry
-        return entry
+        found = None
+        for bits in _STAND_INS[key[-1]]:
+            entry = self._old(key[:-1] + _BITS[bits], now)
+            if entry is not None and (
+                found is None or entry.stored_at >= (found.stored_at if entry.kind is Kind.NXDOMAIN else found.expires_at)
+            ):
+                found = entry
+        return found
 
     def _old(self, key: bytes, now: float) -> CacheEntry | None:
         """What was heard for this key, and may still be given."""

@@ -101,9 +101,27 @@ def test_what_was_heard_with_do_serves_without_when_nobody_answers_and_the_rever
         assert cache.stale(key(do=not do), now) is entry
     assert cache.fail(key(do=not do), 100.0, REASONS) is entry
     assert cache.look(key(do=not do), 101.0) == (Freshness.STALE, entry)
-    assert look(cache, 101.0, key(do=not do, cd=True)) is Freshness.MISSING  # checked and not checked are two things
     assert look(cache, 101.0, key(do=not do, qtype=15)) is (Freshness.EXPIRED if kind is Kind.NXDOMAIN else Freshness.MISSING)
     assert cache.fail(key(do=not do), 60.0 + 86_400, REASONS) is None
+
+
+@pytest.mark.parametrize("kind", [Kind.POSITIVE, Kind.NODATA, Kind.NXDOMAIN])
+@pytest.mark.parametrize("do", [True, False])
+@pytest.mark.parametrize("asks_do", [True, False])
+def test_what_was_checked_serves_who_asks_with_cd_and_never_the_reverse(do, asks_do, kind):
+    cache = Cache()
+    entry = cache.keep(key(do=do), item(kind, 60), 0.0)
+    for now in (10.0, 100.0):
+        assert cache.look(key(do=asks_do, cd=True), now) == (Freshness.EXPIRED, entry)
+    assert cache.fail(key(do=asks_do, cd=True), 100.0, REASONS) is entry
+    unchecked = cache.keep(
+        key(do=not asks_do, cd=True), item(kind, 60, mark=2), 50.0
+    )  # nearer: asked for in the same way but for DO
+    assert cache.stale(key(do=asks_do, cd=True), 100.0) is unchecked
+    cache.flush()
+    cache.keep(key(do=do, cd=True), item(kind, 60), 0.0)
+    assert look(cache, 101.0, key(do=asks_do)) is Freshness.MISSING
+    assert cache.stale(key(do=asks_do), 10.0) is None
 
 
 def test_the_nearer_one_of_two_stale_answers_unless_the_other_took_its_place():
@@ -140,7 +158,7 @@ def test_nxdomain_covers_every_type_and_nodata_one():
     assert look(cache, 1.0, key(qtype=28)) is Freshness.FRESH
     assert look(cache, 1.0, key("x.www.example.com")) is Freshness.MISSING
     assert look(cache, 1.0, key(do=True)) is Freshness.EXPIRED  # to be asked for; when nobody answers, better than nothing
-    assert look(cache, 1.0, key(cd=True)) is Freshness.MISSING
+    assert look(cache, 1.0, key(cd=True)) is Freshness.EXPIRED  # likewise
     cache.keep(key(qtype=28), item(Kind.NODATA, 60), 2.0)  # it exists after all
     assert look(cache, 3.0, key(qtype=28)) is Freshness.FRESH
     assert look(cache, 3.0) is Freshness.MISSING
