@@ -37,8 +37,9 @@ from dnsdisco.wire.constants import (
     SRV,
     TXT,
 )
+from dnsdisco.wire.envelope import Ede
 from dnsdisco.wire.name import from_text, Labels, labels_of
-from dnsdisco.wire.reply import Ede, RECORDS_MAX, Reply, RR
+from dnsdisco.wire.reply import RECORDS_MAX, Reply, RR
 from dnsdisco.zone import render, soa
 from dnsdisco.zone.catalog import Catalog
 from dnsdisco.zone.lookup import Apex, Found, lookup, NameServer, NotReady, NxDomain

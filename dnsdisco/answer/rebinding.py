@@ -11,8 +11,9 @@ from collections.abc import Iterable
 
 from dnsdisco.answer.settings import AnswerSettings
 from dnsdisco.wire.constants import A, AAAA, EDE_BLOCKED, HTTPS, NOERROR, SVCB
+from dnsdisco.wire.envelope import Ede
 from dnsdisco.wire.name import Labels
-from dnsdisco.wire.reply import Ede, Reply, RR
+from dnsdisco.wire.reply import Reply, RR
 
 # This host and network (RFC 1122 §3.2.1.3), private use (RFC 1918), shared (RFC 6598), link-local (RFC 3927), broadcast.
 _IPV4 = tuple(

@@ -6,8 +6,9 @@ from dnsdisco.answer import reasons
 from dnsdisco.answer.special_use import REVERSE_ZONES, Rule
 from dnsdisco.wire import rdata
 from dnsdisco.wire.constants import A, AAAA, EDE_OTHER, NOERROR, NXDOMAIN, PTR
+from dnsdisco.wire.envelope import Ede
 from dnsdisco.wire.name import Labels, wire_of
-from dnsdisco.wire.reply import Ede, Reply, RR
+from dnsdisco.wire.reply import Reply, RR
 from dnsdisco.zone import reverse
 from dnsdisco.zone.settings import ZoneSettings
 from dnsdisco.zone.soa import empty_zone_soa

@@ -26,7 +26,7 @@ from dnsdisco.server.reply_sender import Client
 from dnsdisco.wire.constants import AD, CD, EDE_NETWORK_ERROR, EDE_OTHER, rcode_to_text, RD, SERVFAIL
 from dnsdisco.wire.name import labels_of
 from dnsdisco.wire.relay import records_of
-from dnsdisco.wire.reply import fault_reply, RR, WITHOUT_EDNS
+from dnsdisco.wire.reply import fault_reply, RR
 
 _CROWDED = ((EDE_NETWORK_ERROR, "too many questions wait for an upstream"),)
 
@@ -264,4 +264,4 @@ class CachedUpstream:
                 self._faults[f"{type(error).__name__} in an answer from upstream"] += 1
                 client.query.fault = SERVFAIL
                 with suppress(Exception):  # if that was what failed, the others still have to be called
-                    client.send(fault_reply(client.query, WITHOUT_EDNS))
+                    client.send(fault_reply(client.query))
