@@ -119,7 +119,7 @@ GROUPS: dict[str, tuple[Bound, ...]] = {
         _of("… that are made anew there at once", "answer.hot_entries:RENEWED_MAX", "", "about a millisecond", "", "nothing; the longer way once"),
     ),
     "Backends ([consul.md](consul.md), [kubernetes.md](kubernetes.md), [adding-a-provider.md](adding-a-provider.md))": (
-        _of("an answer of Consul", "providers.consul.transport:BODY_OCTETS_MAX", "octets", "one service with 50,000 instances", ERRORS, "the last data, marked stale"),
+        _of("an answer of Consul", "providers.http:BODY_OCTETS_MAX", "octets", "one service with 50,000 instances", ERRORS, "the last data, marked stale"),
         _of("an answer of Kubernetes", "providers.kubernetes.connection:BODY_OCTETS_MAX", "octets", "a page of 500 objects of 0.5 MB each", ERRORS, "the last data, marked stale"),
         _of("an event of Kubernetes", "providers.kubernetes.reflector:LINE_OCTETS_MAX", "octets", "etcd takes objects of 1.5 MB", ERRORS, "the last data, marked stale"),
         _of("values in one answer, in all services of a plug-in", "providers.values:VALUES_MAX", "commas and brackets, objects twice", "those of 50,000 instances; at most 0.5 GB as objects, where 60 MB of `{},` would take 1.6 GB", ERRORS, "the last data, marked stale"),
