@@ -12,7 +12,7 @@ from typing import Any
 
 from dnsdisco.control.parameters import ControlParameters, HttpDoor, NoHttp
 from dnsdisco.control.run import Control
-from dnsdisco.model import delta
+from dnsdisco.model import delta, unread
 from dnsdisco.model.delta import Assembler, pack
 from dnsdisco.model.entry import Entry, ProviderState
 from dnsdisco.model.service import Instance, Service, Snapshot
@@ -133,6 +133,9 @@ class Worker:
         match message["op"]:
             case "begin":
                 self._fresh, self._parts, self._joiner = {}, [], delta.Joiner()
+            case "services":
+                assert self._fresh is not None
+                self._fresh |= {entry.key: entry for entry in map(unread.read, message["lines"])}
             case "put":
                 assert self._fresh is not None
                 self._fresh |= {entry.key: entry for entry in self._joiner.take(message["entries"])}
