@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from dnsdisco.model.choice import Rank
-from dnsdisco.wire.envelope import Ede
-from dnsdisco.wire.reply import Reply, RR
+from dnsdisco.wire.reply import Ede, Reply, RR
 
 
 @dataclass(frozen=True, slots=True)
