@@ -25,10 +25,11 @@ from dnsdisco.wire.constants import (
     REFUSED,
     SERVFAIL,
 )
+from dnsdisco.wire.envelope import Ede
 from dnsdisco.wire.name import Labels, labels_of
 from dnsdisco.wire.query import Query
 from dnsdisco.wire.relay import records_of, reply_of
-from dnsdisco.wire.reply import Ede, Reply, RR
+from dnsdisco.wire.reply import Reply, RR
 
 NOT_DESIRED = Reply(REFUSED, ede=(Ede(EDE_NOT_AUTHORITATIVE, "not ours, not in the cache, and recursion is not desired"),))
 NOBODY_TO_ASK = Reply(REFUSED, ede=(Ede(EDE_NOT_AUTHORITATIVE, "not a name of ours, and no upstream is configured for it"),))

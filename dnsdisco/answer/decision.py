@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from dnsdisco.model.choice import Rank
-from dnsdisco.wire.reply import Ede, Reply, RR
+from dnsdisco.wire.envelope import Ede
+from dnsdisco.wire.reply import Reply, RR
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ from collections import Counter
 from math import gcd
 
 from dnsdisco.model.choice import Draw, Ranking
-from dnsdisco.wire import edns as edns_room
 from dnsdisco.wire.compressed import Writer
-from dnsdisco.wire.constants import CNAME, DNAME, SOA
+from dnsdisco.wire.constants import AA, CNAME, DNAME, RA, SOA
+from dnsdisco.wire.envelope import counts_of, flags_for, header, message, opt_for
 from dnsdisco.wire.query import HEADER_OCTETS, Query
-from dnsdisco.wire.reply import assemble, encode_record, RECORD_OCTETS_MIN, RECORDS_MAX, Reply, reply_flags, RR, TCP_OCTETS_MAX
+from dnsdisco.wire.reply import assemble, encode_record, RECORD_OCTETS_MIN, RECORDS_MAX, Reply, RR, TCP_OCTETS_MAX
 
 ORDERS = 32  # prepared orders of one answer; exact shares for weights up to about 1:31
 ORDERS_OCTETS_MAX = 32 * 1024  # of all the orders of one answer together; a large answer has fewer of them
@@ -71,7 +71,7 @@ class Prepared:
         additional = [encode_record(record, qname) for record in reply.additional]
         self.rest = (authority, additional)
         self.bodies, self.is_drawn = _bodies(answer, b"".join(authority) + b"".join(additional), draw)
-        self.counts = b"".join(number.to_bytes(2, "big") for number in (answer.kept & 0xFFFF, len(authority), len(additional)))
+        self.counts = counts_of(answer.kept & 0xFFFF, len(authority))
         self.longest = max(map(len, self.bodies), default=TCP_OCTETS_MAX)
         self.is_negative = not reply.answer and not additional and len(authority) == 1 and _is_soa_above(reply.authority[0], qname)
         self.exact_keys: list[bytes] = []
@@ -84,34 +84,22 @@ class Prepared:
     def octets(self, query: Query, *, recursion: bool, options: bytes, limit: int, draw: Draw) -> bytes:
         """The message for *query*: joined where it fits in *limit* octets, else cut to it."""
         reply = self.reply
-        flags = reply_flags(query, is_authoritative=reply.is_authoritative, recursion=recursion)
-        ede = b"".join(edns_room.ede_option(*error) for error in reply.ede) if query.edns is not None else b""
+        opt = opt_for(query, options, reply.ede, reply.rcode)
         body = self.bodies[int(draw() * len(self.bodies))] if self.bodies else None
-        around = HEADER_OCTETS + len(query.question) + edns_room.OPT_OCTETS + len(options) + len(ede)
-        if body is None or around + len(body) > limit or reply.rcode > 15:
+        flags = _flags(reply, query, recursion=recursion)
+        if body is None or HEADER_OCTETS + len(query.question) + len(body) + len(opt) > limit:
             sections = (self.answer.ordered(draw, limit), *self.rest)
             return assemble(query, flags, reply.rcode, sections, options=options, ede=reply.ede, limit=limit)
-        counts, opt = self.counts, b""
-        if query.edns is not None:
-            opt = edns_room.opt_record(options + ede, dnssec_ok=query.edns.dnssec_ok)
-            counts = _one_more(counts)
-        return b"".join(
-            (query.id.to_bytes(2, "big"), (flags | reply.rcode).to_bytes(2, "big"), b"\0\1", counts, query.question, body, opt)
-        )
+        return message(query, flags, reply.rcode, self.counts, (body,), opt, additional=len(reply.additional))
 
     def exact(self, query: Query, *, recursion: bool, limit: int) -> tuple[bytes, bytes] | None:
         """The header after the id and the OPT record for clients that send the very octets of *query*; None if they may not fit."""
         reply = self.reply
-        opt = b""
-        counts = self.counts
-        if query.edns is not None:
-            ede = b"".join(edns_room.ede_option(*error) for error in reply.ede)
-            opt = edns_room.opt_record(ede, dnssec_ok=query.edns.dnssec_ok)
-            counts = _one_more(counts)
-        if HEADER_OCTETS + len(query.question) + self.longest + len(opt) > limit or reply.rcode > 15:
+        opt = opt_for(query, ede=reply.ede, rcode=reply.rcode)
+        if HEADER_OCTETS + len(query.question) + self.longest + len(opt) > limit:
             return None
-        flags = reply_flags(query, is_authoritative=reply.is_authoritative, recursion=recursion) | reply.rcode
-        return flags.to_bytes(2, "big") + b"\0\1" + counts, opt
+        additional = len(reply.additional) + bool(opt)
+        return header(query, _flags(reply, query, recursion=recursion), reply.rcode, self.counts, additional)[2:], opt
 
 
 def between(head: bytes, bodies: list[bytes], tail: bytes) -> list[bytes]:
@@ -131,7 +119,7 @@ def encode(reply: Reply, query: Query, *, recursion: bool, options: bytes, limit
         answer = Answer(reply, qname).ordered(draw, limit)
         authority = [encode_record(record, qname) for record in reply.authority]
         additional = [encode_record(record, qname) for record in reply.additional]
-    flags = reply_flags(query, is_authoritative=reply.is_authoritative, recursion=recursion)
+    flags = _flags(reply, query, recursion=recursion)
     return assemble(query, flags, reply.rcode, (answer, authority, additional), options=options, ede=reply.ede, limit=limit)
 
 
@@ -162,5 +150,6 @@ def _is_soa_above(record: RR, qname: bytes) -> bool:
     return record.rtype == SOA and qname.endswith(record.owner)
 
 
-def _one_more(counts: bytes) -> bytes:
-    return counts[:4] + (int.from_bytes(counts[4:], "big") + 1).to_bytes(2, "big")
+def _flags(reply: Reply, query: Query, *, recursion: bool) -> int:
+    """AD never: our own data are not DNSSEC-validated."""
+    return flags_for(query, (AA if reply.is_authoritative else 0) | (RA if recursion else 0))

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 
 from dnsdisco.answer.settings import AnswerSettings
 from dnsdisco.wire.constants import A, AAAA, EDE_BLOCKED, HTTPS, NOERROR, SVCB
+from dnsdisco.wire.envelope import Ede
 from dnsdisco.wire.name import Labels
-from dnsdisco.wire.reply import Ede, Reply, RR
+from dnsdisco.wire.reply import Reply, RR
 
 # This host and network (RFC 1122 §3.2.1.3), private use (RFC 1918), shared (RFC 6598), link-local (RFC 3927), broadcast.
 _IPV4 = tuple(
@@ -39,7 +40,7 @@ BLOCKED = Reply(NOERROR, ede=(Ede(EDE_BLOCKED, "a private address for a public n
 def is_guarded(labels: Labels, settings: AnswerSettings) -> bool:
     """An upstream's private addresses for that name (lower case) are withheld: it is neither allowed nor in a zone of `forward.zones`,
     whose upstreams are asked because they know what is inside. The root is no such zone: it is everything."""
-    if not settings.configured.forward.rebind_protection:
+    if not settings.rebind_protection:
         return False
     free = settings.rebind_allowed | settings.overrides
     return not any(labels[at:] in free for at in range(len(labels)))

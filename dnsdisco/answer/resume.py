@@ -12,7 +12,8 @@ from dnsdisco.answer.decision import Gather, Part, Want
 from dnsdisco.answer.reasons import no_address, no_upstream
 from dnsdisco.model.choice import Rank, together
 from dnsdisco.wire.constants import CNAME, EDE_NO_REACHABLE, EDE_OTHER, NOERROR, NXDOMAIN, SERVFAIL
-from dnsdisco.wire.reply import Ede, Reply, RR
+from dnsdisco.wire.envelope import Ede
+from dnsdisco.wire.reply import Reply, RR
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ from dnsdisco.answer import reasons
 from dnsdisco.answer.special_use import REVERSE_ZONES, Rule
 from dnsdisco.wire import rdata
 from dnsdisco.wire.constants import A, AAAA, EDE_OTHER, NOERROR, NXDOMAIN, PTR
+from dnsdisco.wire.envelope import Ede
 from dnsdisco.wire.name import Labels, wire_of
-from dnsdisco.wire.reply import Ede, Reply, RR
+from dnsdisco.wire.reply import Reply, RR
 from dnsdisco.zone import reverse
 from dnsdisco.zone.settings import ZoneSettings
 from dnsdisco.zone.soa import empty_zone_soa
@@ -20,7 +21,7 @@ _LOOPBACK = {A: rdata.address("127.0.0.1"), AAAA: rdata.address("::1")}
 
 def special_reply(qname: bytes, labels: Labels, qtype: int, zone: Labels, rule: Rule, settings: ZoneSettings) -> Reply:
     """The reply for *qname* (wire form, lower case; *labels*), which is in the special *zone* with that *rule*."""
-    soa = empty_zone_soa(zone, settings.configured.negative_ttl)
+    soa = empty_zone_soa(zone, settings.negative_ttl)
     address = reverse.address_of(labels)
     depends_on = (address,) if address else ()
 

@@ -12,11 +12,14 @@ from dnsdisco.cache.failures import Failure, Failures, Reasons
 from dnsdisco.cache.limits import CacheLimits
 from dnsdisco.cache.statistics import CacheStatistics
 from dnsdisco.cache.store import Store, USES_MAX
-from dnsdisco.settings.sections import CacheSettings
 
 DNSSEC_OK, CHECKING_DISABLED = 1, 2  # in the last octet of a key
 _BEHIND_NAME = 5  # octets of a key behind the name: type, class, DO and CD
 _BITS = tuple(bytes((bits,)) for bits in range(4))
+
+# By the DO and CD of a question: those of the answers that may stand in for its own, the nearest first. What was asked for with CD nobody has
+# checked, so it serves only who asks with CD; what was checked serves that one too (RFC 4035 §3.2.2, RFC 6840 §5.9).
+_STAND_INS = ((0, 1), (1, 0), (2, 3, 0, 1), (3, 2, 1, 0))
 
 
 def make_key(qname: bytes, type_and_class: bytes, *, dnssec_ok: bool, checking_disabled: bool) -> bytes:
@@ -28,11 +31,6 @@ def make_key(qname: bytes, type_and_class: bytes, *, dnssec_ok: bool, checking_d
 def key_of_name(key: bytes) -> bytes:
     """Where an NXDOMAIN for the name of *key* is: under type 0, which cannot be asked for."""
     return key[:-_BEHIND_NAME] + b"\0\0" + key[-3:]
-
-
-def _with_other_dnssec_ok(key: bytes) -> bytes:
-    """The same question with DO, where *key* is without, or without it."""
-    return key[:-1] + _BITS[key[-1] ^ DNSSEC_OK]
 
 
 class Freshness(Enum):
@@ -47,17 +45,17 @@ class Freshness(Enum):
 class Cache:
     """Not thread-safe. Every method but flush(), expire() and configure() is O(1) in the number of entries."""
 
-    def __init__(self, settings: CacheSettings | None = None, limits: CacheLimits | None = None) -> None:
-        self.settings = settings or CacheSettings()
+    def __init__(self, limits: CacheLimits | None = None) -> None:
         self.limits = limits or CacheLimits()
         self.statistics = CacheStatistics()
-        self._store = Store(self.settings.size, self.limits.octets)
+        self._store = Store(self.limits.entries, self.limits.octets)
         self._failures = Failures(self.limits.failures)
 
-    def configure(self, settings: CacheSettings) -> None:
+    def configure(self, limits: CacheLimits) -> None:
         """Other bounds, for what is kept from now on; what is in stays, as far as there is room."""
-        self.settings = settings
-        self._store.limit(settings.size, self.limits.octets)
+        self.limits = limits
+        self._store.limit(limits.entries, limits.octets)
+        self._failures.entries_max = limits.failures
 
     # asking
 
@@ -108,20 +106,22 @@ class Cache:
     def stale(self, key: bytes, now: float) -> CacheEntry | None:
         """What there is to give in place of an answer that does not come: also what has become fresh meanwhile.
 
-        It may be what was heard with DO for a question without, or the reverse (`CacheEntry.is_signed`), where nothing nearer is there, or
-        where that was heard after this had ended.
+        It may be what was heard with DO for a question without, or the reverse (`CacheEntry.is_signed`), and without CD for one with it, where
+        nothing nearer is there, or where that was heard after this had ended.
         """
-        entry, other = self._old(key, now), self._old(_with_other_dnssec_ok(key), now)
-        if entry is None or (
-            other is not None and other.stored_at >= (entry.stored_at if other.kind is Kind.NXDOMAIN else entry.expires_at)
-        ):
-            return other or entry
-        return entry
+        found = None
+        for bits in _STAND_INS[key[-1]]:
+            entry = self._old(key[:-1] + _BITS[bits], now)
+            if entry is not None and (
+                found is None or entry.stored_at >= (found.stored_at if entry.kind is Kind.NXDOMAIN else found.expires_at)
+            ):
+                found = entry
+        return found
 
     def _old(self, key: bytes, now: float) -> CacheEntry | None:
         """What was heard for this key, and may still be given."""
         entry = self._store.get(key_of_name(key)) or self._store.get(key)
-        return entry if entry is not None and now < entry.expires_at + self.settings.serve_stale else None
+        return entry if entry is not None and now < entry.expires_at + self.limits.serve_stale else None
 
     def has_some(self, question: bytes, now: float) -> bool:
         """There is something to give for *question* (wire form, name in lower case), fresh or stale, to one client or another."""
@@ -134,10 +134,10 @@ class Cache:
 
         Another rcode, and a denial without SOA, are not kept, and change nothing of what is.
         """
-        settings = self.settings
-        low, high = 0, settings.negative_max_ttl
+        limits = self.limits
+        low, high = 0, limits.negative_max_ttl
         if item.kind is Kind.POSITIVE:
-            low, high = settings.min_ttl, settings.max_ttl
+            low, high = limits.min_ttl, limits.max_ttl
         ttls = item.ttls
         different = {seconds for _, seconds in ttls}
         if different and (min(different) < low or max(different) > high):

@@ -11,10 +11,9 @@ from dnsdisco.control.log import Logger
 from dnsdisco.control.status import Say
 from dnsdisco.log.lines import Lines
 from dnsdisco.providers.base import ServiceDiscovery
-from dnsdisco.settings.declared import Settings
 
 Create = Callable[[Mapping[str, Any], Mapping[str, str]], ServiceDiscovery]
-Resolve = Callable[[], Settings]
+Resolve = Callable[[], dict[str, Any]]
 
 
 class HttpDoor(Protocol):
@@ -42,7 +41,7 @@ class ControlParameters:
 
     links: Sequence[socket.socket]
     say: Say
-    settings: Settings
+    settings: dict[str, Any]
     environ: Mapping[str, str]
     create: Create
     resolve: Resolve  # the configuration read anew; raises DnsdiscoError

@@ -61,7 +61,7 @@ class Publisher:
         """*entries* is the catalog after *change*. It must not be changed, except for the next call, which gets the change."""
         base, serial = self.serial, self._serials.next()
         self.entries, self.states, self._whole = entries, states, None
-        if sum(1 + len(entry.service.instances) for entry in change.put) > DELTA_INSTANCES_MAX:
+        if len(change.drop) + sum(1 + len(entry.service.instances) for entry in change.put) > DELTA_INSTANCES_MAX:
             for link in self._fed:
                 self._feed(link)
             self._lose_journal()

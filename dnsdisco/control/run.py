@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from dnsdisco.config.workers import for_workers
 from dnsdisco.control import overview, statistics
 from dnsdisco.control.asked import settle
 from dnsdisco.control.checks import Checks
@@ -33,11 +34,11 @@ from dnsdisco.control.watcher import Event, Watcher, WatchFailed
 from dnsdisco.control.zonefiles import ZoneFileRecords
 from dnsdisco.errors import DnsdiscoError
 from dnsdisco.model.diff import Change
-from dnsdisco.settings.forms import for_workers, needing_restart, to_plain
 
 BATCH_S = 0.01  # between two published changes: a storm costs a worker a hundred deltas a second; the first change goes at once
 TICK_S = 0.5  # for what comes with time alone: stale, given up, hung
 FATAL = 78  # EX_CONFIG: the supervisor ends the start, exit 1
+NEEDS_RESTART = ("listen", "workers")  # the supervisor has bound and started them
 
 T = TypeVar("T")
 
@@ -61,7 +62,7 @@ class Control:
         self.chain = Chain(self._log, time_of_day, self.checks)
         self.presence = Presence(parameters.listening, self._log)
         self._memory = self._open_memory()
-        floor = max(self._kept.serial_floor, read_floor(self._settings.state_dir))
+        floor = max(self._kept.serial_floor, read_floor(self._settings.get("state_dir")))
         self._console = Console(lambda: self.publisher, self.totals, self._log)
         self.publisher = Publisher(
             parameters.links,
@@ -89,7 +90,7 @@ class Control:
             self._memory.restore(members, self._loop.time())
             self._publish(self.chain.rebuild(members, self._settings))
             self._apply_rest()
-            self._loop.call_later(self._settings.startup_timeout, self._startup_timeout_passed)
+            self._loop.call_later(self._settings["startup_timeout"], self._startup_timeout_passed)
             self._loop.call_later(TICK_S, self._tick)
         try:
             return await self._ended
@@ -118,14 +119,12 @@ class Control:
                 self._log.error("the new configuration is not used", reason=line)
             self._parameters.say("reload_failed")
             return
-        for key in needing_restart():
-            wanted, running_with = getattr(settings, key), getattr(self._settings, key)
-            if wanted != running_with:
-                wanted = list(wanted) if isinstance(wanted, tuple) else wanted
-                self._log.warning("this needs a restart to take effect", setting=key, wanted=str(wanted))
-                settings = settings._replace(**{key: running_with})
+        for key in NEEDS_RESTART:
+            if settings[key] != self._settings[key]:
+                self._log.warning("this needs a restart to take effect", setting=key, wanted=str(settings[key]))
+                settings = {**settings, key: self._settings[key]}
         before, self._settings = self.chain.members, settings
-        if settings.state_dir != self._memory.folder:
+        if settings["state_dir"] != self._memory.folder:
             self._memory.close()
             self._memory = self._open_memory()
         self._memory.restore(members, self._loop.time())
@@ -142,9 +141,9 @@ class Control:
                 member.watcher.stop()
         self._apply_rest()
         if self._parameters.lines is not None:
-            self._parameters.lines.apply(settings._asdict())
+            self._parameters.lines.apply(settings)
         self._log.info("reloaded", providers=" ".join(member.name for member in members))
-        self._parameters.say("reloaded", settings=to_plain(settings), worker_settings=of_workers)
+        self._parameters.say("reloaded", settings=settings, worker_settings=of_workers)
         self._check_ready_and_takeover()
 
     def view(self) -> ControlFacts:
@@ -290,7 +289,7 @@ class Control:
             gc.freeze()  # views and catalog live long and have no cycles: the collector need not walk through them again and again
             self._parameters.on_ready()
             example = next((entry.key for entry in self.chain.entries.values() if entry.service.instances), "")
-            zones = list(self._settings.zones)
+            zones = self._settings["zones"]
             self._parameters.say("ready", zones=zones, providers=[member.name for member in members], example=example)
 
     def _is_known(self, member: Member) -> bool:
@@ -300,13 +299,13 @@ class Control:
 
     def _apply_rest(self) -> None:
         """Hand the settings beside the providers to the parts that use them; each of them knows by itself what is new."""
-        self._zone_records.apply(self._settings.zone_files, self._settings.zones)
-        self._http.apply(self._settings.http, self._settings.http_hosts)
-        self._console.apply(self._settings.control)
+        self._zone_records.apply(self._settings["zone_files"], self._settings["zones"])
+        self._http.apply(self._settings.get("http"), self._settings.get("http_hosts", ()))
+        self._console.apply(self._settings.get("control"))
 
     def _open_memory(self) -> ViewStore:
         is_successor = self._parameters.restarts > 0
-        return ViewStore(self._settings.state_dir, self._parameters.environ, self._log, is_successor=is_successor)
+        return ViewStore(self._settings.get("state_dir"), self._parameters.environ, self._log, is_successor=is_successor)
 
     def _call(self, method: Callable[..., None], *arguments: object) -> None:
         """From any thread: *method* in ours, in the order of the calls."""
@@ -316,7 +315,7 @@ class Control:
     def _reserve(self, bound: int) -> None:
         """No process after this one uses a serial below *bound*."""
         self._kept.keep_floor(bound)
-        write_floor(self._settings.state_dir, bound, self._log)
+        write_floor(self._settings.get("state_dir"), bound, self._log)
 
     def _say_fatal(self, message: str) -> None:
         self._parameters.say("fatal", message=message)

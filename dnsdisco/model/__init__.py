@@ -18,6 +18,7 @@
     entry.py         what control publishes and every worker holds
     rules.py         what a plain value has to be
     plain.py         the plain form of both, for the link and for the disk
+    unread.py        services of a whole catalog that are read when they are first asked for
     delta.py         the messages between control and a worker
     journal.py       how the last whole catalog is kept in memory that outlives a child
     certificate.py   when a certificate is valid

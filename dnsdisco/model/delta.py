@@ -1,6 +1,8 @@
 """The messages between control and a worker, and their framing on a socket that keeps message boundaries.
 
-Control → worker:  begin(serial) put* zone* end(serial)  a whole catalog, in parts that one event-loop turn can take
+Control → worker:  begin(serial) (services | put)* zone* end(serial)  a whole catalog, in parts that one event-loop turn can take
+                   services(lines)       some services that are not read before they are asked for (unread.py)
+                   put                   a service that is too large for that
                    delta(base, serial)   changed and dropped services; a worker not at `base` asks for the whole again
                    zone(base, serial)    all records of the zone files anew, in parts (`more`); between begin and end too
                    providers             states alone; no new serial
@@ -19,7 +21,7 @@ for a worker that does not read, and starts over. `end` without `begin`, or afte
 what is dropped goes first. The supervisor keeps both ends open, so there is no end of file: a new control process starts with
 `begin`, a new worker process may first read what was meant for the one before, and passes over all that does not start with `begin`.
 
-A message is JSON. A datagram on the link is one octet of flags (FIRST, LAST) and a piece of a message, so that a reader that
+A message is JSON, on one line; the `lines` of `services` follow it, one below the other. A datagram on the link is one octet of flags (FIRST, LAST) and a piece of a message, so that a reader that
 starts in the middle of a message finds the next one.
 """
 
@@ -27,9 +29,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from dnsdisco.errors import WireError
+from dnsdisco.model import unread
 from dnsdisco.model.entry import Entry, ExtraRecord, ProviderState
 from dnsdisco.model.plain import (
     entry_from_plain,
@@ -55,7 +59,9 @@ ZoneRecord = tuple[tuple[bytes, ...], ExtraRecord]  # the zone's labels, and a r
 
 def pack(message: Message) -> list[bytes]:
     """The datagrams that carry *message*, in order."""
-    octets = json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")  # as loads() reads it
+    plain = {key: value for key, value in message.items() if key != "lines"}
+    octets = json.dumps(plain, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")  # as loads() reads it
+    octets = b"\n".join((octets, *message.get("lines", ())))
     pieces = [octets[at : at + PIECE_OCTETS] for at in range(0, len(octets), PIECE_OCTETS)] or [b""]
     last = len(pieces) - 1
     return [bytes([(_FIRST if at == 0 else 0) | (_LAST if at == last else 0)]) + piece for at, piece in enumerate(pieces)]
@@ -84,13 +90,15 @@ class Assembler:
             raise WireError(f"a message on the link is larger than {MESSAGE_OCTETS_MAX} octets", None)
         if not flags & _LAST:
             return None
-        octets, self._pieces = b"".join(self._pieces), None
+        (octets, *lines), self._pieces = b"".join(self._pieces).split(b"\n"), None
         try:
             message = json.loads(octets)
         except (ValueError, RecursionError) as error:
             raise WireError(f"a message on the link is not JSON: {error}", None) from error
-        if not isinstance(message, dict):
-            raise WireError("a message on the link is not an object", None)
+        if not isinstance(message, dict) or "lines" in message:
+            raise WireError("a message on the link is not an object, or has its lines in itself", None)
+        if lines:
+            message["lines"] = lines
         return message
 
 
@@ -99,24 +107,37 @@ def whole(
 ) -> Iterator[Message]:
     """The messages that replace a worker's catalog, and the records of its zone files."""
     yield {"op": "begin", "serial": serial}
-    for part in _parts(entries):
-        yield {"op": "put", "entries": part}
+    few: list[Entry] = []
+    weight = 0
+    for entry in entries:
+        number = len(entry.service.instances)
+        if few and weight + number > PART_INSTANCES:
+            yield {"op": "services", **unread.to_plain(few)}
+            few, weight = [], 0
+        if number > PART_INSTANCES:
+            yield from ({"op": "put", "entries": part} for part in _parts([entry]))
+        else:
+            few.append(entry)
+            weight += 1 + number
+    if few:
+        yield {"op": "services", **unread.to_plain(few)}
     yield from zone(serial, serial, records)
     yield {"op": "end", "serial": serial, "providers": states_to_plain(states)}
 
 
 def change(base: int, serial: int, put: Iterable[Entry], drop: Iterable[str], states: Iterable[ProviderState]) -> Iterator[Message]:
     """The messages that take a worker's catalog from *base* to *serial*; the worker swaps at the last one."""
-    dropped = list(drop)
-    parts = list(_parts(put)) or [[]]
-    for at, part in enumerate(parts):
+    keys = list(drop)
+    drops = [keys[at : at + PART_INSTANCES] for at in range(0, len(keys), PART_INSTANCES)]
+    parts = list(zip_longest(_parts(put), drops, fillvalue=())) or [((), ())]
+    for at, (part, dropped) in enumerate(parts):
         is_last = at == len(parts) - 1
         yield {
             "op": "delta",
             "base": base,
             "serial": serial,
-            "put": part,
-            "drop": dropped if at == 0 else [],
+            "put": list(part),
+            "drop": list(dropped),
             "more": not is_last,
             **({"providers": states_to_plain(states)} if is_last else {}),
         }

@@ -1,6 +1,7 @@
 """Where services come from: one file or folder a provider, and the contract that they all keep.
 
     base.py              the contract of a provider
+    traits.py            what a provider declares of itself
     local_source.py      what a provider reads on this machine, for `dnsdisco check`
     registry.py          finds providers by name, and builds them from their settings
     env/                 the env provider: environment variables
@@ -14,8 +15,8 @@
     seed_form.py         classes of the older form
     own_url.py           classes with a get_service_url() of their own
   For every provider:
-    surroundings.py      the services file that lies in the working directory
     file_state.py        a file watched by asking for its state
+    http.py              one HTTP connection with deadlines and bounds
     values.py            bounds for what a backend returns
     forked.py            locks and connections that a forked child makes anew
     log.py               the logger of the room

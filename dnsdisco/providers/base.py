@@ -14,7 +14,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar, Self, TYPE_CHECKING
+from typing import Any, Self, TYPE_CHECKING
 
 from dnsdisco.errors import NotSupported
 from dnsdisco.model.service import Snapshot
@@ -22,6 +22,7 @@ from dnsdisco.model.service_data import service_from_data, service_to_dict
 from dnsdisco.providers.forked import in_child, renew
 from dnsdisco.providers.own_url import with_own_urls
 from dnsdisco.providers.seed_form import deregistering, instance_ids, registering
+from dnsdisco.providers.traits import ProviderTraits
 
 if TYPE_CHECKING:
     from dnsdisco.providers.local_source import LocalSource
@@ -29,18 +30,9 @@ if TYPE_CHECKING:
 Services = Mapping[str, Mapping[str, Any]]
 
 
-class ServiceDiscovery(ABC):
+class ServiceDiscovery(ProviderTraits, ABC):
     """A source of services. May be used by several threads at once. The constructor does no I/O."""
 
-    # What a server does with it besides asking it
-    is_local: ClassVar[bool] = (
-        False  # its source is on this machine: the kept view is for when that cannot be read, and after a crash
-    )
-    is_kept: ClassVar[bool] = True  # its last view is kept on disk, for a start without its backend
-    must_exist_at_start: ClassVar[bool] = False  # a server does not start when it fails, unless its entry is `optional`
-    variables: ClassVar[tuple[str, ...]] = ()  # that say which backend it asks, beside those that begin with its type: CONSUL_…
-
-    type: ClassVar[str]  # its name in `providers:` and in SERVICE_DISCOVERY_PROVIDER; without one, that of the class in lower case
     poll_interval: float = 5.0  # seconds between calls of get_services() in a server, when watch() is not overridden
     when_all_unhealthy: str = (
         ""  # the rule for this provider's services, where it has one of its own; an entry of `providers:` replaces it

@@ -1,13 +1,14 @@
 """Finds providers by name in the entry-point group `dnsdisco.providers`, and builds them from their settings.
 
-Only what is asked for is imported: a broken plug-in does no harm where it is not used.
+Only what is asked for is imported, and what might be detected where no provider is named: a broken plug-in does no harm where it is not used.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from importlib.metadata import entry_points, EntryPoint
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from importlib.metadata import entry_points, EntryPoint, EntryPoints
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,67 +17,53 @@ from dnsdisco.errors import ConfigError, Problem
 from dnsdisco.providers.base import ServiceDiscovery
 from dnsdisco.providers.forked import importing
 from dnsdisco.providers.log import logger
-from dnsdisco.providers.surroundings import found_distrusted, SERVICES_PATHS
+from dnsdisco.providers.traits import ProviderTraits
 from dnsdisco.written.units import did_you_mean
 
 GROUP = "dnsdisco.providers"
 COMMON_OPTIONS = frozenset({"type", "optional", "include", "exclude", "max_stale", "when_all_unhealthy", "poll_interval"})
 
 _OURS = "dnsdisco"  # the distribution whose names no plug-in can take
-_NEEDS = {"consul": "consul", "kubernetes": "kubernetes"}  # type → the module that its extra, of the same name, installs
-_KUBERNETES_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105  a path, which every pod has
 
 
 def types() -> list[str]:
-    """The names of all providers that are installed, whether or not their own requirements are."""
-    return sorted({entry.name for entry in entry_points(group=GROUP)})
+    """The names of all providers that are installed, whether or not their own requirements are. Raises ConfigError where none is."""
+    return sorted({entry.name for entry in _entries()})
 
 
-def detect(environ: Mapping[str, str], cwd: str | os.PathLike[str] | None = None, token: str = _KUBERNETES_TOKEN) -> list[str]:
-    """The types that the surroundings suggest, in order of precedence; env is always the last. *token*: see a pod's file system.
-
-    A variable that names a services file suggests static even if there is no such file: that is a mistake to be reported, not passed over.
-    """
+def detect(environ: Mapping[str, str], cwd: str | os.PathLike[str] | None = None) -> list[str]:
+    """The types that the surroundings suggest, in order of precedence. What cannot be used is logged and passed over."""
     folder = Path(cwd) if cwd is not None else Path()
-    is_suggested = {
-        "kubernetes": bool(environ.get("KUBERNETES_SERVICE_HOST")) and Path(token).is_file(),
-        "consul": bool(environ.get("CONSUL_HOST") or environ.get("CONSUL_HTTP_ADDR")),
-        "static": bool(environ.get("SERVICE_DISCOVERY_CONFIG_FILE")) or _has_services(folder),
-    }
-    found = []
-    for kind in (kind for kind, is_there in is_suggested.items() if is_there):
-        reason = _missing(kind)
-        if reason:
-            logger().warning(f"{kind} was detected and is passed over: {reason}")
-        else:
-            found.append(kind)
-    return [*found, "env"]
+    suggested = [(declared.precedence, kind) for kind in types() if (declared := _suggested(kind, environ, folder))]
+    return [kind for _, kind in sorted(suggested)]
 
 
-def _has_services(folder: Path) -> bool:
-    """A services file that lies here. One that is not to be trusted is passed over, and reported."""
-    found = next((path for path in SERVICES_PATHS if (folder / path).is_file()), None)
-    reason = found_distrusted(folder / found, found) if found else ""
+def _suggested(kind: str, environ: Mapping[str, str], folder: Path) -> type[ProviderTraits] | None:
+    try:
+        declared = traits(kind)
+        reason = _missing(declared) if (is_suggested := declared.is_suggested(environ, folder)) else ""
+    except Exception as error:  # noqa: BLE001  a plug-in's code
+        reason = error.problems[0].message if isinstance(error, ConfigError) else f"{type(error).__name__}: {error}"
+        logger().warning(f"{kind} cannot be detected: {reason}")
+        return None
     if reason:
-        logger().warning(f"{found} was detected and is passed over: {reason}")
-    return found is not None and not reason
+        logger().warning(f"{kind} was detected and is passed over: {reason}")
+    return declared if is_suggested and not reason else None
+
+
+def traits(kind: str) -> type[ProviderTraits]:
+    """What the provider of that type declares. Raises ConfigError as load() does, but not for what it needs to work."""
+    entry = _entry(kind)
+    declared = _imported(kind, entry, lambda: getattr(import_module(entry.module), "Traits", None))
+    return declared if isinstance(declared, type) and issubclass(declared, ProviderTraits) else _class(kind, entry)
 
 
 def load(kind: str) -> type[ServiceDiscovery]:
     """The class of that type. Raises ConfigError with what is wrong and the way out."""
-    entry = _entry(kind)
-    reason = _missing(kind)
-    if reason:
+    if reason := _missing(traits(kind)):
         _refuse(kind, reason)
-    try:
-        with importing:
-            loaded = entry.load()
-    except ModuleNotFoundError as error:
-        _refuse(kind, f"{_origin(entry)} needs the module {error.name}, which is not installed here", error)
-    except Exception as error:  # noqa: BLE001  a plug-in's code
-        _refuse(kind, f"{_origin(entry)} cannot be imported: {type(error).__name__}: {error}", error)
-    if not (isinstance(loaded, type) and issubclass(loaded, ServiceDiscovery)):
-        _refuse(kind, f"{_origin(entry)} is no subclass of dnsdisco.ServiceDiscovery")
+    entry = _entry(kind)
+    loaded = _class(kind, entry)
     if not _is_ours(entry):
         logger().info(f"the provider {kind} is {_origin(entry)}")
     return loaded
@@ -107,14 +94,18 @@ def create(entry: Mapping[str, Any], environ: Mapping[str, str]) -> ServiceDisco
     return provider
 
 
+def _entries() -> EntryPoints:
+    found = entry_points(group=GROUP)
+    if not found:
+        _refuse(
+            "", "dnsdisco is not installed here, so it cannot find its providers; `pip install .` or `pip install -e .` does it"
+        )
+    return found
+
+
 def _entry(kind: str) -> EntryPoint:
     """Ours, if two packages use one name."""
-    known = entry_points(group=GROUP)
-    if not known:
-        _refuse(
-            kind, "dnsdisco is not installed here, so it cannot find its providers; `pip install .` or `pip install -e .` does it"
-        )
-    named = sorted((entry for entry in known if entry.name == kind), key=lambda entry: not _is_ours(entry))
+    named = sorted((entry for entry in _entries() if entry.name == kind), key=lambda entry: not _is_ours(entry))
     if not named:
         installed = types()
         hint = did_you_mean(kind, installed) or "."
@@ -125,17 +116,28 @@ def _entry(kind: str) -> EntryPoint:
     return named[0]
 
 
-def _missing(kind: str) -> str:
-    """What has to be installed before the type can be used; "" for nothing."""
-    if kind not in _NEEDS:
+def _class(kind: str, entry: EntryPoint) -> type[ServiceDiscovery]:
+    loaded = _imported(kind, entry, entry.load)
+    if not (isinstance(loaded, type) and issubclass(loaded, ServiceDiscovery)):
+        _refuse(kind, f"{_origin(entry)} is no subclass of dnsdisco.ServiceDiscovery")
+    return loaded
+
+
+def _imported(kind: str, entry: EntryPoint, load: Callable[[], Any]) -> Any:
+    try:
+        with importing:
+            return load()
+    except ModuleNotFoundError as error:
+        _refuse(kind, f"{_origin(entry)} needs the module {error.name}, which is not installed here", error)
+    except Exception as error:  # noqa: BLE001  a plug-in's code
+        _refuse(kind, f"{_origin(entry)} cannot be imported: {type(error).__name__}: {error}", error)
+
+
+def _missing(declared: type[ProviderTraits]) -> str:
+    """What has to be installed before the provider can be used; "" for nothing."""
+    if all(map(_is_there, declared.needs)):
         return ""
-    if not any(entry.name == kind and not _is_ours(entry) for entry in entry_points(group=GROUP)) and not _is_there(
-        f"dnsdisco.providers.{kind}"
-    ):
-        return "it is not available in this version of dnsdisco"
-    if not _is_there(_NEEDS[kind]):
-        return f"its client library is not installed; `pip install 'dnsdisco[{kind}]'` does it"
-    return ""
+    return f"its client library is not installed; `pip install '{declared.package}'` does it"
 
 
 def _is_there(module: str) -> bool:

@@ -19,14 +19,14 @@ from dnsdisco.answer.settings import AnswerSettings
 from dnsdisco.cache.cache import Cache, Freshness
 from dnsdisco.cache.entry import CacheEntry, Kind
 from dnsdisco.cache.failures import Reasons
+from dnsdisco.cache.limits import CacheLimits
 from dnsdisco.errors import UpstreamError, WireError
 from dnsdisco.forward.message import folded
 from dnsdisco.server.reply_sender import Client
-from dnsdisco.settings.sections import CacheSettings
 from dnsdisco.wire.constants import AD, CD, EDE_NETWORK_ERROR, EDE_OTHER, rcode_to_text, RD, SERVFAIL
 from dnsdisco.wire.name import labels_of
 from dnsdisco.wire.relay import records_of
-from dnsdisco.wire.reply import fault_reply, RR, WITHOUT_EDNS
+from dnsdisco.wire.reply import fault_reply, RR
 
 _CROWDED = ((EDE_NETWORK_ERROR, "too many questions wait for an upstream"),)
 
@@ -95,7 +95,7 @@ class _Asking:
 
 def _grounds(settings: AnswerSettings) -> Hashable:
     """What the entries of the cache are judged by when they come in."""
-    return settings.zone.zones, settings.overrides, settings.configured.forward.rebind_protection, settings.rebind_allowed
+    return settings.zone.zones, settings.overrides, settings.rebind_protection, settings.rebind_allowed
 
 
 class CachedUpstream:
@@ -112,14 +112,14 @@ class CachedUpstream:
         self._origin: Hashable = None
         self.trust_ad = False
 
-    def configure(self, settings: AnswerSettings, cache: CacheSettings, *, trust_ad: bool, origin: Hashable) -> None:
+    def configure(self, settings: AnswerSettings, limits: CacheLimits, *, trust_ad: bool, origin: Hashable) -> None:
         """What is kept stays, but: where other names are ours or special, none of it can be relied on; from elsewhere, all of it is old.
 
         *origin*: where answers come from; None: there is no upstream to ask now, and the kept answers are the best there is.
         """
         before, before_origin = self._settings, self._origin
         self._settings, self.trust_ad = settings, trust_ad
-        self.cache.configure(cache)
+        self.cache.configure(limits)
         if origin is not None:
             self._origin = origin
         if _grounds(before) != _grounds(settings):
@@ -264,4 +264,4 @@ class CachedUpstream:
                 self._faults[f"{type(error).__name__} in an answer from upstream"] += 1
                 client.query.fault = SERVFAIL
                 with suppress(Exception):  # if that was what failed, the others still have to be called
-                    client.send(fault_reply(client.query, WITHOUT_EDNS))
+                    client.send(fault_reply(client.query))

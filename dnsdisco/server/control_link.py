@@ -14,6 +14,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
+from dnsdisco.model import unread
 from dnsdisco.model.delta import (
     Assembler,
     Joiner,
@@ -25,6 +26,7 @@ from dnsdisco.model.delta import (
     ZoneRecord,
 )
 from dnsdisco.model.entry import Entry, ProviderState
+from dnsdisco.model.unread import Unread
 
 log = logging.getLogger("dnsdisco.link")
 
@@ -32,7 +34,7 @@ ASK_S = 1.0  # between two requests for the whole catalog
 SILENCE_S = 3.0  # in the middle of a whole catalog: its sender has gone
 REPLAY_DATAGRAMS = 16  # taken before the loop's other users have a turn: a few ms
 QUEUE_DATAGRAMS_MAX = 64  # that control has not read; the oldest go first, for each `applied` includes the one before
-_OF_A_WHOLE = frozenset(("begin", "put", "zone", "end"))
+_OF_A_WHOLE = frozenset(("begin", "services", "put", "zone", "end"))
 
 
 class CatalogSink(Protocol):
@@ -40,6 +42,7 @@ class CatalogSink(Protocol):
 
     def begin(self, serial: int) -> None: ...
     def put(self, entries: Iterable[Entry]) -> None: ...
+    def put_unread(self, services: Unread) -> None: ...
     def end(self, serial: int, states: Iterable[ProviderState]) -> bool: ...
     def change(
         self,
@@ -169,6 +172,8 @@ class ControlLink:
                 self._is_lost, self._whole_serial = True, int(message["serial"])
                 self._joiner = Joiner()
                 replica.begin(self._whole_serial)
+            case "services" if self._whole_serial is not None:
+                replica.put_unread(unread.from_plain(message))
             case "put" if self._whole_serial is not None:
                 replica.put(self._joiner.take(message["entries"]))
             case "zone" if self._whole_serial is not None or not self._is_lost:
@@ -194,7 +199,7 @@ class ControlLink:
                 dropped = replica.flush(message["name"], is_tree=bool(message["tree"]))
                 self._count()
                 self._send({"op": "flushed", "id": message["id"], "dropped": dropped})
-            case "begin" | "put" | "zone" | "end" | "delta" | "providers":
+            case "begin" | "services" | "put" | "zone" | "end" | "delta" | "providers":
                 self.counters["passed_over"] += 1
             case op:
                 self.counters["unknown"] += 1

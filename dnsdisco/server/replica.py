@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from dnsdisco.model.delta import ZoneRecord
 from dnsdisco.model.entry import Entry, ProviderState
+from dnsdisco.model.unread import Unread
 from dnsdisco.server.serve import Responder
 from dnsdisco.zone.catalog import Catalog
 from dnsdisco.zone.records import ZoneRecords
@@ -34,6 +35,10 @@ class Replica:
             for entry in entries:
                 self._fresh.put(entry)
 
+    def put_unread(self, services: Unread) -> None:
+        if self._fresh is not None:
+            self._fresh.put_unread(services)
+
     def end(self, serial: int, states: Iterable[ProviderState]) -> bool:
         """The whole catalog is here: take it. False: its beginning was missed."""
         fresh, self._fresh = self._fresh, None
@@ -57,11 +62,13 @@ class Replica:
         """Part of a change from *base* to *serial*; the last part (not *more*) makes it seen. False: we are not at *base*."""
         if base != self.catalog.serial or not self.catalog.is_complete:
             return False
-        self._pending[0].extend(put)
-        self._pending[1].extend(drop)
+        entries, keys = self._pending
+        came, went = len(entries), len(keys)
+        entries.extend(put)
+        keys.extend(drop)
+        self.catalog.read_soon([*(entry.key for entry in entries[came:]), *keys[went:]])
         if more:
             return True
-        entries, keys = self._pending
         self._pending = ([], [])
         touched = self.catalog.apply(entries, keys, serial)
         if states is not None:

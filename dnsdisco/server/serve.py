@@ -37,10 +37,11 @@ from dnsdisco.wire.constants import (
 )
 from dnsdisco.wire.cookie import CLIENT_OCTETS, Cookies
 from dnsdisco.wire.edns import option, without_cookie
+from dnsdisco.wire.envelope import Ede
 from dnsdisco.wire.name import from_text, labels_of
 from dnsdisco.wire.padding import padded
 from dnsdisco.wire.query import Query, slice_query
-from dnsdisco.wire.reply import cut_reply, Ede, fault_reply, Reply, RR, size_limit, WITHOUT_EDNS
+from dnsdisco.wire.reply import cut_reply, fault_reply, Reply, RR, size_limit
 from dnsdisco.zone.catalog import Catalog
 from dnsdisco.zone.soa import soa
 
@@ -97,7 +98,7 @@ class Responder:
         """The catalog has changed in *touched*, and its serial with it."""
         self.table.drop(touched)
         zone = self.settings.zone
-        self.table.set_negative(soa(labels, self.catalog.serial, zone.configured.negative_ttl) for labels in zone.zones)
+        self.table.set_negative(soa(labels, self.catalog.serial, zone.negative_ttl) for labels in zone.zones)
 
     def respond(self, message: bytes, peer: str, *, is_tcp: bool, send: Send, is_encrypted: bool = False) -> None:
         """Answer *message* through *send*: at once, later on the loop, or never. Never raises for what is in *message*."""
@@ -113,7 +114,7 @@ class Responder:
         except Exception as error:  # noqa: BLE001  a fault of ours costs this one answer, not the loop
             self.faults[f"{type(error).__name__} while answering"] += 1
             query.fault = SERVFAIL
-            send(fault_reply(query, WITHOUT_EDNS))
+            send(fault_reply(query))
 
     def _respond(self, message: bytes, query: Query, peer: str, *, is_tcp: bool, send: Send) -> None:
         is_admitted, is_local, bucket = self.admission.look(peer, self._clock.monotonic())
@@ -124,7 +125,7 @@ class Responder:
         client = Client(query, peer, is_local, limit, options, send)
         if query.fault:
             self._sender.count(query, query.fault)
-            send(fault_reply(query, limit, options=options, recursion=self._recursion and is_admitted))
+            send(fault_reply(query, options=options, recursion=self._recursion and is_admitted))
         elif not is_admitted:
             self._sender.reply(client, Reply(REFUSED, ede=(Ede(EDE_PROHIBITED, "this address may not ask here"),)), recursion=False)
         elif not query.question:  # a server cookie is asked for by itself, or whether an old one is still good (RFC 7873 §5.4)
@@ -245,8 +246,8 @@ class Responder:
         options = b""
         if edns.cookie:
             options += option(COOKIE, self._cookies.reply(edns.cookie, peer.partition("%")[0], int(self._clock.unix())))
-        if edns.wants_nsid and self.settings.configured.identity.server_id:
-            options += option(NSID, self.settings.configured.identity.server_id.encode())
+        if edns.wants_nsid and self.settings.server_id:
+            options += option(NSID, self.settings.server_id.encode())
         if edns.wants_keepalive and is_tcp:
             options += option(KEEPALIVE, TCP_IDLE_TENTHS.to_bytes(2, "big"))
         return options

@@ -2,6 +2,7 @@
 
     query.py          a query sliced: header, question, OPT and TSIG
     reply.py          a reply as a value, and its octets
+    envelope.py       what stands around a reply's records: header, question, OPT record
     relay.py          an upstream's records behind our header, question and OPT record
     parse.py          an upstream's reply, record by record
     name_reader.py    the names of one message, decompressed within a bounded cost

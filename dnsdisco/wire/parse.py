@@ -9,10 +9,11 @@ from typing import NamedTuple
 from dnsdisco.errors import WireError
 from dnsdisco.wire import name
 from dnsdisco.wire.constants import EDE, OPT, QR, TTL_MAX
+from dnsdisco.wire.envelope import Ede
 from dnsdisco.wire.name_reader import NameReader, STEPS_MAX
 from dnsdisco.wire.query import HEADER_OCTETS
 from dnsdisco.wire.rdata_forms import BEFORE_NAME, NAME, STRING, WITH_NAMES
-from dnsdisco.wire.reply import Ede, RR
+from dnsdisco.wire.reply import RR
 
 POINTER_TO_QUESTION = b"\xc0\x0c"  # the owner of nearly all records
 RECORDS_MAX = 4096  # in one message; 64 KiB of the smallest real answers stay below it

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dnsdisco.wire import edns as edns_room
 from dnsdisco.wire.compressed import Writer
-from dnsdisco.wire.constants import CD, OPCODE_MASK, QR, RD, TC
+from dnsdisco.wire.constants import QR, TC
+from dnsdisco.wire.envelope import counts_of, Ede, flags_for, message, opt_for
 from dnsdisco.wire.name_reader import NameReader
 from dnsdisco.wire.parse import end_of_record, places, rdata, RecordPlace, records
 from dnsdisco.wire.query import HEADER_OCTETS, Query
-from dnsdisco.wire.reply import Ede, RR, TCP_OCTETS_MAX
+from dnsdisco.wire.reply import RR, TCP_OCTETS_MAX
 
 BODY_OCTETS_MAX = TCP_OCTETS_MAX  # of records written anew: what comes behind so many octets fits no message
 
@@ -63,41 +63,24 @@ def reply_of(
     *flags*: AA, AD, RA as they are to be; *rcode*: 12 bits; *counts*: ANCOUNT and NSCOUNT. What does not fit in *limit* octets is cut, the
     EDE first, then with TC whole records.
     """
-    edns = query.edns
-    opt = b""
-    if edns is not None:
-        errors = b"".join(edns_room.ede_option(*each) for each in ede) if ede else b""
-        opt = edns_room.opt_record(options + errors, dnssec_ok=edns.dnssec_ok, extended_rcode=rcode >> 4)
-        if errors and HEADER_OCTETS + len(query.question) + len(body) + len(opt) > limit:
-            opt = edns_room.opt_record(options, dnssec_ok=edns.dnssec_ok, extended_rcode=rcode >> 4)
-    head_flags = QR | flags | query.flags & (OPCODE_MASK | RD | CD) | rcode & 15
-    message = b"".join(
-        (
-            query.id.to_bytes(2, "big"),
-            head_flags.to_bytes(2, "big"),
-            b"\0\1",
-            counts,
-            b"\0\1" if opt else b"\0\0",
-            query.question,
-            body,
-            opt,
-        )
-    )
-    return message if len(message) <= limit else _cut(message, HEADER_OCTETS + len(query.question), opt, limit)
+    begin = HEADER_OCTETS + len(query.question)
+    opt = opt_for(query, options, ede, rcode, room=limit - begin - len(body))
+    flags = flags_for(query, flags)
+    if begin + len(body) + len(opt) > limit:
+        flags |= TC
+        counts, body = _cut(counts, body, limit - begin - len(opt))
+    return message(query, flags, rcode, counts, (body,), opt)
 
 
-def _cut(message: bytes, at: int, opt: bytes, limit: int) -> bytes:
-    """*message*, which is too long, with TC and without the last records, whole ones (RFC 2181 §9); its OPT record stays. *at*: where
-    its records begin. Linear in *limit*, however much there is to be cut."""
-    room = limit - len(opt)
-    answers = message[6] << 8 | message[7]
-    count = answers + (message[8] << 8 | message[9])
-    kept = 0
-    while kept < count and (end := end_of_record(message, at)) <= room:
+def _cut(counts: bytes, body: bytes, room: int) -> tuple[bytes, bytes]:
+    """*body*, which is too long, without the last records, whole ones (RFC 2181 §9). Linear in *room*, however much there is to be cut."""
+    answers = counts[0] << 8 | counts[1]
+    count = answers + (counts[2] << 8 | counts[3])
+    at = kept = 0
+    while kept < count and (end := end_of_record(body, at)) <= room:
         at = end
         kept += 1
-    counts = min(kept, answers).to_bytes(2, "big") + max(kept - answers, 0).to_bytes(2, "big")
-    return b"".join((message[:2], bytes((message[2] | TC >> 8, message[3])), b"\0\1", counts, message[10:12], message[12:at], opt))
+    return counts_of(min(kept, answers), max(kept - answers, 0)), body[:at]
 
 
 def records_of(question: bytes, counts: bytes, body: bytes) -> tuple[list[RR], list[RR]]:

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from dnsdisco.wire import edns as edns_room
-from dnsdisco.wire.constants import AA, ANY_CLASS, BADKEY, CD, IN, NOERROR, OPCODE_MASK, QR, QUERY, RA, RD, TC, TSIG
+from dnsdisco.wire.constants import ANY_CLASS, BADKEY, IN, NOERROR, OPCODE_MASK, QR, QUERY, RA, TC, TSIG
+from dnsdisco.wire.envelope import counts_of, Ede, flags_for, header, message, NO_RECORDS, opt_for
 from dnsdisco.wire.query import HEADER_OCTETS, Query
 
 
@@ -23,13 +23,6 @@ class RR(NamedTuple):
     ttl: int  # seconds
     rdata: bytes
     rclass: int = IN
-
-
-class Ede(NamedTuple):
-    """An Extended DNS Error (RFC 8914): why this answer is not what one would expect."""
-
-    code: int
-    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +105,6 @@ def size_limit(query: Query, *, is_tcp: bool, is_local: bool, limits: Limits) ->
     return min(query.edns.size, limits.local if is_local else limits.remote)
 
 
-def reply_flags(query: Query, *, is_authoritative: bool, recursion: bool) -> int:
-    """QR, and what the reply repeats: opcode, RD, CD (RFC 6840 §5.9). AD never: our own data are not DNSSEC-validated."""
-    return QR | query.flags & (OPCODE_MASK | RD | CD) | (AA if is_authoritative else 0) | (RA if recursion else 0)
-
-
 def assemble(
     query: Query,
     flags: int,
@@ -133,48 +121,18 @@ def assemble(
     with TC, authority and answer records from the end, whole ones (RFC 2181 §9). The question and the OPT record always stay.
     """
     answer, authority, additional = sections
-    question = query.question
-    room = limit - HEADER_OCTETS - len(question)
-    opt = b""
-    if query.edns is not None:
-        left = room - edns_room.OPT_OCTETS - len(options) - sum(map(len, answer)) - sum(map(len, authority))
-        opt_options = options + _ede_options(ede, left, sum(map(len, additional)))
-        opt = edns_room.opt_record(opt_options, dnssec_ok=query.edns.dnssec_ok, extended_rcode=rcode >> 4)
-        room -= len(opt)
-    kept_answer, room, is_cut = _fit(answer, room)
-    kept_authority: list[bytes] = []
-    kept_additional: list[bytes] = []
-    if not is_cut:
-        kept_authority, room, is_cut = _fit(authority, room)
+    room = limit - HEADER_OCTETS - len(query.question)
+    left = room - sum(map(len, answer)) - sum(map(len, authority))
+    opt = opt_for(query, options, ede, rcode, room=left, beside=sum(map(len, additional)))
+    answer, room, is_cut = _fit(answer, room - len(opt))
     if is_cut:
-        flags |= TC
+        authority = additional = []
     else:
-        kept_additional, room, _ = _fit(additional, room)
-    return b"".join(
-        (
-            query.id.to_bytes(2, "big"),
-            (flags | rcode & 15).to_bytes(2, "big"),
-            b"\0\1" if question else b"\0\0",
-            len(kept_answer).to_bytes(2, "big"),
-            len(kept_authority).to_bytes(2, "big"),
-            (len(kept_additional) + bool(opt)).to_bytes(2, "big"),
-            question,
-            *kept_answer,
-            *kept_authority,
-            *kept_additional,
-            opt,
-        )
-    )
-
-
-def _ede_options(ede: tuple[Ede, ...], left: int, additional: int) -> bytes:
-    """What fits in *left* octets: with the texts where *additional* octets fit too, else the codes alone, else none."""
-    if not ede:
-        return b""
-    told = b"".join(edns_room.ede_option(*error) for error in ede)
-    if len(told) + additional > left:
-        told = b"".join(edns_room.ede_option(error.code, "") for error in ede)
-    return told if len(told) <= left else b""
+        authority, room, is_cut = _fit(authority, room)
+        additional = [] if is_cut else _fit(additional, room)[0]
+    flags |= TC if is_cut else 0
+    counts = counts_of(len(answer), len(authority))
+    return message(query, flags, rcode, counts, (*answer, *authority, *additional), opt, additional=len(additional))
 
 
 def _fit(records: list[bytes], room: int) -> tuple[list[bytes], int, bool]:
@@ -188,21 +146,24 @@ def _fit(records: list[bytes], room: int) -> tuple[list[bytes], int, bool]:
 
 def cut_reply(query: Query, *, options: bytes = b"", recursion: bool = False) -> bytes:
     """TC and nothing else: no larger than the query but for *options*, and the client is to ask again over TCP."""
-    flags = reply_flags(query, is_authoritative=False, recursion=recursion) | TC
-    return assemble(query, flags, NOERROR, ([], [], []), options=options, limit=TCP_OCTETS_MAX)
+    flags = flags_for(query, TC | (RA if recursion else 0))
+    return message(query, flags, NOERROR, NO_RECORDS, (), opt_for(query, options))
 
 
-def fault_reply(query: Query, limit: int, *, options: bytes = b"", recursion: bool = False) -> bytes:
+def fault_reply(query: Query, *, options: bytes = b"", recursion: bool = False) -> bytes:
     """The reply to a query that cannot be served: its fault as rcode, no records but OPT (and TSIG, RFC 8945 §5.3.2)."""
     if query.opcode != QUERY:
         # NOTIMP and its like carry nothing, whatever flags came in: the meaning of the rest is not known (RFC 8906 §8.1.4).
-        return query.id.to_bytes(2, "big") + (QR | query.flags & OPCODE_MASK | query.fault).to_bytes(2, "big") + bytes(8)
-    flags = reply_flags(query, is_authoritative=False, recursion=recursion)
-    octets = assemble(query, flags, query.fault, ([], [], []), options=options, limit=limit)
+        return header(query, QR | query.flags & OPCODE_MASK, query.fault, NO_RECORDS, 0)
+    opt = opt_for(query, options, rcode=query.fault)
+    flags = flags_for(query, RA if recursion else 0)
+    return message(query, flags, query.fault, NO_RECORDS, (), opt, tsig=_bad_key(query))
+
+
+def _bad_key(query: Query) -> bytes:
+    """The TSIG record that says so; b"" where the query is not signed."""
     if query.tsig is None:
-        return octets
+        return b""
     key, algorithm_and_time = query.tsig
     rdata = algorithm_and_time + b"\0\0" + query.id.to_bytes(2, "big") + BADKEY.to_bytes(2, "big") + b"\0\0"
-    tsig = key + TSIG.to_bytes(2, "big") + ANY_CLASS.to_bytes(2, "big") + bytes(4) + len(rdata).to_bytes(2, "big") + rdata
-    count = int.from_bytes(octets[10:12], "big") + 1
-    return octets[:10] + count.to_bytes(2, "big") + octets[12:] + tsig
+    return key + TSIG.to_bytes(2, "big") + ANY_CLASS.to_bytes(2, "big") + bytes(4) + len(rdata).to_bytes(2, "big") + rdata

@@ -6,60 +6,63 @@ dropped: exactly those.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from typing import TypeVar
 
 from dnsdisco.model.choice import usable
 from dnsdisco.model.entry import Entry, ProviderState
-from dnsdisco.model.names import spellings
 from dnsdisco.model.service import Instance
+from dnsdisco.model.unread import addresses_of, LENGTHS, measured, name_of, read, tag_labels, tags_of, Unread
 from dnsdisco.wire.name import Labels
 from dnsdisco.zone.records import ZoneRecords
 
+K = TypeVar("K")
+V = TypeVar("V")
+
 
 class Catalog:
-    """All published services. Lookups are O(1); a change costs what its own services and instances cost."""
+    """All published services. Lookups are O(1), but for the reading of a service that is asked for first; a change costs what its own
+    services and instances cost. Names in here are in wire form, without their zone."""
 
     def __init__(self) -> None:
         self.serial = 0  # of the SOA; 0: nothing has arrived yet
         self.states: dict[str, ProviderState] = {}
         self.is_complete = False  # a whole catalog has arrived: until then any name might exist
         self.records = ZoneRecords()
-        self._entries: dict[str, Entry] = {}
-        self._paths: dict[Labels, Entry] = {}
-        self._namespaces: dict[bytes, int] = {}  # how many paths end in it
-        self._spaces: dict[bytes, dict[bytes, None]] = {}  # by the label of a service: the namespaces that have one of the name
+        self._entries: dict[bytes, Entry | bytes] = {}  # by canonical name; octets: a line that is not read yet
+        self._names: dict[bytes, bytes] = {}  # all other names → the canonical one
+        self._namespaces: dict[bytes, int] = {}  # how many names end in it
+        self._spaces: dict[bytes, bytes | dict[bytes, None]] = {}  # the first label → the namespace, or namespaces, of such names
         self._tags: dict[bytes, int] = {}  # how many entries have an instance with it
-        self._addresses: dict[str, dict[str, None]] = {}  # address → the keys of the entries that have it
+        self._addresses: dict[str, bytes | dict[bytes, None]] = {}  # address → the entry, or entries, that have it
         self._by_address: dict[str, dict[str, list[Instance]]] = {}  # by entry key, made when first asked for
         self._below: dict[str, Below] = {}  # by entry key, made when first asked for
-        # Every label that something of ours stands under right below a zone, with its length octet, and how often: the datagram
-        # loop denies all other names without looking further. `is_open_ended`: a wildcard there answers them.
-        self.top: dict[bytes, int] = dict.fromkeys(_ALWAYS, 1)
+        # Every label that something of ours stands under right below a zone, with its length octet: the datagram loop denies all
+        # other names without looking further. `is_open_ended`: a wildcard there answers them.
+        self.top: set[bytes] = set(_ALWAYS)
         self.is_open_ended = False
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def entries(self) -> Iterator[Entry]:
-        yield from self._entries.values()
-
     def at(self, path: Labels) -> Entry | None:
-        return self._paths.get(path)
+        name = b"".join([LENGTHS[len(label)] + label for label in path])
+        return self._read(name if name in self._entries else self._names.get(name, b""))
 
     def has_namespace(self, label: bytes) -> bool:
-        return label in self._namespaces
+        return measured(label) in self._namespaces
 
     def namespaces_of(self, label: bytes) -> Iterable[bytes]:
         """The namespaces that have a service of this name."""
-        return self._spaces.get(label, ())
+        return [space[1:] for space in _each(self._spaces.get(measured(label)))]
 
     def has_tag(self, label: bytes) -> bool:
         return label in self._tags
 
     def with_address(self, address: str) -> list[tuple[Entry, Instance]]:
         """Every instance that has *address* (canonical text)."""
-        entries = [self._entries[key] for key in self._addresses.get(address, ())]
-        return [(entry, instance) for entry in entries for instance in self._addressed(entry)[address]]
+        entries = (self._read(key) for key in _each(self._addresses.get(address)))
+        return [(entry, instance) for entry in entries if entry for instance in self._addressed(entry)[address]]
 
     def _addressed(self, entry: Entry) -> dict[str, list[Instance]]:
         """Its instances by address. O(instances) once, then O(1)."""
@@ -85,9 +88,29 @@ class Catalog:
         """Add to a catalog that is being built beside the one in use."""
         self._put(entry, addresses_of(entry))
 
+    def put_unread(self, services: Unread) -> None:
+        """As put(), of services that are read when they are asked for."""
+        self._entries.update(zip(services.keys, services.lines, strict=True))
+        self._names.update(services.names)
+        for name in services.keys:
+            self._file_name(name)
+        for name, _ in services.names:
+            self._file_name(name)
+        for tag, count in services.tags:
+            self._file_tag(tag, count)
+        addresses = self._addresses
+        for address, key in services.addresses:
+            if addresses.setdefault(address, key) != key:
+                _add(addresses, address, key)
+
+    def read_soon(self, keys: Iterable[str]) -> None:
+        """Read those of them that are not, before apply() needs what they were: it has less to do then."""
+        for key in keys:
+            self._read(name_of(tuple(key.split("."))))
+
     def replace(self, fresh: Catalog, states: Iterable[ProviderState], serial: int) -> None:
         """Everything anew, by taking what *fresh* holds. O(1)."""
-        self._entries, self._paths, self._namespaces = fresh._entries, fresh._paths, fresh._namespaces
+        self._entries, self._names, self._namespaces = fresh._entries, fresh._names, fresh._namespaces
         self._tags, self._below = fresh._tags, fresh._below
         self._addresses, self._by_address = fresh._addresses, fresh._by_address
         self.top, self._spaces = fresh.top, fresh._spaces
@@ -99,10 +122,11 @@ class Catalog:
         """Changed and dropped services in; out: tokens (paths and addresses) that answers may depend on."""
         touched: set[object] = set()
         for key in drop:
-            touched |= self._drop(key, set())
+            touched |= self._drop(name_of(tuple(key.split("."))), set())
         for entry in put:
-            addresses, before = addresses_of(entry), self._entries.get(entry.key)
-            touched |= self._drop(entry.key, addresses)
+            name = name_of(entry.paths[0])
+            addresses, before = addresses_of(entry), self._read(name)
+            touched |= self._drop(name, addresses)
             touched |= self._put(entry, addresses - addresses_of(before) if before else addresses)
             touched |= addresses
         self.serial = serial
@@ -113,63 +137,84 @@ class Catalog:
 
     def set_records(self, records: ZoneRecords) -> None:
         """The zone files' records anew."""
-        for label in self.records.top_labels():
-            _decrease(self.top, _measured(label))
-        self.records = records
-        for label in records.top_labels():
-            _increase(self.top, _measured(label))
+        before, self.records = self.records, records
+        self.top.update(map(measured, records.top_labels()))
+        for label in before.top_labels():
+            self._clear_top(measured(label))
         self.is_open_ended = b"*" in records.top_labels()
+
+    def _read(self, key: bytes) -> Entry | None:
+        entry = self._entries.get(key)
+        if isinstance(entry, bytes):
+            entry = self._entries[key] = read(entry)
+        return entry
 
     def _put(self, entry: Entry, addresses: Iterable[str]) -> set[object]:
         """*addresses*: those that it has and is not filed under yet: most changes of a large service leave nearly all as they are."""
-        self._entries[entry.key] = entry
-        touched: set[object] = set()
-        for path in entry.paths:
-            labels = _octets(path)
-            self._paths[labels] = entry
-            touched.add(labels)
-            _increase(self.top, _measured(labels[-1]))
-            if len(labels) > 1:
-                _increase(self._namespaces, labels[-1])
-                self._spaces.setdefault(labels[0], {})[labels[-1]] = None
+        key, *others = map(name_of, entry.paths)
+        self._entries[key] = entry
+        self._file_name(key)
+        for name in others:
+            self._names[name] = key
+            self._file_name(name)
         for tag in tags_of(entry):
-            _increase(self._tags, tag)
-            _increase(self.top, _measured(b"_" + tag))
+            self._file_tag(tag, 1)
         for address in addresses:
-            self._addresses.setdefault(address, {})[entry.key] = None
-        return touched
+            _add(self._addresses, address, key)
+        return set(map(_octets, entry.paths))
 
-    def _drop(self, key: str, staying: set[str]) -> set[object]:
+    def _file_name(self, name: bytes) -> None:
+        first = 1 + name[0]
+        if first == len(name):
+            self.top.add(name)
+            return
+        space = name[first:]
+        self._namespaces[space] = self._namespaces.get(space, 0) + 1
+        self.top.add(space)
+        _add(self._spaces, name[:first], space)
+
+    def _file_tag(self, tag: bytes, count: int) -> None:
+        self._tags[tag] = self._tags.get(tag, 0) + count
+        self.top.add(measured(b"_" + tag))
+
+    def _drop(self, key: bytes, staying: set[str]) -> set[object]:
         """*staying*: the addresses that it stays filed under."""
-        entry = self._entries.pop(key, None)
-        self._below.pop(key, None)
-        self._by_address.pop(key, None)
-        touched: set[object] = set()
+        entry = self._read(key)
         if entry is None:
-            return touched
+            return set()
+        del self._entries[key]
+        self._below.pop(entry.key, None)
+        self._by_address.pop(entry.key, None)
         for path in entry.paths:
-            labels = _octets(path)
-            if self._paths.get(labels) is entry:
-                del self._paths[labels]
-            touched.add(labels)
-            _decrease(self.top, _measured(labels[-1]))
-            if len(labels) > 1:
-                _decrease(self._namespaces, labels[-1])
-                spaces = self._spaces.get(labels[0], {})
-                if labels not in self._paths:  # else another service has it by now
-                    spaces.pop(labels[-1], None)
-                if not spaces:
-                    self._spaces.pop(labels[0], None)
+            name = name_of(path)
+            if self._names.get(name) == key:  # else another service has it by now
+                del self._names[name]
+            self._unfile_name(name)
         for tag in tags_of(entry):
             _decrease(self._tags, tag)
-            _decrease(self.top, _measured(b"_" + tag))
+            self._clear_top(measured(b"_" + tag))
         addresses = addresses_of(entry)
         for address in addresses - staying:
-            keys = self._addresses[address]
-            del keys[key]
-            if not keys:
-                del self._addresses[address]
-        return touched | addresses
+            _remove(self._addresses, address, key)
+        return addresses.union(map(_octets, entry.paths))
+
+    def _unfile_name(self, name: bytes) -> None:
+        first = 1 + name[0]
+        if first == len(name):
+            self._clear_top(name)
+            return
+        space = name[first:]
+        _decrease(self._namespaces, space)
+        self._clear_top(space)
+        if name not in self._entries and name not in self._names:
+            _remove(self._spaces, name[:first], space)
+
+    def _clear_top(self, label: bytes) -> None:
+        """Take *label* out where nothing of ours stands under it any more."""
+        is_tag = label[1:2] == b"_" and label[2:] in self._tags
+        is_name = label in self._entries or label in self._names or label in self._namespaces
+        if not (is_name or is_tag or label in _ALWAYS or label[1:] in self.records.top_labels()):
+            self.top.discard(label)
 
 
 class Below:
@@ -194,34 +239,33 @@ def _well(named: list[Instance]) -> tuple[Instance, ...]:
     return tuple(each for family in families for each in usable(tuple(family), fails_open=True))
 
 
-def addresses_of(entry: Entry) -> set[str]:
-    return {instance.address for instance in entry.service.instances}
-
-
-def tags_of(entry: Entry) -> set[bytes]:
-    """The tags of its instances as labels, in both of their spellings."""
-    return {label for instance in entry.service.instances for tag in instance.tags for label in tag_labels(tag)}
-
-
-def tag_labels(tag: str) -> tuple[bytes, ...]:
-    """A tag as a label, by the rule for services, and raw where that is a label of letters, digits, `-`, `_`."""
-    return tuple(label.encode() for label in spellings(tag))
-
-
 def _octets(path: tuple[str, ...]) -> Labels:
     return tuple(label.encode("ascii", "replace") for label in path)
 
 
-def _measured(label: bytes) -> bytes:
-    """*label* behind its length octet, as in a name on the wire."""
-    return bytes((min(len(label), 255),)) + label
+_ALWAYS = frozenset(measured(label) for label in (b"_tcp", b"_udp", b"_sctp", b"dns"))
+
+# One value stands for itself, and only several for a dict of them: most addresses and names have one.
 
 
-_ALWAYS = tuple(_measured(label) for label in (b"_tcp", b"_udp", b"_sctp", b"dns"))
+def _each(values: V | dict[V, None] | None) -> Iterable[V]:
+    return () if values is None else values if isinstance(values, dict) else (values,)
 
 
-def _increase(counts: dict[bytes, int], key: bytes) -> None:
-    counts[key] = counts.get(key, 0) + 1
+def _add(filed: dict[K, V | dict[V, None]], key: K, value: V) -> None:
+    values = filed.setdefault(key, value)
+    if isinstance(values, dict):
+        values[value] = None
+    elif values != value:
+        filed[key] = {values: None, value: None}
+
+
+def _remove(filed: dict[K, V | dict[V, None]], key: K, value: V) -> None:
+    values = filed.get(key)
+    if isinstance(values, dict):
+        values.pop(value, None)
+    if values == value or not values:
+        filed.pop(key, None)
 
 
 def _decrease(counts: dict[bytes, int], key: bytes) -> None:

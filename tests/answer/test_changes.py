@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dnsdisco.model.service import Snapshot
+from dnsdisco.model.unread import from_plain, to_plain
+from dnsdisco.zone.catalog import Catalog
 from tests.kit import Answers, section, services
 
 pytestmark = pytest.mark.slow
@@ -64,7 +66,7 @@ def test_a_service_that_goes_and_comes():
     assert section(answers.ask("web.svc.local").answer) == {"web.svc.local. A 10.0.0.2"}
 
 
-NAMES = st.sampled_from(["a", "b", "v1"])
+NAMES = st.sampled_from(["a", "b", "v1", "a_b"])
 ADDRESSES = st.sampled_from(["10.0.0.1", "10.0.0.2", "2001:db8::1"])
 INSTANCES = st.lists(
     st.fixed_dictionaries(
@@ -83,17 +85,30 @@ STATES = st.dictionaries(NAMES, st.fixed_dictionaries({"instances": INSTANCES}),
 QUESTIONS = (
     [f"{head}{name}.svc.local" for name in ("a", "b", "v1") for head in ("", "all.", "i1.", "a.", "v1.", "_tcp.", "x.", "x.i1.")]
     + [f"_{name}._{kind}.svc.local" for name in ("a", "b") for kind in ("tcp", "v1")]
-    + ["1.0.0.10.in-addr.arpa", "_v1.svc.local", "_tcp.svc.local"]
+    + ["1.0.0.10.in-addr.arpa", "_v1.svc.local", "_tcp.svc.local", "a-b.svc.local", "a_b.svc.local", "aa.svc.local"]
 )
 
 
+def unread_as_a_whole(answers: Answers) -> None:
+    """Give *answers* its catalog anew, as a worker gets it that has just started: no service is read yet."""
+    fresh = Catalog()
+    entries = list(answers.merger.entries.values())
+    for at in range(0, len(entries), 2):
+        fresh.put_unread(from_plain(to_plain(entries[at : at + 2])))
+    answers.catalog.replace(fresh, answers.catalog.states.values(), answers.catalog.serial)
+    answers.responder.table.clear()
+
+
+@pytest.mark.parametrize("is_unread", [False, True])
 @settings(max_examples=15)
-@given(st.lists(STATES, min_size=1, max_size=3))
-def test_after_any_changes_the_answers_are_those_of_a_fresh_server(states):
+@given(states=st.lists(STATES, min_size=1, max_size=3))
+def test_after_any_changes_the_answers_are_those_of_a_fresh_server(is_unread, states):
     answers = Answers("{}", snapshots={"static": {}})
     for state in states:
         text = yaml.safe_dump(state)
         change(answers, text)
+        if is_unread:
+            unread_as_a_whole(answers)
         fresh = Answers(text, snapshots={"static": services(text) if state else {}}, serial=answers.catalog.serial)
         for name in QUESTIONS:
             for rtype in ("A", "SRV", "PTR") if name.endswith("arpa") else ("A", "AAAA", "SRV", "TXT", "MX"):

@@ -13,8 +13,9 @@ from dnsdisco.answer.resume import Answered, Unanswered
 from dnsdisco.answer.steps import AllOf, Ask, QUESTIONS_MAX, Resolution
 from dnsdisco.model.choice import Rank
 from dnsdisco.wire.constants import A, CNAME, EDE_NETWORK_ERROR, NOERROR, NXDOMAIN, SERVFAIL, SOA
+from dnsdisco.wire.envelope import Ede
 from dnsdisco.wire.name import from_text
-from dnsdisco.wire.reply import Ede, Reply, RR
+from dnsdisco.wire.reply import Reply, RR
 
 OWNER = from_text("web.svc.local")
 FORWARDED = Resolution(lambda _: Forward())

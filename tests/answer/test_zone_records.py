@@ -94,7 +94,7 @@ def test_addresses_of_the_hosts_that_records_name(answers, name, rtype, expected
 def test_those_addresses_change_with_their_owner():
     answers = Answers(TEXT, zone_file=ZONE)
     assert section(answers.ask("_web._tcp.site.svc.local", "SRV").additional)
-    answers.responder.changed(answers.catalog.apply([], [entry.key for entry in answers.catalog.entries()], 9))
+    answers.responder.changed(answers.catalog.apply([], [entry.key for entry in answers.merger.entries.values()], 9))
     assert not section(answers.ask("_web._tcp.site.svc.local", "SRV").additional)
 
 

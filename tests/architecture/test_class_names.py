@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from tests.architecture.rooms import PACKAGE
 
 # The folders of the providers have one shape, and so the same names for the same parts.
-SHARED_BY_PROVIDERS = frozenset({"Credentials", "Options"})
+SHARED_BY_PROVIDERS = frozenset({"Credentials", "Options", "Traits"})
 
 
 def defined_twice(sources: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

@@ -9,12 +9,9 @@ import pytest
 from tests.architecture.rooms import modules
 
 NAMES = frozenset({"env", "static", "consul", "kubernetes"})
-HOMES = tuple(
-    f"dnsdisco.providers.{home}" for home in ("env", "static", "services_", "consul", "kubernetes")
-)  # each with its own words
+HOMES = tuple(f"dnsdisco.providers.{home}" for home in NAMES)  # each with its own words
 # Where a name still stands for a provider. The list may become shorter, and never longer.
 KNOWN = {
-    "dnsdisco.providers.registry": "which one the surroundings suggest, and what it needs: to be known before its class is imported",
     "dnsdisco.config.schema": "the options of each",
     "dnsdisco.config.providers": "--services FILE brings the static provider in",
 }

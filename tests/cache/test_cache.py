@@ -7,7 +7,6 @@ import pytest
 from dnsdisco.cache.cache import Cache, Freshness, key_of_name
 from dnsdisco.cache.entry import Kind
 from dnsdisco.cache.limits import CacheLimits
-from dnsdisco.settings.sections import CacheSettings
 from tests.cache.made import item, key, mark_of, ttls_in
 
 REASONS = ((22, "nobody answers"),)
@@ -47,13 +46,13 @@ def test_a_body_is_right_whatever_was_asked_before():
     ],
 )
 def test_positive_ttls_are_kept_within_bounds_that_the_client_sees(ttl, limits, expected):
-    entry = Cache(CacheSettings(**limits)).keep(key(), item(Kind.POSITIVE, ttl), 0.0)
+    entry = Cache(CacheLimits(**limits)).keep(key(), item(Kind.POSITIVE, ttl), 0.0)
     assert ttls_in(entry.body(0.0)) == [expected]
     assert entry.expires_at == expected
 
 
 def test_what_may_not_be_kept_is_asked_for_each_time():
-    cache = Cache(CacheSettings(serve_stale=0))
+    cache = Cache(CacheLimits(serve_stale=0))
     cache.keep(key(), item(Kind.POSITIVE, 0), 0.0)
     assert look(cache, 0.0) is Freshness.MISSING
     cache = Cache()
@@ -63,7 +62,7 @@ def test_what_may_not_be_kept_is_asked_for_each_time():
 
 @pytest.mark.parametrize("kind", [Kind.NODATA, Kind.NXDOMAIN])
 def test_negative_answers_hold_as_long_as_their_soa_says(kind):
-    cache = Cache(CacheSettings(min_ttl=600))
+    cache = Cache(CacheLimits(min_ttl=600))
     entry = cache.keep(key(), item(kind, 20), 0.0)
     state, found = cache.look(key(), 15.0)
     assert (state, found) == (Freshness.FRESH, entry)
@@ -102,9 +101,27 @@ def test_what_was_heard_with_do_serves_without_when_nobody_answers_and_the_rever
         assert cache.stale(key(do=not do), now) is entry
     assert cache.fail(key(do=not do), 100.0, REASONS) is entry
     assert cache.look(key(do=not do), 101.0) == (Freshness.STALE, entry)
-    assert look(cache, 101.0, key(do=not do, cd=True)) is Freshness.MISSING  # checked and not checked are two things
     assert look(cache, 101.0, key(do=not do, qtype=15)) is (Freshness.EXPIRED if kind is Kind.NXDOMAIN else Freshness.MISSING)
     assert cache.fail(key(do=not do), 60.0 + 86_400, REASONS) is None
+
+
+@pytest.mark.parametrize("kind", [Kind.POSITIVE, Kind.NODATA, Kind.NXDOMAIN])
+@pytest.mark.parametrize("do", [True, False])
+@pytest.mark.parametrize("asks_do", [True, False])
+def test_what_was_checked_serves_who_asks_with_cd_and_never_the_reverse(do, asks_do, kind):
+    cache = Cache()
+    entry = cache.keep(key(do=do), item(kind, 60), 0.0)
+    for now in (10.0, 100.0):
+        assert cache.look(key(do=asks_do, cd=True), now) == (Freshness.EXPIRED, entry)
+    assert cache.fail(key(do=asks_do, cd=True), 100.0, REASONS) is entry
+    unchecked = cache.keep(
+        key(do=not asks_do, cd=True), item(kind, 60, mark=2), 50.0
+    )  # nearer: asked for in the same way but for DO
+    assert cache.stale(key(do=asks_do, cd=True), 100.0) is unchecked
+    cache.flush()
+    cache.keep(key(do=do, cd=True), item(kind, 60), 0.0)
+    assert look(cache, 101.0, key(do=asks_do)) is Freshness.MISSING
+    assert cache.stale(key(do=asks_do), 10.0) is None
 
 
 def test_the_nearer_one_of_two_stale_answers_unless_the_other_took_its_place():
@@ -141,7 +158,7 @@ def test_nxdomain_covers_every_type_and_nodata_one():
     assert look(cache, 1.0, key(qtype=28)) is Freshness.FRESH
     assert look(cache, 1.0, key("x.www.example.com")) is Freshness.MISSING
     assert look(cache, 1.0, key(do=True)) is Freshness.EXPIRED  # to be asked for; when nobody answers, better than nothing
-    assert look(cache, 1.0, key(cd=True)) is Freshness.MISSING
+    assert look(cache, 1.0, key(cd=True)) is Freshness.EXPIRED  # likewise
     cache.keep(key(qtype=28), item(Kind.NODATA, 60), 2.0)  # it exists after all
     assert look(cache, 3.0, key(qtype=28)) is Freshness.FRESH
     assert look(cache, 3.0) is Freshness.MISSING
@@ -257,19 +274,19 @@ def test_other_limits_keep_what_fits():
     cache = Cache()
     for number in range(100):
         cache.keep(key(f"n{number}"), item(Kind.POSITIVE, 60, mark=number), 0.0)
-    cache.configure(CacheSettings(size=40, max_ttl=10))
+    cache.configure(CacheLimits(entries=40, max_ttl=10))
     assert len(cache) == 40
     state, entry = cache.look(key("n99"), 20.0)
     assert (state, mark_of(entry, 20.0)) == (Freshness.FRESH, 99)
     assert cache.keep(key(), item(Kind.POSITIVE, 60), 20.0).expires_at == 30.0
-    cache.configure(CacheSettings(size=0))
+    cache.configure(CacheLimits(entries=0))
     assert (len(cache), cache.octets) == (0, 0)
     assert cache.keep(key(), item(Kind.POSITIVE, 60), 20.0).expires_at == 80.0
     assert look(cache, 20.0) is Freshness.MISSING
 
 
 def test_failures_are_bounded_and_push_no_answer_out():
-    cache = Cache(CacheSettings(size=10), CacheLimits(failures=50))
+    cache = Cache(CacheLimits(entries=10, failures=50))
     cache.keep(key(), item(Kind.POSITIVE, 60), 0.0)
     for number in range(1000):
         cache.fail(key(f"n{number}"), 0.0, REASONS)

@@ -12,8 +12,7 @@ import sys
 import pytest
 
 from dnsdisco.cli import main, serve
-from dnsdisco.settings.declared import Settings
-from dnsdisco.settings.forms import from_plain, to_plain
+from dnsdisco.config.schema import Settings
 
 ENVIRON = {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
 
@@ -78,7 +77,7 @@ def test_what_the_supervisor_gets(folder):
         },
     }
     settings = got["settings"]
-    assert to_plain(from_plain(Settings, settings)) == settings
+    assert Settings.from_plain(settings).plain() == settings
     assert settings["listen"] == ["127.0.0.1:5300", "[::1]:5300"]
     assert settings["zones"] == ["svc.local", "b.example"]
     assert settings["ttl"] == 7

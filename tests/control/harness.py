@@ -12,13 +12,11 @@ from typing import Any
 
 from dnsdisco.control.parameters import ControlParameters, HttpDoor, NoHttp
 from dnsdisco.control.run import Control
-from dnsdisco.model import delta
+from dnsdisco.model import delta, unread
 from dnsdisco.model.delta import Assembler, pack
 from dnsdisco.model.entry import Entry, ProviderState
 from dnsdisco.model.service import Instance, Service, Snapshot
 from dnsdisco.providers.base import ServiceDiscovery
-from dnsdisco.settings.declared import Settings
-from dnsdisco.settings.forms import from_plain
 
 SETTINGS: dict[str, Any] = {
     "zones": ["svc.local"],
@@ -31,7 +29,6 @@ SETTINGS: dict[str, Any] = {
     "providers": [],
     "zone_files": [],
     "state_dir": None,
-    "http": None,
 }
 
 
@@ -136,6 +133,9 @@ class Worker:
         match message["op"]:
             case "begin":
                 self._fresh, self._parts, self._joiner = {}, [], delta.Joiner()
+            case "services":
+                assert self._fresh is not None
+                self._fresh |= {entry.key: entry for entry in map(unread.read, message["lines"])}
             case "put":
                 assert self._fresh is not None
                 self._fresh |= {entry.key: entry for entry in self._joiner.take(message["entries"])}
@@ -227,7 +227,7 @@ class Bench:
             ControlParameters(
                 self.links,
                 lambda event, **fields: self.status.append({"event": event, **fields}),
-                from_plain(Settings, self.settings),
+                self.settings,
                 {},
                 self._create,
                 self._resolve,
@@ -249,10 +249,10 @@ class Bench:
             raise provider
         return provider
 
-    def _resolve(self) -> Settings:
+    def _resolve(self) -> dict[str, Any]:
         if isinstance(self.next_settings, Exception):
             raise self.next_settings
-        return from_plain(Settings, self.next_settings)
+        return self.next_settings
 
 
 async def until(condition: Callable[[], Any], timeout_s: float = 5.0) -> float:

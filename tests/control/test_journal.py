@@ -12,7 +12,7 @@ import pytest
 
 from dnsdisco.control import journal as journal_module
 from dnsdisco.control.journal import Journal
-from dnsdisco.model import delta
+from dnsdisco.model import delta, unread
 from dnsdisco.model.entry import Entry, ProviderState
 from dnsdisco.model.journal import datagrams, frames, HEADER
 from dnsdisco.model.service import Instance, Service
@@ -82,7 +82,7 @@ def test_the_whole_and_the_changes_after_it(fds: list[int]) -> None:
         await until(lambda: serial_of(fds) == 5)
         for serial in (6, 7):
             journal.send(change(serial, "web", serial))
-        assert [message["op"] for message in read(fds)] == ["begin", "put", "zone", "end", "delta", "delta"]
+        assert [message["op"] for message in read(fds)] == ["begin", "services", "zone", "end", "delta", "delta"]
         assert serial_of(fds) == 7
 
     run(test)
@@ -222,5 +222,5 @@ def test_octets_that_are_not_whole_are_where_it_ends(harm: Callable[[bytes], byt
 
 def test_an_entry_comes_back_as_it_was() -> None:
     made = replace(entry("web"), merged=("consul",))
-    plain = [message for message in delta.whole(1, [made], STATES) if message["op"] == "put"]
-    assert delta.Joiner().take(plain[0]["entries"]) == [made]
+    (line,) = next(message["lines"] for message in delta.whole(1, [made], STATES) if message["op"] == "services")
+    assert unread.read(line) == made

@@ -281,7 +281,7 @@ def test_a_worker_that_starts_anew_or_missed_something_gets_the_whole() -> None:
             bench.worker.seen.clear()
             bench.worker.say(op, serial=0)
             await until(lambda: "end" in bench.worker.seen)
-            assert bench.worker.seen == ["begin", "put", "zone", "end"]
+            assert bench.worker.seen == ["begin", "services", "zone", "end"]
         bench.worker.say("counters", x=1)
         bench.worker.say("applied", serial="nonsense")
         bench.worker.sock.send(b"\x03garbage")

@@ -38,7 +38,17 @@ def _datagrams(octets: bytes) -> list[bytes]:
         listed = None
     if not isinstance(listed, list):
         return octets.split(b"\n")
-    return [datagram for each in listed for datagram in pack(each)]
+    return [datagram for each in listed for datagram in _packed(each)]
+
+
+def _packed(message: Any) -> list[bytes]:
+    """As pack(), also of what is no message. `lines` are octets, which a list of messages has as text."""
+    if not isinstance(message, dict):
+        return [b"\3" + json.dumps(message).encode()]
+    if "lines" not in message:
+        return pack(message)
+    lines = message["lines"] if isinstance(message["lines"], list) else [message["lines"]]
+    return pack({**message, "lines": [str(line).encode("utf-8", "surrogatepass") for line in lines]})
 
 
 def _assembled(octets: bytes) -> None:
@@ -178,7 +188,7 @@ def _to_control(octets: bytes) -> None:
 
 
 def _seed(*messages: Any) -> bytes:
-    return json.dumps(messages).encode()
+    return json.dumps(messages, default=bytes.decode).encode()
 
 
 _SAID = Answers(recursion=False)
@@ -200,7 +210,7 @@ _TO_CONTROL = (
     _seed({"op": "flushed", "id": 1, "dropped": 3}),
 )
 _RAW = (b"\n".join(pack({"op": "hello", "serial": 0})), b"\1{\n\2}\n\3[]\n\3{}")
-_WORDS = (b"op", b"serial", b"base", b"put", b"drop", b"more", b"entries", b"providers", b"records", b"paths", b"instances", b"counters", b"life", b"id", b"name", b"begin", b"end", b"delta", b"zone", b"flush", b"\1", b"\2", b"\3{", b"\n", b"[" * 3000, b"\3" + b"[" * 30_000, b"answers.1.0", b"answers.1")  # fmt: skip
+_WORDS = (b"op", b"serial", b"base", b"put", b"drop", b"more", b"entries", b"services", b"keys", b"named", b"addressed", b"tags", b"providers", b"records", b"paths", b"instances", b"counters", b"life", b"id", b"name", b"begin", b"end", b"delta", b"zone", b"flush", b"\1", b"\2", b"\3{", b"\n", b"[" * 3000, b"\3" + b"[" * 30_000, b"answers.1.0", b"answers.1")  # fmt: skip
 
 READERS = {
     "pieces on the link": Reader((*_TO_WORKER, *_TO_CONTROL, *_RAW), _WORDS, _assembled),

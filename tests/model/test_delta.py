@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsdisco.errors import WireError
-from dnsdisco.model import delta
+from dnsdisco.model import delta, unread
 from dnsdisco.model.delta import Assembler, Joiner, pack
 from dnsdisco.model.entry import Entry, ExtraRecord, ProviderState
 from dnsdisco.model.service import Check, Health, Instance, LeftOut, Port, Record, Service
@@ -47,13 +47,13 @@ def test_a_whole_catalog_arrives_as_it_was_sent() -> None:
     states = [ProviderState("p", True, True, "no contact", True)]
     records = [(ZONE, ExtraRecord(("www",), 1, 300, b"\x0a\0\0\1")), (ZONE, ExtraRecord((), 257, 300, b"\xff\0"))]
     got = carried(list(delta.whole(7, entries, states, records)))
-    assert [message["op"] for message in got] == ["begin", "put", "put", "put", "zone", "end"]
-    assert {message.get("serial") for message in got if message["op"] != "put"} == {7}
+    assert [message["op"] for message in got] == ["begin", "put", "put", "put", "services", "zone", "end"]
+    assert {message.get("serial") for message in got if message["op"] not in ("put", "services")} == {7}
     joiner = Joiner()
     back = [each for message in got if message["op"] == "put" for each in joiner.take(message["entries"])]
-    assert back == entries
+    assert [*back, *map(unread.read, got[4]["lines"])] == entries
     assert {each.reason for each in back[0].service.instances} == {"slow"}
-    assert delta.records_from_plain(got[4]["records"]) == records
+    assert delta.records_from_plain(got[5]["records"]) == records
     assert delta.states_from_plain(got[-1]["providers"]) == tuple(states)
 
 

@@ -1,6 +1,7 @@
 """Providers are found by name, built from their entry, and detected; every way in which that fails says what to do."""
 
 import json
+import subprocess
 import sys
 from importlib.metadata import distribution
 
@@ -10,6 +11,7 @@ from structlog.testing import capture_logs
 from dnsdisco.errors import ConfigError
 from dnsdisco.providers import registry
 from dnsdisco.providers.env import EnvServiceDiscovery
+from dnsdisco.providers.kubernetes import traits as kubernetes_traits
 from dnsdisco.providers.static import StaticServiceDiscovery
 
 PLUGIN = """
@@ -140,20 +142,16 @@ def test_a_plug_in_cannot_take_the_name_of_one_of_ours(install):
 
 
 @pytest.mark.parametrize("kind", ["consul", "kubernetes"])
-def test_a_client_library_that_is_missing_is_named_with_its_extra(kind, monkeypatch):
+def test_a_client_library_that_is_missing_is_named_with_its_extra(kind, monkeypatch, tmp_path):
+    (tmp_path / "token").touch()
+    monkeypatch.setattr(kubernetes_traits, "SERVICE_ACCOUNT", str(tmp_path))
     monkeypatch.setattr(registry, "find_spec", lambda name: None if name == kind else object())
     assert refused({"type": kind}) == (
         f"provider {kind}: its client library is not installed; `pip install 'dnsdisco[{kind}]'` does it"
     )
     with capture_logs() as logs:
-        assert registry.detect({"CONSUL_HOST": "x", "KUBERNETES_SERVICE_HOST": "x"}, "/", __file__).count(kind) == 0
+        assert registry.detect({"CONSUL_HOST": "x", "KUBERNETES_SERVICE_HOST": "x"}, "/").count(kind) == 0
     assert [kind in log["event"] and "passed over" in log["event"] for log in logs if kind in log["event"]] == [True]
-
-
-@pytest.mark.parametrize("kind", ["consul", "kubernetes"])
-def test_a_provider_that_this_version_does_not_have(kind, monkeypatch):
-    monkeypatch.setattr(registry, "find_spec", lambda name: None if name == f"dnsdisco.providers.{kind}" else object())
-    assert refused({"type": kind}) == f"provider {kind}: it is not available in this version of dnsdisco"
 
 
 def test_where_the_package_is_not_installed(monkeypatch):
@@ -187,11 +185,85 @@ def everything_is_installed(monkeypatch):
         ),
     ],
 )
-def test_detection(tmp_path, environ, files, expected):
+def test_detection(tmp_path, monkeypatch, environ, files, expected):
+    monkeypatch.setattr(kubernetes_traits, "SERVICE_ACCOUNT", str(tmp_path))
     for name in files:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
-    assert registry.detect(environ, tmp_path, str(tmp_path / "token")) == expected
+    assert registry.detect(environ, tmp_path) == expected
+
+
+def detected(**attributes):
+    """The source of a plug-in that the variable NOMAD_ADDR suggests."""
+    lines = "".join(f"    {name} = {value!r}\n" for name, value in attributes.items())
+    return (
+        PLUGIN
+        + lines
+        + """
+    @classmethod
+    def is_suggested(cls, environ, folder):
+        return "NOMAD_ADDR" in environ
+"""
+    )
+
+
+@pytest.mark.usefixtures("everything_is_installed")
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        ({}, ["consul", "nomad", "static", "env"]),
+        ({"precedence": 15}, ["nomad", "consul", "static", "env"]),
+        ({"precedence": 101}, ["consul", "static", "env", "nomad"]),
+    ],
+)
+def test_a_plug_in_can_be_detected(install, tmp_path, attributes, expected):
+    install("nomad-disco", {"nomad": "nomad_disco:Nomad"}, nomad_disco=detected(**attributes))
+    environ = {"CONSUL_HOST": "c", "SERVICE_DISCOVERY_CONFIG_FILE": "x"}
+    assert registry.detect({**environ, "NOMAD_ADDR": ""}, tmp_path) == expected
+    assert registry.detect(environ, tmp_path) == [kind for kind in expected if kind != "nomad"]
+
+
+def test_what_a_plug_in_needs_is_named_with_what_installs_it(install, tmp_path):
+    source = detected(needs=("surely_not_installed",), package="nomad-disco[http]")
+    install("nomad-disco", {"nomad": "nomad_disco:Nomad"}, nomad_disco=source)
+    reason = "its client library is not installed; `pip install 'nomad-disco[http]'` does it"
+    assert refused({"type": "nomad"}) == f"provider nomad: {reason}"
+    with capture_logs() as logs:
+        assert registry.detect({"NOMAD_ADDR": ""}, tmp_path) == ["env"]
+    assert [log["event"] for log in logs] == [f"nomad was detected and is passed over: {reason}"]
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("1/0", "cannot be imported: ZeroDivisionError: division by zero"),
+        ("import surely_not_installed", "needs the module surely_not_installed"),
+        ("Thing = 5", "is no subclass of dnsdisco.ServiceDiscovery"),
+        (detected().replace("Nomad", "Thing").replace('"NOMAD_ADDR" in environ', "environ[0]"), "KeyError: 0"),
+    ],
+)
+def test_a_broken_plug_in_costs_no_other_its_detection(install, tmp_path, source, words):
+    install("thing-disco", {"thing": "thing_disco:Thing"}, thing_disco=source)
+    with capture_logs() as logs:
+        assert registry.detect({}, tmp_path) == ["env"]
+    (line,) = [log["event"] for log in logs]
+    assert line.startswith("thing cannot be detected: ")
+    assert words in line
+
+
+def test_what_a_provider_declares_is_known_before_it_is_imported():
+    """A server that asks only one provider does not hold what the others need, such as http.client and YAML."""
+    code = """
+import sys
+from dnsdisco.providers import registry
+kinds = registry.types()
+needs = {kind: registry.traits(kind).needs for kind in kinds}
+registry.detect({"CONSUL_HOST": "c", "SERVICE_DISCOVERY_CONFIG_FILE": "f"})
+imported = {name for kind in kinds if kind != "env" for name in (f"dnsdisco.providers.{kind}.provider", "http.client", "yaml")} & {*sys.modules}
+print(needs["consul"], needs["env"], sorted(imported))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "('consul',) () []\n"
 
 
 def test_detection_looks_into_the_working_directory(tmp_path, monkeypatch):

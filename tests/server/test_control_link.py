@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dnsdisco.model import delta
+from dnsdisco.model import delta, unread
 from dnsdisco.model.entry import Entry, ExtraRecord, ProviderState
 from dnsdisco.model.service import Instance, Port, Service
 from dnsdisco.server.control_link import ASK_S, ControlLink, QUEUE_DATAGRAMS_MAX, SILENCE_S
 from dnsdisco.server.replica import Replica
+from dnsdisco.zone import catalog as catalog_module
 from tests.kit import Answers, CannedUpstreams
 
 STATES = (ProviderState("static", has_synced=True),)
@@ -110,7 +111,7 @@ def run(work):
 
 
 def names(side):
-    return sorted(each.key for each in side.catalog.entries())
+    return sorted(key[1:].decode() for key in side.catalog._entries)
 
 
 def test_a_whole_catalog_then_changes():
@@ -478,5 +479,31 @@ def test_that_control_is_alive_does_not_mean_that_a_whole_goes_on():
             await side.send({"op": "alive"})
         side.link.tick()
         assert "hello" in [message["op"] for message in side.heard()]
+
+    run(work)
+
+
+def test_a_worker_that_starts_reads_no_service_before_it_is_asked_for_and_each_once(monkeypatch):
+    reads = []
+    monkeypatch.setattr(catalog_module, "read", lambda line: reads.append(line) or unread.read(line))
+
+    async def work(side):
+        entries = [entry(f"s{n}", f"10.0.{n // 250}.{n % 250 + 1}") for n in range(2_000)]
+        await replayed(side, *delta.whole(5, entries, STATES))
+        ask = side.answers.responder.respond
+        replies = []
+        for name, rtype in (
+            ("x.svc.local", "A"),
+            ("9.9.9.10.in-addr.arpa", "PTR"),
+            ("_tcp.svc.local", "SRV"),
+            ("svc.local", "SOA"),
+        ):
+            ask(dns.message.make_query(name, rtype).to_wire(), "127.0.0.1", is_tcp=False, send=replies.append)
+        assert [reply[3] & 15 for reply in replies] == [3, 3, 0, 0]
+        assert not reads
+        for name, rtype in (("s7.svc.local", "A"), ("s7.svc.local", "SRV"), ("8.0.0.10.in-addr.arpa", "PTR")):
+            ask(dns.message.make_query(name, rtype).to_wire(), "127.0.0.1", is_tcp=False, send=replies.append)
+        assert [int.from_bytes(reply[6:8], "big") for reply in replies[4:]] == [1, 1, 1]
+        assert len(reads) == 1
 
     run(work)

@@ -154,6 +154,21 @@ def test_a_signed_answer_serves_host_names_without_its_signatures():
     }
 
 
+@pytest.mark.parametrize("do", [True, False])
+@pytest.mark.parametrize("wait", [10, 100])
+def test_what_was_checked_serves_who_asks_with_checking_disabled(do, wait):
+    answers, upstreams = made(f"{ADDRESS}\n{SIGNATURE}")
+    answers.ask(NAME, want_dnssec=True)
+    upstreams.answers = {(NAME, "A"): None}
+    answers.now += wait
+    for _ in range(2):
+        reply = answers.ask(NAME, want_dnssec=do, flags=dns.flags.RD | dns.flags.CD)
+        assert {rrset.rdtype for rrset in reply.answer} == {1, 46} if do else {1}
+        assert reply.flags & dns.flags.CD
+        assert set(errors(reply)) == (set() if do and wait < 60 else {3})
+    assert len(upstreams.asked) == 2
+
+
 def test_checking_disabled_never_serves_who_wants_it_checked():
     answers, upstreams = made()
     answers.ask(NAME, flags=dns.flags.RD | dns.flags.CD)

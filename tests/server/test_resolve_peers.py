@@ -131,8 +131,9 @@ def test_what_dig_cannot_read_is_not_sent_on():
             assert (name, rtype, *seen(ours.port, name, rtype)) == (name, rtype, False, not is_bad)
 
 
+@pytest.mark.parametrize("asks_cd", [True, False])
 @pytest.mark.parametrize("do", [True, False])
-def test_stale_answers_serve_with_do_and_without(tmp_path, do):
+def test_stale_answers_serve_with_do_and_without_and_what_was_checked_with_cd(tmp_path, do, asks_cd):
     """As Unbound with `serve-expired` gives what it fetched in the other way."""
     expired = ("serve-expired: yes", "serve-expired-client-timeout: 300", "ede: yes", "ede-serve-expired: yes")
     with (
@@ -146,7 +147,7 @@ def test_stale_answers_serve_with_do_and_without(tmp_path, do):
         upstream.on("*", silence)
         time.sleep(1.1)  # the TTL is over
         for port in (ours.port, peer):
-            reply = ask(port, "www.example.org", want_dnssec=not do)
+            reply = ask(port, "www.example.org", want_dnssec=not do, flags=dns.flags.RD | dns.flags.CD * asks_cd)
             assert (section(reply.answer), set(errors(reply))) == ({"www.example.org. A 192.0.2.1"}, {3})
             assert reply.answer[0].ttl == 30
 

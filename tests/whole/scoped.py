@@ -25,11 +25,10 @@ from pathlib import Path
 import dns.message
 
 from dnsdisco.forward.forwarder import Forwarder
-from dnsdisco.forward.limits import ForwardLimits
 from dnsdisco.forward.own_addresses import is_own
+from dnsdisco.forward.settings import ForwardLimits, ForwardSettings
 from dnsdisco.providers.consul.options import endpoint_from
-from dnsdisco.providers.consul.transport import AgentConnection
-from dnsdisco.settings.sections import ForwardSettings
+from dnsdisco.providers.http import BackendConnection
 from dnsdisco.wire.constants import RD
 from tests.forward.https_upstream import HttpsUpstream
 from tests.forward.upstream import address_in, answer, question, ScriptedUpstream, truncated
@@ -211,9 +210,9 @@ def consul():
     try:
         for written in (f"http://[{REACHED}]:{agent.server_port}", f"http://[fe80::2%25ours]:{agent.server_port}"):
             endpoint = endpoint_from(written)
-            connection = AgentConnection(endpoint)
-            got = connection.get(f"http://[fe80::2]:{agent.server_port}/v1/status/leader")
-            assert got.content == f'"[fe80::2]:{agent.server_port}"'.encode(), got.content
+            connection = BackendConnection(endpoint)
+            got = connection.request("GET", "/v1/status/leader")
+            assert got.body == f'"[fe80::2]:{agent.server_port}"'.encode(), got.body
             connection.close()
     finally:
         agent.shutdown()

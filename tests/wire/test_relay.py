@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from dnsdisco.errors import WireError
 from dnsdisco.wire import parse
 from dnsdisco.wire.constants import RA
+from dnsdisco.wire.envelope import Ede
 from dnsdisco.wire.name_reader import NameReader
 from dnsdisco.wire.parse import answer_records, places
 from dnsdisco.wire.query import slice_query
 from dnsdisco.wire.relay import body_of, records_of, reply_of
-from dnsdisco.wire.reply import Ede
 
 TEXT = """id 7
 opcode QUERY

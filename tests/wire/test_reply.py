@@ -8,8 +8,9 @@ import dns.message
 import pytest
 
 from dnsdisco.wire.constants import QR
+from dnsdisco.wire.envelope import Ede
 from dnsdisco.wire.query import slice_query
-from dnsdisco.wire.reply import assemble, Ede, encode_record, RR
+from dnsdisco.wire.reply import assemble, encode_record, RR
 
 NAME = b"\3web\3svc\5local\0"
 QUERY = slice_query(dns.message.make_query("web.svc.local.", "A", use_edns=0, payload=4096).to_wire())

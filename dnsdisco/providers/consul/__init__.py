@@ -1,9 +1,10 @@
 """The consul provider (docs/consul.md): services from a Consul agent, and instances registered with it.
 
     provider.py       the class that other rooms see
+    traits.py         what it declares: its needs, its detection
     options.py        what may be set
     credentials.py    the files that prove who we are
-    transport.py      one connection to an agent
+    session.py        one connection to an agent, as the Consul packages want it
     agent.py          the agent's HTTP API
     catalog.py        the questions, and which answers are not believed
     entries.py        answers → services; pure
@@ -18,6 +19,20 @@ Read first: `provider.py`, then `catalog.py`.
 
 from __future__ import annotations
 
-from dnsdisco.providers.consul.provider import ConsulServiceDiscovery
+from typing import Any, TYPE_CHECKING
 
-__all__ = ["ConsulServiceDiscovery"]
+from dnsdisco.providers.consul.traits import Traits
+
+if TYPE_CHECKING:
+    from dnsdisco.providers.consul.provider import ConsulServiceDiscovery
+
+__all__ = ["ConsulServiceDiscovery", "Traits"]
+
+
+def __getattr__(name: str) -> Any:
+    """The class comes with what it needs to work, such as http.client, when somebody asks for it."""
+    if name == "ConsulServiceDiscovery":
+        from dnsdisco.providers.consul.provider import ConsulServiceDiscovery  # noqa: PLC0415
+
+        return ConsulServiceDiscovery
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,7 +15,8 @@ from urllib.parse import quote, urlencode
 from dnsdisco.errors import ProviderError
 from dnsdisco.providers.consul.credentials import Credentials
 from dnsdisco.providers.consul.options import Options
-from dnsdisco.providers.consul.transport import AgentConnection, NoAnswer, Patience, Redirected
+from dnsdisco.providers.consul.session import AgentSession
+from dnsdisco.providers.http import NoAnswer, Patience, Redirected
 from dnsdisco.providers.values import parsed, TooMuch
 from dnsdisco.sockaddr import without_scope
 
@@ -72,7 +73,7 @@ class Agent:
         endpoint = options.endpoint
         self._options, self._credentials = options, credentials
         self._where = str(endpoint)
-        self._connection = AgentConnection(endpoint, context=credentials.context, server_name=options.tls_server_name or "")
+        self._connection = AgentSession(endpoint, context=credentials.context, server_name=options.tls_server_name or "")
         host = without_scope(endpoint.host)
         host = f"[{host}]" if ":" in host else host
         self._client = _Client(host, endpoint.port, endpoint.scheme)

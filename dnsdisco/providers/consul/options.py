@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from dnsdisco.providers.consul.transport import Endpoint
+from dnsdisco.providers.http import Endpoint
 from dnsdisco.written.addresses import is_ip, port, unescaped_scope
 from dnsdisco.written.units import did_you_mean, duration_s, number, shown
 

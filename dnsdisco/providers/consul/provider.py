@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib import metadata
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from dnsdisco.model.library_dict import service_to_dict
 from dnsdisco.model.service import Service, Snapshot
@@ -18,6 +18,7 @@ from dnsdisco.providers.consul.credentials import Credentials
 from dnsdisco.providers.consul.entries import Reading
 from dnsdisco.providers.consul.options import Options, settings_over_environment
 from dnsdisco.providers.consul.registration import deregister, register, registration_of
+from dnsdisco.providers.consul.traits import Traits
 from dnsdisco.providers.consul.watch import FETCHERS, ServiceWatch
 from dnsdisco.providers.forked import Lock
 from dnsdisco.providers.log import logger
@@ -26,13 +27,11 @@ IDLE_MAX = FETCHERS  # connections kept for the next question
 ALONE_MAX = 32  # so many services are read faster by one thread than several are started
 
 
-class ConsulServiceDiscovery(ServiceDiscovery):
+class ConsulServiceDiscovery(Traits, ServiceDiscovery):
     """*token*: goes into a header only, and into no text. `options.Options` has the other arguments, all by keyword.
 
     Raises ValueError or TypeError naming the argument that cannot be used. Reads no environment variables: from_settings() does.
     """
-
-    type: ClassVar[str] = "consul"
 
     def __init__(
         self, host: str = "127.0.0.1", port: int = 8500, token: str | None = None, scheme: str = "http", **options: Any

@@ -21,13 +21,14 @@ import os
 import re
 import threading
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from dnsdisco.errors import NotSupported, Problem
 from dnsdisco.model.address import parse_url
 from dnsdisco.model.service import TRANSPORTS
 from dnsdisco.model.service_data import service_from_data, service_to_dict
 from dnsdisco.providers.base import ServiceDiscovery, Services
+from dnsdisco.providers.env.traits import Traits
 from dnsdisco.providers.forked import Lock
 from dnsdisco.providers.local_source import LocalSource, Verify
 from dnsdisco.providers.log import logger
@@ -64,11 +65,8 @@ class Variables(LocalSource):
         return [Problem("", 0, 0, variable, message, is_warning=True) for variable, message in services_from(self._environ)[1]]
 
 
-class EnvServiceDiscovery(ServiceDiscovery):
+class EnvServiceDiscovery(Traits, ServiceDiscovery):
     """*environ*: by default the environment of this process, as it is at each call."""
-
-    type: ClassVar[str] = "env"
-    is_kept: ClassVar[bool] = False  # it cannot be lost
 
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
         self._environ = os.environ if environ is None else environ

@@ -1,6 +1,7 @@
 """The kubernetes provider: Services and EndpointSlices of one cluster, listed once and then watched (docs/kubernetes.md).
 
     provider.py       the class that other rooms see
+    traits.py         what it declares: its needs, its detection
     options.py        what may be set
     connection.py     one API server: requests, and what their failures mean
     credentials.py    where it is and who we are: a pod's account, or a kubeconfig
@@ -26,6 +27,20 @@ Read first: `provider.py`.
 
 from __future__ import annotations
 
-from dnsdisco.providers.kubernetes.provider import KubernetesServiceDiscovery
+from typing import Any, TYPE_CHECKING
 
-__all__ = ["KubernetesServiceDiscovery"]
+from dnsdisco.providers.kubernetes.traits import Traits
+
+if TYPE_CHECKING:
+    from dnsdisco.providers.kubernetes.provider import KubernetesServiceDiscovery
+
+__all__ = ["KubernetesServiceDiscovery", "Traits"]
+
+
+def __getattr__(name: str) -> Any:
+    """The class comes with what it needs to work, such as http.client, when somebody asks for it."""
+    if name == "KubernetesServiceDiscovery":
+        from dnsdisco.providers.kubernetes.provider import KubernetesServiceDiscovery  # noqa: PLC0415
+
+        return KubernetesServiceDiscovery
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

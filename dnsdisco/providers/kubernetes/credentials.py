@@ -24,8 +24,9 @@ from dnsdisco.providers.kubernetes.identity import basic, Headers, impersonation
 from dnsdisco.providers.kubernetes.kubeconfig import choose, Chosen, KubeconfigEntry
 from dnsdisco.providers.kubernetes.options import Options
 from dnsdisco.providers.kubernetes.tls import context_of, has_tls_settings
+from dnsdisco.providers.kubernetes.traits import Traits
 
-TYPE = "kubernetes"
+TYPE = Traits.type
 HOST_VARIABLE, PORT_VARIABLE = "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"  # Kubernetes sets both in every pod
 HOME_KUBECONFIG = "~/.kube/config"
 AUTHORIZATION = "authorization"

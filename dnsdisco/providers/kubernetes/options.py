@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dnsdisco.providers.kubernetes.traits import KUBECONFIG_VARIABLE, SERVICE_ACCOUNT
+
 NAMESPACE_VARIABLE = "KUBERNETES_NAMESPACE"
-KUBECONFIG_VARIABLE = "KUBECONFIG"
 DEFAULT_NAMESPACE = "default"
 ADDRESSES = ("auto", "cluster_ip", "endpoints", "load_balancer", "node_port")
 POLICIES = ("empty", "fail_open")
-SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"  # what every pod has, unless its owner forbids it
 SELECTOR_CHARACTERS_MAX = 4096  # it goes into a URL
 
 WATCH_S = 300.0  # of one watch request: a new one uses the newest credentials, and client-go takes 5 to 10 minutes

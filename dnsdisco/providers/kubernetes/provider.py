@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from dnsdisco.model.library_dict import service_to_dict
 from dnsdisco.model.service import Service, Snapshot
@@ -15,34 +15,30 @@ from dnsdisco.providers.forked import Lock
 from dnsdisco.providers.kubernetes.cluster import ClusterView
 from dnsdisco.providers.kubernetes.compose import Rules
 from dnsdisco.providers.kubernetes.connection import ApiConnection
-from dnsdisco.providers.kubernetes.credentials import is_inside, TYPE
+from dnsdisco.providers.kubernetes.credentials import is_inside
 from dnsdisco.providers.kubernetes.endpoints import SERVICE_LABEL
 from dnsdisco.providers.kubernetes.options import (
     ANSWER_S,
     completed,
     DEFAULT_NAMESPACE,
-    KUBECONFIG_VARIABLE,
     NAME,
     names_of,
     Options,
     POLICIES,
     PULSE_S,
     RELIST_S,
-    SERVICE_ACCOUNT,
     WATCH_S,
 )
 from dnsdisco.providers.kubernetes.registration import Registry
 from dnsdisco.providers.kubernetes.rejected import Faults
 from dnsdisco.providers.kubernetes.resources import list_whole, NODES, SERVICES, SLICES
 from dnsdisco.providers.kubernetes.session import Session, SessionFacts, unless_stopped
+from dnsdisco.providers.kubernetes.traits import KUBECONFIG_VARIABLE, SERVICE_ACCOUNT, Traits
 from dnsdisco.providers.kubernetes.watch_plan import Plan, settle, WatchedList
 
 
-class KubernetesServiceDiscovery(ServiceDiscovery):
+class KubernetesServiceDiscovery(Traits, ServiceDiscovery):
     """Services of one cluster. In the library's dicts a Service of another namespace than the default one is `name.namespace`."""
-
-    type: ClassVar[str] = TYPE
-    variables: ClassVar[tuple[str, ...]] = (KUBECONFIG_VARIABLE,)
 
     def __init__(  # noqa: PLR0913  each is something that can be set
         self,

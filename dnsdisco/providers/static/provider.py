@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from dnsdisco.errors import NotSupported, ProviderError
 from dnsdisco.model.service import Health, Snapshot
@@ -26,12 +26,11 @@ from dnsdisco.providers.static.atomic_file import Busy, exclusive, replace
 from dnsdisco.providers.static.change import Change, put, remove
 from dnsdisco.providers.static.content import Content, octets_of, read
 from dnsdisco.providers.static.edit import edit, Unchangeable
+from dnsdisco.providers.static.found import DEFAULT_PATHS, found_distrusted
 from dnsdisco.providers.static.source import reason_of, ServicesFile
 from dnsdisco.providers.static.text import text_of, Unreadable
-from dnsdisco.providers.surroundings import found_distrusted, SERVICES_PATHS
+from dnsdisco.providers.static.traits import PATH_VARIABLE, Traits
 
-PATH_VARIABLE = "SERVICE_DISCOVERY_CONFIG_FILE"
-DEFAULT_PATHS = SERVICES_PATHS
 POLL_S = 0.04  # a change is read after one to two of these, so it is seen within 0.1 s
 HEARTBEAT_S = 5.0  # how often the watch reports that the file is still there
 EMPTY_S = 5.0  # a file that had services and is empty now is believed after so long: some writers empty it, think, and write
@@ -44,15 +43,11 @@ _BOM = b"\xef\xbb\xbf"
 _READ_ONLY = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.ENOENT, errno.ENOTDIR})
 
 
-class StaticServiceDiscovery(ServiceDiscovery):
+class StaticServiceDiscovery(Traits, ServiceDiscovery):
     """*path*: the file; without one SERVICE_DISCOVERY_CONFIG_FILE, else the first of DEFAULT_PATHS that exists when it is read.
 
     A file that was named must be there; where none was named and none is there, there are no services until one comes.
     """
-
-    type: ClassVar[str] = "static"
-    is_local: ClassVar[bool] = True
-    must_exist_at_start: ClassVar[bool] = True
 
     def __init__(self, path: str | os.PathLike[str] | None = None, *, environ: Mapping[str, str] | None = None) -> None:
         self.file = os.fspath(path or "") or (os.environ if environ is None else environ).get(

@@ -1,8 +1,8 @@
-"""One connection to a Consul agent, in the place of the `requests` session that both Consul packages send through (RFC 9112).
+"""One HTTP/1.1 connection to a backend, over TCP, TLS or a Unix socket (RFC 9112), for providers whose package has none that is safe.
 
-A session of requests gives up only between two reads, so that an agent that sends an octet now and then holds a thread for ever; it
-reads bodies of any size, follows redirects with the token in its hands, believes HTTP_PROXY, and a query that blocks cannot be ended.
-Here an answer is due at a fixed time, is bounded, is this agent's own, and abort() ends it. It also takes half the time.
+The usual clients give up only between two reads, so that a server that sends an octet now and then holds a thread for ever; they
+read bodies of any size, follow redirects with the token in their hands, believe HTTP_PROXY, and a query that blocks cannot be ended.
+Here an answer is due at a fixed time, is bounded, is this server's own, and abort() ends it. ADR 0052 says who uses it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from dnsdisco.providers.forked import in_child, Lock
 from dnsdisco.sockaddr import without_scope
 
-CONNECT_S = 3.0  # an agent is near; what takes longer is down, or behind a filter that drops
+CONNECT_S = 3.0  # a backend is near; what takes longer is down, or behind a filter that drops
 BODY_OCTETS_MAX = 64 * 1024 * 1024  # one service with 50,000 instances, at some 1.3 kB each
 READ_OCTETS = 1024 * 1024
 BUFFER_OCTETS = 16 * 1024  # held while a query blocks, by each of a hundred connections
@@ -31,9 +31,9 @@ ContextSource = Callable[[], ssl.SSLContext]
 
 
 class Endpoint(NamedTuple):
-    """Where the agent listens. `path`: of its Unix socket; then host and port are only for the Host field.
+    """Where the server listens. `path`: of its Unix socket; then host and port are only for the Host field.
 
-    `prefix`: of every path, where the agent is behind a gateway; "" or such as `/consul`.
+    `prefix`: of every path, where the server is behind a gateway; "" or such as `/consul`.
     """
 
     host: str
@@ -65,22 +65,16 @@ class NoAnswer(Exception):
 
 
 class Redirected(NoAnswer):
-    """What an agent does with a path that it would write otherwise."""
+    """What some servers do with a path that they would write otherwise."""
 
 
-class HttpResponse:
-    """As much of a requests.Response as the packages look at."""
-
-    def __init__(self, status_code: int, headers: Message, content: bytes) -> None:
-        self.status_code, self.headers, self.content = status_code, headers, content
-        self.encoding = "utf-8"
-
-    @property
-    def text(self) -> str:
-        return self.content.decode("utf-8", "replace")
+class HttpReply(NamedTuple):
+    status: int
+    headers: Message
+    body: bytes
 
 
-class AgentConnection:
+class BackendConnection:
     """Used by one thread at a time; abort() by any. Opened when it is needed, and kept open. `headers` go with every request."""
 
     def __init__(
@@ -105,12 +99,15 @@ class AgentConnection:
         self._due_at = 0.0
         in_child(self.close)  # without a farewell: the parent goes on with it
 
-    def get(self, uri: str, **_: object) -> HttpResponse:
+    def request(self, method: str, target: str, body: bytes | None = None) -> HttpReply:
         """The whole answer, whatever its status. Raises NoAnswer."""
-        return self._send("GET", uri, None)
-
-    def put(self, uri: str, data: str | bytes = "", **_: object) -> HttpResponse:
-        return self._send("PUT", uri, data.encode() if isinstance(data, str) else data)
+        was_open = self._http is not None
+        try:
+            return self._exchange(method, target, body)
+        except NoAnswer as error:
+            if not (was_open and self.is_repeatable and error.kind == "reset"):
+                raise
+        return self._exchange(method, target, body)  # it was closed while it was idle
 
     def abort(self) -> None:
         """End what is going on, in whatever thread, and refuse everything that comes. Does not block."""
@@ -134,17 +131,7 @@ class AgentConnection:
         # A program that forgets its provider gets no warning: it is the same with requests.
         self.close()
 
-    def _send(self, method: str, uri: str, body: bytes | None) -> HttpResponse:
-        target = uri[uri.index("/", uri.index("://") + 3) :]
-        was_open = self._http is not None
-        try:
-            return self._exchange(method, target, body)
-        except NoAnswer as error:
-            if not (was_open and self.is_repeatable and error.kind == "reset"):
-                raise
-        return self._exchange(method, target, body)  # it was closed while it was idle
-
-    def _exchange(self, method: str, target: str, data: bytes | None) -> HttpResponse:
+    def _exchange(self, method: str, target: str, data: bytes | None) -> HttpReply:
         try:
             self._due_at = time.monotonic() + self.patience.head_s
             connection = self._http or self._open()
@@ -163,11 +150,11 @@ class AgentConnection:
             raise failure from None
         if answer.will_close:
             self.close()
-        return HttpResponse(answer.status, answer.headers, body)
+        return HttpReply(answer.status, answer.headers, body)
 
     def _body(self, answer: http.client.HTTPResponse) -> bytes:
         if 300 <= answer.status < 400:
-            raise Redirected("malformed", f"HTTP {answer.status}: a redirect, which an agent never sends")
+            raise Redirected("malformed", f"HTTP {answer.status}: a redirect, which is not followed")
         self._due_at = time.monotonic() + self.patience.body_s
         parts, octets = [], 0
         while part := answer.read(READ_OCTETS):
@@ -232,7 +219,7 @@ class AgentConnection:
 class _Wire(io.RawIOBase):
     """What http.client takes for its socket: a read ends when the answer is due, not some time after the last octet came."""
 
-    def __init__(self, sock: socket.socket, connection: AgentConnection) -> None:
+    def __init__(self, sock: socket.socket, connection: BackendConnection) -> None:
         self._sock, self._connection = sock, connection
 
     def makefile(self, _mode: str) -> io.BufferedReader:

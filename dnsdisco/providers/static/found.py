@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dnsdisco.written.trust import distrusted
 
-SERVICES_PATHS = ("services.yaml", "services.json", "zones/services.yaml")  # below the working directory; the first that exists
+DEFAULT_PATHS = ("services.yaml", "services.json", "zones/services.yaml")  # below the working directory; the first that exists
 
 
 def found_distrusted(path: Path, called: str) -> str:

@@ -8,19 +8,20 @@ import time
 
 import pytest
 
-from dnsdisco.providers.consul.transport import AgentConnection, Endpoint, NoAnswer, Patience
+from dnsdisco.providers.consul.session import AgentSession
+from dnsdisco.providers.http import Endpoint, NoAnswer, Patience
 from tests.providers.consul import fake
 
 BODY = b'{"a": []}'
 
 
-def connection(consul: fake.FakeConsul, **more) -> AgentConnection:
-    made = AgentConnection(Endpoint("127.0.0.1", consul.port), **more)
+def connection(consul: fake.FakeConsul, **more) -> AgentSession:
+    made = AgentSession(Endpoint("127.0.0.1", consul.port), **more)
     made.patience = Patience(head_s=0.4, body_s=0.4)
     return made
 
 
-def ask(made: AgentConnection, path: str = "/v1/status/leader"):
+def ask(made: AgentSession, path: str = "/v1/status/leader"):
     return made.get(f"http://127.0.0.1{path}")
 
 
@@ -109,13 +110,13 @@ def test_nobody_listens():
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     with pytest.raises(NoAnswer) as caught:
-        AgentConnection(Endpoint("127.0.0.1", port)).get("http://x/v1/x")
+        AgentSession(Endpoint("127.0.0.1", port)).get("http://x/v1/x")
     assert (caught.value.kind, caught.value.reason) == ("refused", "connection refused")
 
 
 def test_a_name_that_does_not_resolve():
     with pytest.raises(NoAnswer, match="does not resolve") as caught:
-        AgentConnection(Endpoint("consul.invalid", 1)).get("http://x/v1/x")
+        AgentSession(Endpoint("consul.invalid", 1)).get("http://x/v1/x")
     assert caught.value.kind == "refused"
 
 
@@ -159,7 +160,7 @@ def test_a_unix_socket(tmp_path, consul):
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
-    made = AgentConnection(Endpoint("localhost", 8500, path=path))
+    made = AgentSession(Endpoint("localhost", 8500, path=path))
     assert made.get("http://localhost:8500/v1/x").content == BODY
     made.close()
     thread.join(5)

@@ -1,0 +1,19 @@
+"""What the env provider declares: it is the last one of every chain that is detected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+
+from dnsdisco.providers.traits import ProviderTraits
+
+
+class Traits(ProviderTraits):
+    type: ClassVar[str] = "env"
+    is_kept: ClassVar[bool] = False
+    precedence: ClassVar[int] = 100
+
+    @classmethod
+    def is_suggested(cls, environ: Mapping[str, str], folder: Path) -> bool:
+        return True
