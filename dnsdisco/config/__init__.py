@@ -7,12 +7,11 @@
     encrypted.py   what encrypted listeners need beside their line
     workers.py     the part of the settings that a worker process gets: no secret
     octets.py      a file as octets: bounded, and not a stranger's
-    nodes.py       YAML text → nodes, within bounds
-    load.py        a YAML file → plain values, and the line and column of each
+    load.py        the file → plain values, and the line and column of each
     faults.py      what the schema found wrong, in the words of the file
     client_defaults.py      the two settings that a client on this machine needs, read without the schema
 
-Rules of the room: imports only `errors`, `written` (how a single value is read) and `model`; knows no provider by its code (which of them
+Rules of the room: imports only `errors`, `written` (how YAML and a single value are read) and `model`; knows no provider by its code (which of them
 are detected is an argument); opens nothing but the configuration file. `load` and `glance` import neither pydantic nor a socket, so that a
 small command starts quickly. Read first: `sources.py`, then `schema.py`.
 """

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
-from dnsdisco.config.load import Document, KeyPath
+from dnsdisco.config.load import Document
 from dnsdisco.config.schema import Settings
 from dnsdisco.errors import Problem
 from dnsdisco.model.certificate import explain, no_passphrase, validity
 from dnsdisco.written.endpoints import listener
+from dnsdisco.written.places import KeyPath
 
 PEM_OCTETS_MAX = 1024 * 1024  # a long chain has some kilobytes
 DOH_PACKAGES = ("h2", "h11")

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from dnsdisco.config import schema
-from dnsdisco.config.load import KeyPath
+from dnsdisco.written.places import KeyPath
 from dnsdisco.written.units import did_you_mean, shown
 
 

@@ -16,7 +16,6 @@ from pydantic import ValidationError
 from dnsdisco.cli.answer import decode
 from dnsdisco.cli.stub import exchange, question
 from dnsdisco.config.faults import faults
-from dnsdisco.config.load import dotted
 from dnsdisco.config.schema import Settings
 from dnsdisco.config.workers import for_workers
 from dnsdisco.control.parameters import ControlParameters
@@ -26,6 +25,7 @@ from dnsdisco.providers.base import ServiceDiscovery
 from dnsdisco.server.worker import Worker, WorkerParameters
 from dnsdisco.wire.constants import A, AAAA
 from dnsdisco.wire.name import from_text as name_from_text
+from dnsdisco.written.places import dotted
 
 PORTS_TRIED = 50  # each is free with a chance of one half at the very least
 WAIT_S = 10.0  # for the start, and for a change to be answered: far more than either takes

@@ -1,9 +1,12 @@
-"""What people write and how it is read, once for every place where they may write it. A pure ground room: it imports no other.
+"""What people write and how it is read, once for every place where they may write it. A pure ground room: it imports `errors` alone.
 
     units.py       numbers and durations; how a wrong value is shown; "did you mean …?"
     names.py       DNS names and zones
     addresses.py   an IP address with its scope, an address with a port, networks
     endpoints.py   a listener and an upstream: addresses with a transport
+    yaml.py        YAML text → plain data: the only reader of YAML
+    places.py      where in a text each value stands
+    syntax.py      octets → text, and what is wrong with a text, in plain words
     trust.py       whether a file that was only found may be used
 
 A written value goes in, a canonical value comes out, which is read again unchanged. Every reader raises ValueError, whose text says what

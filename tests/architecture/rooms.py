@@ -14,7 +14,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "counted": frozenset(),
     "log": frozenset(),
     "priority": frozenset(),
-    "written": frozenset(),
+    "written": frozenset({"errors"}),
     "sockaddr": frozenset(),
     "model": frozenset({"errors", "written"}),
     "wire": frozenset({"errors"}),

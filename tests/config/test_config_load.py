@@ -1,4 +1,4 @@
-"""A YAML file into plain values with their places, and each fault with file:line:col (dnsdisco/config/load.py, nodes.py)."""
+"""A YAML file into plain values with their places, and each fault with file:line:col (dnsdisco/config/load.py)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsdisco.config import load, octets
-from dnsdisco.config.nodes import DEPTH_MAX, NODES_MAX
+from dnsdisco.config.load import VALUES_MAX
+from dnsdisco.written.places import dotted
+from dnsdisco.written.syntax import DEPTH_MAX
 
 
 def problems(text):
@@ -70,8 +72,8 @@ def test_an_empty_file_says_nothing(text, tmp_path):
         ("a: b\n\tc: d\n", 2, 1, "a tab stands where only spaces may"),
         ("a: 1\nb: [::1]:53\n", 2, 5, 'put an IPv6 address in quotes, as in "[::1]:53"'),
         ("a: b: c\n", 1, 5, "a second colon on one line"),
-        ("a: [1,\n", 2, 1, "a list, a mapping or a quoted text is not closed"),
-        ("a: 'text\n", 2, 1, "a list, a mapping or a quoted text is not closed"),
+        ("a: [1,\n", 1, 7, "a list, a mapping or a quoted text is not closed"),
+        ("a: 'text\n", 1, 9, "a list, a mapping or a quoted text is not closed"),
         ("a: %x\n", 1, 4, "a text that begins with % must be in quotes"),
         ("a: @x\n", 1, 4, "a text that begins with @ must be in quotes"),
         ("a: *nobody\n", 1, 4, "undefined alias"),
@@ -130,14 +132,14 @@ TOWER = "t0: &t0 [x]\n" + "".join(f"t{n}: &t{n} [*t{n - 1}]\n" for n in range(1,
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (BOMB, f"with its aliases unfolded this file holds more than {NODES_MAX} values"),
+        (BOMB, f"with its aliases unfolded this file holds more than {VALUES_MAX} values"),
         (TOWER, f"with its aliases unfolded this file is more than {DEPTH_MAX} levels deep"),
         ("[" * 10_000, f"more than {DEPTH_MAX} levels"),
         ("{a: " * 10_000, f"more than {DEPTH_MAX} levels"),
         ("- " * 10_000 + "x", f"more than {DEPTH_MAX} levels"),
         ("a: &x [*x]", "an alias inside what it stands for"),
         ("a: &x {b: {c: *x}}", "an alias inside what it stands for"),
-        ("a: [" + "1," * (NODES_MAX + 1) + "]", f"more than {NODES_MAX} values"),
+        ("a: [" + "1," * (VALUES_MAX + 1) + "]", f"more than {VALUES_MAX} values"),
     ],
     ids=["aliases", "tower of aliases", "brackets", "braces", "dashes", "itself", "itself, deeper", "too many"],
 )
@@ -217,9 +219,9 @@ def test_the_working_directory_comes_before_etc(tmp_path, monkeypatch):
 
 
 def test_key_paths():
-    assert load.dotted(("providers", 1, "path")) == "providers[1].path"
-    assert load.dotted(("forward", "zones", "corp.example", 0)) == "forward.zones['corp.example'][0]"
-    assert load.dotted(("a\nb",)) == "['a\\x0ab']"
+    assert dotted(("providers", 1, "path")) == "providers[1].path"
+    assert dotted(("forward", "zones", "corp.example", 0)) == "forward.zones['corp.example'][0]"
+    assert dotted(("a\nb",)) == "['a\\x0ab']"
 
 
 @given(st.text(alphabet=st.sampled_from("ab:-[]{},'\"#&*!|>%@`\n\t ?~<0.\u00e9\\"), max_size=60))

@@ -16,7 +16,8 @@ from dnsdisco.forward.resolv_conf import parse_resolv_conf
 from dnsdisco.providers.kubernetes.identity import impersonation
 from dnsdisco.providers.kubernetes.kubeconfig import choose, KubeconfigUnusable
 from dnsdisco.providers.static.content import collisions, content_of
-from dnsdisco.providers.static.text import text_of, Unreadable
+from dnsdisco.providers.static.text import text_of
+from dnsdisco.written.syntax import Unreadable
 from tests.fuzz.published import is_publishable
 from tests.fuzz.reader import Reader
 from tests.kit import SERVICES

@@ -5,8 +5,7 @@
     found.py         the file that lies in the working directory
     source.py        the file as `dnsdisco check` looks at it
     content.py       its content as services, and its faults
-    text.py          its text → plain data
-    places.py        where in the text each value stands
+    text.py          its text → plain data, and where in it each value stands
     change.py        an instance comes into, or goes out of, its data
     edit.py          that change, in its text
     items.py         that change, in a list of `instances:`

@@ -18,8 +18,9 @@ from dnsdisco.model.service import Service, Snapshot
 from dnsdisco.model.service_data import Fault, service_from_data
 from dnsdisco.providers import file_state
 from dnsdisco.providers.file_state import FileState, NoContent
-from dnsdisco.providers.static.places import Place, places
-from dnsdisco.providers.static.text import FILE_OCTETS_MAX, parse, text_of, Unreadable
+from dnsdisco.providers.static.text import FILE_OCTETS_MAX, parse, places, text_of
+from dnsdisco.written.places import Place
+from dnsdisco.written.syntax import Unreadable
 from dnsdisco.written.units import printable
 
 _NOTHING = object()  # equal to no data

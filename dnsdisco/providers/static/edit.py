@@ -20,7 +20,8 @@ from yaml import events
 from dnsdisco.model.service_data import service_from_data
 from dnsdisco.providers.static.change import Change
 from dnsdisco.providers.static.items import edit_items
-from dnsdisco.providers.static.text import is_json, parse, Unreadable
+from dnsdisco.providers.static.text import is_json, parse
+from dnsdisco.written.syntax import Unreadable
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

@@ -28,8 +28,9 @@ from dnsdisco.providers.static.content import Content, octets_of, read
 from dnsdisco.providers.static.edit import edit, Unchangeable
 from dnsdisco.providers.static.found import DEFAULT_PATHS, found_distrusted
 from dnsdisco.providers.static.source import reason_of, ServicesFile
-from dnsdisco.providers.static.text import text_of, Unreadable
+from dnsdisco.providers.static.text import text_of
 from dnsdisco.providers.static.traits import PATH_VARIABLE, Traits
+from dnsdisco.written.syntax import Unreadable
 
 POLL_S = 0.04  # a change is read after one to two of these, so it is seen within 0.1 s
 HEARTBEAT_S = 5.0  # how often the watch reports that the file is still there

@@ -10,8 +10,8 @@ from dnsdisco.errors import Problem
 from dnsdisco.model.service import Snapshot
 from dnsdisco.providers.local_source import LocalSource, Verify
 from dnsdisco.providers.static.content import collisions, content_of, octets_of, read
-from dnsdisco.providers.static.places import places
-from dnsdisco.providers.static.text import text_of, Unreadable
+from dnsdisco.providers.static.text import places, text_of
+from dnsdisco.written.syntax import Unreadable
 
 
 class ServicesFile(LocalSource):
