@@ -4,6 +4,7 @@
     decide.py           from a query to a decision
     admit.py            which clients may ask, and how much they may receive: by network
     rate.py             how much one network receives over UDP
+    fast_path.py        what the datagram loop answers by itself, and for which clients
     table.py            the compiled answers, by the octets of the question
     prepared.py         one compiled answer: a reply encoded once for every client
     hot_entries.py         cached answers that are asked often, in that same table

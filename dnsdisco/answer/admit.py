@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
-from dnsdisco.answer.rate import Bucket, Buckets, Network, RateLimits
+from dnsdisco.answer.rate import Bucket, Buckets, KINDS, Network, OCTETS_A_TOKEN, RateLimits
 
 # The word `private` in `acl.allow`: RFC 1918, unique local (RFC 4193), link-local and shared address space (RFC 6598).
 PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10", "fc00::/7", "fe80::/10")
 _LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 KNOWN_MAX = 8192  # client addresses remembered; when full, all are forgotten
 _RATE = RateLimits()
+
+ClientKey: TypeAlias = int | bytes | str  # a client's address as the datagram loop has it at hand: a number, octets, or text
 
 
 class KnownClient(NamedTuple):
@@ -48,10 +50,10 @@ class Admission:
         self.buckets = Buckets(rate, (*(_LOOPBACK if trusts_loopback else ()), *_networks(rate.exempt), *_networks(own)))
         self.known: dict[str, KnownClient] = {}
         self.clients_forgotten = self.networks_forgotten = 0  # times that all of them made room
-        # For the datagram loop, by the octets of their addresses: clients without a limit, and the other clients that may ask, with the
-        # tokens of their network by kind of answer.
-        self.admitted: set[bytes] = set()
-        self.credits: dict[bytes, list[int]] = {}
+        # For the datagram loop: clients without a limit, and the other clients that may ask, with the tokens of their network by kind
+        # of answer.
+        self.admitted: set[ClientKey] = set()
+        self.credits: dict[ClientKey, list[int]] = {}
 
     def look(self, peer: str, now: float) -> KnownClient:
         """Whether *peer* may ask, whether it is on the loopback, and how much it may receive."""
@@ -72,18 +74,28 @@ class Admission:
             self.known[peer] = known
         return known
 
-    def meet(self, peer: str, octets: bytes, now: float) -> None:
-        """Let the datagram loop know *peer* by the *octets* of its address, if it may ask."""
-        if octets in self.admitted or octets in self.credits:
+    def may_have(self, client: ClientKey, reply: bytes) -> bool:
+        """Whether *client* is known to the datagram loop as one that may have *reply* (behind its id), whose tokens are taken then."""
+        if client in self.admitted:
+            return True
+        credit = self.credits.get(client)
+        if credit is None or credit[kind := KINDS[reply[1] & 15]] <= 0:
+            return False
+        credit[kind] -= 1 + len(reply) // OCTETS_A_TOKEN
+        return True
+
+    def meet(self, peer: str, client: ClientKey, now: float) -> None:
+        """Let the datagram loop know *peer* as *client*, if it may ask."""
+        if client in self.admitted or client in self.credits:
             return
         known = self.look(peer, now)
         if len(self.admitted) + len(self.credits) >= KNOWN_MAX:
             self.admitted.clear()
             self.credits.clear()
         if known.is_free:
-            self.admitted.add(octets)
+            self.admitted.add(client)
         elif known.is_admitted and known.bucket is not None:
-            self.credits[octets] = known.bucket.credit
+            self.credits[client] = known.bucket.credit
 
 
 def _networks(words: Iterable[str]) -> list[Network]:

@@ -10,6 +10,7 @@
     serve.py              the life of a query
     udp.py                the datagram loop
     batch.py              many datagrams by one system call
+    one_by_one.py         the same by a system call each, where the system has no other
     miss_queue.py            queries that the table of compiled answers does not hold
     reply_sender.py       a client that waits, and a reply encoded, counted and sent
     resolve.py            names of others, and addresses that our own answers lack

@@ -10,6 +10,7 @@ import ctypes
 import errno
 import socket
 import sys
+from collections.abc import Sequence
 from struct import Struct
 from typing import Literal
 
@@ -55,6 +56,17 @@ def is_available() -> bool:
     return sys.platform == "linux" and hasattr(ctypes.CDLL(None), "recvmmsg") and hasattr(ctypes.CDLL(None), "sendmmsg")
 
 
+class _Ipv6Addresses:
+    """By the number of a datagram, the octets of the address that it came from."""
+
+    def __init__(self, addresses: bytearray) -> None:
+        self._addresses, self._read = addresses, Struct("16s").unpack_from
+
+    def __getitem__(self, index: int) -> bytes:
+        octets: bytes = self._read(self._addresses, index * SOCKADDR_OCTETS + 8)[0]
+        return octets
+
+
 class Batch:
     """The buffers of one socket. After receive(), datagram *i* is `octets[i * STRIDE :]` with the length that was returned, from
     `addresses[i * SOCKADDR_OCTETS :]`.
@@ -72,10 +84,11 @@ class Batch:
         self._send.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int)
         self._fd = sock.fileno()
         self._family = sock.family
-        self._address_at, size = (4, 4) if sock.family == socket.AF_INET else (8, 16)  # in a sockaddr
-        self._read_address = Struct(f"{size}s").unpack_from
         self.octets = bytearray(SLOTS * STRIDE)
         self.addresses = bytearray(SLOTS * SOCKADDR_OCTETS)
+        # By the number of a datagram, the address that it came from: of IPv4 as a number, which costs no object.
+        ipv4 = memoryview(self.addresses).cast("I")[1 :: SOCKADDR_OCTETS // 4]
+        self.clients: Sequence[int] | _Ipv6Addresses = ipv4 if sock.family == socket.AF_INET else _Ipv6Addresses(self.addresses)
         self._source_octets = SOURCE_KINDS[sock.family][2]
         self._control_octets = _aligned(ctypes.sizeof(_CMsgHdr) + self._source_octets) if has_source else 0
         self._controls = bytearray(SLOTS * self._control_octets)
@@ -108,11 +121,6 @@ class Batch:
         """One field of all headers, to be read and written as a whole."""
         size = memoryview(bytes(8)).cast(form).itemsize
         return memoryview(headers).cast("B").cast(form)[offset // size :: ctypes.sizeof(_MMsgHdr) // size]
-
-    def address(self, index: int) -> bytes:
-        """The octets of the address that datagram *index* came from."""
-        octets: bytes = self._read_address(self.addresses, index * SOCKADDR_OCTETS + self._address_at)[0]
-        return octets
 
     def receive(self) -> list[int]:
         """The lengths of the datagrams that were there; none: []. Never blocks."""

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import NamedTuple
 
+from dnsdisco.answer.admit import ClientKey
 from dnsdisco.server.serve import Responder
 from dnsdisco.server.statistics import BacklogStatistics
 
@@ -22,7 +23,7 @@ WAITING_MAX = 1024  # a tenth of a second's work: a client that waits longer ask
 class Waiting(NamedTuple):
     message: bytes
     peer: str
-    address: bytes  # the octets of *peer*
+    client: ClientKey  # what the datagram loop knows *peer* by
     send: Callable[[bytes], None]
 
 
@@ -66,6 +67,5 @@ class MissQueue(BacklogStatistics):
             self._loop.call_soon(self._work)
 
     def _answer(self, waiting: Waiting) -> None:
-        message, peer, address, send = waiting
-        self._responder.meet(peer, address)
-        self._responder.respond(message, peer, is_tcp=False, send=send)
+        message, peer, client, send = waiting
+        self._responder.respond(message, peer, is_tcp=False, send=send, client=client)

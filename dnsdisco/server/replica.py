@@ -46,7 +46,7 @@ class Replica:
             return False
         self._states = tuple(states)
         self.catalog.replace(fresh, self._believed(), serial)
-        self._responder.table.clear()
+        self._responder.changed(None)
         return True
 
     def change(
@@ -91,7 +91,7 @@ class Replica:
         before = self.catalog.states
         self.catalog.set_states(self._believed())
         if self.catalog.states != before:
-            self._responder.table.clear()
+            self._responder.changed(None)
 
     def set_records(self, base: int, serial: int, records: Iterable[ZoneRecord], *, more: bool) -> bool:
         """All records of the zone files anew, in parts as change(). Between begin() and end() they come with the catalog."""
@@ -106,7 +106,7 @@ class Replica:
             return True
         self.catalog.set_records(made)
         self.catalog.serial = serial
-        self._responder.table.clear()
+        self._responder.changed(None)
         return True
 
     def flush(self, name: str | None, *, is_tree: bool) -> int:

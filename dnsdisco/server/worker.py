@@ -147,13 +147,13 @@ class Worker:
 
     def statistics(self) -> dict[str, int]:
         """Everything counted since the start, flat, by name. `answers.TYPE.RCODE` are numbers."""
-        counts = {f"answers.{qtype}.{rcode}": count for (qtype, rcode), count in self.responder.table.counts().items()}
+        counts = {f"answers.{qtype}.{rcode}": count for (qtype, rcode), count in self.responder.fast_path.table.counts().items()}
         counts |= FAULTS.named(self.responder.faults)
         counts |= self.forwarder.figures()
         counts |= CacheStatistics.named(self.responder.statistics)
         counts |= LIMITED.named(self.responder.limited)
         counts |= FORGOTTEN.named(self.responder.forgotten)
-        counts |= AdmissionStatistics.named({"networks": len(self.responder.admission.buckets)})
+        counts |= AdmissionStatistics.named({"networks": len(self.responder.fast_path.admission.buckets)})
         counts |= self._latency.counters()
         counts |= UdpStatistics.sums(self._udp)
         counts |= BacklogStatistics.sums([listener.backlog for listener in self._udp])

@@ -5,49 +5,59 @@ from __future__ import annotations
 import ipaddress
 
 CLIENT_OCTETS = 8
+COOKIE_OCTETS = CLIENT_OCTETS + 16  # with a server cookie of ours
 ACCEPT_PAST_S, ACCEPT_FUTURE_S, RENEW_S = 3600, 300, 1800  # RFC 9018 §4.3
 CACHE_ENTRIES_MAX = 4096  # clients keep their cookie; hashing in Python costs more than the answer
 _MASK = 0xFFFFFFFFFFFFFFFF
 
 
 class Cookies:
-    """`secret`: 16 octets. The answer to a client's cookie; whether its server cookie was ours changes nothing on this host yet."""
+    """`secret`: 16 octets. Whether a client's cookie is ours, and the one it is given."""
 
     def __init__(self, secret: bytes) -> None:
         self._key = int.from_bytes(secret[:8], "little"), int.from_bytes(secret[8:16], "little")
         self.forgotten = 0  # times that all that was at hand made room
         self._known: dict[tuple[bytes, str], tuple[int, bytes]] = {}
 
-    def reply(self, cookie: bytes, peer: str, now: int) -> bytes:
-        """The COOKIE option's octets for the reply: the client's eight, and a fresh or a still good server cookie. *now*: Unix time."""
-        client = cookie[:CLIENT_OCTETS]
-        known = self.known(client, peer, now)
-        if known is not None:
-            return known
-        head = b"\1\0\0\0" + (now & 0xFFFFFFFF).to_bytes(4, "big")
-        server = head + self._hash(client + head + ipaddress.ip_address(peer).packed)
+    def reply(self, cookie: bytes, peer: str, now: int) -> tuple[bytes, bool]:
+        """The COOKIE option's octets for the reply, and whether *cookie* proves that the client is at *peer*. *now*: Unix time.
+
+        These are the client's eight, and a fresh or a still good server cookie: of those that the workers with this secret have made,
+        the newest that this one has seen, so that all of them soon give the same one.
+        """
+        client, server = cookie[:CLIENT_OCTETS], cookie[CLIENT_OCTETS:]
+        made_at, known = self._known.get((client, peer), (0, b""))
+        if not 0 <= now - made_at < RENEW_S:
+            known = b""
+        if known and server == known:
+            return cookie, True
+        is_ours = self.is_ours(cookie, peer, now)
+        if is_ours and 0 <= (age := _age(cookie, now)) < RENEW_S and (not known or now - age > made_at):
+            known = self._know(client, peer, now - age, server)
+        if not known:
+            head = b"\1\0\0\0" + (now & 0xFFFFFFFF).to_bytes(4, "big")
+            known = self._know(client, peer, now, head + self._hash(client + head + ipaddress.ip_address(peer).packed))
+        return client + known, is_ours
+
+    def _know(self, client: bytes, peer: str, made_at: int, server: bytes) -> bytes:
         if len(self._known) >= CACHE_ENTRIES_MAX:
             self._known.clear()
             self.forgotten += 1
-        self._known[client, peer] = (now, server)
-        return client + server
-
-    def known(self, client: bytes, peer: str, now: int) -> bytes | None:
-        """As reply(), for a client whose server cookie is at hand; None: it has to be made."""
-        known = self._known.get((client, peer))
-        return client + known[1] if known is not None and 0 <= now - known[0] < RENEW_S else None
+        self._known[client, peer] = (made_at, server)
+        return server
 
     def is_ours(self, cookie: bytes, peer: str, now: int) -> bool:
         """The whole cookie was made here (or by a server of the same secret) for this client, within the hour."""
-        if len(cookie) != CLIENT_OCTETS + 16 or cookie[8] != 1:
-            return False
-        age = (now - int.from_bytes(cookie[12:16], "big") + 0x80000000 & 0xFFFFFFFF) - 0x80000000  # RFC 1982 arithmetic
-        if not -ACCEPT_FUTURE_S <= age <= ACCEPT_PAST_S:
+        if len(cookie) != COOKIE_OCTETS or cookie[CLIENT_OCTETS] != 1 or not -ACCEPT_FUTURE_S <= _age(cookie, now) <= ACCEPT_PAST_S:
             return False
         return self._hash(cookie[:16] + ipaddress.ip_address(peer).packed) == cookie[16:]
 
     def _hash(self, octets: bytes) -> bytes:
         return siphash24(self._key, octets).to_bytes(8, "little")
+
+
+def _age(cookie: bytes, now: int) -> int:
+    return (now - int.from_bytes(cookie[12:16], "big") + 0x80000000 & 0xFFFFFFFF) - 0x80000000  # RFC 1982 arithmetic
 
 
 def siphash24(key: tuple[int, int], octets: bytes) -> int:

@@ -68,19 +68,18 @@ def opt_record(options: bytes = b"", *, dnssec_ok: bool = False, extended_rcode:
     )
 
 
+OPT_TYPE_AT, OPT_TYPE = -9, 0x29  # of a record without options, which ends in two NULs
 _OUR_OPT = opt_record()[:7]  # up to the version: in replies with a plain rcode always the same
 
 
-def with_option(reply: bytes, first: bytes) -> bytes | None:
-    """*reply*, which ends in an OPT record of ours with nothing but EDEs, with the option *first* before them; None: it has no such record.
+def with_cookie(reply: bytes, tail: bytes) -> bytes:
+    """*reply*, whose OPT record is ours, comes last and has no option but EDEs, with a cookie before them. *tail*: of cookie_tail().
 
     Their texts hold no NUL and are sound UTF-8, so that what looks like our record last is our record.
     """
-    at = reply.rfind(_OUR_OPT) + OPT_OCTETS
-    if at < OPT_OCTETS:
-        return None
-    length = len(reply) - at + len(first)
-    return b"".join((reply[: at - 2], length.to_bytes(2, "big"), first, reply[at:]))
+    at = reply.rindex(_OUR_OPT) + OPT_OCTETS
+    length = len(reply) - at + len(tail) - 2
+    return b"".join((reply[: at - 2], length.to_bytes(2, "big"), tail[2:], reply[at:]))
 
 
 def option(code: int, octets: bytes) -> bytes:
@@ -93,10 +92,17 @@ def ede_option(code: int, text: str) -> bytes:
     return option(EDE, code.to_bytes(2, "big") + octets.decode("utf-8", "ignore").encode())
 
 
-# The end of a query whose one option is a client cookie: RDLEN 12, COOKIE, length 8, and its octets (RFC 7873 §4).
-COOKIE_ALONE = b"\0\x0c\0\x0a\0\x08"
+COOKIE_HEAD_OCTETS = 6  # of cookie_tail(), before the cookie
 
 
-def without_cookie(message: bytes) -> bytes | None:
-    """The query that *message* (a sound one, its OPT record last) would be without its client cookie; None if it has other options."""
-    return message[:-14] + b"\0\0" if message[-14:-8] == COOKIE_ALONE else None
+def cookie_tail(cookie: bytes) -> bytes:
+    """The end of an OPT record whose one option is *cookie*: RDLEN, and the option (RFC 7873 §4)."""
+    made = option(COOKIE, cookie)
+    return len(made).to_bytes(2, "big") + made
+
+
+def without_cookie(message: bytes, cookie: bytes, end: int) -> bytes | None:
+    """The query that *message* would be without its *cookie*; None if it has more than that. *end*: of its question."""
+    tail = cookie_tail(cookie)
+    is_alone = len(message) == end + OPT_OCTETS - 2 + len(tail) and message.endswith(tail)
+    return message[: -len(tail)] + b"\0\0" if is_alone else None

@@ -33,9 +33,9 @@ def test_a_change_is_seen_at_once_and_others_stay_compiled():
         assert section(answers.ask("web.svc.local").answer) == {"web.svc.local. A 10.0.0.1"}
         answers.ask("other.svc.local")
         answers.ask("1.0.0.10.in-addr.arpa", "PTR")
-    compiled = len(answers.responder.table)
+    compiled = len(answers.responder.fast_path.table)
     change(answers, "web: {address: 10.0.0.9, port: 1}\nother: {address: 10.0.0.2, port: 1}")
-    assert len(answers.responder.table) == compiled - 2  # its address and its reverse name, not the other service
+    assert len(answers.responder.fast_path.table) == compiled - 2  # its address and its reverse name, not the other service
     assert section(answers.ask("web.svc.local").answer) == {"web.svc.local. A 10.0.0.9"}
     assert answers.ask("1.0.0.10.in-addr.arpa", "PTR").rcode() == dns.rcode.NXDOMAIN
     assert section(answers.ask("9.0.0.10.in-addr.arpa", "PTR").answer)
@@ -46,9 +46,9 @@ def test_negative_answers_follow_the_serial_without_being_made_anew():
     for name in ("web.svc.local", "WEB.svc.internal"):
         for options in ({}, {"use_edns": False}, {"want_dnssec": True}):
             assert answers.ask(name, "AAAA", **options).authority[0][0].serial == 7
-    compiled = len(answers.responder.table)
+    compiled = len(answers.responder.fast_path.table)
     change(answers, "web: {address: 10.0.0.1, port: 1}\nother: {address: 10.0.0.3, port: 1}")
-    assert len(answers.responder.table) == compiled
+    assert len(answers.responder.fast_path.table) == compiled
     for name in ("web.svc.local", "WEB.svc.internal"):
         for options in ({}, {"use_edns": False}, {"want_dnssec": True}):
             reply = answers.ask(name, "AAAA", **options)

@@ -61,7 +61,7 @@ def test_max_answers_is_a_sample_in_which_everyone_has_a_turn():
     seen: Counter[str] = Counter()
     for round_ in range(900):
         answers.now = 1000.0 + round_  # orders are drawn anew after a while
-        answers.responder.table.redraw(answers.now)
+        answers.responder.fast_path.table.redraw(answers.now)
         reply = dns.message.from_wire(_send(answers, dns.message.make_query("big.svc.local.", "A", use_edns=0).to_wire()))
         assert len(reply.answer[0]) == 3
         assert not reply.flags & dns.flags.TC
@@ -76,8 +76,10 @@ def test_no_more_bodies_are_prepared_than_the_shares_need():
     answers = Answers(text)
     for name in ("two", "many"):
         answers.ask(f"{name}.svc.local")
-    assert [question[:5] for _, question, _ in answers.responder.table._drawn] == [b"\x04many"]  # 3 to 1 comes out even in 32
-    two, many = answers.responder.table._prepared.values()
+    assert [question[:5] for _, question, _ in answers.responder.fast_path.table._drawn] == [
+        b"\x04many"
+    ]  # 3 to 1 comes out even in 32
+    two, many = answers.responder.fast_path.table._prepared.values()
     assert sorted(Counter(two.bodies).values()) == [1, 3]
     assert len({id(body) for body in two.bodies}) == 2
     assert len(many.bodies) & len(many.bodies) - 1 == 0  # a power of two: they are picked by a mask
@@ -86,7 +88,7 @@ def test_no_more_bodies_are_prepared_than_the_shares_need():
 
 def test_answers_that_changes_have_dropped_are_not_remembered_to_be_drawn_anew():
     answers = Answers()
-    table = answers.responder.table
+    table = answers.responder.fast_path.table
     for _ in range(1000):
         answers.ask("web.svc.local", "SRV")
         answers.responder.changed({("web",), (b"web",)})

@@ -17,7 +17,7 @@ def deny(answers: Answers, label: str, rtype: int) -> None:
 
 def test_denials_of_one_shape_more_than_its_bound_are_forgotten_and_counted():
     answers = Answers(recursion=False)
-    denials = answers.responder.table.denials
+    denials = answers.responder.fast_path.table.denials
     shapes = [("x" * length, rtype) for length in range(1, 64) for rtype in range(256, 65536, 256)]
     assert len(shapes) > table.DENIALS_MAX
     asked = iter(shapes)

@@ -18,10 +18,13 @@ from typing import Any, NamedTuple, Self
 
 from dnsdisco.server.batch import Batch
 from dnsdisco.server.udp import UdpListener
+from dnsdisco.wire.cookie import Cookies
 from tests.bench.cases import A, AAAA, COOKIE, SRV
 from tests.bench.load import query
 from tests.kit import Answers
 
+# With the server cookie that the listener gives to this client.
+BOTH = b"\0\x0a\0\x18" + Cookies(bytes(range(16))).reply(COOKIE[4:], "127.0.0.1", 1_700_000_000)[0]
 TOGETHER = 48  # datagrams that wait when the loop looks: less than one batch
 
 
@@ -223,8 +226,10 @@ def kinds(count: int) -> dict[str, list[bytes]]:
         "hits without EDNS": [query(name, A, edns=False) for name in names],
         "hits in mixed case": [query(spelled(name), A) for name in names],
         "hits with a cookie": [query(name, A, options=COOKIE) for name in names],
+        "hits with both cookies": [query(name, A, options=BOTH) for name in names],
         "NODATA": [query(name, AAAA) for name in names],
         "NODATA with a cookie": [query(name, AAAA, options=COOKIE) for name in names],
+        "NXDOMAIN with a cookie": [query(f"x{source.randrange(10**9, 10**10)}.svc.local", A, options=COOKIE) for _ in range(count)],
         "NXDOMAIN": [query(f"x{source.randrange(10**9, 10**10)}.svc.local", A) for _ in range(count)],
     }
 

@@ -52,11 +52,11 @@ def test_a_fault_of_ours_costs_one_answer_only(answers):
         def get(self, question):
             raise RuntimeError("planted")
 
-    sound, answers.responder.table.get = answers.responder.table.get, Broken().get
+    sound, answers.responder.fast_path.table.get = answers.responder.fast_path.table.get, Broken().get
     try:
         reply = _direct(answers, header() + question(name("x.svc.local")))
     finally:
-        answers.responder.table.get = sound
+        answers.responder.fast_path.table.get = sound
     assert reply is not None
     assert reply[3] & 15 == dns.rcode.SERVFAIL
     assert answers.responder.faults.pop("RuntimeError while answering") == 1

@@ -54,7 +54,7 @@ def _are_answered(entries: list[Entry], allowed: tuple[int, ...]) -> None:
     answers, catalog = _answers(), Catalog()
     catalog.apply(entries, [], 2)
     answers.catalog.replace(catalog, _STATES, 2)
-    answers.responder.table.clear()
+    answers.responder.fast_path.table.clear()
     first = sum(len(entry.service.instances) for entry in entries)
     for number, entry in enumerate(entries[:NAMES_MAX], first):
         qname = name.wire_of((*(label.encode() for label in entry.paths[0]), b"svc", b"local"))

@@ -51,7 +51,7 @@ def text(rule: str, instances: list[str]) -> str:
 
 def first_in_dns(answers: Answers, rtype: str, round_: int) -> str | None:
     answers.now = 1000.0 + round_ / 5  # prepared orders are drawn anew after a while
-    answers.responder.table.redraw(answers.now)
+    answers.responder.fast_path.table.redraw(answers.now)
     query = dns.message.make_query("web.svc.local.", rtype, use_edns=0)
     octets = answers.send(query.to_wire())
     assert octets is not None

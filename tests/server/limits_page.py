@@ -62,6 +62,7 @@ GROUPS: dict[str, tuple[Bound, ...]] = {
         _of("clients at hand", "answer.admit:KNOWN_MAX", "addresses", "looking one up anew costs microseconds", f"{FORGOTTEN}=clients", "nothing"),
         _of("denied names that are held against what is there", "server.serve:HINTS_MAX", "a second", "each costs up to 0.2 ms", "", 'NXDOMAIN without "did you mean"'),
         _of("cookies at hand", "wire.cookie:CACHE_ENTRIES_MAX", "", "hashing one anew costs 20 µs", f"{FORGOTTEN}=cookies", "nothing"),
+        _of("clients with a cookie that are answered without a look at it", "answer.fast_path:COOKIES_AT_HAND_MAX", "", "as many as cookies at hand", f"{FORGOTTEN}=cookies", "nothing"),
         _of("age of a server cookie", "wire.cookie:ACCEPT_PAST_S", "s", "RFC 9018 §4.3", "", "a new cookie; until it is shown, the rate limit holds"),
     ),
     "Rate of answers (see above)": (
@@ -147,7 +148,6 @@ NOT_LISTED = {
     "server.http2:CLOSED_STREAMS_MAX",
     "server.control_link:QUEUE_DATAGRAMS_MAX",
     "server.run:FILES_MAX",
-    "server.serve:COOKIES_AT_HAND_MAX",
     "server.serve:EXACT_OCTETS_MAX",
     "server.udp:PART_OCTETS_MAX",
     "wire.cookie:RENEW_S",

@@ -14,7 +14,7 @@ from dnsdisco.server.miss_queue import MissQueue, Waiting, WAITING_MAX
 from tests.kit import Answers
 from tests.server.listening import listening
 
-needs_batches = pytest.mark.skipif(not batch.is_available(), reason="no recvmmsg here")
+WAYS = [pytest.param(True, marks=pytest.mark.skipif(not batch.is_available(), reason="no recvmmsg here")), False]
 
 
 class Loop:
@@ -36,11 +36,9 @@ class Slow:
         self.now = 0.0
         self._seconds = seconds
 
-    def meet(self, peer: str, address: bytes) -> None:
-        self.met.append((peer, address))
-
-    def respond(self, message: bytes, peer: str, *, is_tcp: bool, send: Callable[[bytes], None]) -> None:
+    def respond(self, message: bytes, peer: str, *, is_tcp: bool, send: Callable[[bytes], None], client: bytes) -> None:
         assert not is_tcp
+        self.met.append((peer, client))
         self.now += self._seconds
         self.answered.append(message)
         send(message)
@@ -98,15 +96,15 @@ def test_a_fault_of_ours_costs_one_answer_and_not_those_that_come_after():
     assert responder.answered == [b"0", b"2", b"3"]
 
 
-@needs_batches
-def test_known_names_are_answered_before_those_that_came_before_them(monkeypatch):
+@pytest.mark.parametrize("in_batches", WAYS)
+def test_known_names_are_answered_before_those_that_came_before_them(monkeypatch, in_batches):
     """60 names that take a millisecond each, then 20 of a known one, all there when the loop looks."""
     order: list[str] = []
 
     async def work() -> None:
         loop = asyncio.get_running_loop()
         answers = Answers("web: {address: 10.0.0.1, port: 80}")
-        with listening(answers) as (listener, client):
+        with listening(answers, in_batches=in_batches) as (listener, client):
 
             async def ask(name: str) -> None:
                 await loop.sock_sendall(client, dns.message.make_query(name, "A").to_wire())
@@ -135,10 +133,10 @@ def test_known_names_are_answered_before_those_that_came_before_them(monkeypatch
     assert order[:24].count("known") == 20, order
 
 
-@needs_batches
-def test_whoever_waits_at_the_end_is_answered():
+@pytest.mark.parametrize("in_batches", WAYS)
+def test_whoever_waits_at_the_end_is_answered(in_batches):
     async def work() -> list[bytes]:
-        with listening(Answers("web: {address: 10.0.0.1, port: 80}")) as (listener, client):
+        with listening(Answers("web: {address: 10.0.0.1, port: 80}"), in_batches=in_batches) as (listener, client):
             for number in range(64):
                 client.send(dns.message.make_query(f"n{number}.web.svc.local.", "A").to_wire())
             await asyncio.sleep(0)

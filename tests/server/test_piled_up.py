@@ -24,7 +24,7 @@ PILED_UP = 5000
 SOME = 2 * BATCH - 7  # an ordinary buffer holds them
 NEEDED_OCTETS = PILED_UP * 1280  # of a receive buffer, with what the kernel keeps beside each datagram
 
-needs_batches = pytest.mark.skipif(not batch.is_available(), reason="no recvmmsg here")
+WAYS = [pytest.param(True, marks=pytest.mark.skipif(not batch.is_available(), reason="no recvmmsg here")), False]
 
 
 @pytest.fixture
@@ -99,9 +99,11 @@ async def replies(count: int, client: socket.socket) -> int:
     return heard
 
 
-@needs_batches
+@pytest.mark.parametrize("in_batches", WAYS)
 @pytest.mark.parametrize("first", ["the start", "a pause"])
-def test_the_next_batch_is_read_when_the_one_before_is_answered(first: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_next_batch_is_read_when_the_one_before_is_answered(
+    first: str, in_batches: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A worker that is killed meanwhile takes one turn's queries with it; the others are still in the socket."""
     most = 0
     monkeypatch.setattr(miss_queue, "WAITING_MAX", BATCH)
@@ -109,7 +111,7 @@ def test_the_next_batch_is_read_when_the_one_before_is_answered(first: str, monk
 
     async def work() -> None:
         nonlocal most
-        with listening(Answers("web: {address: 10.0.0.1, port: 80}")) as (listener, client):
+        with listening(Answers("web: {address: 10.0.0.1, port: 80}"), in_batches=in_batches) as (listener, client):
             if first == "a pause":
                 client.send(dns.message.make_query("web.svc.local.", "A").to_wire())
                 assert await replies(1, client) == 1
@@ -130,14 +132,14 @@ def test_the_next_batch_is_read_when_the_one_before_is_answered(first: str, monk
     assert SLOTS <= most <= BATCH
 
 
-@needs_batches
-def test_a_flood_that_does_not_end_is_treated_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("in_batches", WAYS)
+def test_a_flood_that_does_not_end_is_treated_as_one(in_batches: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(miss_queue, "WAITING_MAX", BATCH)
     monkeypatch.setattr(miss_queue, "TURN_S", 0.0)
     monkeypatch.setattr(udp, "PILED_UP_MAX", SLOTS)
 
     async def work() -> None:
-        with listening(Answers("web: {address: 10.0.0.1, port: 80}")) as (listener, client):
+        with listening(Answers("web: {address: 10.0.0.1, port: 80}"), in_batches=in_batches) as (listener, client):
             piled_up(SOME, listener, client)
             assert await replies(SOME, client) < SOME
             assert listener.backlog.dropped

@@ -131,7 +131,7 @@ def test_it_is_counted_and_grows_older(server):
         server.answers.now += 1
         server.call(server.responder.tick)
     assert server.responder.statistics["hits"] == 39
-    assert server.responder.table.counts()[1, 0] == 40
+    assert server.responder.fast_path.table.counts()[1, 0] == 40
     assert server.slow <= 3  # it is made anew where it stands
 
 
@@ -141,7 +141,7 @@ def test_what_nobody_asks_for_is_given_up(server):
     slow = server.slow
     for ticks in range(2):
         server.call(server.responder.tick)
-        assert len(server.responder.table.exact) == 1 - ticks
+        assert len(server.responder.fast_path.table.exact) == 1 - ticks
     server.ask()
     assert server.slow == slow + 1
 
@@ -214,10 +214,10 @@ def test_so_many_and_no_more():
         query = dns.message.make_query(name, "A", use_edns=0).to_wire()
         for _ in range(4):
             answers.send(query)
-    assert len(kept) == ENTRIES_MAX == len(answers.responder.table.exact)
-    for _, cell, *_ in answers.responder.table.exact.values():
+    assert len(kept) == ENTRIES_MAX == len(answers.responder.fast_path.table.exact)
+    for _, cell, *_ in answers.responder.fast_path.table.exact.values():
         cell[0] += 1
     answers.responder.tick()
-    assert len(answers.responder.table.exact) == RENEWED_MAX
+    assert len(answers.responder.fast_path.table.exact) == RENEWED_MAX
     answers.responder.tick()
-    assert answers.responder.table.exact == {}
+    assert answers.responder.fast_path.table.exact == {}
