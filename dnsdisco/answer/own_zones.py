@@ -68,7 +68,10 @@ def answer(
             text = "not known yet: waiting for " + ", ".join(providers)
             return Reply(SERVFAIL, ede=(Ede(EDE_NOT_READY, text),))
         case NxDomain():
-            return Reply(NXDOMAIN, is_authoritative=True, authority=(negative,))
+            rejected = why.rejected(catalog, name)
+            return Reply(
+                NXDOMAIN, is_authoritative=True, authority=(negative,), ede=(Ede(EDE_OTHER, rejected),) if rejected else ()
+            )
         case Apex(records):
             if question.qtype == ANY:
                 return _minimal_any(question, minimal.ttl)

@@ -81,6 +81,13 @@ def left_out(entry: Entry | None) -> str:
     return f"{what} of {'.'.join(entry.paths[0])} {'was' if count == 1 else 'were'} left out: {reason}"
 
 
+def rejected(catalog: Catalog, name: Labels) -> str:
+    """Why the service that *name* (labels left of its zone), which is not there, is or is below could not be used; "": there is none such. O(1)."""
+    is_rfc2782 = len(name) == 2 and name[0][:1] == name[1][:1] == b"_"
+    found = catalog.rejected.get(name[0][1:] if is_rfc2782 else name[-1])
+    return f"{found[0]} was left out: {found[1]}" if found else ""
+
+
 def _beside(entry: Entry | None) -> str:
     """The same behind another reason."""
     return f"; {told}" if (told := left_out(entry)) else ""

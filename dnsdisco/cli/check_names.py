@@ -1,6 +1,7 @@
-"""Part of `dnsdisco check`: services that are not found because a service of another provider has their name in DNS.
+"""Part of `dnsdisco check`: services that are not found because a service of another provider has their name in DNS, and what stands below
+a service and is not found because a service in a namespace of that name has its name (model/readings.py).
 
-Only for the services file and the variables. The log of the server names the services that lose their name to Consul or Kubernetes.
+Only for what is read on this machine: the services file, the variables, a plug-in's own source. The log of the server names the services that lose their name to Consul or Kubernetes.
 """
 
 from __future__ import annotations
@@ -31,11 +32,10 @@ def lost_to_others(entries: Sequence[Provider], at_hand: Sequence[LocalSource | 
             names[source.name] = entry.type, local
     problems = []
     for lost in merge(sources, ChainPolicy(), views).collisions():
-        if lost.path and lost.provider != lost.winner_provider:  # else the file's own check has reported it
+        if lost.path and (lost.what or lost.provider != lost.winner_provider):  # else the file's own check has reported it
             _, local = names[lost.provider]
             line, column = local.places({lost.service}).get(lost.service, (0, 0))
-            message = (
-                f"is not found as {'.'.join(lost.path)}: that name belongs to {lost.winner} of {names[lost.winner_provider][0]}"
-            )
+            who = f"{lost.what} " if lost.what else ""
+            message = f"{who}is not found as {'.'.join(lost.path)}: that name belongs to {lost.winner} of {names[lost.winner_provider][0]}"
             problems.append(Problem(local.file, line, column, lost.service, message, is_warning=True))
     return problems

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import takewhile
 
 from dnsdisco.model.diff import Key
@@ -50,7 +51,7 @@ class RemovalGuard:
                 self.held_since, self.confirm_after_s = now, RETURNED_AFTER_S if is_return else CONFIRM_AFTER_S
             if now - self.held_since < self.confirm_after_s:
                 self.held = len(missing)
-                self._admitted = Snapshot({**view.services, **{key: before[key] for key in missing}})
+                self._admitted = Snapshot({**view.services, **{key: before[key] for key in missing}}, rejected=view.rejected)
                 return self._admitted
             self._removals.clear()
         elif lost:
@@ -58,7 +59,7 @@ class RemovalGuard:
         self._note(view, before, missing, now, is_whole=was_holding)
         self.held_since, self.held = None, 0
         # What changed is relative to the provider's last view, which is not what was published last.
-        self._admitted = Snapshot(view.services) if was_holding else view
+        self._admitted = replace(view, changed=None) if was_holding else view
         return self._admitted
 
     def _lost(self, missing: list[Key]) -> int:

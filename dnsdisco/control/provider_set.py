@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 from dnsdisco.control.checks import Checks
@@ -19,6 +20,7 @@ from dnsdisco.model.entry import Entry, ProviderState
 from dnsdisco.model.merge import merge, Merger
 from dnsdisco.model.service import Snapshot
 
+REJECTED_TOLD_MAX = 100  # services of one provider whose denial says why; `dnsdisco check` and the count have them all
 CHAIN_OPTIONS = frozenset({"optional", "include", "exclude", "max_stale", "when_all_unhealthy"})  # ours; the others are its own
 
 
@@ -71,7 +73,7 @@ class Chain:
         return self._merger.entries
 
     def states(self, now: float) -> tuple[ProviderState, ...]:
-        return tuple(member.contact.state(member.name, now) for member in self.members)
+        return tuple(_with_rejected(member, member.contact.state(member.name, now)) for member in self.members)
 
     def inherited_states(self, now: float, synced_before: Collection[str]) -> tuple[ProviderState, ...]:
         """The same for workers that still hold the views of the providers in *synced_before*, which an earlier process had."""
@@ -205,6 +207,13 @@ class Chain:
         if len(fresh) > SHOWN_MAX:
             self._log.warning("name collision", more=len(fresh) - SHOWN_MAX)
         self._collisions = collisions
+
+
+def _with_rejected(member: Member, state: ProviderState) -> ProviderState:
+    if member.view is None or not member.view.rejected:
+        return state
+    wanted = (each for each in member.view.rejected if member.is_wanted(("", each[0])))
+    return replace(state, rejected=tuple(islice(wanted, REJECTED_TOLD_MAX)))
 
 
 def named(entries: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from dnsdisco.model.service import Service, Snapshot
-from dnsdisco.model.service_data import fault_text, service_from_data
+from dnsdisco.model.service_data import fault_text, rejection, service_from_data
 from dnsdisco.providers.values import not_too_many, TooMuch, values_in, VALUES_MAX
 
 
@@ -18,6 +18,7 @@ class _Known(NamedTuple):
     values: int
     service: Service | None
     left_out: int
+    rejection: str  # why there is no service
 
 
 class Reader:
@@ -50,13 +51,18 @@ class Reader:
             values += old.values
         self._known = known
         self.rejected = sum(each.left_out for each in known.values())
-        return Snapshot({each.service.key: each.service for each in known.values() if each.service is not None})
+        return Snapshot(
+            {each.service.key: each.service for each in known.values() if each.service is not None},
+            rejected=tuple((str(name), each.rejection) for name, each in known.items() if each.service is None),
+        )
 
-    def _service(self, name: Any, data: Any, old: _Known | None) -> tuple[Service | None, int]:
+    def _service(self, name: Any, data: Any, old: _Known | None) -> tuple[Service | None, int, str]:
         service, faults = service_from_data(name, data)
         self.faults += [(str(name), fault_text(path, message)) for path, message, _ in faults]
         left_out = len({_whole(path) for path, _, is_warning in faults if not is_warning})
-        return (old.service if old is not None and old.service == service else service), left_out
+        if service is None:
+            return None, left_out, rejection(faults)
+        return (old.service if old is not None and old.service == service else service), left_out, ""
 
 
 def _whole(path: str) -> str:

@@ -165,11 +165,17 @@ def _record_to_plain(record: ZoneRecord) -> list[Any]:
 
 
 def states_to_plain(states: Iterable[ProviderState]) -> list[list[Any]]:
-    return [[state.name, state.has_synced, state.is_stale, state.reason, state.is_optional] for state in states]
+    return [
+        [state.name, state.has_synced, state.is_stale, state.reason, state.is_optional, list(map(list, state.rejected))]
+        for state in states
+    ]
 
 
 def states_from_plain(plain: list[list[Any]]) -> tuple[ProviderState, ...]:
-    return tuple(ProviderState(*fields) for fields in plain)
+    return tuple(
+        ProviderState(name, has_synced, is_stale, reason, is_optional, tuple((raw, why) for raw, why in rejected))
+        for name, has_synced, is_stale, reason, is_optional, rejected in plain
+    )
 
 
 class Joiner:

@@ -42,3 +42,4 @@ class ProviderState:
     is_stale: bool = False  # its answers carry EDE 3
     reason: str = ""  # for the EDE's text: "no contact since 12:00:03Z: connection refused"
     is_optional: bool = False  # never holds back an NXDOMAIN
+    rejected: tuple[tuple[str, str], ...] = ()  # services that cannot be used, by raw name, and why

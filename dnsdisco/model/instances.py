@@ -92,10 +92,13 @@ def instances_from(value: Any, shared: Shared, faults: list[Fault]) -> Read:
 
 def _left_out(count: int, faults: list[Fault]) -> LeftOut | None:
     """*faults*: those of the first one, and what comes behind them. One that is only told of the service as a whole has none of its own."""
-    path, message = next(
-        ((path, message) for path, message, is_warning in faults if not is_warning), ("", "its data cannot be used")
-    )
+    path, message = first_fault(faults)
     return left_out(count, path.partition(".")[2], message)
+
+
+def first_fault(faults: list[Fault]) -> tuple[str, str]:
+    """Path and message of the first one that is more than a warning."""
+    return next(((path, message) for path, message, is_warning in faults if not is_warning), ("", "its data cannot be used"))
 
 
 def instance_from(data: Mapping[str, Any], path: str, shared: Shared, faults: list[Fault]) -> Instance | None:

@@ -18,7 +18,7 @@ from dnsdisco.model.diff import Change, changed_keys, Key
 from dnsdisco.model.entry import Entry, ExtraRecord, Path
 from dnsdisco.model.names import label_instances
 from dnsdisco.model.readings import lost_below
-from dnsdisco.model.service import Instance, Service, Snapshot
+from dnsdisco.model.service import Instance, LeftOut, Service, Snapshot
 
 Members = tuple[tuple[int, Key], ...]  # services (by source index and key) that together are one entry; the first one owns it
 
@@ -244,10 +244,20 @@ def merge(
     return merger
 
 
-def _union(first: Service, others: Iterable[Service]) -> Service:
+def _union(first: Service, others: Sequence[Service]) -> Service:
     """*first* with the instances of the others beside its own. The same address with the same ports is the same instance."""
     instances: dict[tuple[object, ...], Instance] = {}
     for service in (first, *others):
         for instance in service.instances:
             instances.setdefault((instance.address, instance.ports), instance)
-    return replace(first, instances=tuple(instances.values()), alias_of="" if instances else first.alias_of)
+    left_out = [service.left_out for service in (first, *others) if service.left_out is not None]
+    return replace(
+        first,
+        instances=tuple(instances.values()),
+        alias_of="" if instances else first.alias_of,
+        left_out=LeftOut(sum(each.number for each in left_out), max(left_out, key=_has_number).reason) if left_out else None,
+    )
+
+
+def _has_number(left_out: LeftOut) -> bool:
+    return left_out.number > 0

@@ -115,8 +115,10 @@ class Service:
 class Snapshot:
     """All that one provider knows at one moment: whole, immutable, unchanged services shared by identity with the one before.
 
+    `rejected`: services of which nothing can be used, by raw name, and why, with the place (model/public.py: left_out).
     `changed`: keys that differ from the provider's previous snapshot (also the removed ones), if the provider knows; None: compare.
     """
 
     services: dict[tuple[str, str], Service] = field(default_factory=dict)  # by Service.key, in file order
     changed: frozenset[tuple[str, str]] | None = None
+    rejected: tuple[tuple[str, str], ...] = ()

@@ -16,6 +16,7 @@ from dnsdisco.model.fields import check_from, ENTRIES_MAX, meta_from, record_fro
 from dnsdisco.model.instances import (
     derived_id,
     Fault,
+    first_fault,
     instance_from,
     INSTANCE_KEYS,
     instances_from,
@@ -30,7 +31,7 @@ from dnsdisco.model.instances import (
 from dnsdisco.model.library_dict import service_to_dict
 from dnsdisco.model.names import service_label
 from dnsdisco.model.nested_faults import every_fault
-from dnsdisco.model.public import public_url
+from dnsdisco.model.public import left_out, public_url
 from dnsdisco.model.service import Instance, Record, Service
 from dnsdisco.written.units import shown
 
@@ -48,6 +49,13 @@ _VIEW_KEYS = _ONE_KEYS | {"service"}  # the library's own dict: its top level re
 def fault_text(path: str, message: str) -> str:
     """A fault of service_from_data() as a log line has it: the place, short however long a key is that it names, and what was expected."""
     return f"{shortened(path)}: {message}" if path else message
+
+
+def rejection(faults: list[Fault], place: str = "") -> str:
+    """Why nothing of a service can be used, from the *faults* that service_from_data() had with it. *place*: where its data stand."""
+    path, message = first_fault(faults)
+    why = left_out(0, ": ".join(filter(None, (place, path))), message)
+    return why.reason if why else ""
 
 
 def service_from_data(name: Any, data: Any) -> tuple[Service | None, list[Fault]]:

@@ -154,7 +154,7 @@ class Responder:
                         hint = self._hint(query, decision) if decision.rcode == NXDOMAIN and not decision.ede else ""
                         if hint:
                             decision = replace(decision, ede=(Ede(EDE_OTHER, hint),))
-                        elif decision.rcode == NXDOMAIN and plain is not None:
+                        elif decision.rcode == NXDOMAIN and not decision.ede and plain is not None:
                             self._keep_denial(plain, client, decision)
                         self._sender.reply(client, decision)
                         return

@@ -27,6 +27,7 @@ class Catalog:
     def __init__(self) -> None:
         self.serial = 0  # of the SOA; 0: nothing has arrived yet
         self.states: dict[str, ProviderState] = {}
+        self.rejected: dict[bytes, tuple[str, str]] = {}  # by label: services that a provider could not use, and why
         self.is_complete = False  # a whole catalog has arrived: until then any name might exist
         self.records = ZoneRecords()
         self._entries: dict[bytes, Entry | bytes] = {}  # by canonical name; octets: a line that is not read yet
@@ -114,7 +115,7 @@ class Catalog:
         self._tags, self._below = fresh._tags, fresh._below
         self._addresses, self._by_address = fresh._addresses, fresh._by_address
         self.top, self._spaces = fresh.top, fresh._spaces
-        self.set_records(fresh.records)
+        self.records, self.is_open_ended, self.rejected = fresh.records, fresh.is_open_ended, fresh.rejected
         self.set_states(states)
         self.serial, self.is_complete = serial, True
 
@@ -133,7 +134,12 @@ class Catalog:
         return touched
 
     def set_states(self, states: Iterable[ProviderState]) -> None:
-        self.states = {state.name: state for state in states}
+        by_name, before = {state.name: state for state in states}, self.rejected
+        self.rejected = {label: each for state in by_name.values() for each in state.rejected for label in tag_labels(each[0])}
+        self.states = by_name
+        self.top.update(map(measured, self.rejected))  # denied with a reason of its own
+        for label in before:
+            self._clear_top(measured(label))
 
     def set_records(self, records: ZoneRecords) -> None:
         """The zone files' records anew."""
@@ -213,7 +219,8 @@ class Catalog:
         """Take *label* out where nothing of ours stands under it any more."""
         is_tag = label[1:2] == b"_" and label[2:] in self._tags
         is_name = label in self._entries or label in self._names or label in self._namespaces
-        if not (is_name or is_tag or label in _ALWAYS or label[1:] in self.records.top_labels()):
+        is_ours = is_name or is_tag or label[1:] in self.records.top_labels()
+        if not (is_ours or label in _ALWAYS or label[1:] in self.rejected):
             self.top.discard(label)
 
 

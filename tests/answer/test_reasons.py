@@ -8,10 +8,11 @@ import dns.message
 import dns.rcode
 import pytest
 
+from dnsdisco.model.claims import ChainPolicy
 from dnsdisco.model.entry import ProviderState
 from dnsdisco.model.service import Health, Instance, Port, Service
 from dnsdisco.server.serve import HINTS_EVERY_S, HINTS_MAX
-from tests.kit import Answers, CannedUpstreams, errors, section
+from tests.kit import Answers, CannedUpstreams, errors, section, services
 
 TEXT = """
 web:
@@ -145,6 +146,64 @@ def test_what_was_left_out_when_it_was_read(name, rtype, reason):
     answers = Answers(BAD)
     for _ in range(3):
         assert errors(answers.ask(f"{name}.svc.local", rtype)) == ({0: reason} if reason else {})
+
+
+REJECTED = (("bad", "services.yaml: address: found 'a b'"), ("My_Svc", "SERVICE_MY_SVC_URL: no URL"), ("web", "of no use"))
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("bad", "bad was left out: services.yaml: address: found 'a b'"),
+        ("BAD", "bad was left out: services.yaml: address: found 'a b'"),
+        ("w1.bad", "bad was left out: services.yaml: address: found 'a b'"),
+        ("_bad._tcp", "bad was left out: services.yaml: address: found 'a b'"),
+        ("_http._tcp.bad", "bad was left out: services.yaml: address: found 'a b'"),
+        ("my-svc", "My_Svc was left out: SERVICE_MY_SVC_URL: no URL"),
+        ("my_svc", "My_Svc was left out: SERVICE_MY_SVC_URL: no URL"),
+        ("bad.shop", None),
+        ("xyz", None),
+    ],
+)
+@pytest.mark.parametrize("rtype", ["A", "SRV", "TXT"])
+def test_a_service_that_could_not_be_used_is_denied_with_the_reason(name, rtype, reason):
+    """Also behind a denial of the same shape that is kept; and where another provider has it, it is there."""
+    answers = Answers("web: {address: 10.0.0.1, port: 80}", states=(ProviderState("static", True, rejected=REJECTED),))
+    answers.ask("zzz.svc.local", rtype)
+    answers.ask("zzz-zz.svc.local", rtype)
+    for _ in range(3):
+        query = dns.message.make_query(f"{name}.svc.local.", rtype, use_edns=0, payload=1232).to_wire()
+        assert answers.responder.fast_path.table.find(query[2:], 0, answers.catalog.top)[1] is None or not reason
+        reply = answers.ask(f"{name}.svc.local", rtype)
+        assert (reply.rcode(), errors(reply)) == (dns.rcode.NXDOMAIN, {0: reason} if reason else {})
+    assert errors(answers.ask("xxx.svc.local", rtype)) == {}
+    assert answers.ask("web.svc.local").answer
+
+
+def test_the_reason_goes_with_what_was_wrong():
+    answers = Answers("web: {address: 10.0.0.1, port: 80}", states=(ProviderState("static", True, rejected=REJECTED),))
+    assert errors(answers.ask("bad.svc.local"))
+    answers.catalog.set_states([ProviderState("static", True)])
+    assert not errors(answers.ask("bad.svc.local"))
+    assert answers.ask("web.svc.local").answer
+    assert {len(label) for label in answers.catalog.top} >= {4}  # of `web`, which a rejected one was called, too
+
+
+def test_what_several_providers_left_out_of_one_service_is_told_together():
+    def views(*texts: str) -> dict[str, dict[tuple[str, str], Service]]:
+        return {str(at): services(text) for at, text in enumerate(texts)}
+
+    good, bad = "{id: a, address: 10.0.0.1}", "{id: b, address: a b}"
+    why = "address: expected an IP address or a host name, found 'a b'"
+    for texts, told in (
+        ((f"web: {{instances: [{good}]}}", f"web: {{instances: [{bad}]}}"), f"1 instance of web was left out: {why}"),
+        ((f"web: {{instances: [{bad}]}}", f"web: {{instances: [{good}]}}"), f"1 instance of web was left out: {why}"),
+        ((f"web: {{instances: [{bad}]}}", f"web: {{instances: [{good}, {bad}]}}"), f"2 instances of web were left out: {why}"),
+        (("web: {instances: 5}", f"web: {{instances: [{good}, {bad}]}}"), f"1 instance of web was left out: {why}"),
+        (("web: {instances: 5}", f"web: {{instances: [{good}]}}"), "the instances of web were left out: expected a list, found 5"),
+    ):
+        answers = Answers(snapshots=views(*texts), states=(), chain=ChainPolicy(is_merging=True))
+        assert errors(answers.ask("web.svc.local", "AAAA")) == {0: f"web has only IPv4 addresses; {told}"}
 
 
 def test_a_stale_answer_says_both():

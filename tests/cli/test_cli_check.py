@@ -11,6 +11,7 @@ import pytest
 from dnsdisco.cli import main
 from dnsdisco.control import zonefiles
 from dnsdisco.errors import ConfigError, Problem
+from dnsdisco.model.service import Instance, Service, Snapshot
 from dnsdisco.providers import registry
 from dnsdisco.providers.base import ServiceDiscovery
 from dnsdisco.providers.local_source import LocalSource
@@ -291,3 +292,38 @@ def test_a_plug_in_that_reads_something_here_is_looked_at_too(folder, capsys, mo
         ("inventory.txt", 7, 2, "my_api"),
     ]
     assert found[1][4] == "warning: is not found as my-api: that name belongs to my-api of static"
+
+
+def test_a_name_below_a_service_that_a_service_in_a_namespace_has_is_named(folder, capsys, monkeypatch):
+    """`web.shop` is the service `web` in the namespace `shop`, not a tag, an instance or a record of the service `shop`, whoever has it."""
+
+    class Namespaced(LocalSource):
+        def services(self):
+            made = [
+                Service(name, "shop", is_default_namespace=False, instances=(Instance(name, "10.0.0.9"),)) for name in ("web", "s1", "_dmarc", "all")
+            ]  # fmt: skip
+            return Snapshot({service.key: service for service in made})
+
+    class NamespacedServiceDiscovery(ServiceDiscovery):
+        def get_services(self):
+            raise AssertionError("a check asks no backend")
+
+        def local_source(self):
+            return Namespaced()
+
+    load, types = registry.load, registry.types()
+    monkeypatch.setattr(registry, "load", lambda kind: NamespacedServiceDiscovery if kind == "namespaced" else load(kind))
+    monkeypatch.setattr(registry, "types", lambda: [*types, "namespaced"])
+    (folder / "services.yaml").write_text(
+        "good: {address: 10.0.0.1}\n"
+        "shop: {instances: [{id: s1, address: 10.0.0.2, tags: [web]}], records: [{type: TXT, name: _dmarc, value: x}]}\n"
+    )
+    (folder / "dnsdisco.yaml").write_text("providers: [{type: static, path: services.yaml}, namespaced]\n")
+    found = checked(capsys)
+    assert {each[:4] for each in found} == {("services.yaml", 2, 1, "shop")}
+    assert sorted(each[4] for each in found) == [
+        "warning: all is not found as all.shop: that name belongs to shop/all of namespaced",
+        "warning: the TXT record '_dmarc' is not found as _dmarc.shop: that name belongs to shop/_dmarc of namespaced",
+        "warning: the instance 's1' is not found as s1.shop: that name belongs to shop/s1 of namespaced",
+        "warning: the tag 'web' is not found as web.shop: that name belongs to shop/web of namespaced",
+    ]

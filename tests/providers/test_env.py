@@ -7,6 +7,7 @@ from structlog.testing import capture_logs
 
 from dnsdisco.errors import NotSupported
 from dnsdisco.providers.env import EnvServiceDiscovery, services_from
+from dnsdisco.providers.env.provider import read
 
 
 def services(**environ):
@@ -197,3 +198,28 @@ def test_a_bad_variable_harms_no_other_service(environ):
     found, _ = services_from(environ | kept)
     assert (found["kept"]["address"], found["kept"]["port"]) == ("real", 8080)
     assert {name for name in found if name != "kept"} == set(services_from(environ)[0]) - {"kept"}
+
+
+LEFT_OUT = [
+    ({"BAD_URL": "http://["}, {"bad": "SERVICE_BAD_URL: expected"}, {}),
+    ({"BAD_HOST": "a b", "GOOD_HOST": "g"}, {"bad": "SERVICE_BAD_HOST: expected an IP address or a host name, found 'a b'"}, {}),
+    ({"BAD_HOST": "a", "BAD_PORT": "x"}, {"bad": "SERVICE_BAD_PORT: "}, {}),
+    ({"BAD_PORT": "80"}, {"bad": "SERVICE_BAD_PORT: there is no SERVICE_BAD_HOST beside it"}, {}),
+    ({"BAD_1_HOST": "a b", "BAD_2_URL": "x"}, {"bad": "SERVICE_BAD_1_HOST: expected"}, {}),
+    ({"WEB_1_HOST": "a b", "WEB_2_HOST": "10.0.0.2"}, {}, {"web": (1, "SERVICE_WEB_1_HOST: expected an IP address or a host name, found 'a b'")}),
+    ({"WEB_1_HOST": "w", "WEB_2_URL": "x", "WEB_3_HOST": "a b"}, {}, {"web": (2, "SERVICE_WEB_2_URL: ")}),
+    ({"EMPTY_URL": " "}, {}, {}),
+    ({"GOOD_HOST": "g"}, {}, {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("environ", "rejected", "left_out"), LEFT_OUT)
+def test_what_cannot_be_used_is_handed_on_with_the_variable(environ, rejected, left_out):
+    found = read({f"SERVICE_{key}": value for key, value in environ.items()})
+    assert {name: why.startswith(rejected.get(name, "?")) for name, why in found.rejected} == dict.fromkeys(rejected, True)
+    told = {name: service.left_out for name, service in found.services.items() if service.left_out}
+    assert told.keys() == left_out.keys()
+    for name, (number, why) in left_out.items():
+        assert told[name].number == number
+        assert told[name].reason.startswith(why)
+    assert found.snapshot().rejected == found.rejected

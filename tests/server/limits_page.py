@@ -52,6 +52,7 @@ GROUPS: dict[str, tuple[Bound, ...]] = {
         _of("a reason (EDE text)", "wire.edns:EDE_TEXT_OCTETS_MAX", "octets", "a longer one would crowd out answers", "", "a cut text"),
         _of("why an instance is critical", "model.public:REASON_OCTETS_MAX", "octets", "it stands in an EDE, beside the rest of a sentence", "", "a cut text"),
         _of("why an instance was left out", "model.public:LEFT_OUT_OCTETS_MAX", "octets", "what was expected, and what was found; of the first one", "dnsdisco_control_provider_rejected_objects", "a cut text"),
+        _of("services whose denial says why", "control.provider_set:REJECTED_TOLD_MAX", "a provider", "each goes to every worker with every change of what providers do", "dnsdisco_control_provider_rejected_objects", "a denial without a reason"),
         _of("aliases in a row", "answer.aliases:ALIASES_MAX", "", "ours and those of upstreams together; names in use need three or four; Unbound 11, dnsmasq 12", "dnsdisco_cache_unusable_total", "SERVFAIL with the reason"),
         _of("questions to upstreams for one answer", "answer.steps:QUESTIONS_MAX", "", "64 host names in both families, and as much again where they lead on", f"{ANSWERS}=SERVFAIL", "what the others brought; SERVFAIL with the reason where they brought nothing"),
         _of("hosts looked up for ADDITIONAL", "answer.additional:TARGETS_MAX", "", "more would not fit", "", "fewer addresses beside the answer"),

@@ -110,6 +110,22 @@ def run(work):
     asyncio.run(main())
 
 
+def test_a_service_keeps_its_name_when_a_record_of_that_name_goes_with_a_whole_catalog():
+    """Or what could not be used: the datagram loop denies every label that is not counted, and these are counted together."""
+
+    async def work(side):
+        rejected = ProviderState("static", True, rejected=(("web", "why"), ("bad", "why")))
+        for states, records in (((rejected,), [record("web")]), (STATES, []), ((rejected,), []), (STATES, [record("web")])):
+            await side.send(*delta.whole(5, [entry("web")], states, records))
+            assert b"\3web" in side.catalog.top
+            assert (b"\3bad" in side.catalog.top) == (states != STATES)
+            await side.send({"op": "providers", "providers": delta.states_to_plain(STATES)}, *delta.zone(5, 6, []))
+            assert b"\3web" in side.catalog.top
+            assert b"\3bad" not in side.catalog.top
+
+    run(work)
+
+
 def names(side):
     return sorted(key[1:].decode() for key in side.catalog._entries)
 

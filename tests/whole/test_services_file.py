@@ -131,3 +131,34 @@ def test_a_start_with_a_bad_file_and_nothing_kept_ends(tmp_path: Path, http: int
     with serve(tmp_path, wait=False) as server:
         assert server.process.wait(15) == 1
         server.wait_for("services.yaml:1:")
+
+
+BAD = """\
+short: {address: a b}
+number: 7
+web: {instances: [{address: a b}]}
+good: {address: 10.0.0.1}
+"""
+WRONG = "expected an IP address or a host name, found 'a b'"
+
+
+def test_what_cannot_be_used_says_why_in_dns(tmp_path: Path) -> None:
+    """A service in the short form, one that is no service at all, one of the variables, an instance; until it is mended."""
+    (tmp_path / "services.yaml").write_text(BAD)
+    bad = {"SERVICE_VARIABLE_HOST": "a b", "SERVICE_MANY_1_HOST": "a b", "SERVICE_MANY_2_HOST": "10.0.0.2"}
+    options = ("--services", "services.yaml", "--provider", "static", "--provider", "env")
+    with Server(*options, "--upstream", "none", "--http", "off", "--state-dir", "off", cwd=tmp_path, env=bad) as server:
+        for name, rtype, rcode, reason in (
+            ("short", "A", dns.rcode.NXDOMAIN, f"short was left out: services.yaml: address: {WRONG}"),
+            ("number", "SRV", dns.rcode.NXDOMAIN, "number was left out: services.yaml: expected a mapping such as"),
+            ("variable", "A", dns.rcode.NXDOMAIN, f"variable was left out: SERVICE_VARIABLE_HOST: {WRONG}"),
+            ("web", "A", dns.rcode.NOERROR, f"1 instance of web was left out: address: {WRONG}"),
+            ("many", "AAAA", dns.rcode.NOERROR, f"many has only IPv4 addresses; 1 instance of many was left out: SERVICE_MANY_1_HOST: {WRONG}"),
+            ("many", "SRV", dns.rcode.NOERROR, f"no instance of many has a port; 1 instance of many was left out: SERVICE_MANY_1_HOST: {WRONG}"),
+        ):  # fmt: skip
+            reply = server.ask(f"{name}.svc.local", rtype, use_edns=0)
+            assert (reply.rcode(), reply.answer) == (rcode, [])
+            assert errors(reply)[0].startswith(reason)
+        (tmp_path / "services.yaml").write_text(BAD.replace("number: 7", "number: {address: 10.0.0.7}"))
+        eventually(lambda: server.ask("number.svc.local", use_edns=0).rcode() == dns.rcode.NOERROR)
+        assert errors(server.ask("short.svc.local", use_edns=0))

@@ -21,13 +21,15 @@ import os
 import re
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple, Self
 
 from dnsdisco.errors import NotSupported, Problem
 from dnsdisco.model.address import parse_url
-from dnsdisco.model.service import TRANSPORTS
+from dnsdisco.model.public import left_out
+from dnsdisco.model.service import Service, Snapshot, TRANSPORTS
 from dnsdisco.model.service_data import service_from_data, service_to_dict
-from dnsdisco.providers.base import ServiceDiscovery, Services
+from dnsdisco.providers.base import ServiceDiscovery
 from dnsdisco.providers.env.traits import Traits
 from dnsdisco.providers.forked import Lock
 from dnsdisco.providers.local_source import LocalSource, Verify
@@ -98,14 +100,21 @@ class EnvServiceDiscovery(Traits, ServiceDiscovery):
     def local_source(self) -> Variables:
         return Variables(self._environ)
 
-    def watch(self, stop: threading.Event) -> Iterator[Services]:
+    def watch(self, stop: threading.Event) -> Iterator[Snapshot]:
         """Nobody can change the environment of another process, so this one looks at its own as often as a poll would."""
-        last = self.get_services()
+        last = self._snapshot(Snapshot())
         yield last
         while not stop.wait(self.poll_interval):
-            now = self.get_services()
-            last = last if now == last else now
+            last = self._snapshot(last)
             yield last
+
+    def _snapshot(self, last: Snapshot) -> Snapshot:
+        """What did not change is as it was in *last*."""
+        found = read(self._environ)
+        self._warn(found.warnings)
+        now = found.snapshot()
+        kept = {key: old if (old := last.services.get(key)) == service else service for key, service in now.services.items()}
+        return last if now == last else replace(now, services=kept)
 
     def _warn(self, warnings: list[Warn]) -> None:
         with self._lock:
@@ -121,29 +130,58 @@ _WHY_NOT = (
 )
 
 
+class VariablesRead(NamedTuple):
+    services: dict[str, Service]
+    warnings: list[Warn]
+    rejected: tuple[tuple[str, str], ...]  # services of which no variable can be used, and why
+
+    def snapshot(self) -> Snapshot:
+        return Snapshot({service.key: service for service in self.services.values()}, rejected=self.rejected)
+
+
 def services_from(environ: Mapping[str, str]) -> tuple[dict[str, dict[str, Any]], list[Warn]]:
     """The services that the variables describe, in the library's form, and each variable that makes no sense, with the reason.
 
     Never raises, whatever the variables are. One warning a variable.
     """
+    found = read(environ)
+    return {name: service_to_dict(service) for name, service in found.services.items()}, found.warnings
+
+
+def read(environ: Mapping[str, str]) -> VariablesRead:
+    """The same as services, with what is left out of them."""
     warnings: dict[str, str] = {}
-    services: dict[str, dict[str, Any]] = {}
+    services: dict[str, Service] = {}
+    rejected: list[tuple[str, str]] = []
     for name, groups in _grouped(environ, warnings).items():
-        instances, url = [], ""
+        instances, lost, url = [], [], ""
         for number, group in _without_the_injected(groups).items():
             instance = _instance(name, number, group, warnings)
             if instance is not None:
                 url = instance.pop("url", "")
                 instances.append(instance)
-        if not instances:
-            continue
-        data = {**instances[0], "url": url} if len(instances) == 1 and url else {"instances": instances}
-        service, faults = service_from_data(name, data)
-        for _, message, _ in faults:
-            warnings.setdefault(_first_of(groups), message)
-        if service is not None:
-            services[name] = service_to_dict(service)
-    return services, list(warnings.items())
+            elif key := next((each.key for each in group.values() if each.key in warnings), ""):
+                lost.append(key)
+        if instances:
+            data = {**instances[0], "url": url} if len(instances) == 1 and url else {"instances": instances}
+            service, faults = service_from_data(name, data)
+            for _, message, _ in faults:
+                warnings.setdefault(_first_of(groups), message)
+            if service is not None:
+                services[name] = _without(service, lost, warnings)
+                continue
+            lost = [_first_of(groups)]
+        if lost and (why := left_out(0, lost[0], warnings[lost[0]])):
+            rejected.append((name, why.reason))
+    return VariablesRead(services, list(warnings.items()), tuple(rejected))
+
+
+def _without(service: Service, lost: list[str], warnings: Mapping[str, str]) -> Service:
+    """*service*, which lacks the instances that these variables would have made."""
+    if not lost:
+        return service
+    more = service.left_out.number if service.left_out else 0
+    return replace(service, left_out=left_out(len(lost) + more, lost[0], warnings[lost[0]]))
 
 
 def _grouped(environ: Mapping[str, str], warnings: dict[str, str]) -> dict[str, dict[str, _Group]]:

@@ -15,7 +15,7 @@ from dnsdisco.errors import Problem, shortened
 from dnsdisco.model.claims import ChainPolicy, ChainSource
 from dnsdisco.model.merge import merge
 from dnsdisco.model.service import Service, Snapshot
-from dnsdisco.model.service_data import Fault, service_from_data
+from dnsdisco.model.service_data import Fault, rejection, service_from_data
 from dnsdisco.providers import file_state
 from dnsdisco.providers.file_state import FileState, NoContent
 from dnsdisco.providers.static.text import FILE_OCTETS_MAX, parse, places, text_of
@@ -66,6 +66,7 @@ def content_of(text: str, file: str, state: FileState, last: Content | None = No
     old_data, old_services = old.data, old.snapshot.services
     services: dict[tuple[str, str], Service] = {}
     faults: dict[str, list[Fault]] = {}
+    rejected: list[tuple[str, str]] = []
     changed: set[tuple[str, str]] = set()
     for name, each in data.items():
         if name.startswith("."):
@@ -83,7 +84,9 @@ def content_of(text: str, file: str, state: FileState, last: Content | None = No
             faults[name] = its_faults
         if service is not None:
             services[key] = service
-    return Content(state, data, _snapshot(services, changed, last), faults, text if faults else "")
+        elif its_faults:
+            rejected.append((name, rejection(its_faults, file.rpartition("/")[2])))
+    return Content(state, data, _snapshot(services, changed, tuple(rejected), last), faults, text if faults else "")
 
 
 def collisions(content: Content, text: str, file: str) -> list[Problem]:
@@ -98,13 +101,20 @@ def collisions(content: Content, text: str, file: str) -> list[Problem]:
     return problems
 
 
-def _snapshot(services: dict[tuple[str, str], Service], changed: set[tuple[str, str]], last: Content | None) -> Snapshot:
+def _snapshot(
+    services: dict[tuple[str, str], Service],
+    changed: set[tuple[str, str]],
+    rejected: tuple[tuple[str, str], ...],
+    last: Content | None,
+) -> Snapshot:
     """The last snapshot itself, where nothing changed. *changed*: what is new or differs."""
     if last is None:
-        return Snapshot(services)
+        return Snapshot(services, rejected=rejected)
     old = last.snapshot.services
     changed.update(old.keys() - services.keys())
-    return last.snapshot if not changed and list(services) == list(old) else Snapshot(services, frozenset(changed))
+    if not changed and list(services) == list(old) and rejected == last.snapshot.rejected:
+        return last.snapshot
+    return Snapshot(services, frozenset(changed), rejected)
 
 
 def _problem(file: str, name: str, fault: Fault, where: Mapping[str, Place]) -> Problem:
