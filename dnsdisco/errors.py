@@ -38,6 +38,11 @@ class Problem(NamedTuple):
     message: str  # what was expected, what was found, how to mend it
     is_warning: bool = False  # a warning alone leaves `dnsdisco check` at exit 0
 
+    def plain(self) -> dict[str, str | int]:
+        """As JSON."""
+        message = f"warning: {self.message}" if self.is_warning else self.message
+        return {"file": self.file, "line": self.line, "column": self.column, "path": self.path, "message": message}
+
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}: " if self.line else f"{self.file}: " if self.file else ""
         return f"{place}{self.path + ': ' if self.path else ''}{self.message}"
@@ -69,6 +74,12 @@ class ConfigError(DnsdiscoError):
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = problems
+
+
+def plain_faults(error: Exception) -> list[dict[str, str | int]]:
+    """What is wrong with a configuration, as JSON, whatever error says it."""
+    problems = error.problems if isinstance(error, ConfigError) else (Problem("", 0, 0, "", str(error)),)
+    return [problem.plain() for problem in problems]
 
 
 class ProviderError(DnsdiscoError):

@@ -1,18 +1,35 @@
-"""What the server shows over HTTP: probes, metrics, services and providers. It runs in the control process, in a thread of its own.
+"""The API of the server, HTTP through two doors: TCP for what only reads, the control socket for everything. In a thread of control.
 
-    listener.py     the thread: binds, serves, tries again
-    connection.py   which connections may stay, and for how long
-    middleware.py        what every request has to pass, and what every reply carries
-    origins.py      the checks of Host and Origin
-    rate.py         how many requests are answered in a second
-    app.py          the pages
-    json_views.py        their JSON
-    control_client.py        asks the control loop for what is in them
-    metrics.py      the metrics of control
-    worker_metrics.py      the metrics that the workers count
+    routes.py           every path: its page, its door, its parameters, its replies. Read first
+    request.py          what a page is given and returns; the parameters of a query
+    shapes.py           the types of the replies
+    openapi.py          the description of the API, made from the table and the types
+    api.py              what the pages share
+  Pages:
+    probes.py           health, readiness, metrics, providers
+    status.py           how the server does; upstreams; the cache
+    services.py         services, at once or when they have changed
+    events.py           changes as they are published
+    server_sent.py      the form of such events
+    feeds.py            what feeds for other programs have in common
+    prometheus.py       HTTP service discovery of Prometheus
+    envoy.py            endpoint discovery of Envoy
+    operations.py       what changes something
+  What they are made of:
+    json_views.py       JSON of what control knows
+    metrics.py          the metrics of control
+    worker_metrics.py   the metrics that the workers count
+    control_client.py   asks the control loop
+    change_log.py       what has been published lately
+  What is around them:
+    listener.py         the thread and its doors: binds, serves, tries again
+    socket_file.py      the control socket in the file system, and who may use it
+    connection.py       one client: HTTP/1.1 over a stream, and how long each step may take
+    gate.py             what every request has to pass, and what every reply carries
+    origins.py          the checks of Host and Origin
+    rate.py             how many requests are answered in a second
 
-Rules of the room: imports `errors`, `written`, `sockaddr`, `model` and, to read it alone, `control`. It can change nothing: there is no
-method but GET and HEAD, and `control_client.py` has no question that acts. No request, however many come and whatever is in them, may cost a DNS
-answer or a change of the catalog more than a moment: replies are made from values that do not change, in this thread, and a flood waits.
-Read first: `app.py`. docs/http.md is the contract with clients.
+Rules of the room: imports `errors`, `written`, `sockaddr`, `model` and `control`. What changes something is a row of the table that is
+marked private. No request, however many come and whatever is in them, may cost a DNS answer or a change of the catalog more than a
+moment: replies are made from values that do not change, in this thread, and a flood waits. docs/http.md is the contract with clients.
 """

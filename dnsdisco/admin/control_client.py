@@ -8,23 +8,30 @@ from concurrent.futures import Future
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from dnsdisco.control.counters import Totals
-from dnsdisco.control.facts import ControlFacts, ServiceView
+from dnsdisco.control.facts import ControlFacts, Reloaded, ServerStatus, ServiceView, UpstreamView
 
 FRESH_S = 0.25  # an answer may be so old: a person does not notice, and a scraper asks every few seconds
 CATALOG_FRESH_S = 1.0  # the list of all services: 10,000 of them take the loop 40 ms
 WAIT_S = 2.0  # for the loop, which has its hands full with a first catalog for less than that
+RELOAD_S = 20.0  # to read a configuration, build its providers and publish what they had
+FLUSH_S = 5.0  # control waits for the workers for less
 
 T = TypeVar("T")
 
 
-class ControlReader(Protocol):
-    """The control process, to be read. All but ask() belong to its loop's thread."""
+class ControlLoop(Protocol):
+    """The control process. All but ask() belong to its loop's thread."""
 
     def view(self) -> ControlFacts: ...
     def services(self) -> Iterable[ServiceView]: ...
     def service(self, name: str) -> ServiceView | None: ...
     def totals(self) -> Totals: ...
     def figures(self) -> Mapping[str, int]: ...
+    def status(self) -> ServerStatus: ...
+    def reload(self) -> Reloaded: ...
+
+    def flush(self, name: str | None, *, is_tree: bool) -> Future[list[int | None]]:
+        """By worker: how many answers were dropped; None: it did not say that it is done. Raises WireError for what is no name."""
 
     def ask(self, question: Callable[[], T]) -> Future[T]:
         """Call *question* in the loop's thread. From any thread."""
@@ -43,6 +50,7 @@ class Figures(NamedTuple):
     view: ControlFacts
     totals: Totals
     control: Mapping[str, int]
+    upstreams: tuple[UpstreamView, ...] = ()
 
 
 class ControlBusy(Exception):
@@ -50,13 +58,14 @@ class ControlBusy(Exception):
 
 
 class ControlClient:
-    """One event loop's, which is not control's. All methods raise Busy."""
+    """One event loop's, which is not control's. All methods raise ControlBusy."""
 
-    def __init__(self, control: ControlReader) -> None:
+    def __init__(self, control: ControlLoop) -> None:
         self._control = control
         self._view = _Remembered(lambda: self._ask(control.view), FRESH_S)
         self._catalog = _Remembered(lambda: self._ask(self._take_catalog), CATALOG_FRESH_S)
         self._figures = _Remembered(lambda: self._ask(self._take_figures), FRESH_S)
+        self._status = _Remembered(lambda: self._ask(control.status), FRESH_S)
 
     async def view(self) -> ControlFacts:
         return await self._view.get()
@@ -67,6 +76,25 @@ class ControlClient:
     async def figures(self) -> Figures:
         return await self._figures.get()
 
+    def forget_catalog(self) -> None:
+        """It is too old for a client that has heard of a later one."""
+        self._catalog.forget()
+
+    async def status(self) -> ServerStatus:
+        return await self._status.get()
+
+    async def totals(self) -> Totals:
+        """As they are now: who has just flushed a cache wants to see it empty."""
+        return await self._ask(self._control.totals)
+
+    async def reload(self) -> Reloaded:
+        return await self._ask(self._control.reload, RELOAD_S)
+
+    async def flush(self, name: str | None, *, is_tree: bool) -> list[int | None]:
+        """Raises WireError, too."""
+        dropped = await self._ask(lambda: self._control.flush(name, is_tree=is_tree))
+        return await asyncio.wait_for(asyncio.wrap_future(dropped), FLUSH_S)
+
     async def service(self, name: str) -> ServiceView | None:
         return await self._ask(lambda: self._control.service(name))
 
@@ -74,11 +102,11 @@ class ControlClient:
         return PublishedCatalog(self._control.view().serial, self._control.services())
 
     def _take_figures(self) -> Figures:
-        return Figures(self._control.view(), self._control.totals(), self._control.figures())
+        return Figures(self._control.view(), self._control.totals(), self._control.figures(), self._control.status().upstreams)
 
-    async def _ask(self, question: Callable[[], T]) -> T:
+    async def _ask(self, question: Callable[[], T], seconds: float | None = None) -> T:
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(self._control.ask(question)), WAIT_S)
+            return await asyncio.wait_for(asyncio.wrap_future(self._control.ask(question)), seconds or WAIT_S)
         except TimeoutError:
             raise ControlBusy from None
 
@@ -98,9 +126,9 @@ class _Remembered(Generic[T]):
 
     def _done(self, asking: asyncio.Task[T]) -> None:
         if asking.cancelled() or asking.exception() is not None:
-            self._forget()
+            self.forget()
         else:
-            asyncio.get_running_loop().call_later(self._fresh_s, self._forget)
+            asyncio.get_running_loop().call_later(self._fresh_s, self.forget)
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
         self._asking = None

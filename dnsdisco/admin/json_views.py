@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from dnsdisco.control.facts import ControlFacts, DENIED, NEVER_SYNCED, ProviderView, ServiceView, UP
+from dnsdisco.admin import shapes
+from dnsdisco.control.facts import ControlFacts, DENIED, NEVER_SYNCED, ProviderView, ServerStatus, ServiceView, UP, UpstreamView
 from dnsdisco.model.library_dict import service_to_dict
 from dnsdisco.model.public import public_meta, public_url
 
 VERSION = 1
-HEAD = {"version": VERSION}
+HEAD: shapes.Versioned = {"version": VERSION}
 
 
 def octets(plain: object) -> bytes:
@@ -21,19 +23,73 @@ def octets(plain: object) -> bytes:
     return json.dumps(plain, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
-def ready(view: ControlFacts) -> dict[str, Any]:
+def ready(view: ControlFacts) -> shapes.Ready:
     """`missing`: what keeps us from answering as we should, empty when we are ready. `degraded`: what we can do without for now."""
     missing = [] if view.is_ready else ["start: not complete"]
     missing += [reason for reason in view.missing if not reason.startswith(("provider ", "address "))]
     degraded = [reason for reason in view.missing if reason.startswith("address ")]
     for provider in view.providers:
         if provider.state != UP:
-            is_unknown = provider.state in (NEVER_SYNCED, DENIED) and provider.contact_age_s is None
-            (missing if is_unknown and not provider.is_optional else degraded).append(f"provider {provider.name}: {provider.state}")
+            (missing if is_unknown(provider) else degraded).append(f"provider {provider.name}: {provider.state}")
     return {**HEAD, "ready": not missing, "missing": missing, "degraded": degraded, "serial": view.serial}
 
 
-def providers(view: ControlFacts) -> dict[str, Any]:
+def is_unknown(provider: ProviderView) -> bool:
+    """Nothing is known of what it has, not even from an earlier run, and it is not optional: names may exist that we do not know."""
+    return provider.state in (NEVER_SYNCED, DENIED) and provider.contact_age_s is None and not provider.is_optional
+
+
+def status(status: ServerStatus) -> shapes.Status:
+    view = status.facts
+    return {
+        **HEAD,
+        "state": "starting" if not view.is_ready else "degraded" if status.problems else "well",
+        "problems": [
+            {"code": each.code, "subject": each.subject, "text": each.text, "since": instant(each.since)}
+            for each in status.problems
+        ],
+        "config": {"file": status.config, "found": status.is_config_found},
+        "listen": list(status.listening),
+        "zones": [
+            {"name": zone, "serial": view.serial, "services": view.services, "instances": view.instances} for zone in status.zones
+        ],
+        "providers": [
+            {
+                "name": each.name,
+                "type": each.type,
+                "state": each.state,
+                "services": each.services,
+                "instances": each.instances,
+                "rejected": each.rejected,
+                "age_s": None if each.contact_age_s is None else round(each.contact_age_s, 3),
+                "last_error": each.last_error,
+            }
+            for each in view.providers
+        ],
+        "workers": [
+            {"number": each.number, "pid": each.pid, "state": each.state, "serial": each.serial, "queries": each.queries}
+            for each in status.workers
+        ],
+        "upstreams": upstreams(status.upstreams),
+    }
+
+
+def upstreams(views: Iterable[UpstreamView]) -> list[shapes.UpstreamState]:
+    return [
+        {
+            "address": public_url(each.address),
+            "zone": each.zone,
+            "state": each.state,
+            "rtt_ms": each.rtt_ms,
+            "asked": each.asked,
+            "failed": each.failed,
+            "last_error": each.last_error,
+        }
+        for each in views
+    ]
+
+
+def providers(view: ControlFacts) -> shapes.Providers:
     return {**HEAD, "serial": view.serial, "providers": [_provider(provider) for provider in view.providers]}
 
 
@@ -71,8 +127,8 @@ def instant(unix: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)) + f".{int((unix - whole) * 1000):03}Z"
 
 
-def _provider(view: ProviderView) -> dict[str, Any]:
-    plain = {key.removeprefix("is_"): value for key, value in asdict(view).items()}
+def _provider(view: ProviderView) -> shapes.ProviderFacts:
+    plain: Any = {key.removeprefix("is_"): value for key, value in asdict(view).items()}
     for key in ("contact_age_s", "view_age_s", "last_error_age_s"):
         plain[key] = None if plain[key] is None else round(plain[key], 3)
-    return plain
+    return plain  # type: ignore[no-any-return]  # the fields of ProviderView

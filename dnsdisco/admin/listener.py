@@ -1,149 +1,242 @@
-"""HTTP on one address, in a thread of its own with an event loop of its own. A port that is taken costs a line in the log, and DNS nothing."""
+"""The two doors, TCP and the control socket, in a thread of their own with an event loop of its own. A door that cannot be opened costs
+a line in the log, and DNS nothing.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from importlib import metadata
+from typing import Any, NamedTuple, TYPE_CHECKING
 
 from dnsdisco import sockaddr
-from dnsdisco.admin.control_client import ControlReader
+from dnsdisco.admin import socket_file
+from dnsdisco.admin.control_client import ControlLoop
+from dnsdisco.control.facts import ProblemView, PublishedChange
 from dnsdisco.control.log import Logger
+
+if TYPE_CHECKING:
+    from dnsdisco.admin.api import Api
 
 RETRY_S = 5.0  # between two attempts to bind an address that is taken
 CLOSE_S = 1.0  # for the thread to end; it is a daemon, so that nothing waits for it for longer
 BACKLOG = 64
-KEEP_ALIVE_S = 5
+
+
+class TcpDoor(NamedTuple):
+    """What only reads, for every client that can reach the address. *hosts*: names that it may be asked under, beside this machine's own."""
+
+    address: str
+    hosts: frozenset[str]
+
+    def bind(self) -> socket.socket:
+        host, _, port = self.address.rpartition(":")
+        family, target = sockaddr.of(host.strip("[]"), int(port))
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of the process before this one may linger
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.bind(target)
+            sock.listen(BACKLOG)
+        except OSError:
+            sock.close()
+            raise
+        return sock
+
+    def unbind(self, sock: socket.socket) -> None:
+        sock.close()
+
+    def opened(self, sock: socket.socket, log: Logger) -> None:
+        host, port = sockaddr.host_of(sock.getsockname()), sock.getsockname()[1]
+        log.info("http listening", address=f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+
+    def failed(self, reason: str, log: Logger) -> None:
+        log.error("http is not listened on; trying again", address=self.address, reason=reason, every_s=RETRY_S)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """This machine's own among them: no attacker can give it to a browser as the name of another place."""
+        name = socket.gethostname().lower()
+        return (frozenset({name, name.partition(".")[0]}) - {""}) | self.hosts
+
+    def stranger(self, peer: socket.socket) -> str:
+        return ""
+
+
+class ControlSocket(NamedTuple):
+    """Everything, for the user that the server runs as, and root."""
+
+    path: str
+
+    def bind(self) -> socket.socket:
+        return socket_file.bind(self.path)
+
+    def unbind(self, sock: socket.socket) -> None:
+        socket_file.unbind(self.path, sock)
+
+    def opened(self, sock: socket.socket, log: Logger) -> None:
+        log.info("control socket", path=self.path)
+
+    def failed(self, reason: str, log: Logger) -> None:
+        log.info("no control socket: the command line cannot reach this server", path=self.path, reason=reason)
+
+    @property
+    def names(self) -> None:
+        """Any Host will do: the kernel has said who asks."""
+        return
+
+    def stranger(self, peer: socket.socket) -> str:
+        return "" if socket_file.may_ask(peer) else "only the user that the server runs as, and root, may ask this"
+
+
+Door = TcpDoor | ControlSocket
 
 
 class HttpListener:
     """All methods belong to control's loop, and none waits but close()."""
 
-    def __init__(self, control: ControlReader, log: Logger) -> None:
+    def __init__(self, control: ControlLoop, log: Logger) -> None:
         self._control, self._log = control, log
-        self._address: str | None = None
-        self._hosts: frozenset[str] = frozenset()
-        self._serving: _Serving | None = None
+        self._wanted: frozenset[Door] = frozenset()
+        self._thread: _Thread | None = None
 
-    def apply(self, address: str | None, hosts: Collection[str] = ()) -> None:
-        """Listen on *address* from now on; None: on none. *hosts*: names that it may be asked under, beside this machine's own.
-
-        Nothing happens when nothing is new.
-        """
-        if (address, frozenset(hosts)) == (self._address, self._hosts):
+    def apply(self, http: str | None, hosts: Collection[str] = (), control: str | None = None) -> None:
+        """Listen there from now on. Nothing happens when nothing is new."""
+        doors: set[Door] = set()
+        if http is not None:
+            doors.add(TcpDoor(http, frozenset(hosts)))
+        if control is not None:
+            doors.add(ControlSocket(control))
+        if doors == self._wanted:
             return
-        before, self._address, self._hosts = self._serving, address, frozenset(hosts)
-        if before is not None:
-            before.stop()
-        self._serving = None if address is None else _Serving(address, self._hosts, self._control, self._log, before)
+        fresh, self._wanted = doors - self._wanted, frozenset(doors)
+        if self._thread is None and doors:
+            self._thread = _Thread(self._control, self._log)
+        if self._thread is not None:
+            self._thread.call(self._thread.want, self._wanted, _bound_early(fresh))
+            if not doors:
+                self._thread = None
+
+    def take(self, change: PublishedChange) -> None:
+        """It has been published."""
+        if self._thread is not None:
+            self._thread.call(self._thread.take, change)
+
+    def problems(self) -> list[ProblemView]:
+        """The doors that are not open."""
+        return [] if self._thread is None else list(self._thread.problems.values())
 
     def close(self) -> None:
-        if self._serving is not None:
-            self._serving.stop()
-            self._serving.thread.join(CLOSE_S)
-        self._serving = self._address = None
+        thread = self._thread
+        self.apply(None)
+        if thread is not None:
+            thread.thread.join(CLOSE_S)
 
 
-class _Serving:
-    """One address, from the start of its thread to its end. *before* has to end first: it may hold the port."""
+def _bound_early(doors: Iterable[Door]) -> dict[Door, socket.socket]:
+    """The control socket is there before the server says that it is ready: who comes then waits until what serves is loaded."""
+    bound: dict[Door, socket.socket] = {}
+    for door in doors:
+        if isinstance(door, ControlSocket):
+            with suppress(OSError):  # it is told when the thread has no more luck
+                bound[door] = door.bind()
+    return bound
 
-    def __init__(self, address: str, hosts: frozenset[str], control: ControlReader, log: Logger, before: _Serving | None) -> None:
-        self._address, self._hosts, self._control, self._log, self._before = address, hosts, control, log, before
-        self._stopped = threading.Event()
-        self._server: object = None
-        self.thread = threading.Thread(target=self._run, name=f"http {address}", daemon=True)
+
+class _Thread:
+    """From the first door to the last one. What is served with is loaded here: a control process without HTTP does not pay for it, and
+    one with it has begun its work by then."""
+
+    def __init__(self, control: ControlLoop, log: Logger) -> None:
+        self.problems: dict[Door, ProblemView] = {}
+        self._control, self._log = control, log
+        self._serial = control.view().serial
+        self._bound: dict[Door, socket.socket] = {}  # and not served yet
+        self._open: dict[Door, asyncio.Task[None]] = {}
+        self._api: Api | None = None
+        self._ended: asyncio.Event
+        self._loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self._run, name="http", daemon=True)
         self.thread.start()
 
-    def stop(self) -> None:
-        self._stopped.set()
-        self._tell_to_stop()
+    def call(self, function: Callable[..., None], *arguments: object) -> None:
+        """From any thread: in ours, in the order of the calls."""
+        with suppress(RuntimeError):  # it has ended
+            self._loop.call_soon_threadsafe(function, *arguments)
+
+    def want(self, doors: frozenset[Door], bound: dict[Door, socket.socket]) -> None:
+        """These are to be open; *bound*: the sockets of some of them."""
+        self._bound |= bound
+        closing = [task for door, task in self._open.items() if door not in doors]
+        for task in closing:
+            task.cancel()
+        for door in self._open.keys() - doors:
+            self.problems.pop(door, None)
+        kept = {door: task for door, task in self._open.items() if door in doors}
+        self._open = kept | {door: self._loop.create_task(self._keep_open(door, closing)) for door in doors if door not in kept}
+        if not doors:
+            self._loop.create_task(self._end(closing))
+
+    def take(self, change: PublishedChange) -> None:
+        if self._api is not None:
+            self._api.changes.take(change)
+        self._serial = change.serial
 
     def _run(self) -> None:
-        if self._before is not None:
-            self._before.thread.join(CLOSE_S)
-            self._before = None
+        asyncio.set_event_loop(self._loop)
+        self._loop.set_exception_handler(self._on_fault)
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.close()
+
+    def _on_fault(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """In a callback of asyncio's. An OSError is a lack of descriptors: those who come wait in the kernel."""
+        error = context.get("exception")
+        log = self._log.debug if isinstance(error, OSError) else self._log.error
+        log("a fault of ours in http", reason=f"{context.get('message')}: {error!r}")
+
+    async def _end(self, closing: list[asyncio.Task[None]]) -> None:
+        await asyncio.gather(*closing, return_exceptions=True)
+        self._loop.stop()
+
+    async def _keep_open(self, door: Door, before: list[asyncio.Task[None]]) -> None:
+        """Until it is cancelled. *before* have to end first: one may hold the port."""
+        await asyncio.gather(*before, return_exceptions=True)
         told = ""
-        while not self._stopped.is_set():
+        while True:
             try:
-                sock = _bind(self._address)
-                with sock:
-                    told = ""
-                    self._serve(sock)
+                await self._serve(door)
             except Exception as error:  # noqa: BLE001  whatever it is: DNS goes on
                 reason = (error.strerror or str(error)) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
                 if reason != told:
-                    self._log.error("http is not listened on; trying again", address=self._address, reason=reason, every_s=RETRY_S)
+                    door.failed(reason, self._log)
                     told = reason
-            self._stopped.wait(RETRY_S)
+                self.problems[door] = ProblemView("address", door[0], f"it is not listened on: {reason}")
+            await asyncio.sleep(RETRY_S)
 
-    def _serve(self, sock: socket.socket) -> None:
-        """Until stop()."""
-        # Only now: a control process without HTTP does not pay for it, and one with it has begun its work by then.
-        import uvicorn  # noqa: PLC0415
+    async def _serve(self, door: Door) -> None:
+        from dnsdisco.admin.api import Api  # noqa: PLC0415
+        from dnsdisco.admin.connection import Connections, READ_OCTETS  # noqa: PLC0415
+        from dnsdisco.admin.gate import Gate  # noqa: PLC0415
 
-        from dnsdisco.admin import app, connection  # noqa: PLC0415
-        from dnsdisco.admin.middleware import HEAD_OCTETS_MAX  # noqa: PLC0415
-
-        async def run() -> None:
-            config = uvicorn.Config(
-                app.make(self._control, _names() | self._hosts, _version(), self._log),
-                interface="asgi3",
-                http=connection.protocol(),
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                log_level="critical",  # whatever a client sends is no news, and what a page does wrong is logged by middleware.py
-                access_log=False,
-                proxy_headers=False,
-                server_header=False,
-                backlog=BACKLOG,
-                limit_concurrency=2 * connection.CONNECTIONS_MAX,
-                timeout_keep_alive=KEEP_ALIVE_S,
-                h11_max_incomplete_event_size=HEAD_OCTETS_MAX,
-            )
-            self._server = server = uvicorn.Server(config)
-            if self._stopped.is_set():  # before there was anything to show
-                self._tell_to_stop()
-            self._log.info("http listening", address=_url(sock))
-            await server.serve(sockets=[sock])
-
-        with asyncio.Runner() as runner:
-            runner.run(run())
-
-    def _tell_to_stop(self) -> None:
-        server = self._server
-        if server is not None:
-            server.should_exit = server.force_exit = True  # type: ignore[attr-defined]
-
-
-def _bind(address: str) -> socket.socket:
-    host, _, port = address.rpartition(":")
-    family, target = sockaddr.of(host.strip("[]"), int(port))
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of the process before this one may linger
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind(target)
-        sock.listen(BACKLOG)
-    except OSError:
-        sock.close()
-        raise
-    return sock
-
-
-def _url(sock: socket.socket) -> str:
-    host, port = sockaddr.host_of(sock.getsockname()), sock.getsockname()[1]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _names() -> frozenset[str]:
-    """This machine's own name: no attacker can give it to a browser as the name of another place."""
-    name = socket.gethostname().lower()
-    return frozenset({name, name.partition(".")[0]}) - {""}
+        if self._api is None:
+            self._api = Api(self._control, _version(), self._serial, self._log)
+        sock = self._bound.pop(door, None) or door.bind()
+        connections = Connections(self._api, Gate(self._api, door.names), door.stranger)
+        server = await asyncio.start_server(connections.accept, sock=sock, limit=READ_OCTETS, backlog=BACKLOG)
+        try:
+            self.problems.pop(door, None)
+            door.opened(sock, self._log)
+            await self._loop.create_future()  # until this task is cancelled
+        finally:
+            server.close()
+            door.unbind(sock)
+            await connections.close()
 
 
 def _version() -> str:

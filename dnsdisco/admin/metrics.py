@@ -6,7 +6,7 @@ No label takes its values from clients: types and rcodes are the known mnemonics
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, generate_latest, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
@@ -14,10 +14,12 @@ from prometheus_client.registry import Collector
 
 from dnsdisco.admin import worker_metrics
 from dnsdisco.admin.control_client import Figures
-from dnsdisco.control.facts import ProviderView, STATES
+from dnsdisco.control.facts import ProviderView, STATES, UPSTREAM_STATES, UpstreamView
 from dnsdisco.control.statistics import ControlStatistics
+from dnsdisco.model.public import public_url
 
 MEDIA_TYPE = "text/plain; version=0.0.4"
+EVENTS = ("evicted", "not_read", "silent", "strangers", "too_many_watchers")  # what connections of HTTP end with
 
 _PROVIDER: tuple[tuple[str, str, Callable[[ProviderView], float | None]], ...] = (
     ("contact_age_seconds", "Since the backend was last known to be there: 0 while it is.", lambda each: each.contact_age_s),
@@ -30,23 +32,44 @@ _PROVIDER: tuple[tuple[str, str, Callable[[ProviderView], float | None]], ...] =
 )
 
 Requests = Mapping[tuple[str, int], int]
+Events = Mapping[str, int]
 
 
-def text(figures: Figures, requests: Requests, version: str) -> bytes:
+class MetricsText:
+    """The page, made once for all that ask within the same moment. *requests* and *events* go on being counted."""
+
+    def __init__(self, requests: Requests, events: Events, version: str) -> None:
+        self._requests, self._events, self._version = requests, events, version
+        self._figures: Figures | None = None
+        self._text = b""
+
+    def of(self, figures: Figures) -> bytes:
+        if figures is not self._figures:
+            self._figures, self._text = figures, text(figures, self._requests, self._version, self._events)
+        return self._text
+
+
+def text(figures: Figures, requests: Requests, version: str, events: Events) -> bytes:
     registry = CollectorRegistry()
-    registry.register(_Collected(figures, requests, version))
+    registry.register(_Collected(figures, requests, version, events))
     ProcessCollector(namespace="dnsdisco_control", registry=registry)
     return generate_latest(registry)
 
 
-def families(figures: Figures, requests: Requests, version: str) -> Iterator[Metric]:
+def families(figures: Figures, requests: Requests, version: str, events: Events) -> Iterator[Metric]:
     yield InfoMetricFamily("dnsdisco_build", "What runs here.", {"version": version, "python": platform.python_version()})
     yield from _control(figures)
     yield from _providers(figures.view.providers)
     yield from worker_metrics.families(figures.totals)
+    yield from _upstreams(figures.upstreams)
     family = CounterMetricFamily("dnsdisco_admin_requests_total", "HTTP requests, by page and status.", labels=("page", "status"))
     for (page, status), count in sorted(requests.items()):
         family.add_metric((page, str(status)), count)
+    yield family
+    told = "HTTP connections that were ended or refused, by reason: " + ", ".join(EVENTS) + "."
+    family = CounterMetricFamily("dnsdisco_admin_connection_events_total", told, labels=("event",))
+    for event in EVENTS:
+        family.add_metric((event,), events.get(event, 0))
     yield family
 
 
@@ -94,6 +117,23 @@ def _providers(providers: tuple[ProviderView, ...]) -> Iterator[Metric]:
             if (value := value_of(provider)) is not None:
                 family.add_metric((provider.name,), value)
         yield family
+
+
+def _upstreams(upstreams: Iterable[UpstreamView]) -> Iterator[Metric]:
+    state = GaugeMetricFamily("dnsdisco_forward_upstream_state", "1 for the state that it is in.", labels=("address", "state"))
+    rtt = GaugeMetricFamily(
+        "dnsdisco_forward_upstream_rtt_seconds",
+        "Smoothed time from a question to its answer, the mean of the workers.",
+        labels=("address",),
+    )
+    of_addresses = {each.address: each for each in upstreams}
+    for address, each in list(of_addresses.items())[: worker_metrics.REASONS_MAX]:
+        for word in UPSTREAM_STATES:
+            state.add_metric((public_url(address), word), float(each.state == word))
+        if each.rtt_ms is not None:
+            rtt.add_metric((public_url(address),), each.rtt_ms / 1000)
+    yield state
+    yield rtt
 
 
 def _number(index: str) -> float | None:

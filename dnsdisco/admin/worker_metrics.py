@@ -11,8 +11,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 
 from dnsdisco.control.counters import DECLARED, OTHER, Totals
 from dnsdisco.counted import Declared
-from dnsdisco.server.statistics import BY_LABEL, LATENCY, LATENCY_SUM, TRANSPORTS
+from dnsdisco.forward.statistics import BY_LABEL as OF_UPSTREAMS
+from dnsdisco.server.statistics import BY_LABEL as OF_WORKERS
+from dnsdisco.server.statistics import LATENCY, LATENCY_SUM, TRANSPORTS
 
+BY_LABEL = (*OF_WORKERS, *OF_UPSTREAMS)
 REASONS_MAX = 64  # of one kind; the rarest are shown together as OTHER
 
 

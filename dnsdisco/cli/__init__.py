@@ -13,7 +13,7 @@
     version.py       `dnsdisco version`
     options.py       the options that several commands share
     compose.py       settings and providers for several commands
-    console.py       asks the control socket of the running server
+    server_client.py  asks the running server over its control socket
     stub.py          asks a DNS server
     answer.py        a reply as plain values for printing
     rdata.py         RDATA as text for a person

@@ -31,12 +31,13 @@ def command(action: str, name: str | None, *, is_tree: bool, is_json: bool, **wh
         raise click.UsageError("a NAME and --tree go with `flush`")
     if is_tree and not name:
         raise click.UsageError("--tree needs a NAME; without one, `flush` forgets everything")
-    from dnsdisco.cli import console  # noqa: PLC0415  --help needs no server
+    from dnsdisco.cli import server_client  # noqa: PLC0415  --help needs no server
 
-    path = console.path(**where)
+    path = server_client.path(**where)
     if action == "show":
-        return _show(console.ask(path, {"op": "cache"}), is_json=is_json)
-    return _flushed(console.ask(path, {"op": "flush", "name": name, "tree": is_tree}), name, is_tree=is_tree, is_json=is_json)
+        return _show(server_client.ask(path, "GET", "/v1/cache"), is_json=is_json)
+    reply = server_client.ask(path, "POST", "/v1/cache/flush", {"name": name, "tree": is_tree})
+    return _flushed(reply, name, is_tree=is_tree, is_json=is_json)
 
 
 def _show(reply: dict[str, Any], *, is_json: bool) -> int:
@@ -55,11 +56,11 @@ def _show(reply: dict[str, Any], *, is_json: bool) -> int:
 
 
 def _flushed(reply: dict[str, Any], name: str | None, *, is_tree: bool, is_json: bool) -> int:
-    dropped: list[int | None] = reply["dropped"]
+    dropped: list[int | None] = reply["workers"]
     silent = [number for number, count in enumerate(dropped) if count is None]
-    total = sum(count or 0 for count in dropped)
+    total = reply["dropped"]
     if is_json:
-        click.echo(json.dumps({"version": 1, "dropped": total, "workers": dropped}))
+        click.echo(json.dumps(reply))
     else:
         what = "everything" if name is None else f"{name} and what is below it" if is_tree else name
         workers = f"{len(dropped)} worker{'s' if len(dropped) != 1 else ''}"

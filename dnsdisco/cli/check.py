@@ -43,7 +43,7 @@ def command(config: str | None, services: str | None, *, is_json: bool) -> int:
     files, problems = _inspected(config, services)
     is_ok = all(problem.is_warning for problem in problems)
     if is_json:
-        click.echo(json.dumps({"version": 1, "ok": is_ok, "problems": [_plain(problem) for problem in problems]}, indent=2))
+        click.echo(json.dumps({"version": 1, "ok": is_ok, "problems": [problem.plain() for problem in problems]}, indent=2))
     else:
         report.show(problems, sys.stdout)
         faults = sum(not problem.is_warning for problem in problems)
@@ -51,11 +51,6 @@ def command(config: str | None, services: str | None, *, is_json: bool) -> int:
             report.note(f"read {', '.join(files)}")
         report.note("no fault" if is_ok else f"{faults} fault{'s' if faults != 1 else ''}")
     return 0 if is_ok else 1
-
-
-def _plain(problem: Problem) -> dict[str, str | int]:
-    message = f"warning: {problem.message}" if problem.is_warning else problem.message
-    return {"file": problem.file, "line": problem.line, "column": problem.column, "path": problem.path, "message": message}
 
 
 def _inspected(config: str | None, services: str | None) -> tuple[list[str], list[Problem]]:

@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     "--control",
     type=options.PATH,
     metavar="PATH|off",
-    help="The socket that `dnsdisco cache` talks to. Default: control.sock in the state folder.",
+    help="The socket that the command line talks to. Default: control.sock in the state folder.",
 )
 @click.option("--log-level", type=click.Choice(list(LEVELS)), help="Log this and what weighs more. Default: info.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), help="json: every line is an object. Default: text.")

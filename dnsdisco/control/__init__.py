@@ -17,6 +17,7 @@
     records.py          `records:` of a service → wire form
     zonefiles.py        the same from zone files
   What workers get:
+    flushes.py          what workers are told to forget
     publisher.py        serial + 1, a delta or the whole, to each worker
     worker_link.py             control's end of the link to one worker
     serials.py          the catalog's serial
@@ -31,13 +32,13 @@
     asked.py            a question from another thread, answered in the loop's
     overview.py         what control knows, as values
     facts.py             the classes of those values
+    condition.py        what the server lacks, and since when
+    upstreams.py        what all workers together know of each upstream
     provenance.py       since when each service is what it is
     counters.py         what all workers have counted together
     statistics.py       what SIGUSR1 logs
     status.py           what is reported to the supervisor
     log.py              how control logs
-    console.py          the private socket behind `dnsdisco cache`
-    console_socket.py   that socket's place in the file system
 
 Rules of the room: imports every room but `forward`, `server`, `answer`, `cache` and `admin`. Provider threads only hand over values; the
 loop's thread alone merges and publishes, so nothing here is locked. No provider, hung or raging, can stop another provider or the loop.

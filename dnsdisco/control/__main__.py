@@ -54,6 +54,8 @@ async def _run(plain: dict[str, Any], lines: Lines, on_ready: Callable[[], None]
         restarts=plain.get("restarts", 0),
         kept=plain.get("kept") or {},
         http=_http,
+        config=plain["source"].get("config"),
+        is_config_found=bool(plain["source"].get("is_found")),
         listening=plain.get("listening") or (),
         journal=plain.get("journal") or (),
         lines=lines,
@@ -63,7 +65,7 @@ async def _run(plain: dict[str, Any], lines: Lines, on_ready: Callable[[], None]
     taken = {
         signal.SIGTERM: control.stop,
         signal.SIGINT: control.stop,
-        signal.SIGHUP: control.reload,
+        signal.SIGHUP: lambda: control.reload() and None,
         signal.SIGUSR1: control.log_statistics,
     }
     for number, take in taken.items():

@@ -7,12 +7,15 @@ What a worker counted in the second before it was killed is lost. What it counte
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from dnsdisco.cache.statistics import CacheStatistics
+from dnsdisco.control import upstreams
+from dnsdisco.control.facts import UP, UpstreamView, WorkerView
 from dnsdisco.forward.statistics import ForwardStatistics
 from dnsdisco.model.delta import Message
 from dnsdisco.server.statistics import (
@@ -25,6 +28,7 @@ from dnsdisco.server.statistics import (
 )
 from dnsdisco.wire.constants import RCODES, TYPES
 
+SILENCE_S = 5.0  # a worker reports once a second; one that stands still is ended by the supervisor after less
 NAMES_MAX = 4096  # of one worker: known types times rcodes are 1,500 at the very worst
 OTHER = "other"
 DECLARED = tuple(
@@ -74,6 +78,9 @@ class _Seat:
 
     life: int | None = None  # when its worker started, in nanoseconds of unix time
     counts: dict[str, int] = field(default_factory=dict)
+    pid: int | None = None
+    heard_at: float = 0.0
+    upstreams: object = None  # as reported
 
 
 class Counters:
@@ -95,6 +102,8 @@ class Counters:
             return
         if not all(isinstance(count, int) and count >= 0 for count in counters.values()):
             return
+        pid = message.get("pid")
+        seat.pid, seat.heard_at, seat.upstreams = pid if isinstance(pid, int) else None, time.monotonic(), message.get("upstreams")
         is_new = life != seat.life
         if is_new:
             self._restarts += seat.life is not None
@@ -102,6 +111,16 @@ class Counters:
         seat.life, seat.counts = life, counters
         if is_new:
             self._keep({"past": dict(self._past), "restarts": self._restarts, "lives": [each.life for each in self._seats]})
+
+    def workers(self, applied: Sequence[int]) -> tuple[WorkerView, ...]:
+        """Each worker; *applied* has the serial that it last said it has."""
+        now = time.monotonic()
+        return tuple(
+            _worker(number, seat, serial, now) for number, (seat, serial) in enumerate(zip(self._seats, applied, strict=True))
+        )
+
+    def upstreams(self) -> tuple[UpstreamView, ...]:
+        return upstreams.together(seat.upstreams for seat in self._seats)
 
     def totals(self) -> Totals:
         """O(names of all workers)."""
@@ -123,3 +142,9 @@ class Counters:
 def _figures(number: int, seat: _Seat) -> WorkerFigures:
     is_heard = bool(seat.counts)
     return WorkerFigures(number, seat.life / 1e9 if is_heard and seat.life is not None else None, seat.counts.get("serial", 0))
+
+
+def _worker(number: int, seat: _Seat, serial: int, now: float) -> WorkerView:
+    state = "starting" if not serial else "silent" if seat.heard_at and now - seat.heard_at > SILENCE_S else UP
+    queries = sum(count for name, count in seat.counts.items() if name.startswith("answers."))
+    return WorkerView(number, seat.pid, state, serial, queries)

@@ -6,15 +6,19 @@ to any thread. Ages are seconds, instants are unix time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from dnsdisco.model.diff import Change
 from dnsdisco.model.entry import Entry
 
-UP = "up"  # in contact
+UP = "up"  # in contact; of a worker: it answers
 DOWN = "down"  # out of contact; its services are there and not stale yet, or were given up (`max_stale`)
 STALE = "stale"  # out of contact for `stale_after`, or known only from the disk
 DENIED = "denied"  # the backend refuses us (401, 403, ACLs): a person has to mend it; services that it gave before are there
 NEVER_SYNCED = "never_synced"  # it has not answered yet, and nothing is known of an earlier time
+UPSTREAM_STATES = ("up", "loop", "own", "dead")  # the better first; where workers differ, the worst counts
 STATES = (UP, DOWN, STALE, DENIED, NEVER_SYNCED)
 
 
@@ -70,3 +74,77 @@ class ControlFacts:
     workers: int
     checked: int  # what the health checks ask: an instance each, and equal ones once
     failing: int  # of those
+
+
+CHANGE_NAMES_MAX = 2_000  # services of one published change that are named to those who follow; a larger one is a new catalog
+
+
+class PublishedChange(NamedTuple):
+    """What became of the catalog with *serial*. Services by their canonical names."""
+
+    serial: int
+    changed: tuple[str, ...] = ()  # new or different
+    removed: tuple[str, ...] = ()
+    names: frozenset[str] = frozenset()  # all that the changed and the removed ones are found under
+    is_large: bool = False  # too many to name
+
+    @classmethod
+    def of(cls, serial: int, change: Change) -> PublishedChange:
+        """O(change), and nothing for one that is large."""
+        if len(change.put) + len(change.drop) > CHANGE_NAMES_MAX:
+            return cls(serial, is_large=True)
+        changed = tuple(entry.key for entry in change.put)
+        gone = set(change.drop).difference(changed)
+        names = {".".join(path) for entry in change.put for path in entry.paths}
+        return cls(serial, changed, tuple(sorted(gone)), frozenset(names.union(gone)))
+
+
+class ProblemView(NamedTuple):
+    """Something that the server lacks."""
+
+    code: str  # provider, worker, upstream, address, file
+    subject: str  # which one
+    text: str
+    since: float = 0.0
+
+
+class WorkerView(NamedTuple):
+    number: int
+    pid: int | None  # None: not heard of yet
+    state: str  # up; starting: it has no catalog yet; silent: nothing has been heard of it for a while
+    serial: int  # of the catalog that it answers from; 0: none yet
+    queries: int  # answered since it started
+
+
+class UpstreamView(NamedTuple):
+    """One upstream of one zone, as all workers together see it."""
+
+    address: str
+    zone: str  # whose names it is asked for: "." for all that no other zone is for
+    state: str  # up; dead: it does not answer; own: it is this server itself; loop: it leads back to this server
+    rtt_ms: float | None  # smoothed; None: never measured
+    asked: int  # questions sent to it, also those that look whether it is there
+    failed: int  # of these: without an answer that could be used
+    last_error: str  # "": none
+
+
+@dataclass(frozen=True, slots=True)
+class ServerStatus:
+    """How the whole server does."""
+
+    facts: ControlFacts
+    problems: tuple[ProblemView, ...]
+    config: str | None  # the file that was read
+    is_config_found: bool  # by a search: it was not named
+    listening: Sequence[str]
+    zones: Sequence[str]
+    workers: tuple[WorkerView, ...]
+    upstreams: tuple[UpstreamView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """What a reload has done. With *problems* nothing was changed."""
+
+    changed: tuple[str, ...] = ()  # keys of the settings that are other ones now
+    problems: Sequence[Mapping[str, str | int]] = field(default=())  # as `dnsdisco check --json` has them

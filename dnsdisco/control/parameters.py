@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from dnsdisco.control.facts import ProblemView, PublishedChange
 from dnsdisco.control.log import Logger
 from dnsdisco.control.status import Say
 from dnsdisco.log.lines import Lines
@@ -19,11 +20,15 @@ Resolve = Callable[[], dict[str, Any]]
 class HttpDoor(Protocol):
     """The admin room, as seen from here."""
 
-    def apply(self, address: str | None, hosts: Collection[str]) -> None:
-        """Listen there from now on; None: nowhere. *hosts*: names that it may be asked under, in lower case.
+    def apply(self, http: str | None, hosts: Collection[str], control: str | None) -> None:
+        """Listen on the address *http*, which may be asked under the names *hosts* (in lower case), and on the socket *control* from now
+        on; None: nowhere. Never waits, and never raises for what is wrong with an address."""
 
-        Never waits, and never raises for what is wrong with the address.
-        """
+    def take(self, change: PublishedChange) -> None:
+        """It has been published."""
+
+    def problems(self) -> Sequence[ProblemView]:
+        """Where it should listen, and cannot."""
 
     def close(self) -> None: ...
 
@@ -31,7 +36,11 @@ class HttpDoor(Protocol):
 class NoHttp:
     """In whose place nothing is served, whatever the settings say."""
 
-    def apply(self, address: str | None, hosts: Collection[str]) -> None: ...
+    def apply(self, http: str | None, hosts: Collection[str], control: str | None) -> None: ...
+    def take(self, change: PublishedChange) -> None: ...
+    def problems(self) -> Sequence[ProblemView]:
+        return ()
+
     def close(self) -> None: ...
 
 
@@ -47,7 +56,9 @@ class ControlParameters:
     resolve: Resolve  # the configuration read anew; raises DnsdiscoError
     restarts: int = 0
     kept: Mapping[str, Any] = field(default_factory=dict)
-    http: Callable[[Any, Logger], HttpDoor] = lambda _control, _log: NoHttp()  # given the Control, to be read alone
+    http: Callable[[Any, Logger], HttpDoor] = lambda _control, _log: NoHttp()  # given the Control
+    config: str | None = None  # the file that the settings come from
+    is_config_found: bool = False  # by a search: it was not named
     listening: Sequence[str] = ()  # the addresses, with their ports
     journal: Sequence[int] = ()  # two descriptors, for the last whole catalog; none: it is not kept
     lines: Lines | None = None  # where this process logs to; None: the caller has set it up

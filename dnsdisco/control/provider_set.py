@@ -47,6 +47,12 @@ class Member:
         self.is_wanted = wanted_by(_source(self))
 
     @property
+    def ends_a_start(self) -> bool:
+        """Without contact: its source has to be there when a server starts, and nothing is known of an earlier time."""
+        is_unknown = not self.contact.has_synced and self.contact.restored_at is None
+        return is_unknown and self.watcher.provider.must_exist_at_start and not self.entry.get("optional")
+
+    @property
     def own_options(self) -> dict[str, Any]:
         """Those that the provider was built with: it is built anew where one has changed."""
         has_own_rule = bool(self.watcher.provider.when_all_unhealthy)  # then the registry has given it the entry's

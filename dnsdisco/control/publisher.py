@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
+from dnsdisco.control.facts import PublishedChange
 from dnsdisco.control.journal import Journal
 from dnsdisco.control.serials import Serials
 from dnsdisco.control.worker_link import WorkerLink
@@ -32,6 +33,7 @@ class Publisher:
         on_applied: Callable[[], None],
         on_counters: Callable[[int, Message], None],
         on_flushed: Callable[[int, Message], None],
+        on_published: Callable[[PublishedChange], None] = lambda _: None,
         journal: Sequence[int] = (),
     ) -> None:
         """*is_successor*: the workers hold what an earlier process published, and keep it until feed_all() or until they ask.
@@ -44,6 +46,7 @@ class Publisher:
         self._settings: dict[str, Any] | None = None  # as reloaded; None: those that the workers were started with
         self._serials = serials
         self._on_applied, self._on_counters, self._on_flushed = on_applied, on_counters, on_flushed
+        self._on_published = on_published
         self.is_successor = is_successor
         self._inherited: tuple[ProviderState, ...] = ()
         self._whole: weakref.ref[_Whole] | None = None  # shared by the workers that need it at the same time
@@ -67,6 +70,7 @@ class Publisher:
             self._lose_journal()
         else:
             self._send(delta.change(base, serial, change.put, change.drop, states))
+        self._on_published(PublishedChange.of(serial, change))
 
     def publish_records(self, records: list[ZoneRecord]) -> None:
         """The records of the zone files, all of them; nothing happens when they are those there are."""
@@ -75,6 +79,7 @@ class Publisher:
         base, serial = self.serial, self._serials.next()
         self.records, self._whole = records, None
         self._send(delta.zone(base, serial, records))
+        self._on_published(PublishedChange(serial))
 
     def publish_states(self, states: tuple[ProviderState, ...], inherited: tuple[ProviderState, ...] = ()) -> None:
         """Where a provider's state has changed and nothing else. *inherited*: for those that still hold an earlier process's catalog."""

@@ -19,9 +19,10 @@ from dnsdisco.config.workers import for_workers
 from dnsdisco.control import overview, statistics
 from dnsdisco.control.asked import settle
 from dnsdisco.control.checks import Checks
-from dnsdisco.control.console import Console
+from dnsdisco.control.condition import Condition
 from dnsdisco.control.counters import Counters, Totals
-from dnsdisco.control.facts import ControlFacts, ServiceView
+from dnsdisco.control.facts import ControlFacts, Reloaded, ServerStatus, ServiceView
+from dnsdisco.control.flushes import Flushes
 from dnsdisco.control.handover import Handover
 from dnsdisco.control.log import Logger, logger, time_of_day
 from dnsdisco.control.parameters import ControlParameters
@@ -32,7 +33,7 @@ from dnsdisco.control.serials import read_floor, Serials, write_floor
 from dnsdisco.control.view_store import ViewStore
 from dnsdisco.control.watcher import Event, Watcher, WatchFailed
 from dnsdisco.control.zonefiles import ZoneFileRecords
-from dnsdisco.errors import DnsdiscoError
+from dnsdisco.errors import DnsdiscoError, plain_faults
 from dnsdisco.model.diff import Change
 
 BATCH_S = 0.01  # between two published changes: a storm costs a worker a hundred deltas a second; the first change goes at once
@@ -63,20 +64,22 @@ class Control:
         self.presence = Presence(parameters.listening, self._log)
         self._memory = self._open_memory()
         floor = max(self._kept.serial_floor, read_floor(self._settings.get("state_dir")))
-        self._console = Console(lambda: self.publisher, self.totals, self._log)
+        self._flushes = Flushes(lambda: self.publisher, self._log)
+        self._http = parameters.http(self, self._log)
         self.publisher = Publisher(
             parameters.links,
             Serials(int(time.time()), floor, self._reserve),
             is_successor=parameters.restarts > 0,
             on_applied=self._check_ready_and_takeover,
             on_counters=self.counters.take,
-            on_flushed=self._console.take,
+            on_flushed=self._flushes.take,
+            on_published=self._http.take,
             journal=parameters.journal,
         )
         self._zone_records = ZoneFileRecords(
             self.publisher.publish_records, self._call, lambda reason: self._log.warning("zone file", reason=reason)
         )
-        self._http = parameters.http(self, self._log)
+        self._condition = Condition(self.chain, self.publisher, self.counters, self.presence, self._http)
 
     async def run(self) -> int:
         """Until stop(); returns the exit code. Providers' threads may be left behind: they are daemons."""
@@ -96,7 +99,6 @@ class Control:
             return await self._ended
         finally:
             self._http.close()
-            self._console.close()
             for member in self.chain.members:
                 member.watcher.stop()
             self._zone_records.stop()
@@ -108,7 +110,7 @@ class Control:
         if not self._ended.done():
             self._ended.set_result(code)
 
-    def reload(self) -> None:
+    def reload(self) -> Reloaded:
         """The configuration anew. A bad one changes nothing. Providers whose own options are the same go on undisturbed."""
         self._publish_now()
         try:
@@ -118,11 +120,15 @@ class Control:
             for line in str(error).splitlines():
                 self._log.error("the new configuration is not used", reason=line)
             self._parameters.say("reload_failed")
-            return
+            faults = plain_faults(error)
+            self._condition.reloaded(self._parameters.config, faults)
+            return Reloaded(problems=faults)
+        self._condition.reloaded(self._parameters.config)
         for key in NEEDS_RESTART:
             if settings[key] != self._settings[key]:
                 self._log.warning("this needs a restart to take effect", setting=key, wanted=str(settings[key]))
                 settings = {**settings, key: self._settings[key]}
+        changed = tuple(sorted(key for key in settings if settings[key] != self._settings.get(key)))
         before, self._settings = self.chain.members, settings
         if settings["state_dir"] != self._memory.folder:
             self._memory.close()
@@ -145,6 +151,7 @@ class Control:
         self._log.info("reloaded", providers=" ".join(member.name for member in members))
         self._parameters.say("reloaded", settings=settings, worker_settings=of_workers)
         self._check_ready_and_takeover()
+        return Reloaded(changed)
 
     def view(self) -> ControlFacts:
         return overview.whole(
@@ -156,6 +163,13 @@ class Control:
             is_ready=self._is_ready,
             absent=self.presence.absent,
         )
+
+    def status(self) -> ServerStatus:
+        return self._condition.status(self.view(), self._parameters, self._settings["zones"], self._loop.time())
+
+    def flush(self, name: str | None, *, is_tree: bool) -> Future[list[int | None]]:
+        """Make every worker forget it, and with *is_tree* what is below it; None: everything. See flushes.py."""
+        return self._flushes.begin(name, is_tree=is_tree)
 
     def services(self) -> overview.Services:
         return overview.Services(self.chain, self._loop.time())
@@ -195,7 +209,7 @@ class Control:
             if not member.contact.has_synced and self._memory.restore_unreadable(member, self._loop.time()):
                 self._publish_now()
                 self._publish(self.chain.rebuild(self.chain.members, self._settings))
-            if self._is_fatal(member):
+            if not (self._is_ready or self._parameters.restarts) and member.ends_a_start:
                 self._say_fatal(f"{member.name}: {event.reason}")
                 return
         held_before = member.guard.held_since
@@ -208,15 +222,6 @@ class Control:
         else:
             self._publish_states()
         self._check_ready_and_takeover()
-
-    def _is_fatal(self, member: Member) -> bool:
-        is_start = not (self._is_ready or self._parameters.restarts or member.contact.has_synced)
-        return (
-            is_start
-            and member.contact.restored_at is None
-            and member.watcher.provider.must_exist_at_start
-            and not member.entry.get("optional")
-        )
 
     def _confirm(self, watcher: Watcher, held_since: float) -> None:
         """Services are missing still: ask the backend anew instead of waiting for its next word."""
@@ -258,6 +263,7 @@ class Control:
         self.publisher.publish_alive()
         now = self._loop.time()
         self.presence.look(now)
+        self._condition.look(now)
         self.chain.notice_hangs(now)
         self._publish(self.chain.give_up_stale(now))
         self._memory.touch(self.chain.members, now)
@@ -300,8 +306,7 @@ class Control:
     def _apply_rest(self) -> None:
         """Hand the settings beside the providers to the parts that use them; each of them knows by itself what is new."""
         self._zone_records.apply(self._settings["zone_files"], self._settings["zones"])
-        self._http.apply(self._settings.get("http"), self._settings.get("http_hosts", ()))
-        self._console.apply(self._settings.get("control"))
+        self._http.apply(self._settings.get("http"), self._settings.get("http_hosts") or (), self._settings.get("control"))
 
     def _open_memory(self) -> ViewStore:
         is_successor = self._parameters.restarts > 0

@@ -31,6 +31,7 @@ STAND_IN_TTL = 1  # of a denial, where a better-placed upstream could not be hea
 PLAIN_REPEAT = 2  # with this repeat the question is asked without EDNS, too
 TIMER_SLACK_S = 0.002  # the event loop may wake a timer this much early
 _OURS = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))  # a lack of ours is no fault of the upstream
+_OUR_END = frozenset(("closed", "shed"))  # of a question that was given up before its time
 _TELLING = (
     "timeout",
     "closed",
@@ -149,6 +150,7 @@ class Exchange:
             again = UdpAttempt(self, attempt.upstream, self._context, has_edns=attempt.has_edns, doubts=attempt.doubts)
             if self._start(again):
                 return
+        attempt.upstream.gave_nothing(self._context.now(), reason)
         if kind == "timeout":
             self._context.suspect(attempt.upstream, self.question)
         elif kind != "rcode":
@@ -253,6 +255,7 @@ class Exchange:
         self._take_turn()
 
     def _start(self, attempt: Attempt) -> bool:
+        attempt.upstream.asked += 1
         try:
             attempt.start()
         except OSError as error:
@@ -261,6 +264,7 @@ class Exchange:
                 self._context.statistics.local_errors += 1
             else:
                 attempt.upstream.failed(attempt.asked_at, reason)
+            attempt.upstream.gave_nothing(attempt.asked_at, reason)
             self._note_failure(attempt.upstream, "refused", reason)
             return False
         self._open.append(attempt)
@@ -296,7 +300,10 @@ class Exchange:
         if done is None:
             return
         self._context.ticker.forget(self)
+        is_in_vain = isinstance(result, UpstreamError) and result.kind not in _OUR_END
         for attempt in self._open:
+            if is_in_vain or attempt.upstream.health.is_silent:
+                attempt.upstream.gave_nothing(self._context.now(), "no answer in time")
             attempt.close()
         self._open.clear()
         self._tried = len(self._upstreams)

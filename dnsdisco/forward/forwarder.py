@@ -18,7 +18,7 @@ from dnsdisco.forward.poller import Poller
 from dnsdisco.forward.pulse import Pulse
 from dnsdisco.forward.settings import ForwardLimits, ForwardSettings
 from dnsdisco.forward.start_queue import StartQueue
-from dnsdisco.forward.statistics import ForwardStatistics
+from dnsdisco.forward.statistics import ASKED, FAILED, ForwardStatistics
 from dnsdisco.forward.upstream import Upstream
 from dnsdisco.forward.upstream_table import UpstreamTable
 
@@ -217,7 +217,12 @@ class Forwarder:
     def figures(self) -> dict[str, int]:
         """All counters, and how many questions are on their way, by the names of the statistics."""
         self.statistics.pending = self.pending
-        return self.statistics.figures()
+        upstreams = tuple(self._sources.upstreams()) if self._sources is not None else ()
+        return {
+            **self.statistics.figures(),
+            **ASKED.named({str(upstream): upstream.asked for upstream in upstreams}),
+            **FAILED.named({str(upstream): upstream.failed_questions for upstream in upstreams}),
+        }
 
     def _make_room(self) -> bool:
         """End the oldest question that has had its time; False: there is none."""

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from dnsdisco.counted import Counted, Level
+from dnsdisco.counted import Counted, Labelled, Level
+
+ASKED = Labelled(
+    "upstream_asked",
+    "forward_upstream_asked_total",
+    "address",
+    "Questions sent to each upstream, also those that look whether it is there.",
+)
+FAILED = Labelled("upstream_failed", "forward_upstream_failed_total", "address", "Of these: without an answer that could be used.")
+BY_LABEL = (ASKED, FAILED)
 
 
 class ForwardStatistics(Counted, names="forward.", metrics="forward_"):

@@ -11,6 +11,7 @@ from dnsdisco.forward.context import Context
 from dnsdisco.forward.health import UpstreamHealth
 from dnsdisco.forward.https import HttpsPool
 from dnsdisco.forward.stream import StreamPool
+from dnsdisco.wire import name
 from dnsdisco.written.endpoints import UpstreamAddress
 
 log = logging.getLogger("dnsdisco.forward")
@@ -38,6 +39,9 @@ class Upstream:
         self._plain_streak = self._folded_streak = 0
         self._plain_until = self._folded_until = float("-inf")
         self.is_case_random = False  # as written in the configuration
+        self.zones: tuple[bytes, ...] = ()  # for whose names it was written (lower-cased wire form)
+        self.asked = self.failed_questions = 0  # also by questions of our own; of these: without an answer that could be used
+        self.last_error, self._erred_at = "", float("-inf")
 
     def __str__(self) -> str:
         return str(self.address)
@@ -93,6 +97,11 @@ class Upstream:
             self._context.statistics.died += 1
             log.warning("upstream %s does not answer (%s)", self, reason)
 
+    def gave_nothing(self, now: float, reason: str) -> None:
+        """A question to it has ended without an answer that could be used."""
+        self.failed_questions += 1
+        self.last_error, self._erred_at = reason, now
+
     def said_nothing(self, since: float) -> None:
         """It has been silent *since* then, for longer than it may."""
         if self.health.said_nothing(since):
@@ -100,10 +109,15 @@ class Upstream:
             log.warning("upstream %s does not answer (it says nothing): asked last until it does", self)
 
     def describe(self) -> dict[str, object]:
-        """For a page or a metric."""
+        """For a page or a metric. As JSON."""
         return {
             "address": str(self.address),
             "state": "own" if self.own_reason else "loop" if self.looping else "dead" if self.health.is_dead else "up",
             "rtt_ms": round(self.health.smoothed_s * 1000, 3),
             "failures": self.health.failures,
+            "zones": [name.to_text(zone) for zone in self.zones],
+            "asked": self.asked,
+            "failed": self.failed_questions,
+            "last_error": self.last_error,
+            "error_age_s": round(self._context.now() - self._erred_at, 3) if self.last_error else 0,
         }

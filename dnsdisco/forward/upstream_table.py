@@ -80,6 +80,8 @@ class UpstreamTable:
 
     def _make_routes(self) -> None:
         before, self._upstreams = self._upstreams, {}
+        for upstream in before.values():
+            upstream.zones = ()
         general = self._route(ROOT, self._settings.upstreams, before)
         zones = []
         for zone, texts in self._settings.zones:
@@ -104,10 +106,13 @@ class UpstreamTable:
                 if self._is_ourselves(upstream, text if is_file else ""):
                     # A resolv.conf that names us is how we are meant to be used; an upstream that was written and is us is a fault.
                     is_configured = is_configured or not is_file
+                    if not is_file:
+                        upstream.zones += (zone,)
                     continue
                 is_configured = True
                 if upstream not in usable:
                     usable.append(upstream)
+                    upstream.zones += (zone,)
         return Route(zone, tuple(usable), is_configured)
 
     def _parsed(self, text: str) -> tuple[UpstreamAddress, ...]:

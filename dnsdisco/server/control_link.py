@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from dnsdisco.model import unread
@@ -33,6 +34,7 @@ log = logging.getLogger("dnsdisco.link")
 ASK_S = 1.0  # between two requests for the whole catalog
 SILENCE_S = 3.0  # in the middle of a whole catalog: its sender has gone
 REPLAY_DATAGRAMS = 16  # taken before the loop's other users have a turn: a few ms
+UPSTREAMS_MAX = 64  # that control is told of, each in a line of its pages
 QUEUE_DATAGRAMS_MAX = 64  # that control has not read; the oldest go first, for each `applied` includes the one before
 _OF_A_WHOLE = frozenset(("begin", "services", "put", "zone", "end"))
 
@@ -81,6 +83,7 @@ class ControlLink:
         self._sock, self._replica, self._loop = sock, replica, loop
         self._on_settings, self._on_whole, self._on_closed = on_settings, on_whole, on_closed
         self._statistics = statistics
+        self.upstreams: Callable[[], Sequence[Mapping[str, object]]] = tuple  # each as JSON, for control's pages
         self._now = now
         self._assembler, self._joiner = Assembler(), Joiner()
         self._queue: deque[bytes] = deque()
@@ -232,7 +235,10 @@ class ControlLink:
     # out
 
     def _count(self) -> None:
-        self._send({"op": "counters", "life": self._life, "counters": dict(self._statistics())})
+        upstreams = self.upstreams()[:UPSTREAMS_MAX]
+        self._send(
+            {"op": "counters", "life": self._life, "pid": os.getpid(), "counters": dict(self._statistics()), "upstreams": upstreams}
+        )
 
     def _applied(self, serial: int) -> None:
         self.serial = serial

@@ -124,6 +124,7 @@ class Worker:
             on_closed=self.stop,
             statistics=self.statistics,
         )
+        self._link.upstreams = self.forwarder.describe
         self._tcp = TcpServer(parameters.tcp, self.responder, loop)
         self._encrypted = self._open_encrypted(loop)
         self._udp = [UdpListener(sock, address, self.responder, loop, latency=self._latency) for sock, address in parameters.udp]

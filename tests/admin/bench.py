@@ -35,6 +35,12 @@ class HttpBench(Bench):
         async with httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=5) as client:
             return await client.request(method, path, **more)
 
+    async def status_of(self, path: str) -> int:
+        """Of a page, which may have no end."""
+        await until(lambda: self.url)
+        async with httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=5) as client, client.stream("GET", path) as reply:
+            return reply.status_code
+
     async def plain(self, path: str) -> Any:
         """The JSON of a page that is there."""
         reply = await self.get(path)

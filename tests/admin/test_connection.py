@@ -10,7 +10,7 @@ import tracemalloc
 
 import pytest
 
-from dnsdisco.admin import app, connection
+from dnsdisco.admin import api, connection
 from tests.admin.bench import HttpBench, with_http
 from tests.control.harness import Scripted, snapshot, svc
 
@@ -70,7 +70,7 @@ def test_whoever_does_not_read_is_sent_away(monkeypatch: pytest.MonkeyPatch) -> 
     # Far more than the kernel's buffers take.
     services = snapshot(*(svc(f"s{n}", "10.0.0.1", url="x" * 9000) for n in range(1200)))
     with contextlib.ExitStack() as stack:
-        silent = [stack.enter_context(socket.socket()) for _ in range(app.LISTS_MAX)]
+        silent = [stack.enter_context(socket.socket()) for _ in range(api.LISTS_MAX)]
         with_http(HttpBench({"p": Scripted(services)}), scenario)
 
 

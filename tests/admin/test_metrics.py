@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from dnsdisco.admin import metrics, worker_metrics
 from dnsdisco.admin.control_client import Figures
 from dnsdisco.control.counters import DECLARED, LEVELS, Totals, WorkerFigures
-from dnsdisco.control.facts import ControlFacts, ProviderView, STATES
+from dnsdisco.control.facts import ControlFacts, ProviderView, STATES, UpstreamView
 from dnsdisco.counted import Counted, Level
 from dnsdisco.server.worker import Worker, WorkerParameters
 from dnsdisco.wire.constants import RCODES, TYPES
@@ -41,7 +41,8 @@ def provider(name: str = "consul", **more: Any) -> ProviderView:
 def figures(*providers: ProviderView, counts: dict[str, int] | None = None, **more: Any) -> Figures:
     view = ControlFacts(7, 1e9, True, (), providers, 3, 4, 2, 1, 0)
     values: dict[str, Any] = {"counts": counts or {}, "levels": {}, "answers": {}, "restarts": 0, "workers": ()}
-    return Figures(view, Totals(**{**values, **more}), {"restarts": 1})
+    upstream = UpstreamView("192.0.2.1:53", ".", "up", 4.0, 2, 1, "")
+    return Figures(view, Totals(**{**values, **more}), {"restarts": 1}, (upstream,))
 
 
 def samples(text: bytes) -> dict[Sample, float]:
@@ -61,6 +62,8 @@ def full() -> Figures:
             "link.messages": 1,
             "rate_limit.dropped": 1,
             "forgotten.answers": 1,
+            "upstream_asked.192.0.2.1:53": 2,
+            "upstream_failed.192.0.2.1:53": 1,
             "latency.us.50": 1,
             "latency.us.inf": 1,
             "latency.sum_us": 9,
@@ -82,31 +85,31 @@ def test_every_metric_is_documented_and_every_documented_one_is_there() -> None:
     rows = re.findall(r"^\| `(dnsdisco_\w+)`(.*)$", DOCUMENT.read_text(), re.MULTILINE)
     documented = [name for name, _ in rows]
     assert len(documented) == len(set(documented))
-    there = names(metrics.text(full(), {("/health", 200): 1}, "1.0"))
+    there = names(metrics.text(full(), {("/health", 200): 1}, "1.0", {}))
     assert set(documented) == there
 
 
 def test_the_documented_labels_are_those_there_are() -> None:
     labels: dict[str, set[str]] = {}
-    for name, pairs in samples(metrics.text(full(), {("/health", 200): 1}, "1.0")):
+    for name, pairs in samples(metrics.text(full(), {("/health", 200): 1}, "1.0", {})):
         labels.setdefault(re.sub(r"_(bucket|sum|count)$", "", name), set()).update(key for key, _ in pairs if key != "le")
     for name, column in re.findall(r"^\| `(dnsdisco_\w+)` \| ([^|]*) \|", DOCUMENT.read_text(), re.MULTILINE):
         assert set(re.findall(r"`(\w+)`", column)) == labels[name], name
 
 
 def test_names_say_room_noun_and_unit() -> None:
-    for name in names(metrics.text(full(), {}, "1.0")):
+    for name in names(metrics.text(full(), {}, "1.0", {})):
         assert re.fullmatch(rf"dnsdisco_({ROOMS})_(\w+_)?({UNITS})", name), name
 
 
 def test_names_of_providers_cannot_break_out_of_their_labels() -> None:
-    found = samples(metrics.text(figures(provider(ODD)), {}, 'v"1\n'))
+    found = samples(metrics.text(figures(provider(ODD)), {}, 'v"1\n', {}))
     assert found["dnsdisco_control_provider_services", frozenset({("provider", ODD)})] == 3
     assert found["dnsdisco_build_info", frozenset({("version", 'v"1\n'), ("python", __import__("platform").python_version())})] == 1
 
 
 def test_the_state_of_a_provider_is_one_of_five() -> None:
-    found = samples(metrics.text(figures(provider(state="denied", view_age_s=None, index="k8s-x")), {}, ""))
+    found = samples(metrics.text(figures(provider(state="denied", view_age_s=None, index="k8s-x")), {}, "", {}))
     states = {dict(labels)["state"]: value for (name, labels), value in found.items() if name == "dnsdisco_control_provider_state"}
     assert states == {word: float(word == "denied") for word in STATES}
     assert not [name for name, _ in found if name.endswith(("provider_index", "provider_view_age_seconds"))]
@@ -114,7 +117,7 @@ def test_the_state_of_a_provider_is_one_of_five() -> None:
 
 def test_reasons_are_bounded_and_none_is_lost() -> None:
     counts = {f"faults.reason {number}": number + 1 for number in range(1000)}
-    found = samples(metrics.text(figures(counts=counts), {}, ""))
+    found = samples(metrics.text(figures(counts=counts), {}, "", {}))
     faults = {dict(labels)["reason"]: value for (name, labels), value in found.items() if name == "dnsdisco_server_faults_total"}
     assert len(faults) == worker_metrics.REASONS_MAX + 1
     assert sum(faults.values()) == sum(counts.values())
@@ -123,7 +126,7 @@ def test_reasons_are_bounded_and_none_is_lost() -> None:
 
 def test_the_histogram_adds_up() -> None:
     counts = {"latency.us.50": 4, "latency.us.100": 3, "latency.us.1000": 2, "latency.us.inf": 1, "latency.sum_us": 5_000_000}
-    found = samples(metrics.text(figures(counts=counts), {}, ""))
+    found = samples(metrics.text(figures(counts=counts), {}, "", {}))
     name = "dnsdisco_server_answer_seconds"
     buckets = {dict(labels)["le"]: value for (told, labels), value in found.items() if told == f"{name}_bucket"}
     assert buckets == {"5e-05": 4, "0.0001": 7, "0.001": 9, "+Inf": 10}

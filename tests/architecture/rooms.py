@@ -70,8 +70,6 @@ HEAVY = frozenset(
         "structlog",
         "prometheus_client",
         "watchfiles",
-        "starlette",
-        "uvicorn",
         "consul",
         "kubernetes",
         "requests",

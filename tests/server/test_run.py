@@ -356,7 +356,6 @@ def test_it_starts_quickly_and_stays_small():
         "rich",
         "consul",
         "kubernetes",
-        "starlette",
         "urllib3",
         "multiprocessing",
     ):

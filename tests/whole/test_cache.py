@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
-from dnsdisco.cli import console, main
+from dnsdisco.cli import main, server_client
 from tests.forward.upstream import a_record, reply, ScriptedUpstream
 from tests.whole.server import EXAMPLE, Server
 
@@ -67,7 +67,7 @@ def test_every_worker_forgets_a_name_a_tree_or_everything(tmp_path: Path, upstre
     path = f"{tmp_path}/.local/state/dnsdisco/control.sock"
 
     def flush(name: str | None = None, *, tree: bool = False) -> list[int]:
-        dropped: list[int] = console.ask(path, {"op": "flush", "name": name, "tree": tree})["dropped"]
+        dropped: list[int] = server_client.ask(path, "POST", "/v1/cache/flush", {"name": name, "tree": tree})["workers"]
         return dropped
 
     with Server(

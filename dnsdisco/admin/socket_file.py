@@ -1,15 +1,16 @@
-"""The socket's place in the file system: bound by one server, found by the command line, however long its path is."""
+"""The control socket: its place in the file system, bound by one server, found by the command line, however long its path is; and who may ask."""
 
 from __future__ import annotations
 
 import os
 import socket
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ADDRESS_OCTETS_MAX = 100  # of a path in a socket's address: 108 on Linux, 104 elsewhere, with the NUL
-BACKLOG = 16
+BACKLOG = 64
 
 
 @contextmanager
@@ -73,3 +74,12 @@ def _is_in_use(path: str) -> bool:
         except OSError:
             return False
         return True
+
+
+def may_ask(peer: socket.socket) -> bool:
+    """The client is the user that this process runs as, or root. Where the kernel does not report it, the mode of the socket and of its
+    folder has to do."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return True
+    _, uid, _ = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+    return uid in (0, os.geteuid())

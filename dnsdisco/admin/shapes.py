@@ -1,0 +1,196 @@
+"""What the pages return, as types: the code that makes a page is checked against them, and `/v1/openapi.json` is made from them.
+
+Keys may be added, none goes away ("version": 1).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NotRequired, TypedDict
+
+State = Literal["well", "degraded", "starting"]
+
+
+class Versioned(TypedDict):
+    version: int
+
+
+class Index(Versioned):
+    name: str
+    release: str
+    paths: list[str]
+
+
+class Alive(Versioned):
+    status: str
+    release: str
+
+
+class Ready(Versioned):
+    ready: bool
+    missing: list[str]
+    degraded: list[str]
+    serial: int
+
+
+class Trouble(TypedDict):
+    """One thing that the server lacks: a provider, a worker, an upstream, an address or a file."""
+
+    code: str
+    subject: str
+    text: str
+    since: str
+
+
+class ConfigFile(TypedDict):
+    """`found`: by a search; it was not named."""
+
+    file: str | None
+    found: bool
+
+
+class ZoneState(TypedDict):
+    name: str
+    serial: int
+    services: int
+    instances: int
+
+
+class ProviderSummary(TypedDict):
+    """`age_s`: seconds since it was last known to be there; 0 while it is, null: never."""
+
+    name: str
+    type: str
+    state: str
+    services: int
+    instances: int
+    rejected: int
+    age_s: float | None
+    last_error: str
+
+
+class WorkerState(TypedDict):
+    """`queries`: answered since it started."""
+
+    number: int
+    pid: int | None
+    state: str
+    serial: int
+    queries: int
+
+
+class UpstreamState(TypedDict):
+    """`zone`: whose names it is asked for; "." for all others. `state`: up, dead, own (it is this server), loop (it leads back here)."""
+
+    address: str
+    zone: str
+    state: str
+    rtt_ms: float | None
+    asked: int
+    failed: int
+    last_error: str
+
+
+class Status(Versioned):
+    state: State
+    problems: list[Trouble]
+    config: ConfigFile
+    listen: list[str]
+    zones: list[ZoneState]
+    providers: list[ProviderSummary]
+    workers: list[WorkerState]
+    upstreams: list[UpstreamState]
+
+
+class UpstreamList(Versioned):
+    upstreams: list[UpstreamState]
+
+
+class ProviderFacts(TypedDict):
+    name: str
+    type: str
+    state: str
+    optional: bool
+    contact_age_s: float | None
+    view_age_s: float | None
+    last_error: str
+    last_error_age_s: float | None
+    errors: int
+    services: int
+    instances: int
+    rejected: int
+    held: int
+    index: str
+    restored: bool
+
+
+class Providers(Versioned):
+    serial: int
+    providers: list[ProviderFacts]
+
+
+class ServicePage(Versioned):
+    """`service`: the dict of the library, with labels, names and provenance."""
+
+    name: str
+    service: dict[str, Any]
+
+
+class ServiceList(Versioned):
+    serial: int
+    services: dict[str, dict[str, Any]]
+
+
+class CacheFigures(Versioned):
+    workers: int
+    counters: dict[str, int]
+
+
+class Flushed(Versioned):
+    """`workers`: by each, how many answers it dropped; null: it did not say that it is done."""
+
+    dropped: int
+    workers: list[int | None]
+
+
+class ConfigFault(TypedDict):
+    """As `dnsdisco check --json` has it."""
+
+    file: str
+    line: int
+    column: int
+    path: str
+    message: str
+
+
+class ReloadDone(Versioned):
+    ok: bool
+    changed: list[str]
+
+
+class ReloadFailed(Versioned):
+    error: str
+    problems: list[ConfigFault]
+
+
+class ChangeEvent(TypedDict):
+    """Data of the event `change`."""
+
+    serial: int
+    changed: list[str]
+    removed: list[str]
+
+
+class TargetGroup(TypedDict):
+    targets: list[str]
+    labels: dict[str, str]
+
+
+class EnvoyEndpoints(TypedDict):
+    version_info: str
+    type_url: str
+    resources: list[dict[str, Any]]
+
+
+class Refused(Versioned):
+    error: str
+    problems: NotRequired[list[ConfigFault]]
