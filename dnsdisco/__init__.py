@@ -12,6 +12,7 @@ The rooms, from the inside out. The docstring of each has a line for each of its
   log         every line that the server logs: one form, one way out
   priority    which of our processes goes first on a processor that they share
   written     what people write and how it is read: durations, names, addresses, listeners, upstreams                  pure
+  settings    what can be set: each setting declared once, with its kind, default and sentence                         pure
   sockaddr    from a written address to a socket address, scope included
   model       the nouns: service, instance, snapshot; names; service data; merging the views of several providers      pure
   wire        octets: slicing questions, putting replies together, EDNS, framing                                       pure
@@ -19,7 +20,7 @@ The rooms, from the inside out. The docstring of each has a line for each of its
   cache       forwarded answers: bounded, ageing, negative, stale                                                      pure
   answer      what to do with a question: Reply, Forward or Gather                                                     pure
   providers   where services come from: one file or folder each, base.py the contract, registry.py finds them
-  config      settings: schema, file, flags, environment
+  config      where settings come from: flags, environment, file
   control     the control process: providers' threads → merge → deltas to every worker
   forward     asking upstream resolvers
   server      a worker: UDP, TCP, TLS and HTTPS, the life of a query

@@ -25,6 +25,8 @@ from dnsdisco.model.service import Service, Snapshot
 from dnsdisco.model.service_data import service_from_data
 from dnsdisco.server.answer_policy import AnswerPolicy, Clock
 from dnsdisco.server.serve import Responder
+from dnsdisco.settings.declared import Settings
+from dnsdisco.settings.sections import IdentitySettings
 from dnsdisco.wire import presentation
 from dnsdisco.wire.constants import type_from_text
 from dnsdisco.wire.cookie import Cookies
@@ -182,7 +184,7 @@ class Answers:
         policy: Mapping[str, Any] | None = None,
         chain: ChainPolicy = ChainPolicy(),  # noqa: B008  frozen
         overrides: frozenset[tuple[bytes, ...]] = frozenset(),
-        **zone_settings: Any,
+        **settings: Any,
     ) -> None:
         views = snapshots if snapshots is not None else {"static": services(text)}
         self.merger = merge(
@@ -194,8 +196,9 @@ class Answers:
         self.catalog.is_complete = True
         if zone_file:
             self.catalog.set_records(ZoneRecords(parse(zone_file, "test.zone", zone_file_zones)))
-        settings = AnswerSettings(ZoneSettings(zones=zones, **zone_settings), "dnsdisco", "here", overrides)
-        self.policy = AnswerPolicy(settings, Admission(["127.0.0.0/8", "::1/128", "private"]), recursion=recursion)
+        configured = Settings(identity=IdentitySettings("dnsdisco", "here"), **settings)
+        answers = AnswerSettings(ZoneSettings(zones=zones, configured=configured), overrides)
+        self.policy = AnswerPolicy(answers, Admission(["127.0.0.0/8", "::1/128", "private"]), recursion=recursion)
         self.policy = self.policy._replace(**(policy or {}))
         self.now = 1000.0
         clock = Clock(lambda: self.now, lambda: 1_700_000_000.0)

@@ -36,7 +36,7 @@ def addresses_beside(records: Iterable[RR], catalog: Catalog, settings: AnswerSe
 
 
 def _addresses(target: bytes, zone: Labels, name: Labels, catalog: Catalog, settings: AnswerSettings) -> list[RR]:
-    ttl = settings.zone.ttl
+    ttl = settings.configured.ttl
     result = lookup(catalog, zone, name)
     if isinstance(result, NameServer):
         packed = [rdata.address(text) for text in settings.zone.server_addresses]

@@ -6,10 +6,10 @@ import ipaddress
 from collections.abc import Iterable
 from typing import NamedTuple, TypeAlias
 
-from dnsdisco.answer.rate import Bucket, Buckets, KINDS, Network, OCTETS_A_TOKEN, RateLimits
+from dnsdisco.answer.rate import Bucket, Buckets, KINDS, Network, OCTETS_A_TOKEN
+from dnsdisco.settings.sections import RateLimits
+from dnsdisco.written.addresses import PRIVATE_NETWORKS
 
-# The word `private` in `acl.allow`: RFC 1918, unique local (RFC 4193), link-local and shared address space (RFC 6598).
-PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10", "fc00::/7", "fe80::/10")
 _LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 KNOWN_MAX = 8192  # client addresses remembered; when full, all are forgotten
 _RATE = RateLimits()
@@ -99,4 +99,6 @@ class Admission:
 
 
 def _networks(words: Iterable[str]) -> list[Network]:
-    return [ipaddress.ip_network(text, strict=False) for word in words for text in (PRIVATE if word == "private" else (word,))]
+    return [
+        ipaddress.ip_network(text, strict=False) for word in words for text in (PRIVATE_NETWORKS if word == "private" else (word,))
+    ]

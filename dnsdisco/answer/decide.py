@@ -65,10 +65,10 @@ def _as_far_as_it_goes(decision: Decision, can_answer: Callable[[bytes], bool]) 
 def _chaos(query: Query, settings: AnswerSettings) -> Reply:
     """RFC 4892 §2; a text that is not configured is not answered."""
     texts: dict[Labels, str] = {
-        (b"version", b"bind"): settings.version,
-        (b"version", b"server"): settings.version,
-        (b"id", b"server"): settings.server_id,
-        (b"hostname", b"bind"): settings.server_id,
+        (b"version", b"bind"): settings.configured.identity.version,
+        (b"version", b"server"): settings.configured.identity.version,
+        (b"id", b"server"): settings.configured.identity.server_id,
+        (b"hostname", b"bind"): settings.configured.identity.server_id,
     }
     text = texts.get(query.labels, "")
     if not text or query.qtype not in (TXT, ANY):

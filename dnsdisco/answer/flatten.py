@@ -68,13 +68,13 @@ def _addresses(
     zone = settings.zone.zone_of(labels)
     if zone is None:
         known = _special_addresses(labels, qtype, settings.overrides)
-        return ({}, [qname]) if known is None else (dict.fromkeys(known, settings.zone.ttl), [])
+        return ({}, [qname]) if known is None else (dict.fromkeys(known, settings.configured.ttl), [])
     result = lookup(catalog, zone, labels[: len(labels) - len(zone)])
     if not isinstance(result, Found) or qname in seen or len(seen) >= NAMES_MAX:
         return {}, []
     seen.add(qname)
     if result.records and qtype in result.records:
-        return {extra.rdata: settings.zone.ttl if extra.ttl is None else extra.ttl for extra in result.records[qtype]}, []
+        return {extra.rdata: settings.configured.ttl if extra.ttl is None else extra.ttl for extra in result.records[qtype]}, []
     ttl = render.ttl_of(result.entry, settings.zone, is_stale=False)
     rendered = render.addresses(render.chosen(result), qname, qtype, ttl)
     addresses = {record.rdata: record.ttl for record in rendered.records}

@@ -61,7 +61,8 @@ def answer(
     """The decision for a name in *zone*, which is ours. *aliases*: the names (wire form) that led here."""
     name = question.labels[: len(question.labels) - len(zone)]
     result = lookup(catalog, zone, name)
-    minimal = settings.zone
+    own = settings.zone
+    minimal = own.configured
     negative = soa.soa(zone, catalog.serial, minimal.negative_ttl)
     match result:
         case NotReady(providers):
@@ -84,7 +85,7 @@ def answer(
         case NameServer():
             if question.qtype == ANY:
                 return _minimal_any(question, minimal.ttl)
-            packed = [rdata.address(text) for text in minimal.server_addresses]
+            packed = [rdata.address(text) for text in own.server_addresses]
             octets = {A: 4, AAAA: 16}.get(question.qtype, -1)
             made = [RR(question.qname, question.qtype, minimal.ttl, one) for one in packed if len(one) == octets]
             ede = () if made else (Ede(EDE_OTHER, why.nothing_of_ours(question.labels, question.qtype)),)
@@ -103,7 +104,7 @@ def pointer(qname: bytes, qtype: int, address: str, catalog: Catalog, settings: 
     if qtype == ANY:
         return _minimal_any(Question(qname, (), qtype), min(ttls))
     rule = special_use.rule_for(labels_of(qname))
-    negative = soa.empty_zone_soa(rule[0] if rule else labels_of(qname), settings.negative_ttl)
+    negative = soa.empty_zone_soa(rule[0] if rule else labels_of(qname), settings.configured.negative_ttl)
     targets = (
         dict.fromkeys(render.target_of(entry, instance, settings.zones[0]) for entry, instance in owners) if qtype == PTR else {}
     )
@@ -160,7 +161,7 @@ def _found(context: _Context, found: Found) -> Decision:
             is_authoritative=True,
             answer=(*rendered.records, *parts.records) if parts.records else rendered.records,
             ranks=(*rendered.ranks, *parts.ranks),
-            max_answers=settings.max_answers,
+            max_answers=settings.configured.max_answers,
             ede=ede,
             depends_on=depends_on if not rendered.hosts else None,
         )
@@ -185,7 +186,7 @@ def _no_data(context: _Context, found: Found, depends_on: tuple[object, ...] | N
 
 def _services(context: _Context, found: Found, ttl: int, ede: tuple[Ede, ...], depends_on: tuple[object, ...] | None) -> Decision:
     settings = context.settings.zone
-    rendered, targets = render.services(found, context.question.qname, context.zone, ttl, settings.srv_weight_scale)
+    rendered, targets = render.services(found, context.question.qname, context.zone, ttl, settings.configured.srv_weight_scale)
     if not rendered.records:
         return _no_data(context, found, depends_on)
     glue = render.glue(targets if len(rendered.records) <= RECORDS_MAX else {}, ttl)  # beside a cut answer there is none

@@ -10,7 +10,9 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 from enum import auto, Enum
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
+
+from dnsdisco.settings.sections import RateLimits
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -21,16 +23,6 @@ OCTETS_A_TOKEN = 256  # of a reply; a larger one costs a token more for every su
 # A flood of names that do not exist shall not use up what is there for the others, nor one of refusals.
 ANSWER, DENIAL, ERROR = range(3)
 KINDS = tuple({0: ANSWER, 3: DENIAL}.get(rcode, ERROR) for rcode in range(16))  # by rcode
-
-
-class RateLimits(NamedTuple):
-    """Of one worker. Prefix lengths in bits."""
-
-    responses_per_second: int = 200  # to one network, of each kind; as NSD has it (BIND and Unbound: off; Knot 50). 0: off
-    slip: int = 2  # of what is over, every so many-th is answered with TC; 0: none, 1: all. NSD's and BIND's choice, too
-    ipv4_prefix: int = 24
-    ipv6_prefix: int = 56  # what one customer gets (RFC 6177); anything longer could be walked through
-    exempt: tuple[str, ...] = ("private",)  # beside the loopback
 
 
 class RateVerdict(Enum):

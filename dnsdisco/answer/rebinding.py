@@ -40,7 +40,7 @@ BLOCKED = Reply(NOERROR, ede=(Ede(EDE_BLOCKED, "a private address for a public n
 def is_guarded(labels: Labels, settings: AnswerSettings) -> bool:
     """An upstream's private addresses for that name (lower case) are withheld: it is neither allowed nor in a zone of `forward.zones`,
     whose upstreams are asked because they know what is inside. The root is no such zone: it is everything."""
-    if not settings.rebind_protection:
+    if not settings.configured.forward.rebind_protection:
         return False
     free = settings.rebind_allowed | settings.overrides
     return not any(labels[at:] in free for at in range(len(labels)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from dnsdisco.settings.declared import Settings
 from dnsdisco.wire.name import Labels
 from dnsdisco.zone.settings import ZoneSettings
 
@@ -13,8 +14,9 @@ class AnswerSettings:
     """`overrides`: the zones of `forward.zones`, which may take special names from us."""
 
     zone: ZoneSettings = field(default_factory=ZoneSettings)
-    version: str = ""  # version.bind, version.server (RFC 4892); "": REFUSED
-    server_id: str = ""  # id.server, hostname.bind, NSID
     overrides: frozenset[Labels] = frozenset()
-    rebind_protection: bool = False
     rebind_allowed: frozenset[Labels] = frozenset()  # domains whose names may have private addresses all the same
+
+    @property
+    def configured(self) -> Settings:
+        return self.zone.configured

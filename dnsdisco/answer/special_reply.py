@@ -21,7 +21,7 @@ _LOOPBACK = {A: rdata.address("127.0.0.1"), AAAA: rdata.address("::1")}
 
 def special_reply(qname: bytes, labels: Labels, qtype: int, zone: Labels, rule: Rule, settings: ZoneSettings) -> Reply:
     """The reply for *qname* (wire form, lower case; *labels*), which is in the special *zone* with that *rule*."""
-    soa = empty_zone_soa(zone, settings.negative_ttl)
+    soa = empty_zone_soa(zone, settings.configured.negative_ttl)
     address = reverse.address_of(labels)
     depends_on = (address,) if address else ()
 

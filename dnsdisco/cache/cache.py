@@ -12,6 +12,7 @@ from dnsdisco.cache.failures import Failure, Failures, Reasons
 from dnsdisco.cache.limits import CacheLimits
 from dnsdisco.cache.statistics import CacheStatistics
 from dnsdisco.cache.store import Store, USES_MAX
+from dnsdisco.settings.sections import CacheSettings
 
 DNSSEC_OK, CHECKING_DISABLED = 1, 2  # in the last octet of a key
 _BEHIND_NAME = 5  # octets of a key behind the name: type, class, DO and CD
@@ -45,17 +46,17 @@ class Freshness(Enum):
 class Cache:
     """Not thread-safe. Every method but flush(), expire() and configure() is O(1) in the number of entries."""
 
-    def __init__(self, limits: CacheLimits | None = None) -> None:
+    def __init__(self, settings: CacheSettings | None = None, limits: CacheLimits | None = None) -> None:
+        self.settings = settings or CacheSettings()
         self.limits = limits or CacheLimits()
         self.statistics = CacheStatistics()
-        self._store = Store(self.limits.entries, self.limits.octets)
+        self._store = Store(self.settings.size, self.limits.octets)
         self._failures = Failures(self.limits.failures)
 
-    def configure(self, limits: CacheLimits) -> None:
+    def configure(self, settings: CacheSettings) -> None:
         """Other bounds, for what is kept from now on; what is in stays, as far as there is room."""
-        self.limits = limits
-        self._store.limit(limits.entries, limits.octets)
-        self._failures.entries_max = limits.failures
+        self.settings = settings
+        self._store.limit(settings.size, self.limits.octets)
 
     # asking
 
@@ -121,7 +122,7 @@ class Cache:
     def _old(self, key: bytes, now: float) -> CacheEntry | None:
         """What was heard for this key, and may still be given."""
         entry = self._store.get(key_of_name(key)) or self._store.get(key)
-        return entry if entry is not None and now < entry.expires_at + self.limits.serve_stale else None
+        return entry if entry is not None and now < entry.expires_at + self.settings.serve_stale else None
 
     def has_some(self, question: bytes, now: float) -> bool:
         """There is something to give for *question* (wire form, name in lower case), fresh or stale, to one client or another."""
@@ -134,10 +135,10 @@ class Cache:
 
         Another rcode, and a denial without SOA, are not kept, and change nothing of what is.
         """
-        limits = self.limits
-        low, high = 0, limits.negative_max_ttl
+        settings = self.settings
+        low, high = 0, settings.negative_max_ttl
         if item.kind is Kind.POSITIVE:
-            low, high = limits.min_ttl, limits.max_ttl
+            low, high = settings.min_ttl, settings.max_ttl
         ttls = item.ttls
         different = {seconds for _, seconds in ttls}
         if different and (min(different) < low or max(different) > high):

@@ -1,4 +1,4 @@
-"""The bounds of the cache (`cache:` in the configuration, docs/cache.md)."""
+"""The bounds of the cache that nobody sets; those of `cache:` in the configuration are in CacheSettings (docs/cache.md has both)."""
 
 from __future__ import annotations
 
@@ -8,17 +8,10 @@ from typing import NamedTuple
 class CacheLimits(NamedTuple):
     """The bounds of one worker. `_s` and TTLs are in seconds. docs/cache.md has each bound with the counter of how often it was reached."""
 
-    entries: int = 10_000  # CoreDNS has 9,984 for each type, dnsmasq at most 10,000
     octets: int = (
         32 * 1024 * 1024
     )  # everything that entries hold, the interpreter's share included; ten thousand usual ones need 7 MB
     failures: int = 4096  # questions whose failure is remembered, apart from the entries so that they push none out; 1 MB
-    min_ttl: int = 0  # raises the TTL of positive answers, also the one that the client sees
-    max_ttl: int = 86_400  # Unbound's choice too
-    negative_max_ttl: int = 300
-    serve_stale: int = (
-        86_400  # after its end an answer may still be given when no upstream answers; 0: never (RFC 8767 §5: 1 to 3 days)
-    )
     stale_ttl: int = 30  # what a client sees on such an answer (RFC 8767 §5)
     recheck_s: float = 30.0  # after a failure, until an upstream is asked again for what there is a stale answer to (RFC 8767 §5)
     failure_min_s: float = 1.0  # … and for what there is none, doubling with each failure (RFC 9520 §3.2: 1 s to 5 min)

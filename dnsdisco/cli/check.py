@@ -7,8 +7,8 @@ import json
 import os
 import pathlib
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import Any, TYPE_CHECKING
 
 import click
 
@@ -17,7 +17,6 @@ from dnsdisco.config.load import Document, SEARCHED
 from dnsdisco.errors import ConfigError, Problem, ZoneFileError
 
 if TYPE_CHECKING:
-    from dnsdisco.config.schema import Provider
     from dnsdisco.model.service import Service
     from dnsdisco.providers.local_source import LocalSource
 
@@ -74,15 +73,15 @@ def _inspected(config: str | None, services: str | None) -> tuple[list[str], lis
     return there, [problem._replace(file=_as_named(problem.file)) for problem in problems]
 
 
-def _source_of(entry: Provider, document: Document, problems: list[Problem]) -> LocalSource | None:
+def _source_of(entry: Mapping[str, Any], document: Document, problems: list[Problem]) -> LocalSource | None:
     """What the provider reads here, if it can be built (its package is installed, a plug-in takes its options). What is wrong is added
     to *problems*."""
     from dnsdisco.providers import registry  # noqa: PLC0415  likewise
 
     try:
-        provider = registry.create(entry.plain(), os.environ)
+        provider = registry.create(entry, os.environ)
     except ConfigError as error:
-        problems += [_entry_problem(entry.type, document, problem.message) for problem in error.problems]
+        problems += [_entry_problem(entry["type"], document, problem.message) for problem in error.problems]
         return None
     source = provider.local_source()
     provider.close()
@@ -91,7 +90,7 @@ def _source_of(entry: Provider, document: Document, problems: list[Problem]) -> 
     return source
 
 
-def _lost_to_others(entries: Sequence[Provider], sources: Sequence[LocalSource | None]) -> list[Problem]:
+def _lost_to_others(entries: Sequence[Mapping[str, Any]], sources: Sequence[LocalSource | None]) -> list[Problem]:
     from dnsdisco.cli import check_names  # noqa: PLC0415  likewise
 
     return check_names.lost_to_others(entries, sources)

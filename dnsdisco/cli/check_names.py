@@ -7,8 +7,8 @@ Only for what is read on this machine: the services file, the variables, a plug-
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import Any, TYPE_CHECKING
 
 from dnsdisco.control.reading import Reader
 from dnsdisco.errors import Problem
@@ -16,20 +16,19 @@ from dnsdisco.model.claims import ChainPolicy, ChainSource
 from dnsdisco.model.merge import merge
 
 if TYPE_CHECKING:
-    from dnsdisco.config.schema import Provider
     from dnsdisco.providers.local_source import LocalSource
 
 
-def lost_to_others(entries: Sequence[Provider], at_hand: Sequence[LocalSource | None]) -> list[Problem]:
+def lost_to_others(entries: Sequence[Mapping[str, Any]], at_hand: Sequence[LocalSource | None]) -> list[Problem]:
     """A warning for each. *at_hand*: what each entry reads here. What cannot be read has been reported elsewhere."""
     numbers = itertools.count()
     sources, views, names = [], [], {}
     for entry, local in zip(entries, at_hand, strict=True):
         if local is not None and (services := local.services()) is not None:
-            source = ChainSource(f"{next(numbers)}", tuple(entry.include), tuple(entry.exclude))
+            source = ChainSource(f"{next(numbers)}", tuple(entry["include"]), tuple(entry["exclude"]))
             sources.append(source)
             views.append(Reader().read(services))
-            names[source.name] = entry.type, local
+            names[source.name] = entry["type"], local
     problems = []
     for lost in merge(sources, ChainPolicy(), views).collisions():
         if lost.path and (lost.what or lost.provider != lost.winner_provider):  # else the file's own check has reported it

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
-from dnsdisco.config.schema import BUILT_IN, Settings
+from dnsdisco.config.schema import BUILT_IN
 from dnsdisco.config.sources import Given, inspect, Inspection, resolve
 from dnsdisco.model.claims import FAIL_OPEN
 from dnsdisco.providers import registry
 from dnsdisco.providers.base import ServiceDiscovery
 from dnsdisco.providers.combined import ChainServiceDiscovery
+from dnsdisco.settings.declared import Settings
 
 
 def source(config: str | None, **flags: Any) -> Given:
@@ -36,11 +38,11 @@ def known_types() -> set[str]:
 def chain(config: str | None, **flags: Any) -> ServiceDiscovery:
     """The providers that `serve` would ask with the same options, as one. The caller closes it. Raises ConfigError."""
     decided = settings(source(config, **flags))
-    links = [_link(entry.plain(), decided.when_all_unhealthy) for entry in decided.providers]
+    links = [_link(entry, decided.when_all_unhealthy) for entry in decided.providers]
     return ChainServiceDiscovery(links, decided.chain)
 
 
-def _link(entry: dict[str, Any], general_rule: str) -> tuple[dict[str, Any], ServiceDiscovery]:
+def _link(entry: Mapping[str, Any], general_rule: str) -> tuple[dict[str, Any], ServiceDiscovery]:
     """As in a server, the entry's rule for critical instances wins over the provider's own, and that over the general one."""
     provider = registry.create(entry, os.environ)
     rule = entry.get("when_all_unhealthy") or provider.when_all_unhealthy or general_rule

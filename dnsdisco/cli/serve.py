@@ -14,7 +14,6 @@ import click
 
 from dnsdisco.cli import options
 from dnsdisco.config.load import find, is_here, SEARCHED
-from dnsdisco.config.workers import for_workers
 from dnsdisco.errors import ConfigError
 from dnsdisco.log.lines import LEVELS, Lines
 from dnsdisco.supervisor import signals
@@ -73,16 +72,17 @@ def command(config: str | None, **flags: object) -> None:
     """
     signals.ignore_until_taken()
     from dnsdisco.cli import compose  # noqa: PLC0415  --help needs no schema
+    from dnsdisco.settings.forms import for_workers, to_plain  # noqa: PLC0415  likewise
 
     given = compose.source(config, **flags)
     inspection = compose.inspection(given)
     if inspection.settings is None:
         _refuse(given, inspection)
-    settings = inspection.settings.plain()
+    settings = to_plain(inspection.settings)
     if given.config is None:  # from now on it is this one: gone at a reload is a fault then, and not a server without services
         given = replace(given, config=find(), is_found=True)
     _say_configuration(given, settings)
-    told = {"source": given.plain(), "settings": settings, "worker_settings": for_workers(settings)}
+    told = {"source": given.plain(), "settings": settings, "worker_settings": for_workers(inspection.settings)}
     fd = _inherited(json.dumps(told).encode())
     sys.stdout.flush()
     sys.stderr.flush()

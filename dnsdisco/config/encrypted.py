@@ -12,9 +12,9 @@ from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from dnsdisco.config.load import Document
-from dnsdisco.config.schema import Settings
 from dnsdisco.errors import Problem
 from dnsdisco.model.certificate import explain, no_passphrase, validity
+from dnsdisco.settings.declared import Settings
 from dnsdisco.written.endpoints import listener
 from dnsdisco.written.places import KeyPath
 

@@ -6,19 +6,17 @@ Choosing a provider by name does not throw its settings away: a name stands for 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from pydantic import TypeAdapter
-
-from dnsdisco.config import values
-from dnsdisco.config.schema import AnyProvider, Provider, Settings
+from dnsdisco.config import entries, values
+from dnsdisco.config.reading import ReadingContext, Values
 from dnsdisco.errors import Problem
 from dnsdisco.written.units import did_you_mean, shown
 
 PROVIDER_VARIABLE = "SERVICE_DISCOVERY_PROVIDER"
 
-_ADAPTER: TypeAdapter[Provider] = TypeAdapter(AnyProvider)
+Entry = Mapping[str, Any]
 
 
 def wanted(
@@ -50,46 +48,56 @@ def wanted(
     return names, problems
 
 
+def origin(flags: Mapping[str, Any], environ: Mapping[str, str]) -> str:
+    """What chooses the providers before the file does; "": nothing."""
+    if "provider" in flags or "services" in flags:
+        return "flag"
+    return f"environment:{PROVIDER_VARIABLE}" if environ.get(PROVIDER_VARIABLE, "").strip() else ""
+
+
 def choose(
-    in_file: Settings,
+    in_file: Values,
     names: list[str] | None,
     flags: Mapping[str, Any],
     environ: Mapping[str, str],
     detect: Callable[[Mapping[str, str]], list[str]] | None,
-) -> tuple[Provider, ...]:
+) -> tuple[Entry, ...]:
     """The entries to use, in order of precedence. Raises ValueError for a path in `--services` that means nothing."""
     is_detected = False
+    written: Sequence[Entry] = in_file.get("providers", ())
     if names is not None:
-        entries = [entry for name in names for entry in _entries_of(in_file, name)]
-    elif "providers" in in_file.model_fields_set:
-        entries = list(in_file.providers)
+        chosen = [entry for name in names for entry in _entries_of(written, name)]
+    elif "providers" in in_file:
+        chosen = list(written)
     else:
-        entries = [_bare(name) for name in (detect(environ) if detect else ["env"])]
+        chosen = [_bare(name) for name in (detect(environ) if detect else ["env"])]
         is_detected = True
     if "services" in flags:
         path = values.absolute(flags["services"], "", environ)
-        entries = _with_services(entries, path, is_detected=is_detected)
-    return tuple(entries)
+        chosen = _with_services(chosen, path, is_detected=is_detected)
+    return tuple(chosen)
 
 
-def _entries_of(settings: Settings, name: str) -> list[Provider]:
-    return [entry for entry in settings.providers if entry.type == name] or [_bare(name)]
+def _entries_of(written: Sequence[Entry], name: str) -> list[Entry]:
+    return [entry for entry in written if entry["type"] == name] or [_bare(name)]
 
 
-def _bare(name: str) -> Provider:
-    return _ADAPTER.validate_python({"type": name})
+def _bare(name: str) -> Entry:
+    plain, _ = entries.read(name, (), ReadingContext("", {}))
+    assert plain is not None  # a name alone is sound
+    return plain
 
 
-def _with_services(entries: list[Provider], path: str, *, is_detected: bool) -> list[Provider]:
+def _with_services(chosen: list[Entry], path: str, *, is_detected: bool) -> list[Entry]:
     """The first static entry gets *path*, and others go. Where there is none, one comes in: first in a chain that was written,
     before env in one that was detected."""
-    static = next((entry for entry in entries if entry.type == "static"), None)
-    named = (static or _bare("static")).model_copy(update={"path": path})
-    rest = [entry for entry in entries if entry.type != "static"]
+    static = next((entry for entry in chosen if entry["type"] == "static"), None)
+    named = {**(static or _bare("static")), "path": path}
+    rest = [entry for entry in chosen if entry["type"] != "static"]
     if static is not None:
-        at = entries.index(static)
+        at = chosen.index(static)
     elif is_detected:
-        at = next((at for at, entry in enumerate(rest) if entry.type == "env"), len(rest))
+        at = next((at for at, entry in enumerate(rest) if entry["type"] == "env"), len(rest))
     else:
         at = 0
     return [*rest[:at], named, *rest[at:]]

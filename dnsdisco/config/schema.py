@@ -1,11 +1,10 @@
-"""Every key of the configuration: its form, its range and its default. docs/configuration.md explains each.
+"""The options of an entry of `providers`, by its type: the form, the range and the default of each. docs/configuration.md explains them.
 
-Values are canonical once read, and canonical values read again unchanged: `Settings.from_plain(settings.plain()) == settings`.
+Values are canonical once read, and canonical values are read again unchanged.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -13,7 +12,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Discriminator,
-    Field,
     field_validator,
     model_validator,
     PlainValidator,
@@ -22,15 +20,10 @@ from pydantic import (
 )
 
 from dnsdisco.config import values as v
+from dnsdisco.settings.kinds import Text
 from dnsdisco.written import units
-from dnsdisco.written.addresses import PRIVATE_NETWORKS
 
-TTL_S_MAX = 3600  # an address that may change any second is not to be kept longer than an hour
-KEPT_S_MAX = 7 * 86400  # RFC 8767 §4: longer TTLs are capped at a week
-WAIT_S_MAX = 3600  # of a start, or before an answer is called stale
-WORKERS_MAX = 256  # one a core; a larger number is a slip of the pen
-RESPONSES_A_SECOND_MAX = 1_000_000  # more than a machine sends
-CACHE_ENTRIES_MAX = 10_000_000  # some 5 GB of answers
+WAIT_S_MAX = 3600  # between two polls
 
 
 class _Section(BaseModel):
@@ -97,7 +90,7 @@ class ConsulProvider(Provider):
 
 class KubernetesProvider(Provider):
     kubeconfig: v.PathOrNull = None
-    context: Annotated[str | None, v.or_null(PlainValidator(v.text))] = None
+    context: Annotated[str | None, v.or_null(v.of(Text()))] = None
     namespaces: tuple[v.Label, ...] = ()
     default_namespace: v.Label = "default"
     labels: Annotated[str, PlainValidator(lambda value: v.text(value, v.PATH_OCTETS_MAX))] = ""
@@ -145,105 +138,3 @@ AnyProvider = Annotated[
     Discriminator(_type_of),
     BeforeValidator(lambda entry: {"type": entry} if isinstance(entry, str) else entry),  # `providers: [env]` for short
 ]
-
-
-class ForwardSection(_Section):
-    upstreams: v.Upstreams = ("/etc/resolv.conf",)
-    zones: dict[v.Domain, v.Upstreams] = Field(default_factory=dict)
-    policy: Annotated[str, v.word("order", "fastest")] = "order"
-    trust_ad: v.Truth = False
-    rebind_protection: v.Truth = False
-    rebind_allowed: tuple[v.Domain, ...] = ()
-    case_randomisation: v.Truth = False
-
-
-class CacheSection(_Section):
-    size: Annotated[int, v.whole(0, CACHE_ENTRIES_MAX)] = 10_000
-    min_ttl: Annotated[int, v.ttl(0, TTL_S_MAX)] = 0
-    max_ttl: Annotated[int, v.ttl(0, KEPT_S_MAX)] = 86_400
-    negative_max_ttl: Annotated[int, v.ttl(0, KEPT_S_MAX)] = 300
-    serve_stale: Annotated[int, v.ttl(0, KEPT_S_MAX)] = 86_400
-
-    @model_validator(mode="after")
-    def _min_is_below_max(self) -> Self:
-        if self.min_ttl > self.max_ttl:
-            raise ValueError(f"min_ttl ({self.min_ttl}) is larger than max_ttl ({self.max_ttl})")
-        return self
-
-
-class Acl(_Section):
-    allow: v.Networks = ("127.0.0.0/8", "::1/128", *PRIVATE_NETWORKS)
-
-
-class RateLimit(_Section):
-    responses_per_second: Annotated[int, v.number_or_off(1, RESPONSES_A_SECOND_MAX)] = 200
-    slip: Annotated[int, v.whole(0, 10)] = 2
-    ipv4_prefix: Annotated[int, v.whole(8, 32)] = 24
-    ipv6_prefix: Annotated[int, v.whole(16, 128)] = 56
-    exempt: v.Networks = PRIVATE_NETWORKS
-
-
-class Identity(_Section):
-    version: v.Text = ""
-    server_id: v.Text = ""
-
-
-class TlsSection(_Section):
-    certificate: v.PathOrNull = None
-    key: v.PathOrNull = None
-
-    @model_validator(mode="after")
-    def _fit_together(self) -> Self:
-        if self.key and not self.certificate:
-            raise ValueError("key: there is no certificate beside it")
-        return self
-
-
-class Settings(_Section):
-    """The whole configuration. Where it came from a Source, nothing is left open: listen, providers, state_dir and control are decided."""
-
-    zones: v.Zones = ("svc.local",)
-    listen: v.Listen = ("127.0.0.1:53",)
-    ttl: Annotated[int, v.ttl(0, TTL_S_MAX)] = 5
-    negative_ttl: Annotated[int, v.ttl(0, TTL_S_MAX)] = 2
-    chain: Annotated[Literal["first", "merge"], v.word("first", "merge")] = "first"
-    when_all_unhealthy: v.Unhealthy = "fail_open"
-    startup_timeout: Annotated[float, v.seconds(0, WAIT_S_MAX)] = 3.0
-    stale_after: Annotated[float, v.seconds(0, KEPT_S_MAX)] = 30.0
-    max_answers: Annotated[int, v.whole(0, 65_535)] = 0
-    srv_weight_scale: Annotated[int, v.whole(1, 65_535)] = 1
-    providers: tuple[AnyProvider, ...] = ()
-    zone_files: tuple[v.Path, ...] = ()
-    forward: ForwardSection = ForwardSection()
-    cache: CacheSection = CacheSection()
-    acl: Acl = Acl()
-    rate_limit: RateLimit = RateLimit()
-    identity: Identity = Identity()
-    tls: TlsSection = TlsSection()
-    workers: Annotated[int, v.whole(1, WORKERS_MAX)] = 1
-    http: v.AddressOrOff = "127.0.0.1:8053"
-    http_hosts: v.Domains = ()
-    state_dir: v.PathOrOff = None
-    control: v.PathOrOff = None
-    log_level: Annotated[Literal["debug", "info", "warning", "error"], v.word("debug", "info", "warning", "error")] = "info"
-    log_format: Annotated[Literal["text", "json"], v.word("text", "json")] = "text"
-
-    def plain(self) -> dict[str, Any]:
-        """As JSON, under the keys of the file: addresses with their port, absolute paths, seconds as numbers, None for off."""
-        return self.model_dump(mode="json") | {"providers": [provider.plain() for provider in self.providers]}
-
-    @classmethod
-    def from_plain(cls, plain: Mapping[str, Any]) -> Self:
-        """The Settings that plain() wrote. Raises ValueError for anything else."""
-        off = {key: "off" for key in ("http", "state_dir", "control") if key in plain and plain[key] is None}
-        return cls.model_validate({**plain, **off})
-
-
-SECTIONS: dict[str, type[_Section]] = {
-    "forward": ForwardSection,
-    "cache": CacheSection,
-    "acl": Acl,
-    "rate_limit": RateLimit,
-    "identity": Identity,
-    "tls": TlsSection,
-}

@@ -11,32 +11,16 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from pydantic import ValidationError
-
 from dnsdisco.config import encrypted, providers, values
-from dnsdisco.config.faults import Fault, faults
 from dnsdisco.config.load import Document, find, read
-from dnsdisco.config.schema import Settings
+from dnsdisco.config.reading import made, over, ReadingContext, Values, values_of
 from dnsdisco.errors import ConfigError, Problem
+from dnsdisco.settings.declared import Settings
+from dnsdisco.settings.forms import leaves
 
 STATE_FOLDER = "~/.local/state/dnsdisco"
 RUNTIME_FOLDER = "/run"  # of the system; a user's own is XDG_RUNTIME_DIR
 CONTROL_SOCKET = "control.sock"
-
-FLAG_OF = {  # the key path of the file that a flag replaces
-    "zones": "--zone",
-    "listen": "--listen",
-    "providers": "--provider",
-    "forward.upstreams": "--upstream",
-    "workers": "--workers",
-    "http": "--http",
-    "state_dir": "--state-dir",
-    "control": "--control",
-    "log_level": "--log-level",
-    "log_format": "--log-format",
-}
-
-_SAME_NAME = ("listen", "workers", "http", "state_dir", "control", "log_level", "log_format")  # as flag and as key
 
 Detect = Callable[[Mapping[str, str]], list[str]]
 
@@ -63,12 +47,14 @@ class Given:
 @dataclass(frozen=True, slots=True)
 class Inspection:
     """`settings` is None where there are faults; `remains` is then the file without its faulty top-level keys, so that
-    a search for more faults can go on. `document` has the place of each value."""
+    a search for more faults can go on. `document` has the place of each value. `origins`: where the value of each setting comes from, by
+    its path: "flag", "environment:NAME", "file:LINE", "detected" or "default"."""
 
     settings: Settings | None
     problems: tuple[Problem, ...]
     document: Document
     remains: Settings | None = None
+    origins: Mapping[str, str] = field(default_factory=dict)
 
 
 def resolve(
@@ -92,83 +78,92 @@ def inspect(
     """As resolve(), but problems are a result, beside the document that they are in; warnings may be among them."""
     path = source.config or find()
     document = read(path, is_found=source.is_found or source.config is None) if path else Document("")
-    context = {"folder": "", "environ": source.environ, "known_types": known_types}
-    in_file, problems = _file_settings(document, context)
-    in_flags, flag_problems = _flag_settings(source.flags, context)
+    folder, slash, _ = document.file.rpartition("/")
+    in_file, problems, remains = _file_values(document, ReadingContext(folder + slash, source.environ, known_types))
+    in_flags, flag_problems = _flag_values(source.flags, ReadingContext("", source.environ, known_types))
     names, name_problems = providers.wanted(source.flags, source.environ, known_types)
     problems += flag_problems + name_problems
-    if in_file is None or in_flags is None or problems:
-        return Inspection(None, tuple(problems), document, _remains(document, context))
-    merged = _over(in_file, in_flags)
+    if problems:
+        return Inspection(None, tuple(problems), document, remains)
+    merged = over(in_file, in_flags)
     try:
-        chosen: dict[str, Any] = {"providers": providers.choose(in_file, names, source.flags, source.environ, detect)}
+        chosen: Values = {"providers": providers.choose(in_file, names, source.flags, source.environ, detect)}
     except ValueError as error:
-        return Inspection(None, (Problem("", 0, 0, "--services", str(error)),), document, in_file)
-    if "listen" not in merged.model_fields_set and _has_ipv6():
-        chosen["listen"] = (*merged.listen, "[::1]:53")
-    if "state_dir" not in merged.model_fields_set:
+        return Inspection(None, (Problem("", 0, 0, "--services", str(error)),), document, remains)
+    if "listen" not in merged and _has_ipv6():
+        chosen["listen"] = (*Settings().listen, "[::1]:53")
+    if "state_dir" not in merged:
         chosen["state_dir"] = _state_folder(source.environ)
-    if "control" not in merged.model_fields_set:
-        chosen["control"] = _control_socket(chosen.get("state_dir", merged.state_dir), source.environ)
-    settings = merged.model_copy(update=chosen)
+    if "control" not in merged:
+        chosen["control"] = _control_socket(chosen.get("state_dir", merged.get("state_dir")), source.environ)
+    settings = made(merged | chosen)
     problems += encrypted.clashes(settings, source.flags, document)
     if is_to_serve:
         problems += encrypted.problems(settings, source.flags, document)
     is_sound = all(problem.is_warning for problem in problems)
-    return Inspection(settings if is_sound else None, tuple(problems), document, None if is_sound else settings)
+    return Inspection(
+        settings if is_sound else None,
+        tuple(problems),
+        document,
+        None if is_sound else settings,
+        _origins(in_file, in_flags, document, providers.origin(source.flags, source.environ)),
+    )
 
 
-def _file_settings(document: Document, context: dict[str, Any]) -> tuple[Settings | None, list[Problem]]:
+def _origins(in_file: Values, in_flags: Values, document: Document, of_providers: str) -> dict[str, str]:
+    """By the path of each setting. *of_providers*: what else than the file decides those."""
+    origins = {}
+    for path, _, _ in leaves():
+        keys = tuple(path.split("."))
+        if _has(in_flags, keys):
+            origins[path] = "flag"
+        elif _has(in_file, keys):
+            origins[path] = f"file:{document.problem(keys, '', at_key=True).line}"
+        else:
+            origins[path] = "default"
+    if of_providers or origins["providers"] == "default":
+        origins["providers"] = of_providers or "detected"
+    return origins
+
+
+def _has(values: Values, keys: tuple[str, ...]) -> bool:
+    first, *rest = keys
+    return first in values and (not rest or rest[0] in values[first])
+
+
+def _file_values(document: Document, context: ReadingContext) -> tuple[Values, list[Problem], Settings]:
+    """What stands in the file, what is wrong with it, and what remains without the faulty keys."""
     problems = list(document.problems)
     refused = {problem.path for problem in problems}
-    settings, found = _validated(document.values, document, context)
-    for fault in found:
+    found, faults = values_of(document.values, context)
+    for fault in faults:
         problem = document.problem(fault.path, fault.message, at_key=fault.is_of_key)
         # What could not be read cannot be judged; its key can.
         if problem.path not in refused or fault.found is not None or fault.is_of_key:
             problems.append(problem)
     problems.sort(key=lambda problem: (problem.line, problem.column))
-    return (None if problems else settings), problems
+    faulty = {fault.path[0] for fault in faults if fault.path}
+    return found, problems, made({key: value for key, value in found.items() if key not in faulty})
 
 
-def _remains(document: Document, context: dict[str, Any]) -> Settings | None:
-    _, found = _validated(document.values, document, context)
-    faulty = {fault.path[0] for fault in found if fault.path}
-    settings, _ = _validated({key: value for key, value in document.values.items() if key not in faulty}, document, context)
-    return settings
-
-
-def _validated(written: dict[str, Any], document: Document, context: dict[str, Any]) -> tuple[Settings | None, list[Fault]]:
-    folder, slash, _ = document.file.rpartition("/")
-    try:
-        return Settings.model_validate(written, context=context | {"folder": folder + slash}), []
-    except ValidationError as error:
-        return None, list(faults(error, written))
-
-
-def _flag_settings(flags: Mapping[str, Any], context: dict[str, Any]) -> tuple[Settings | None, list[Problem]]:
-    given = {key: flags[key] for key in _SAME_NAME if key in flags}
-    if "zone" in flags:
-        given["zones"] = flags["zone"]
-    if "upstream" in flags:
-        upstreams = list(flags["upstream"])
-        given["forward"] = {"upstreams": [] if upstreams in (["none"], ["off"]) else upstreams}
-    try:
-        return Settings.model_validate(given, context=context), []
-    except ValidationError as error:
-        problems = []
-        for fault in faults(error, given):
-            path = ".".join(step for step in fault.path if isinstance(step, str))
-            problems.append(Problem("", 0, 0, FLAG_OF.get(path, f"--{path}"), fault.message))
-        return None, problems
-
-
-def _over(settings: Settings, flags: Settings) -> Settings:
-    """*settings* with whatever *flags* set."""
-    update: dict[str, Any] = {key: getattr(flags, key) for key in flags.model_fields_set}
-    if "forward" in update:
-        update["forward"] = settings.forward.model_copy(update={"upstreams": flags.forward.upstreams})
-    return settings.model_copy(update=update)
+def _flag_values(flags: Mapping[str, Any], context: ReadingContext) -> tuple[Values, list[Problem]]:
+    written: dict[str, Any] = {}
+    flag_of = {path: of.flag for path, of, _ in leaves() if of.flag and path != "providers"}  # providers.wanted() reads that one
+    for path, flag in flag_of.items():
+        name = flag.removeprefix("--").replace("-", "_")
+        if name not in flags:
+            continue
+        section, _, key = path.rpartition(".")
+        given = flags[name]
+        if path == "forward.upstreams" and list(given) in (["none"], ["off"]):
+            given = []
+        (written.setdefault(section, {}) if section else written)[key] = given
+    values, faults = values_of(written, context)
+    problems = []
+    for fault in faults:
+        path = ".".join(step for step in fault.path if isinstance(step, str))
+        problems.append(Problem("", 0, 0, flag_of.get(path, f"--{path}"), fault.message))
+    return values, problems
 
 
 def _state_folder(environ: Mapping[str, str]) -> str | None:

@@ -24,6 +24,8 @@ from dnsdisco.control.status import to_pipe
 from dnsdisco.log.lines import Lines
 from dnsdisco.priority import give_way, READY_NICENESS
 from dnsdisco.providers import registry
+from dnsdisco.settings.declared import Settings
+from dnsdisco.settings.forms import from_plain
 
 # Objects that live before the collector looks for cycles. A view of 10,000 services is a million that have none: with the interpreter's
 # own 700, reading and merging one takes twice as long. What providers' packages leave in cycles waits a little longer.
@@ -47,7 +49,7 @@ async def _run(plain: dict[str, Any], lines: Lines, on_ready: Callable[[], None]
     parameters = ControlParameters(
         links=[socket.socket(fileno=fd) for fd in plain["links"]],
         say=to_pipe(plain["status_fd"]),
-        settings=plain["settings"],
+        settings=from_plain(Settings, plain["settings"]),
         environ=os.environ,
         create=registry.create,
         resolve=lambda: _resolve(plain["source"]),
@@ -80,11 +82,11 @@ async def _run(plain: dict[str, Any], lines: Lines, on_ready: Callable[[], None]
             signal.signal(number, signal.SIG_IGN)
 
 
-def _resolve(source: dict[str, Any]) -> dict[str, Any]:
+def _resolve(source: dict[str, Any]) -> Settings:
     """The configuration read anew; pydantic is loaded only here, at a reload."""
     from dnsdisco.config.sources import Given, resolve  # noqa: PLC0415
 
-    return resolve(Given.from_plain(source, os.environ), registry.detect, registry.types(), is_to_serve=True).plain()
+    return resolve(Given.from_plain(source, os.environ), registry.detect, registry.types(), is_to_serve=True)
 
 
 def _http(control: Control, log: logging.Logger) -> HttpDoor:

@@ -12,9 +12,10 @@ from dnsdisco.control.log import Logger
 from dnsdisco.control.status import Say
 from dnsdisco.log.lines import Lines
 from dnsdisco.providers.base import ServiceDiscovery
+from dnsdisco.settings.declared import Settings
 
 Create = Callable[[Mapping[str, Any], Mapping[str, str]], ServiceDiscovery]
-Resolve = Callable[[], dict[str, Any]]
+Resolve = Callable[[], Settings]
 
 
 class HttpDoor(Protocol):
@@ -50,7 +51,7 @@ class ControlParameters:
 
     links: Sequence[socket.socket]
     say: Say
-    settings: dict[str, Any]
+    settings: Settings
     environ: Mapping[str, str]
     create: Create
     resolve: Resolve  # the configuration read anew; raises DnsdiscoError

@@ -14,11 +14,12 @@ from dnsdisco.control.log import LoggedReasons, Logger, SHOWN_MAX, tell_faults
 from dnsdisco.control.provenance import Provenance
 from dnsdisco.control.records import Compiler
 from dnsdisco.control.watcher import Event, ViewSeen, Watcher, WatchFailed
-from dnsdisco.model.claims import ChainPolicy, ChainSource, Collision, FAIL_OPEN, wanted_by
+from dnsdisco.model.claims import ChainPolicy, ChainSource, Collision, wanted_by
 from dnsdisco.model.diff import catalog_change, Change, Key
 from dnsdisco.model.entry import Entry, ProviderState
 from dnsdisco.model.merge import merge, Merger
 from dnsdisco.model.service import Snapshot
+from dnsdisco.settings.declared import Settings
 
 REJECTED_TOLD_MAX = 100  # services of one provider whose denial says why; `dnsdisco check` and the count have them all
 CHAIN_OPTIONS = frozenset({"optional", "include", "exclude", "max_stale", "when_all_unhealthy"})  # ours; the others are its own
@@ -166,10 +167,10 @@ class Chain:
         """Providers that have services held back, and since when."""
         return [(member, member.guard.held_since) for member in self.members if member.guard.held_since is not None]
 
-    def rebuild(self, members: list[Member], settings: Mapping[str, Any]) -> Change:
+    def rebuild(self, members: list[Member], settings: Settings) -> Change:
         """Another chain or another policy: what is known is merged anew. Nothing may be pending. O(services)."""
         self.members = members
-        self._policy = ChainPolicy(settings.get("chain") == "merge", settings.get("when_all_unhealthy") or FAIL_OPEN)
+        self._policy = ChainPolicy(settings.chain == "merge", settings.when_all_unhealthy)
         change = self._merge_anew()
         self._tell_losses()
         return change
@@ -237,15 +238,15 @@ def named(entries: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
 
 
 def members_of(
-    settings: Mapping[str, Any], before: Sequence[Member], new_watcher: Callable[[str, Mapping[str, Any]], Watcher]
+    settings: Settings, before: Sequence[Member], new_watcher: Callable[[str, Mapping[str, Any]], Watcher]
 ) -> list[Member]:
     """The chain that *settings* asks for, of the members there are and of new ones. Raises what *new_watcher* raises."""
     there = {member.name: member for member in before}
     members = []
-    for name, entry in named(settings["providers"]).items():
+    for name, entry in named(settings.providers).items():
         old = there.get(name)
         contact = Contact(
-            stale_after_s=settings["stale_after"], max_stale_s=entry.get("max_stale"), is_optional=bool(entry.get("optional"))
+            stale_after_s=settings.stale_after, max_stale_s=entry.get("max_stale"), is_optional=bool(entry.get("optional"))
         )
         member = Member(name, entry, old.watcher if old is not None else new_watcher(name, entry), contact)
         if old is not None:

@@ -15,7 +15,6 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from dnsdisco.config.workers import for_workers
 from dnsdisco.control import overview, statistics
 from dnsdisco.control.asked import settle
 from dnsdisco.control.checks import Checks
@@ -35,11 +34,11 @@ from dnsdisco.control.watcher import Event, Watcher, WatchFailed
 from dnsdisco.control.zonefiles import ZoneFileRecords
 from dnsdisco.errors import DnsdiscoError, plain_faults
 from dnsdisco.model.diff import Change
+from dnsdisco.settings.forms import for_workers, needing_restart, to_plain
 
 BATCH_S = 0.01  # between two published changes: a storm costs a worker a hundred deltas a second; the first change goes at once
 TICK_S = 0.5  # for what comes with time alone: stale, given up, hung
 FATAL = 78  # EX_CONFIG: the supervisor ends the start, exit 1
-NEEDS_RESTART = ("listen", "workers")  # the supervisor has bound and started them
 
 T = TypeVar("T")
 
@@ -63,7 +62,7 @@ class Control:
         self.chain = Chain(self._log, time_of_day, self.checks)
         self.presence = Presence(parameters.listening, self._log)
         self._memory = self._open_memory()
-        floor = max(self._kept.serial_floor, read_floor(self._settings.get("state_dir")))
+        floor = max(self._kept.serial_floor, read_floor(self._settings.state_dir))
         self._flushes = Flushes(lambda: self.publisher, self._log)
         self._http = parameters.http(self, self._log)
         self.publisher = Publisher(
@@ -93,7 +92,7 @@ class Control:
             self._memory.restore(members, self._loop.time())
             self._publish(self.chain.rebuild(members, self._settings))
             self._apply_rest()
-            self._loop.call_later(self._settings["startup_timeout"], self._startup_timeout_passed)
+            self._loop.call_later(self._settings.startup_timeout, self._startup_timeout_passed)
             self._loop.call_later(TICK_S, self._tick)
         try:
             return await self._ended
@@ -124,13 +123,15 @@ class Control:
             self._condition.reloaded(self._parameters.config, faults)
             return Reloaded(problems=faults)
         self._condition.reloaded(self._parameters.config)
-        for key in NEEDS_RESTART:
-            if settings[key] != self._settings[key]:
-                self._log.warning("this needs a restart to take effect", setting=key, wanted=str(settings[key]))
-                settings = {**settings, key: self._settings[key]}
-        changed = tuple(sorted(key for key in settings if settings[key] != self._settings.get(key)))
+        for key in needing_restart():
+            wanted, running_with = getattr(settings, key), getattr(self._settings, key)
+            if wanted != running_with:
+                wanted = list(wanted) if isinstance(wanted, tuple) else wanted
+                self._log.warning("this needs a restart to take effect", setting=key, wanted=str(wanted))
+                settings = settings._replace(**{key: running_with})
+        changed = tuple(sorted(key for key in settings._fields if getattr(settings, key) != getattr(self._settings, key)))
         before, self._settings = self.chain.members, settings
-        if settings["state_dir"] != self._memory.folder:
+        if settings.state_dir != self._memory.folder:
             self._memory.close()
             self._memory = self._open_memory()
         self._memory.restore(members, self._loop.time())
@@ -147,9 +148,9 @@ class Control:
                 member.watcher.stop()
         self._apply_rest()
         if self._parameters.lines is not None:
-            self._parameters.lines.apply(settings)
+            self._parameters.lines.apply(settings._asdict())
         self._log.info("reloaded", providers=" ".join(member.name for member in members))
-        self._parameters.say("reloaded", settings=settings, worker_settings=of_workers)
+        self._parameters.say("reloaded", settings=to_plain(settings), worker_settings=of_workers)
         self._check_ready_and_takeover()
         return Reloaded(changed)
 
@@ -165,7 +166,7 @@ class Control:
         )
 
     def status(self) -> ServerStatus:
-        return self._condition.status(self.view(), self._parameters, self._settings["zones"], self._loop.time())
+        return self._condition.status(self.view(), self._parameters, self._settings.zones, self._loop.time())
 
     def flush(self, name: str | None, *, is_tree: bool) -> Future[list[int | None]]:
         """Make every worker forget it, and with *is_tree* what is below it; None: everything. See flushes.py."""
@@ -295,7 +296,7 @@ class Control:
             gc.freeze()  # views and catalog live long and have no cycles: the collector need not walk through them again and again
             self._parameters.on_ready()
             example = next((entry.key for entry in self.chain.entries.values() if entry.service.instances), "")
-            zones = self._settings["zones"]
+            zones = list(self._settings.zones)
             self._parameters.say("ready", zones=zones, providers=[member.name for member in members], example=example)
 
     def _is_known(self, member: Member) -> bool:
@@ -305,12 +306,12 @@ class Control:
 
     def _apply_rest(self) -> None:
         """Hand the settings beside the providers to the parts that use them; each of them knows by itself what is new."""
-        self._zone_records.apply(self._settings["zone_files"], self._settings["zones"])
-        self._http.apply(self._settings.get("http"), self._settings.get("http_hosts") or (), self._settings.get("control"))
+        self._zone_records.apply(self._settings.zone_files, self._settings.zones)
+        self._http.apply(self._settings.http, self._settings.http_hosts, self._settings.control)
 
     def _open_memory(self) -> ViewStore:
         is_successor = self._parameters.restarts > 0
-        return ViewStore(self._settings.get("state_dir"), self._parameters.environ, self._log, is_successor=is_successor)
+        return ViewStore(self._settings.state_dir, self._parameters.environ, self._log, is_successor=is_successor)
 
     def _call(self, method: Callable[..., None], *arguments: object) -> None:
         """From any thread: *method* in ours, in the order of the calls."""
@@ -320,7 +321,7 @@ class Control:
     def _reserve(self, bound: int) -> None:
         """No process after this one uses a serial below *bound*."""
         self._kept.keep_floor(bound)
-        write_floor(self._settings.get("state_dir"), bound, self._log)
+        write_floor(self._settings.state_dir, bound, self._log)
 
     def _say_fatal(self, message: str) -> None:
         self._parameters.say("fatal", message=message)

@@ -10,7 +10,7 @@
     deadlines.py        timers
     poller.py        which of many sockets can be read
     context.py       what everything in this room shares: the loop, the clock, the bounds, the counters
-    settings.py      `forward:` of the configuration, and the bounds
+    limits.py        the bounds
     statistics.py    the counters
   Upstreams:
     upstream_table.py       what was written → the upstreams that may be asked

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import NamedTuple, TYPE_CHECKING
 
 from dnsdisco.forward.deadlines import Deadlines
+from dnsdisco.forward.limits import ForwardLimits
 from dnsdisco.forward.poller import Poller
-from dnsdisco.forward.settings import ForwardLimits
 from dnsdisco.forward.statistics import ForwardStatistics
 
 if TYPE_CHECKING:

@@ -12,15 +12,16 @@ from dnsdisco.errors import UpstreamError
 from dnsdisco.forward.context import Context
 from dnsdisco.forward.deadlines import Deadlines
 from dnsdisco.forward.exchange import Exchange, Result
+from dnsdisco.forward.limits import ForwardLimits
 from dnsdisco.forward.loops import Loops
 from dnsdisco.forward.message import folded, SENT_FLAGS
 from dnsdisco.forward.poller import Poller
 from dnsdisco.forward.pulse import Pulse
-from dnsdisco.forward.settings import ForwardLimits, ForwardSettings
 from dnsdisco.forward.start_queue import StartQueue
 from dnsdisco.forward.statistics import ASKED, FAILED, ForwardStatistics
 from dnsdisco.forward.upstream import Upstream
 from dnsdisco.forward.upstream_table import UpstreamTable
+from dnsdisco.settings.sections import ForwardSettings
 
 log = logging.getLogger("dnsdisco.forward")
 

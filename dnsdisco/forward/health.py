@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dnsdisco.forward.settings import ForwardLimits
+from dnsdisco.forward.limits import ForwardLimits
 
 
 class UpstreamHealth:

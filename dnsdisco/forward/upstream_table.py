@@ -13,8 +13,8 @@ from dnsdisco.forward.https import HttpsPool, INSTALL, is_installed
 from dnsdisco.forward.own_addresses import is_own
 from dnsdisco.forward.resolv_conf import ResolvConf
 from dnsdisco.forward.routes import Route, Routes
-from dnsdisco.forward.settings import ForwardSettings
 from dnsdisco.forward.upstream import Upstream
+from dnsdisco.settings.sections import ForwardSettings
 from dnsdisco.wire import name
 from dnsdisco.written.endpoints import is_path, UpstreamAddress
 from dnsdisco.written.endpoints import upstream as upstream_from
@@ -33,7 +33,7 @@ class UpstreamTable:
         self.routes: Routes[Upstream] = Routes(Route(ROOT, (), is_configured=False), ())
         self._context = context
         self._own = own
-        self._settings = ForwardSettings()
+        self._settings = ForwardSettings(upstreams=())
         self._files: dict[str, ResolvConf] = {}
         self._upstreams: dict[UpstreamAddress, Upstream] = {}
         self._tls: ssl.SSLContext | None = None

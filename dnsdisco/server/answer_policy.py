@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from dnsdisco.answer.admit import Admission
 from dnsdisco.answer.settings import AnswerSettings
-from dnsdisco.cache.limits import CacheLimits
 from dnsdisco.server.cached_upstream import UpstreamLimits
+from dnsdisco.settings.sections import CacheSettings
 from dnsdisco.wire.reply import Limits
 
 
@@ -25,6 +25,6 @@ class AnswerPolicy(NamedTuple):
     recursion: bool  # forwarding is on: RA
     trust_ad: bool = False
     limits: Limits = Limits()
-    cache: CacheLimits = CacheLimits()
+    cache: CacheSettings = CacheSettings()
     asking: UpstreamLimits = UpstreamLimits()
     origin: Hashable = None  # where answers of others come from; a change of it makes what is kept of them old

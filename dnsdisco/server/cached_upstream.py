@@ -19,10 +19,10 @@ from dnsdisco.answer.settings import AnswerSettings
 from dnsdisco.cache.cache import Cache, Freshness
 from dnsdisco.cache.entry import CacheEntry, Kind
 from dnsdisco.cache.failures import Reasons
-from dnsdisco.cache.limits import CacheLimits
 from dnsdisco.errors import UpstreamError, WireError
 from dnsdisco.forward.message import folded
 from dnsdisco.server.reply_sender import Client
+from dnsdisco.settings.sections import CacheSettings
 from dnsdisco.wire.constants import AD, CD, EDE_NETWORK_ERROR, EDE_OTHER, rcode_to_text, RD, SERVFAIL
 from dnsdisco.wire.name import labels_of
 from dnsdisco.wire.relay import records_of
@@ -95,7 +95,7 @@ class _Asking:
 
 def _grounds(settings: AnswerSettings) -> Hashable:
     """What the entries of the cache are judged by when they come in."""
-    return settings.zone.zones, settings.overrides, settings.rebind_protection, settings.rebind_allowed
+    return settings.zone.zones, settings.overrides, settings.configured.forward.rebind_protection, settings.rebind_allowed
 
 
 class CachedUpstream:
@@ -112,14 +112,14 @@ class CachedUpstream:
         self._origin: Hashable = None
         self.trust_ad = False
 
-    def configure(self, settings: AnswerSettings, limits: CacheLimits, *, trust_ad: bool, origin: Hashable) -> None:
+    def configure(self, settings: AnswerSettings, cache: CacheSettings, *, trust_ad: bool, origin: Hashable) -> None:
         """What is kept stays, but: where other names are ours or special, none of it can be relied on; from elsewhere, all of it is old.
 
         *origin*: where answers come from; None: there is no upstream to ask now, and the kept answers are the best there is.
         """
         before, before_origin = self._settings, self._origin
         self._settings, self.trust_ad = settings, trust_ad
-        self.cache.configure(limits)
+        self.cache.configure(cache)
         if origin is not None:
             self._origin = origin
         if _grounds(before) != _grounds(settings):

@@ -12,6 +12,7 @@ from dnsdisco.server.costly_work import CostlyWork
 from dnsdisco.server.tcp import TcpServer
 from dnsdisco.server.tcp_connection import MessageResponder, TcpConnection
 from dnsdisco.server.tls import TlsSession
+from dnsdisco.settings.sections import TlsSettings
 
 NO_CERTIFICATE = "no_certificate_refused"
 
@@ -83,9 +84,9 @@ class Encrypted:
         if https:
             self._servers["https"] = HttpsServer(https, responder, loop, self.certificates, turns)
 
-    def apply(self, tls: tuple[str, str | None] | None) -> None:
+    def apply(self, tls: TlsSettings) -> None:
         """The files of certificate and key, also when they are those of before: they may have changed."""
-        self.certificates.apply(None if tls is None else Pair(*tls))
+        self.certificates.apply(Pair(tls.certificate, tls.key) if tls.certificate else None)
 
     def start(self) -> None:
         for server in self._servers.values():

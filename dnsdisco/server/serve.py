@@ -94,7 +94,7 @@ class Responder:
             return
         self._table.drop(touched)
         zone = self.settings.zone
-        self._table.set_negative(soa(labels, self._catalog.serial, zone.negative_ttl) for labels in zone.zones)
+        self._table.set_negative(soa(labels, self._catalog.serial, zone.configured.negative_ttl) for labels in zone.zones)
 
     def respond(
         self, message: bytes, peer: str, *, is_tcp: bool, send: Send, is_encrypted: bool = False, client: ClientKey | None = None
@@ -248,8 +248,8 @@ class Responder:
         if edns is None:
             return b""
         options = option(COOKIE, cookie) if cookie else b""
-        if edns.wants_nsid and self.settings.server_id:
-            options += option(NSID, self.settings.server_id.encode())
+        if edns.wants_nsid and self.settings.configured.identity.server_id:
+            options += option(NSID, self.settings.configured.identity.server_id.encode())
         if edns.wants_keepalive and is_tcp:
             options += option(KEEPALIVE, TCP_IDLE_TENTHS.to_bytes(2, "big"))
         return options

@@ -84,7 +84,7 @@ class Worker:
         self._own = [(sockaddr.host_of(name), name[1]) for name in (sock.getsockname() for sock in sockets)]
         self._settings = self._settings_from(parameters.settings)
         self.catalog = Catalog()
-        self.forwarder = Forwarder(self._settings.forward, own=self._own, secret=parameters.cookie_secret)
+        self.forwarder = Forwarder(self._settings.configured.forward, own=self._own, secret=parameters.cookie_secret)
         self.responder = Responder(
             self._settings.policy(recursion=False),
             self.catalog,
@@ -207,7 +207,7 @@ class Worker:
             return
         self._link.tick()
         silent_s = self._link.silent_s
-        if silent_s < max(self._settings.stale_after_s, SILENCE_S_MIN):
+        if silent_s < max(self._settings.configured.stale_after, SILENCE_S_MIN):
             self._silent_since = ""
         elif not self._silent_since:
             self._silent_since = time.strftime("%H:%M:%SZ", time.gmtime(time.time() - silent_s))
@@ -230,7 +230,7 @@ class Worker:
         from dnsdisco.server.encrypted import Encrypted  # noqa: PLC0415  most have none, and start the sooner
 
         encrypted = Encrypted(parameters.tls, parameters.https, self.responder, loop)
-        encrypted.apply(self._settings.tls)
+        encrypted.apply(self._settings.configured.tls)
         return encrypted
 
     def _settings_from(self, plain: Mapping[str, Any]) -> WorkerSettings:
@@ -240,13 +240,13 @@ class Worker:
         """New settings; bad ones raise and change nothing."""
         settings = self._settings_from(plain)
         if self._parameters.lines is not None:
-            server_log.apply(self._parameters.lines, settings._asdict())
+            server_log.apply(self._parameters.lines, settings.configured._asdict())
         if self._encrypted is not None:
-            self._encrypted.apply(settings.tls)
+            self._encrypted.apply(settings.configured.tls)
         if settings == self._settings:
             return
         self._settings = settings
-        self.forwarder.apply(settings.forward)
+        self.forwarder.apply(settings.configured.forward)
         self._configure()
 
     def _configure(self) -> None:

@@ -11,21 +11,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any, Self
 
-from pydantic import ValidationError
-
 from dnsdisco.cli.answer import decode
 from dnsdisco.cli.stub import exchange, question
-from dnsdisco.config.faults import faults
-from dnsdisco.config.schema import Settings
-from dnsdisco.config.workers import for_workers
+from dnsdisco.config.reading import checked
 from dnsdisco.control.parameters import ControlParameters
 from dnsdisco.control.run import Control
 from dnsdisco.errors import ConfigError, Problem, ProviderError, UpstreamError
 from dnsdisco.providers.base import ServiceDiscovery
 from dnsdisco.server.worker import Worker, WorkerParameters
+from dnsdisco.settings.declared import Settings
+from dnsdisco.settings.forms import for_workers
 from dnsdisco.wire.constants import A, AAAA
 from dnsdisco.wire.name import from_text as name_from_text
-from dnsdisco.written.places import dotted
 
 PORTS_TRIED = 50  # each is free with a chance of one half at the very least
 WAIT_S = 10.0  # for the start, and for a change to be answered: far more than either takes
@@ -84,7 +81,7 @@ class Server:
         """*provider* instead of *services*: one of your own, to be tested. Nothing is forwarded unless `forward` says so."""
         self.provider = provider or MemoryServiceDiscovery(services or {})
         self.address, self.port = "127.0.0.1", 0
-        self._settings = _plain(settings) | {"providers": [{"type": self.provider.type}]}
+        self._settings = _checked(settings)._replace(providers=({"type": self.provider.type},))
         self._thread = threading.Thread(target=self._run, name="dnsdisco.testing", daemon=True)
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
@@ -185,16 +182,11 @@ class Server:
             self._control.stop()
 
 
-def _plain(given: dict[str, Any]) -> dict[str, Any]:
+def _checked(given: dict[str, Any]) -> Settings:
     """The settings of a test, whole and canonical. `providers` is not among those that may be *given*: see Server's *provider*."""
     if "providers" in given:
         raise ConfigError((Problem("", 0, 0, "providers", "this server has one provider: give it as provider=…"),))
-    written = {"forward": {"upstreams": []}, "http": "off", "state_dir": "off", **given}
-    try:
-        return Settings.model_validate(written).plain()
-    except ValidationError as error:
-        found = [Problem("", 0, 0, dotted(fault.path), fault.message) for fault in faults(error, written)]
-        raise ConfigError(tuple(found)) from None
+    return checked({"forward": {"upstreams": []}, "http": "off", "state_dir": "off", **given})
 
 
 def one_port(address: str = "127.0.0.1") -> tuple[socket.socket, socket.socket]:

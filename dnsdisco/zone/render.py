@@ -72,7 +72,7 @@ def all_critical(found: Found) -> bool:
 
 
 def ttl_of(entry: Entry | None, settings: ZoneSettings, *, is_stale: bool) -> int:
-    ttl = settings.ttl if entry is None or entry.service.ttl is None else entry.service.ttl
+    ttl = settings.configured.ttl if entry is None or entry.service.ttl is None else entry.service.ttl
     return min(ttl, settings.stale_ttl) if is_stale else ttl
 
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dnsdisco.settings.declared import Settings
 from dnsdisco.wire.name import from_text as name_from_text
 from dnsdisco.wire.name import Labels, labels_of
 
 
 @dataclass(frozen=True, slots=True)
 class ZoneSettings:
-    """`zones[0]` is the one that PTR targets are in. TTLs in seconds."""
+    """`zones`: those of `configured`, as labels; the first one is that which PTR targets are in. TTLs in seconds."""
 
     zones: tuple[Labels, ...] = ((b"svc", b"local"),)
-    ttl: int = 5
-    negative_ttl: int = 2
-    max_answers: int = 0  # 0: all
-    srv_weight_scale: int = 1
     server_addresses: tuple[str, ...] = ("127.0.0.1",)  # of the name server's name: where we listen
+    configured: Settings = Settings()  # noqa: RUF009  immutable
     stale_ttl: int = 30  # at most, on answers of a provider that is not there (RFC 8767 §5)
 
     def zone_of(self, labels: Labels) -> Labels | None:

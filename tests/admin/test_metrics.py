@@ -143,9 +143,10 @@ def test_all_that_a_worker_counts_is_told() -> None:
     settings = {"zones": ["svc.local"], "forward": {"upstreams": ["192.0.2.1"]}, "acl": {"allow": ["127.0.0.0/8"]}}
 
     async def made() -> Worker:
-        from dnsdisco.config.schema import Settings
+        from dnsdisco.config.reading import checked
+        from dnsdisco.settings.forms import for_workers
 
-        plain = Settings.from_plain({**Settings().plain(), **settings}).plain()
+        plain = for_workers(checked(settings))
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with ours, theirs, socket.create_server(("127.0.0.1", 0)) as tls:
             worker = Worker(WorkerParameters(0, [], [], theirs, plain, lambda _: None, bytes(16), tls=[tls]))

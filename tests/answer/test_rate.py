@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from dnsdisco.answer import admit, rate
 from dnsdisco.answer.admit import Admission
-from dnsdisco.answer.rate import ANSWER, Bucket, Buckets, cost_of, DENIAL, ERROR, KINDS, RateLimits, RateVerdict
+from dnsdisco.answer.rate import ANSWER, Bucket, Buckets, cost_of, DENIAL, ERROR, KINDS, RateVerdict
+from dnsdisco.settings.sections import RateLimits
 
 SEND, SLIP, DROP = RateVerdict.SEND, RateVerdict.SLIP, RateVerdict.DROP
 

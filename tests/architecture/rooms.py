@@ -16,19 +16,22 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "priority": frozenset(),
     "written": frozenset({"errors"}),
     "sockaddr": frozenset(),
+    "settings": frozenset({"written"}),
     "model": frozenset({"errors", "written"}),
     "wire": frozenset({"errors"}),
-    "cache": frozenset({"errors", "counted"}),
-    "zone": frozenset({"errors", "model", "wire"}),
-    "answer": frozenset({"errors", "model", "zone", "wire", "cache"}),
+    "cache": frozenset({"errors", "settings", "counted"}),
+    "zone": frozenset({"errors", "settings", "model", "wire"}),
+    "answer": frozenset({"errors", "settings", "written", "model", "zone", "wire", "cache"}),
     "providers": frozenset({"errors", "written", "sockaddr", "model"}),
-    "config": frozenset({"errors", "written", "model"}),
+    "config": frozenset({"errors", "settings", "written", "model"}),
     "control": frozenset(
-        {"errors", "log", "priority", "written", "sockaddr", "model", "providers", "config", "zone", "wire", "counted"}
+        {"errors", "settings", "log", "priority", "written", "sockaddr", "model", "providers", "config", "zone", "wire", "counted"}
         | DECLARATIONS
     ),  # ADR 0004
-    "forward": frozenset({"errors", "counted", "written", "sockaddr", "wire", "answer"}),
-    "server": frozenset({"errors", "counted", "log", "written", "sockaddr", "wire", "model", "zone", "answer", "cache", "forward"}),
+    "forward": frozenset({"errors", "settings", "counted", "written", "sockaddr", "wire", "answer"}),
+    "server": frozenset(
+        {"errors", "settings", "counted", "log", "written", "sockaddr", "wire", "model", "zone", "answer", "cache", "forward"}
+    ),
     "admin": frozenset({"errors", "counted", "written", "sockaddr", "model", "control"}) | DECLARATIONS,
     "supervisor": frozenset({"errors", "log", "priority", "sockaddr"}),
 }
@@ -37,7 +40,7 @@ ENTRY_POINTS = {"dnsdisco.control.__main__": frozenset({"admin"})}  # ADR 0013
 # Composition roots wire the rooms together and may see all of them.
 ROOTS = frozenset({"cli", "discovery", "testing", "__init__", "__main__", "base", "env", "static", "consul", "kubernetes"})
 
-PURE = frozenset({"errors", "counted", "written", "model", "zone", "wire", "answer", "cache"})
+PURE = frozenset({"errors", "counted", "written", "settings", "model", "zone", "wire", "answer", "cache"})
 IMPURE_MODULES = frozenset(
     [
         "socket",

@@ -30,10 +30,10 @@ def test_the_table_of_rooms_is_the_one_that_is_checked():
 def test_a_row_that_differs_is_caught():
     page = DESIGN.read_text()
     for wrong in (
-        page.replace("| zone | errors, model, wire |", "| zone | errors, model |"),
-        page.replace("| zone | errors, model, wire | yes |", "| zone | errors, model, wire | |"),
+        page.replace("| zone | errors, settings, model, wire |", "| zone | errors, model |"),
+        page.replace("| zone | errors, settings, model, wire | yes |", "| zone | errors, model, wire | |"),
         page.replace("| admin |", "| attic |"),
-        page + "| zone | errors, model, wire | yes |\n",
+        page + "| zone | errors, settings, model, wire | yes |\n",
     ):
         assert wrong != page
         assert sorted(table(wrong), key=str) != sorted(decided(), key=str)

@@ -7,6 +7,7 @@ import pytest
 from dnsdisco.cache.cache import Cache, Freshness, key_of_name
 from dnsdisco.cache.entry import Kind
 from dnsdisco.cache.limits import CacheLimits
+from dnsdisco.settings.sections import CacheSettings
 from tests.cache.made import item, key, mark_of, ttls_in
 
 REASONS = ((22, "nobody answers"),)
@@ -46,13 +47,13 @@ def test_a_body_is_right_whatever_was_asked_before():
     ],
 )
 def test_positive_ttls_are_kept_within_bounds_that_the_client_sees(ttl, limits, expected):
-    entry = Cache(CacheLimits(**limits)).keep(key(), item(Kind.POSITIVE, ttl), 0.0)
+    entry = Cache(CacheSettings(**limits)).keep(key(), item(Kind.POSITIVE, ttl), 0.0)
     assert ttls_in(entry.body(0.0)) == [expected]
     assert entry.expires_at == expected
 
 
 def test_what_may_not_be_kept_is_asked_for_each_time():
-    cache = Cache(CacheLimits(serve_stale=0))
+    cache = Cache(CacheSettings(serve_stale=0))
     cache.keep(key(), item(Kind.POSITIVE, 0), 0.0)
     assert look(cache, 0.0) is Freshness.MISSING
     cache = Cache()
@@ -62,7 +63,7 @@ def test_what_may_not_be_kept_is_asked_for_each_time():
 
 @pytest.mark.parametrize("kind", [Kind.NODATA, Kind.NXDOMAIN])
 def test_negative_answers_hold_as_long_as_their_soa_says(kind):
-    cache = Cache(CacheLimits(min_ttl=600))
+    cache = Cache(CacheSettings(min_ttl=600))
     entry = cache.keep(key(), item(kind, 20), 0.0)
     state, found = cache.look(key(), 15.0)
     assert (state, found) == (Freshness.FRESH, entry)
@@ -274,19 +275,19 @@ def test_other_limits_keep_what_fits():
     cache = Cache()
     for number in range(100):
         cache.keep(key(f"n{number}"), item(Kind.POSITIVE, 60, mark=number), 0.0)
-    cache.configure(CacheLimits(entries=40, max_ttl=10))
+    cache.configure(CacheSettings(size=40, max_ttl=10))
     assert len(cache) == 40
     state, entry = cache.look(key("n99"), 20.0)
     assert (state, mark_of(entry, 20.0)) == (Freshness.FRESH, 99)
     assert cache.keep(key(), item(Kind.POSITIVE, 60), 20.0).expires_at == 30.0
-    cache.configure(CacheLimits(entries=0))
+    cache.configure(CacheSettings(size=0))
     assert (len(cache), cache.octets) == (0, 0)
     assert cache.keep(key(), item(Kind.POSITIVE, 60), 20.0).expires_at == 80.0
     assert look(cache, 20.0) is Freshness.MISSING
 
 
 def test_failures_are_bounded_and_push_no_answer_out():
-    cache = Cache(CacheLimits(entries=10, failures=50))
+    cache = Cache(CacheSettings(size=10), CacheLimits(failures=50))
     cache.keep(key(), item(Kind.POSITIVE, 60), 0.0)
     for number in range(1000):
         cache.fail(key(f"n{number}"), 0.0, REASONS)

@@ -11,9 +11,11 @@ import yaml
 from dnsdisco.answer.aliases import ALIASES_MAX
 from dnsdisco.cache.cache import Cache
 from dnsdisco.cache.limits import CacheLimits
-from dnsdisco.config.schema import Settings
 from dnsdisco.server.cached_upstream import UpstreamLimits
 from dnsdisco.server.settings import WorkerSettings
+from dnsdisco.settings.declared import Settings
+from dnsdisco.settings.forms import from_plain, to_plain
+from dnsdisco.settings.sections import CacheSettings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "cache.md").read_text(encoding="utf-8")
 
@@ -22,7 +24,7 @@ def test_every_bound_is_listed_with_its_value():
     listed = {}
     for names, values in re.findall(r"^\| ((?:`\w+`(?: \(`[\w.]+`\))?(?:, )?)+) \| ([\d., ]+) \|", PAGE, re.MULTILINE):
         listed.update(zip(re.findall(r"`(\w+)`", names), map(float, values.split(", ")), strict=True))
-    limits = {**CacheLimits()._asdict(), **UpstreamLimits()._asdict()}
+    limits = {**CacheSettings()._asdict(), **CacheLimits()._asdict(), **UpstreamLimits()._asdict()}
     assert listed == {name: float(value) for name, value in limits.items()}
 
 
@@ -32,10 +34,10 @@ def test_every_counter_is_listed():
 
 def test_the_example_is_the_default_and_reaches_the_worker():
     example = yaml.safe_load(re.search(r"```yaml\n(.*?)```", PAGE, re.DOTALL)[1])
-    assert Settings.model_validate(example).cache == Settings().cache
-    assert WorkerSettings.from_plain(Settings().plain()).cache == CacheLimits()
+    assert from_plain(Settings, example).cache == Settings().cache == CacheSettings()
+    assert WorkerSettings.from_plain(to_plain(Settings())).policy(recursion=True).cache == CacheSettings()
     plain = {"cache": {"size": 5, "min_ttl": 1, "max_ttl": 2, "negative_max_ttl": 3, "serve_stale": 4}}
-    expected = CacheLimits(entries=5, min_ttl=1, max_ttl=2, negative_max_ttl=3, serve_stale=4)
+    expected = CacheSettings(size=5, min_ttl=1, max_ttl=2, negative_max_ttl=3, serve_stale=4)
     assert WorkerSettings.from_plain(plain).policy(recursion=True).cache == expected
     with pytest.raises(TypeError):
         WorkerSettings.from_plain({"cache": {"sise": 5}})

@@ -10,6 +10,7 @@ from hypothesis.stateful import initialize, invariant, rule, RuleBasedStateMachi
 from dnsdisco.cache.cache import Cache, Freshness
 from dnsdisco.cache.entry import Kind
 from dnsdisco.cache.limits import CacheLimits
+from dnsdisco.settings.sections import CacheSettings
 from tests.cache.made import item, key, mark_of, ttls_in
 
 pytestmark = pytest.mark.slow
@@ -29,8 +30,9 @@ class AgainstDictionaries(RuleBasedStateMachine):
         hits=st.integers(0, 2),
     )
     def begin(self, low, high, negative, stale, hits):
-        self.limits = CacheLimits(min_ttl=low, max_ttl=high, negative_max_ttl=negative, serve_stale=stale, prefetch_hits=hits)
-        self.cache = Cache(self.limits)
+        self.settings = CacheSettings(min_ttl=low, max_ttl=high, negative_max_ttl=negative, serve_stale=stale)
+        self.limits = CacheLimits(prefetch_hits=hits)
+        self.cache = Cache(self.settings, self.limits)
         self.now = 0.0
         self.mark = 0
         self.answers = {}  # (name, type, do) → [mark, ttls, stored, end, hits, refreshed, negative, nxdomain]
@@ -47,12 +49,11 @@ class AgainstDictionaries(RuleBasedStateMachine):
         covers = kind is Kind.NXDOMAIN and not alias
         made = item(kind, *ttls, mark=self.mark, soa=soa, covers=covers)
         entry = self.cache.keep(key(name, qtype, do=do), made, self.now)
-        limits = self.limits
         if kind is Kind.POSITIVE:
-            ttls = [min(max(ttl, limits.min_ttl), limits.max_ttl) for ttl in ttls]
+            ttls = [min(max(ttl, self.settings.min_ttl), self.settings.max_ttl) for ttl in ttls]
             lasts = min(ttls)
         else:
-            ttls = [min(ttl, limits.negative_max_ttl) for ttl in ttls]
+            ttls = [min(ttl, self.settings.negative_max_ttl) for ttl in ttls]
             lasts = min(ttls)
         assert ttls_in(entry.body(self.now)) == ttls
         if kind is Kind.OTHER:
@@ -91,7 +92,7 @@ class AgainstDictionaries(RuleBasedStateMachine):
 
     def _old(self, name, qtype, do):
         known = self.denials.get((name, do)) or self.answers.get((name, qtype, do))
-        return known if known and self.now < known[3] + self.limits.serve_stale else None
+        return known if known and self.now < known[3] + self.settings.serve_stale else None
 
     @rule(name=NAMES, qtype=TYPES, do=BITS)
     def look(self, name, qtype, do):

@@ -12,6 +12,7 @@ from dnsdisco.cache.cache import Cache, Freshness
 from dnsdisco.cache.entry import CacheEntry, ENTRY_OCTETS, Item, Kind
 from dnsdisco.cache.limits import CacheLimits
 from dnsdisco.cache.store import Store, USES_MAX
+from dnsdisco.settings.sections import CacheSettings
 from tests.cache.made import item, key
 
 
@@ -51,7 +52,7 @@ def test_without_use_the_oldest_goes_first():
 
 
 def test_used_names_outlive_a_flood_of_names_asked_for_once():
-    cache = Cache(CacheLimits(entries=1000))
+    cache = Cache(CacheSettings(size=1000))
     busy = [key(f"busy{number}") for number in range(200)]
     for each in busy:
         cache.keep(each, item(Kind.POSITIVE, 86_400), 0.0)
@@ -84,7 +85,7 @@ def test_the_octets_counted_are_no_fewer_than_those_used():
     source = random.Random(2)
     tracemalloc.start()
     try:
-        cache = Cache(CacheLimits(entries=100_000, octets=1 << 30))
+        cache = Cache(CacheSettings(size=100_000), CacheLimits(octets=1 << 30))
         before, _ = tracemalloc.get_traced_memory()
         for number in range(5000):
             ttls = [source.choice((300, 600, 3600, number)) for _ in range(source.randrange(1, 6))]

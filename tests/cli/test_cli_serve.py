@@ -12,7 +12,8 @@ import sys
 import pytest
 
 from dnsdisco.cli import main, serve
-from dnsdisco.config.schema import Settings
+from dnsdisco.settings.declared import Settings
+from dnsdisco.settings.forms import from_plain, to_plain
 
 ENVIRON = {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
 
@@ -77,7 +78,7 @@ def test_what_the_supervisor_gets(folder):
         },
     }
     settings = got["settings"]
-    assert Settings.from_plain(settings).plain() == settings
+    assert to_plain(from_plain(Settings, settings)) == settings
     assert settings["listen"] == ["127.0.0.1:5300", "[::1]:5300"]
     assert settings["zones"] == ["svc.local", "b.example"]
     assert settings["ttl"] == 7

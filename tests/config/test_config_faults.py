@@ -188,8 +188,8 @@ def test_an_unknown_type_is_a_plug_in_where_nobody_knows_the_types(tmp_path):
     (tmp_path / "f.yaml").write_text("providers: [{type: zookeeper, hosts: [a, b], nested: {x: 1}}]")
     settings = inspect(Given(str(tmp_path / "f.yaml"))).settings
     assert settings is not None
-    assert settings.plain()["providers"][0]["hosts"] == ["a", "b"]
-    assert settings.plain()["providers"][0]["nested"] == {"x": 1}
+    assert settings.providers[0]["hosts"] == ["a", "b"]
+    assert settings.providers[0]["nested"] == {"x": 1}
 
 
 def test_config_error_holds_every_problem():

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given, HealthCheck, settings
 from hypothesis import strategies as st
 
-from dnsdisco.config.schema import Settings
+from dnsdisco.settings.declared import Settings
 from tests.fuzz.files import configuration_holds, services_hold
 
 pytestmark = pytest.mark.slow
@@ -25,7 +25,7 @@ SCALARS = NASTY | st.text(max_size=12) | st.integers() | st.floats() | st.boolea
 TREES = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(SCALARS.map(str), inner, max_size=4), max_leaves=12
 )
-KEYS = st.sampled_from(sorted(Settings.model_fields))
+KEYS = st.sampled_from(sorted(Settings._fields))
 PROVIDERS = st.sampled_from(["env", "static", "consul", "kubernetes", "nothing", ""])
 ENTRIES = st.builds(lambda kind, more: {**more, "type": kind}, PROVIDERS, st.dictionaries(st.sampled_from(["path", "address", "token", "optional", "include", "max_stale", "labels", "wait", "x"]), TREES, max_size=4))  # fmt: skip
 CONFIGURATIONS = st.dictionaries(KEYS, TREES, max_size=6) | st.builds(

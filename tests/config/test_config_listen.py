@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from dnsdisco.config import encrypted, load
 from dnsdisco.config.client_defaults import glance
-from dnsdisco.config.schema import Settings
 from dnsdisco.config.sources import Given, inspect, resolve
 from dnsdisco.written.endpoints import listener
 from tests.certificates import make
+from tests.config.reread import reread
 
 
 @pytest.fixture(autouse=True)
@@ -95,8 +95,8 @@ def test_a_sound_pair_relative_to_the_file(folder):
     text = "listen: [tls://127.0.0.1]\ntls: {certificate: one.pem, key: one.key}\n"
     assert faults(text) == []
     settings = resolve(Given(environ={}), is_to_serve=True)
-    assert settings.plain()["tls"] == {"certificate": str(folder / "one.pem"), "key": str(folder / "one.key")}
-    assert Settings.from_plain(settings.plain()) == settings
+    assert settings.tls._asdict() == {"certificate": str(folder / "one.pem"), "key": str(folder / "one.key")}
+    assert reread(settings) == settings
     (folder / "both.pem").write_bytes((folder / "one.key").read_bytes() + (folder / "one.pem").read_bytes())
     assert faults("listen: [tls://127.0.0.1]\ntls: {certificate: both.pem}\n") == []
 

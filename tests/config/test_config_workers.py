@@ -2,43 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
-
-from dnsdisco.config.schema import Settings
-from dnsdisco.config.workers import for_workers, WORKER_KEYS
 from dnsdisco.server.settings import WorkerSettings
+from dnsdisco.settings.declared import Settings
+from dnsdisco.settings.forms import declared, for_workers, to_plain
+from tests.config.reread import reread
+
+SECRET_OR_CONTROLS_OWN = {
+    "listen", "chain", "when_all_unhealthy", "startup_timeout", "providers", "zone_files", "http", "http_hosts", "state_dir", "control",
+}  # fmt: skip
 
 
-class Watched(Mapping[str, Any]):
-    """Remembers which keys were asked for."""
-
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        self.values_of, self.asked = values, set[str]()
-
-    def __getitem__(self, key: str) -> Any:
-        self.asked.add(key)
-        return self.values_of[key]
-
-    def __contains__(self, key: object) -> bool:
-        self.asked.add(str(key))
-        return key in self.values_of
-
-    def __iter__(self) -> Iterator[str]:
-        raise AssertionError("a worker takes all of it, whatever it is")
-
-    def __len__(self) -> int:
-        return len(self.values_of)
-
-
-def test_a_worker_gets_what_it_reads_and_no_more() -> None:
-    settings = Watched(Settings().plain())
-    WorkerSettings.from_plain(settings)
-    assert settings.asked == WORKER_KEYS
+def test_a_worker_gets_what_it_uses_and_no_secret() -> None:
+    assert set(declared()) - set(for_workers(Settings())) == SECRET_OR_CONTROLS_OWN
 
 
 def test_it_works_with_that_as_with_the_whole() -> None:
-    whole = Settings.from_plain({**Settings().plain(), "ttl": 9, "zones": ["a.example"], "identity": {"version": "x"}}).plain()
+    whole = reread(Settings(ttl=9, zones=("a.example",), http=None)._replace(providers=({"type": "env"},)))
     part = for_workers(whole)
-    assert WorkerSettings.from_plain(part) == WorkerSettings.from_plain(whole)
+    got, of_whole = WorkerSettings.from_plain(part), WorkerSettings.from_plain(to_plain(whole))
+    assert (got.answers.zone.zones, got.policy(recursion=True).cache) == (((b"a", b"example"),), whole.cache)
+    assert got.configured == of_whole.configured._replace(**{key: getattr(Settings(), key) for key in SECRET_OR_CONTROLS_OWN})
     assert "providers" not in part

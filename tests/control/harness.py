@@ -17,6 +17,8 @@ from dnsdisco.model.delta import Assembler, pack
 from dnsdisco.model.entry import Entry, ProviderState
 from dnsdisco.model.service import Instance, Service, Snapshot
 from dnsdisco.providers.base import ServiceDiscovery
+from dnsdisco.settings.declared import Settings
+from dnsdisco.settings.forms import from_plain
 
 SETTINGS: dict[str, Any] = {
     "zones": ["svc.local"],
@@ -29,6 +31,7 @@ SETTINGS: dict[str, Any] = {
     "providers": [],
     "zone_files": [],
     "state_dir": None,
+    "http": None,
 }
 
 
@@ -227,7 +230,7 @@ class Bench:
             ControlParameters(
                 self.links,
                 lambda event, **fields: self.status.append({"event": event, **fields}),
-                self.settings,
+                from_plain(Settings, self.settings),
                 {},
                 self._create,
                 self._resolve,
@@ -249,10 +252,10 @@ class Bench:
             raise provider
         return provider
 
-    def _resolve(self) -> dict[str, Any]:
+    def _resolve(self) -> Settings:
         if isinstance(self.next_settings, Exception):
             raise self.next_settings
-        return self.next_settings
+        return from_plain(Settings, self.next_settings)
 
 
 async def until(condition: Callable[[], Any], timeout_s: float = 5.0) -> float:

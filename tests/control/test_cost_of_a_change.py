@@ -12,6 +12,7 @@ from dnsdisco.control.provider_set import Chain, Member
 from dnsdisco.control.watcher import ViewSeen, Watcher
 from dnsdisco.model.diff import Change
 from dnsdisco.model.service import Check, Service, Snapshot
+from dnsdisco.settings.declared import Settings
 from tests.bench.path import counted
 from tests.control.harness import numbered, Scripted, snapshot, svc
 
@@ -24,7 +25,7 @@ class Bench:
         self.chain = Chain(logger(), lambda: "", self.checks)
         watcher = Watcher("p", Scripted(), lambda _event: None)
         self.member = Member("p", {"type": "p", **options}, watcher, Contact(stale_after_s=30.0))
-        self.chain.rebuild([self.member], {})
+        self.chain.rebuild([self.member], Settings())
 
     def see(self, view: Snapshot) -> Change:
         self.chain.take_event(self.member, ViewSeen(view, is_repeated=False, faults=()), 1.0)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from dnsdisco.forward.forwarder import Forwarder
-from dnsdisco.forward.settings import ForwardLimits, ForwardSettings
+from dnsdisco.forward.limits import ForwardLimits
+from dnsdisco.settings.sections import ForwardSettings
 from dnsdisco.wire.constants import A, RD
 from tests.forward.upstream import question
 

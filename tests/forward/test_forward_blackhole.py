@@ -12,7 +12,7 @@ import socket
 import pytest
 
 from dnsdisco.errors import UpstreamError
-from dnsdisco.forward.settings import ForwardLimits
+from dnsdisco.forward.limits import ForwardLimits
 from dnsdisco.forward.start_queue import BEGINS_A_TURN, StartQueue
 from dnsdisco.wire.constants import RD
 from tests.forward.blackhole import query

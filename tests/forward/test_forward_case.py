@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsdisco.forward.message import is_same_question, mixed_case
-from dnsdisco.forward.settings import ForwardSettings
 from dnsdisco.forward.upstream import FOLDED_STREAK
+from dnsdisco.settings.sections import ForwardSettings
 from dnsdisco.wire import name
 from dnsdisco.wire.constants import RD
 from tests.forward import upstream as lies

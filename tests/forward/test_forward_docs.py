@@ -7,8 +7,10 @@ from pathlib import Path
 
 import yaml
 
-from dnsdisco.forward.settings import ForwardLimits, ForwardSettings
+from dnsdisco.forward.limits import ForwardLimits
 from dnsdisco.forward.statistics import ForwardStatistics
+from dnsdisco.settings.forms import from_plain
+from dnsdisco.settings.sections import ForwardSettings
 from dnsdisco.written.endpoints import is_path
 from dnsdisco.written.endpoints import upstream as upstream_from
 
@@ -28,7 +30,7 @@ def test_every_counter_is_listed():
 
 def test_the_example_and_every_form_can_be_read():
     example = yaml.safe_load(re.search(r"```yaml\n(.*?)```", PAGE, re.DOTALL)[1])
-    settings = ForwardSettings.from_plain(example["forward"])
+    settings = from_plain(ForwardSettings, example["forward"])
     forms = re.findall(r"`([^`]+)`", "".join(re.findall(r"^\| (`.*?) \|", PAGE.split("## Which")[0], re.MULTILINE)))
     assert len(forms) >= 7
     for text in [*settings.upstreams, *(text for _, texts in settings.zones for text in texts), *forms]:

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import pytest
 
 from dnsdisco.errors import UpstreamError
-from dnsdisco.forward.settings import ForwardLimits
+from dnsdisco.forward.limits import ForwardLimits
 from dnsdisco.wire.constants import CD, RD
 from tests.forward.forwarding import run
 from tests.forward.upstream import (

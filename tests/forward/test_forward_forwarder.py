@@ -13,7 +13,8 @@ import pytest
 
 from dnsdisco.errors import UpstreamError
 from dnsdisco.forward.forwarder import Forwarder
-from dnsdisco.forward.settings import ForwardLimits, ForwardSettings
+from dnsdisco.forward.limits import ForwardLimits
+from dnsdisco.settings.sections import ForwardSettings
 from dnsdisco.wire.constants import AAAA, CD, RD
 from tests.forward.forwarding import ask, run
 from tests.forward.upstream import address_in, answer, BlackHole, free_port, question, rcode, Say, ScriptedUpstream, silence

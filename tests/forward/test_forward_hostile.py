@@ -14,7 +14,7 @@ import dns.message
 import pytest
 
 from dnsdisco.forward.forwarder import Forwarder
-from dnsdisco.forward.settings import ForwardSettings
+from dnsdisco.settings.sections import ForwardSettings
 from dnsdisco.wire.constants import RD
 from tests.forward import upstream as lies
 from tests.forward.upstream import address_in, answer, FORGED, LIES, question, Say, ScriptedUpstream

@@ -18,7 +18,8 @@ import pytest
 from dnsdisco.errors import UpstreamError
 from dnsdisco.forward import https
 from dnsdisco.forward.forwarder import Forwarder
-from dnsdisco.forward.settings import ForwardLimits, ForwardSettings
+from dnsdisco.forward.limits import ForwardLimits
+from dnsdisco.settings.sections import ForwardSettings
 from dnsdisco.wire.constants import AAAA, RD
 from tests.forward.https_upstream import HttpsSay, HttpsUpstream
 from tests.forward.test_forward_stream import certificate  # noqa: F401  # a fixture

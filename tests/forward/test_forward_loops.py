@@ -16,7 +16,7 @@ import pytest
 
 from dnsdisco.errors import UpstreamError
 from dnsdisco.forward.probe_names import ProbeNames, VALID_S, ZONE_OCTETS_MAX
-from dnsdisco.forward.settings import ForwardSettings
+from dnsdisco.settings.sections import ForwardSettings
 from dnsdisco.wire import name
 from dnsdisco.wire.constants import RD
 from tests.forward.forwarding import run

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from dnsdisco.forward.exchange import STAND_IN_TTL
-from dnsdisco.forward.settings import ForwardLimits
+from dnsdisco.forward.limits import ForwardLimits
 from dnsdisco.wire.constants import AAAA
 from tests.forward.forwarding import ask, run
 from tests.forward.upstream import (

@@ -7,10 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsdisco.forward.health import UpstreamHealth
+from dnsdisco.forward.limits import ForwardLimits
 from dnsdisco.forward.own_addresses import is_own
 from dnsdisco.forward.resolv_conf import parse_resolv_conf
 from dnsdisco.forward.routes import Route, Routes
-from dnsdisco.forward.settings import ForwardLimits, ForwardSettings
+from dnsdisco.settings.forms import from_plain
+from dnsdisco.settings.sections import ForwardSettings
 from dnsdisco.wire import name
 from dnsdisco.written.endpoints import is_path, UpstreamAddress
 from dnsdisco.written.endpoints import upstream as upstream_from
@@ -131,11 +133,11 @@ def test_has_zone():
 
 
 def test_settings_from_the_configuration():
-    plain = {"upstreams": ["/etc/resolv.conf"], "zones": {"corp.example": ["10.0.0.53"], "x": None}, "trust_ad": True}
-    settings = ForwardSettings.from_plain(plain)
+    plain = {"upstreams": ["/etc/resolv.conf"], "zones": {"corp.example": ["10.0.0.53"], "x": []}, "trust_ad": True}
+    settings = from_plain(ForwardSettings, plain)
     assert settings == ForwardSettings(("/etc/resolv.conf",), (("corp.example", ("10.0.0.53",)), ("x", ())), trust_ad=True)
-    assert ForwardSettings.from_plain({**plain, "policy": "fastest"}) == settings._replace(policy="fastest")
-    assert ForwardSettings.from_plain({}) == ForwardSettings()
+    assert from_plain(ForwardSettings, {**plain, "policy": "fastest"}) == settings._replace(policy="fastest")
+    assert from_plain(ForwardSettings, {}) == ForwardSettings()
 
 
 def test_patience_follows_the_measured_time_within_its_bounds():

@@ -15,7 +15,7 @@ import pytest
 
 from dnsdisco.errors import UpstreamError
 from dnsdisco.forward.forwarder import Forwarder
-from dnsdisco.forward.settings import ForwardSettings
+from dnsdisco.settings.sections import ForwardSettings
 from dnsdisco.wire.constants import AAAA, RD, TXT
 from tests.forward.upstream import free_port, question, ScriptedUpstream
 

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from dnsdisco.errors import UpstreamError
-from dnsdisco.forward.settings import ForwardLimits
+from dnsdisco.forward.limits import ForwardLimits
 from tests.forward.forwarding import ask, run
 from tests.forward.upstream import (
     address_in,

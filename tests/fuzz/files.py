@@ -9,7 +9,6 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from dnsdisco.config.schema import Settings
 from dnsdisco.config.sources import Given, inspect
 from dnsdisco.errors import Problem
 from dnsdisco.forward.resolv_conf import parse_resolv_conf
@@ -17,7 +16,10 @@ from dnsdisco.providers.kubernetes.identity import impersonation
 from dnsdisco.providers.kubernetes.kubeconfig import choose, KubeconfigUnusable
 from dnsdisco.providers.static.content import collisions, content_of
 from dnsdisco.providers.static.text import text_of
+from dnsdisco.settings.declared import Settings
+from dnsdisco.settings.forms import from_plain, to_plain
 from dnsdisco.written.syntax import Unreadable
+from tests.config.reread import reread
 from tests.fuzz.published import is_publishable
 from tests.fuzz.reader import Reader
 from tests.kit import SERVICES
@@ -75,7 +77,7 @@ def configuration_holds(octets: bytes) -> None:
     for problem in inspection.problems:
         _is_told(problem, str(file), lines)
     if inspection.settings is not None:
-        assert Settings.from_plain(inspection.settings.plain()) == inspection.settings
+        assert from_plain(Settings, to_plain(inspection.settings)) == inspection.settings == reread(inspection.settings)
 
 
 def _resolv_conf(octets: bytes) -> None:
@@ -146,7 +148,7 @@ _YAML_WORDS = (
     b"1e309", b"fe80::1%eth0", b"[::1%eth0]:53", b"tls://", b"https://[", b"10.0.0.0/-1", b"a..b", b"-1", b"65536", b"1w", b"\r\n", b"\xf0\x9f\x92\xa9", b"=", b"yes",
 )  # fmt: skip
 _FIELDS = tuple(f"{word}: ".encode() for word in ("url", "address", "port", "ports", "scheme", "ttl", "tags", "meta", "check", "records", "instances", "health", "weight", "id", "when_all_unhealthy", "type", "value", "http", "interval"))  # fmt: skip
-_KEYS = tuple(f"{key}: ".encode() for key in sorted(Settings.model_fields))
+_KEYS = tuple(f"{key}: ".encode() for key in sorted(Settings._fields))
 _JSON_SEED = b'{"web": {"scheme": "http", "instances": [{"id": "a", "address": "10.0.0.1", "port": 80, "meta": {"a": 1.10}, "check": {"tcp": "{address}:{port}", "interval": "5s"}}]}, "b": {"url": "http://b.example:1/"}}'
 
 READERS = {

@@ -132,7 +132,7 @@ for services in Watching().watch(stop):
 def test_its_configuration_is_read(tmp_path):
     (tmp_path / "dnsdisco.yaml").write_text(blocks(PAGE, "yaml")[0])
     settings = resolve(Given(str(tmp_path / "dnsdisco.yaml"), {}, {}), known_types={"env", "inventory"})
-    assert settings.plain()["providers"][0]["url"] == "http://inventory:9999"
+    assert settings.providers[0]["url"] == "http://inventory:9999"
     assert yaml.safe_load(blocks(PAGE, "yaml")[0])["providers"][0]["type"] == "inventory"
 
 

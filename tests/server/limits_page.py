@@ -26,9 +26,10 @@ class Bound(NamedTuple):
 
 TCP = "server.tcp_limits:TcpLimits."
 ASK = "server.cached_upstream:UpstreamLimits."
-FORWARD = "forward.settings:ForwardLimits."
+FORWARD = "forward.limits:ForwardLimits."
 CACHE = "cache.limits:CacheLimits."
-RATE = "answer.rate:RateLimits."
+CACHED = "settings.sections:CacheSettings."
+RATE = "settings.sections:RateLimits."
 ERRORS = "dnsdisco_control_provider_errors_total"
 EVENTS = "dnsdisco_server_tcp_events_total"
 ANSWERS = "dnsdisco_server_answers_total"
@@ -112,11 +113,11 @@ GROUPS: dict[str, tuple[Bound, ...]] = {
         _of("until a stale answer", f"{ASK}patience_s", "s", "RFC 8767 §5", "dnsdisco_cache_stale_total", "what was known, with EDE 3 or 19"),
         _of("wrong replies on one socket", f"{FORWARD}wrong_replies", "", "somebody floods it", "dnsdisco_forward_wrong_replies_total dnsdisco_forward_floods_total", "nothing; TCP is asked"),
         _of("records that prove a denial", "answer.believe:PROOFS_MAX", "", "three NSEC3 and their signatures are a dozen", "dnsdisco_cache_unusable_total", "SERVFAIL with the reason"),
-        _of("answers that are kept", f"{CACHE}entries", "", "CoreDNS 9,984 a type, dnsmasq 10,000 at most; `cache.size`", "dnsdisco_cache_entries dnsdisco_cache_evictions_total", "nothing; it is asked for anew"),
+        _of("answers that are kept", f"{CACHED}size", "", "CoreDNS 9,984 a type, dnsmasq 10,000 at most; `cache.size`", "dnsdisco_cache_entries dnsdisco_cache_evictions_total", "nothing; it is asked for anew"),
         _of("answers that are kept", f"{CACHE}octets", "octets", "as the best keep, with what the interpreter needs", "dnsdisco_cache_size_bytes dnsdisco_cache_evictions_total", "nothing; it is asked for anew"),
         _of("failures that are kept", f"{CACHE}failures", "", "apart, so that they push no answer out", "dnsdisco_cache_failure_entries", "nothing"),
-        _of("the longest TTL", f"{CACHE}max_ttl", "s", "as Unbound; `cache.max_ttl`", "", "this TTL"),
-        _of("the longest TTL of a denial", f"{CACHE}negative_max_ttl", "s", "what is missing today is often there soon; Unbound 3600; `cache.negative_max_ttl`", "dnsdisco_cache_negatives_total", "this TTL"),
+        _of("the longest TTL", f"{CACHED}max_ttl", "s", "as Unbound; `cache.max_ttl`", "", "this TTL"),
+        _of("the longest TTL of a denial", f"{CACHED}negative_max_ttl", "s", "what is missing today is often there soon; Unbound 3600; `cache.negative_max_ttl`", "dnsdisco_cache_negatives_total", "this TTL"),
         _of("busy answers in the datagram loop", "answer.hot_entries:ENTRIES_MAX", "", "dropped four times a second, in less than 1 ms", "", "nothing; the longer way"),
         _of("… that are made anew there at once", "answer.hot_entries:RENEWED_MAX", "", "about a millisecond", "", "nothing; the longer way once"),
     ),

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import dnsdisco
-from dnsdisco.answer.rate import RateLimits
 from dnsdisco.server.tcp_limits import TcpLimits
+from dnsdisco.settings.sections import RateLimits
 from dnsdisco.wire.constants import RCODES
 from dnsdisco.wire.reply import Limits
 from tests.server.limits_page import block, GROUPS, NOT_LISTED, PAGE, page, value
@@ -58,7 +58,7 @@ def test_every_bound_of_the_rooms_that_strangers_reach_is_listed(room):
 
 
 @pytest.mark.parametrize(
-    ("module", "limits"), [("server.tcp_limits", TcpLimits), ("wire.reply", Limits), ("answer.rate", RateLimits)]
+    ("module", "limits"), [("server.tcp_limits", TcpLimits), ("wire.reply", Limits), ("settings.sections", RateLimits)]
 )
 def test_every_field_of_the_limits_is_listed(module, limits):
     fields = {f"{module}:{limits.__name__}.{field}" for field in limits._fields if field != "exempt"}

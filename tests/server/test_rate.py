@@ -13,9 +13,9 @@ import dns.rcode
 import pytest
 
 from dnsdisco.answer.admit import Admission
-from dnsdisco.answer.rate import RateLimits
 from dnsdisco.server import batch
 from dnsdisco.server.udp import UdpListener
+from dnsdisco.settings.sections import RateLimits
 from tests.kit import Answers, CannedUpstreams
 
 STRANGER = "203.0.113.9"

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import dns.message
 import dns.rcode
 import pytest
 
 from dnsdisco.answer.settings import AnswerSettings
-from dnsdisco.config.schema import Settings
+from dnsdisco.config.reading import checked
 from dnsdisco.server.settings import WorkerSettings
+from dnsdisco.settings.declared import Settings
+from dnsdisco.settings.forms import to_plain
+from dnsdisco.settings.sections import ForwardSettings
+from dnsdisco.zone.settings import ZoneSettings
 from tests.kit import Answers, CannedUpstreams, errors, section
 
 IPV4 = ["0.0.0.0", "0.1.2.3", "10.1.2.3", "100.64.0.1", "127.0.0.1", "127.9.9.9", "169.254.169.254", "172.16.0.1", "172.31.255.255"]
@@ -40,11 +46,15 @@ PUBLIC_IPV4 = [
 PUBLIC_IPV6 = ["2001:db8::1", "64:ff9b::8.8.8.8", "fbff::1", "2606:4700::1111"]
 
 
+def with_protection(zone: ZoneSettings, *, on: bool) -> ZoneSettings:
+    return replace(zone, configured=zone.configured._replace(forward=ForwardSettings(rebind_protection=on)))
+
+
 def made(records: dict[tuple[str, str], str], *, on: bool = True, allowed: tuple[str, ...] = (), **more) -> Answers:
     answers = Answers(upstreams=CannedUpstreams(records), **more)
     labels = frozenset(tuple(label.encode() for label in name.split(".")) for name in allowed)
     before = answers.policy.answers
-    settings = AnswerSettings(before.zone, before.version, before.server_id, before.overrides, on, labels)
+    settings = AnswerSettings(with_protection(before.zone, on=on), before.overrides, labels)
     answers.policy = answers.policy._replace(answers=settings)
     answers.responder.configure(answers.policy)
     return answers
@@ -133,18 +143,16 @@ def test_switched_on_by_a_reload_it_counts_for_what_is_kept():
     answers = made({("www.evil.test.", "A"): "www.evil.test. 60 IN A 10.0.0.5"}, on=False)
     assert not is_withheld(answers, "www.evil.test", "A")
     before = answers.policy.answers
-    on = AnswerSettings(before.zone, before.version, before.server_id, before.overrides, rebind_protection=True)
+    on = AnswerSettings(with_protection(before.zone, on=True), before.overrides)
     answers.responder.configure(answers.policy._replace(answers=on))
     assert is_withheld(answers, "www.evil.test", "A")
 
 
 def test_from_the_configuration():
-    settings = WorkerSettings.from_plain(
-        Settings.model_validate({"forward": {"rebind_protection": True, "rebind_allowed": ["A.b"]}}).plain()
-    )
-    assert settings.answers.rebind_protection
+    settings = WorkerSettings.from_plain(to_plain(checked({"forward": {"rebind_protection": True, "rebind_allowed": ["A.b"]}})))
+    assert settings.configured.forward.rebind_protection
     assert settings.answers.rebind_allowed == {(b"a", b"b")}
-    assert not WorkerSettings.from_plain(Settings().plain()).answers.rebind_protection
+    assert not WorkerSettings.from_plain(to_plain(Settings())).configured.forward.rebind_protection
 
 
 @pytest.mark.parametrize("rdata", [b"", b"\0\1", b"\0\1\0\0\4\0\x08\x0a", b"\0\1\0\0\4\0\3\x0a\0\0", b"\0\1\5ab"])

@@ -12,9 +12,9 @@ import dns.message
 import dns.rcode
 import pytest
 
-from dnsdisco.cache.limits import CacheLimits
 from dnsdisco.errors import UpstreamError
 from dnsdisco.server.cached_upstream import UpstreamLimits
+from dnsdisco.settings.sections import CacheSettings
 from tests.kit import Answers, canned, CannedUpstreams, errors, is_authoritative, section
 
 NAME = "www.example.com."
@@ -343,7 +343,7 @@ def test_a_fresh_denial_ends_it(rtype):
 
 
 def test_stale_answers_can_be_switched_off():
-    answers, upstreams = made(policy={"cache": CacheLimits(serve_stale=0)})
+    answers, upstreams = made(policy={"cache": CacheSettings(serve_stale=0)})
     gone_silent(answers, upstreams)
     assert answers.ask(NAME).rcode() == dns.rcode.SERVFAIL
 
@@ -704,7 +704,7 @@ def test_a_new_configuration_keeps_what_is_known():
     answers, upstreams = made()
     answers.ask(NAME)
     policy = answers.policy
-    answers.responder.configure(policy._replace(cache=CacheLimits(max_ttl=10)))
+    answers.responder.configure(policy._replace(cache=CacheSettings(max_ttl=10)))
     assert ttls(answers.ask(NAME)) == [300, 60]
     assert len(upstreams.asked) == 1
     answers.responder.configure(policy._replace(origin="other upstreams"))

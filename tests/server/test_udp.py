@@ -15,10 +15,10 @@ import pytest
 from dnsdisco.answer import fast_path
 from dnsdisco.answer.admit import Admission
 from dnsdisco.answer.fast_path import COOKIES_AT_HAND_S
-from dnsdisco.answer.rate import RateLimits
 from dnsdisco.model.service import Snapshot
 from dnsdisco.server import batch, miss_queue
 from dnsdisco.server.udp import UdpListener
+from dnsdisco.settings.sections import RateLimits
 from dnsdisco.zone.master import parse
 from dnsdisco.zone.records import ZoneRecords
 from tests.conformance.probes import PROBES

@@ -14,7 +14,7 @@ import time
 import traceback
 
 from dnsdisco.forward.forwarder import Forwarder
-from dnsdisco.forward.settings import ForwardSettings
+from dnsdisco.settings.sections import ForwardSettings
 from dnsdisco.wire.constants import RD
 from tests.forward.https_upstream import HttpsUpstream
 from tests.forward.upstream import address_in, question, ScriptedUpstream, truncated

@@ -25,10 +25,11 @@ from pathlib import Path
 import dns.message
 
 from dnsdisco.forward.forwarder import Forwarder
+from dnsdisco.forward.limits import ForwardLimits
 from dnsdisco.forward.own_addresses import is_own
-from dnsdisco.forward.settings import ForwardLimits, ForwardSettings
 from dnsdisco.providers.consul.options import endpoint_from
 from dnsdisco.providers.http import BackendConnection
+from dnsdisco.settings.sections import ForwardSettings
 from dnsdisco.wire.constants import RD
 from tests.forward.https_upstream import HttpsUpstream
 from tests.forward.upstream import address_in, answer, question, ScriptedUpstream, truncated

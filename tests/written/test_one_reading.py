@@ -8,8 +8,9 @@ import pytest
 
 from dnsdisco.config import load
 from dnsdisco.config.sources import Given, inspect
-from dnsdisco.forward.settings import ForwardSettings
 from dnsdisco.providers.static import check_file
+from dnsdisco.settings.forms import from_plain, to_plain
+from dnsdisco.settings.sections import ForwardSettings
 from dnsdisco.written import addresses, endpoints, units
 
 DURATIONS = [
@@ -90,7 +91,7 @@ def test_an_unquoted_duration_has_the_same_verdict_in_both_files(folder, written
 @pytest.mark.parametrize(("written", "seconds"), [("1w", 604800), ("500000us", 0.5), ("1d12h", 129600), ("250ms", 0.25)])
 def test_a_unit_that_one_file_knows_the_other_knows(folder, written, seconds):
     settings, _ = settings_of(folder, f"providers: [{{type: env, max_stale: {written}}}]\n")
-    assert settings.providers[0].max_stale == seconds
+    assert settings.providers[0]["max_stale"] == seconds
     key = (
         f"records: [{{type: TXT, value: x, ttl: {written}}}]"
         if seconds > 86400
@@ -123,7 +124,7 @@ def test_a_listener_and_an_upstream_are_read_alike_and_the_worker_reads_what_was
     assert (listened is None) == (asked is None)
     if asked is None:
         return
-    (upstream,) = ForwardSettings.from_plain(asked.plain()["forward"]).upstreams
+    (upstream,) = from_plain(ForwardSettings, to_plain(asked)["forward"]).upstreams
     assert str(endpoints.upstream(upstream)) == upstream
     listener = endpoints.listener(listened.listen[0])
     address = endpoints.upstream(upstream)

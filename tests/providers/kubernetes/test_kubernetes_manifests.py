@@ -10,7 +10,7 @@ import httpx
 import pytest
 import yaml
 
-from dnsdisco.config.schema import Settings
+from dnsdisco.config.reading import checked, ReadingContext
 from dnsdisco.errors import ProviderError
 from dnsdisco.providers.kubernetes import KubernetesServiceDiscovery
 from tests.providers.kubernetes.follow import Follow
@@ -189,8 +189,8 @@ def test_it_registers_in_the_one_namespace_that_the_optional_role_is_in(cluster)
 def test_the_configuration_is_good_and_serves_the_names_of_its_own_service():
     (config,) = documents(SERVER / "config.yaml")
     written = yaml.safe_load(config["data"]["dnsdisco.yaml"])
-    settings = Settings.model_validate(written, context={"folder": "/", "environ": {}, "known_types": {"kubernetes"}})
-    assert [each.type for each in settings.providers] == ["kubernetes"]
+    settings = checked(written, ReadingContext("/", {}, {"kubernetes"}))
+    assert [each["type"] for each in settings.providers] == ["kubernetes"]
     service = next(item for item in resources() if item["kind"] == "Service")["metadata"]
     name, namespace = service["name"], service["namespace"]
     assert settings.http_hosts == (name, f"{name}.{namespace}", f"{name}.{namespace}.svc", f"{name}.{namespace}.svc.cluster.local")

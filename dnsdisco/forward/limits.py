@@ -1,33 +1,8 @@
-"""The settings of the forwarder (`forward:` in the configuration), and its bounds."""
+"""The bounds of the forwarder. What is set of it is in ForwardSettings (`forward:` in the configuration)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
-
-
-class ForwardSettings(NamedTuple):
-    """`zones`: (zone, its upstreams); a zone without upstreams is never forwarded. `trust_ad` is for the code that relays the reply.
-
-    `policy`: "order", the first upstream that is there is used; or "fastest", they are equal.
-    """
-
-    upstreams: tuple[str, ...] = ()
-    zones: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    trust_ad: bool = False
-    case_randomisation: bool = False
-    policy: str = "order"
-
-    @classmethod
-    def from_plain(cls, plain: Mapping[str, Any]) -> ForwardSettings:
-        """From the `forward` object of the normalised configuration."""
-        return cls(
-            upstreams=tuple(plain.get("upstreams") or ()),
-            zones=tuple((zone, tuple(upstreams or ())) for zone, upstreams in (plain.get("zones") or {}).items()),
-            trust_ad=bool(plain.get("trust_ad", False)),
-            case_randomisation=bool(plain.get("case_randomisation", False)),
-            policy=str(plain.get("policy") or "order"),
-        )
+from typing import NamedTuple
 
 
 class ForwardLimits(NamedTuple):

@@ -1,0 +1,128 @@
+"""What stands in a file, or is given by flags, against what is declared (`settings`): canonical values, and every fault at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NamedTuple
+
+from dnsdisco.config import entries
+from dnsdisco.config.faults import Fault, not_a_list, not_a_mapping, unknown_key
+from dnsdisco.config.values import machine
+from dnsdisco.errors import ConfigError, Problem
+from dnsdisco.settings.declared import Settings
+from dnsdisco.settings.forms import declared, sections
+from dnsdisco.settings.kinds import Machine, ValueKind
+from dnsdisco.settings.lists import ByDomain, DOMAIN, ListOf, ProviderEntries
+from dnsdisco.settings.setting import Section
+from dnsdisco.written.places import dotted, KeyPath
+
+Values = dict[str, Any]  # canonical, by key; those of a section in a dictionary of their own
+
+
+class ReadingContext(NamedTuple):
+    """*folder*: where relative paths start, with its slash. *known_types*: of providers; None: any may be a plug-in's."""
+
+    folder: str
+    environ: Mapping[str, str]
+    known_types: Collection[str] | None = None
+
+    @property
+    def machine(self) -> Machine:
+        return machine(self.folder, self.environ)
+
+
+def values_of(written: Mapping[str, Any], context: ReadingContext) -> tuple[Values, list[Fault]]:
+    """What was written of Settings, as far as it is sound, and what is not, in the order in which settings are declared."""
+    reader = _SettingsReader(context)
+    return reader.section(Settings, written, ()), reader.faults
+
+
+def made(values: Values) -> Settings:
+    """The settings of sound *values*; the others have their defaults."""
+    classes = sections()
+    whole: dict[str, Any] = {key: classes[key](**value) if key in classes else value for key, value in values.items()}
+    return Settings(**whole)
+
+
+def over(values: Values, stronger: Values) -> Values:
+    """*values*, but where *stronger* has a value too, that one."""
+    merged = {**values, **stronger}
+    return merged | {key: {**values[key], **stronger[key]} for key in sections() if key in values and key in stronger}
+
+
+def checked(written: Mapping[str, Any], context: ReadingContext | None = None) -> Settings:
+    """The settings that *written* stands for. Raises ConfigError with every fault."""
+    values, faults = values_of(written, context or ReadingContext("", {}))
+    if faults:
+        raise ConfigError(tuple(Problem("", 0, 0, dotted(fault.path), fault.message) for fault in faults))
+    return made(values)
+
+
+class _SettingsReader:
+    def __init__(self, context: ReadingContext) -> None:
+        self.faults: list[Fault] = []
+        self._context = context
+        self._machine = context.machine
+
+    def section(self, section: type[tuple[Any, ...]], written: Mapping[str, Any], path: KeyPath) -> Values:
+        before = len(self.faults)
+        values: Values = {}
+        for key, of in declared(section).items():
+            if key not in written:
+                continue
+            value, at, earlier = written[key], (*path, key), len(self.faults)
+            if not isinstance(of, Section):
+                read = self._value(of.kind, value, at)
+            elif isinstance(value, dict):
+                read = self.section(sections()[key], value, at)
+            else:
+                read = None
+                self._refuse(at, not_a_mapping(value), value)
+            if len(self.faults) == earlier:
+                values[key] = read
+        self.faults += [
+            Fault((*path, key), unknown_key(key, section, path), value, is_of_key=True)
+            for key, value in written.items()
+            if key not in declared(section)
+        ]
+        whole = section(**values) if len(self.faults) == before else None
+        if whole is not None and hasattr(whole, "contradiction") and (message := whole.contradiction()):
+            self._refuse(path, message, dict(written))
+        return values
+
+    def _value(self, kind: ValueKind, value: object, path: KeyPath) -> Any:
+        before = len(self.faults)
+        match kind:
+            case ListOf() | ProviderEntries():
+                if not isinstance(value, (list, tuple)):
+                    self._refuse(path, not_a_list(kind.example, value), value)
+                    return None
+                item = self._item(kind)
+                value = [item(each, (*path, at)) for at, each in enumerate(value)]
+            case ByDomain():
+                if not isinstance(value, dict):
+                    self._refuse(path, not_a_mapping(value), value)
+                    return None
+                value = {
+                    self._leaf(DOMAIN, key, (*path, key), is_key=True): self._value(kind.lists, each, (*path, key))
+                    for key, each in value.items()
+                }
+        return self._leaf(kind, value, path) if len(self.faults) == before else None
+
+    def _item(self, kind: ListOf | ProviderEntries) -> Callable[[Any, KeyPath], Any]:
+        return self._entry if isinstance(kind, ProviderEntries) else lambda each, path: self._value(kind.item, each, path)
+
+    def _leaf(self, kind: ValueKind, value: object, path: KeyPath, *, is_key: bool = False) -> Any:
+        try:
+            return kind.read(value, self._machine)
+        except ValueError as error:
+            self._refuse(path, str(error), value, is_key=is_key)
+            return None
+
+    def _entry(self, entry: object, path: KeyPath) -> dict[str, Any] | None:
+        plain, faults = entries.read(entry, path, self._context)
+        self.faults += faults
+        return plain
+
+    def _refuse(self, path: KeyPath, message: str, found: object, *, is_key: bool = False) -> None:
+        self.faults.append(Fault(path, message, found, is_key))

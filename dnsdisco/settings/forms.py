@@ -1,0 +1,93 @@
+"""Settings as JSON and back, the part of them that a worker gets, and what is declared of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import Any, get_type_hints, TypeVar
+
+from dnsdisco.settings.declared import Settings
+from dnsdisco.settings.lists import ByDomain
+from dnsdisco.settings.setting import Section, Setting
+
+T = TypeVar("T")
+
+
+@cache
+def declared(section: type[tuple[Any, ...]] = Settings) -> dict[str, Setting | Section]:
+    """What is declared of each key of *section*, in its order. Evaluates the annotations: some milliseconds, once."""
+    return {name: hint.__metadata__[0] for name, hint in get_type_hints(section, include_extras=True).items()}
+
+
+@cache
+def sections() -> dict[str, type[tuple[Any, ...]]]:
+    """The keys of Settings that are sections, and their classes."""
+    return {key: type(default) for key, default in Settings._field_defaults.items() if isinstance(declared()[key], Section)}
+
+
+def leaves() -> Iterator[tuple[str, Setting, Any]]:
+    """Every setting by its path, as in `cache.size`, with its default."""
+    for key, default in Settings._field_defaults.items():
+        inner = declared(sections()[key]) if key in sections() else {}
+        yield from ((f"{key}.{name}", of, getattr(default, name)) for name, of in inner.items() if isinstance(of, Setting))
+        if isinstance(of := declared()[key], Setting):
+            yield key, of, default
+
+
+def to_plain(values: tuple[Any, ...]) -> dict[str, Any]:
+    """As JSON, under the keys of the file: addresses with their port, absolute paths, seconds as numbers, None for off."""
+    plain: dict[str, Any] = {}
+    for key, of in declared(type(values)).items():
+        value = getattr(values, key)
+        if isinstance(of, Section):
+            plain[key] = to_plain(value)
+        elif isinstance(of.kind, ByDomain):
+            plain[key] = {name: list(items) for name, items in value}
+        else:
+            plain[key] = list(value) if isinstance(value, tuple) else value
+    return plain
+
+
+def from_plain(section: Callable[..., T], plain: Mapping[str, Any]) -> T:
+    """What to_plain() wrote, or a part of it: what is missing has its default. Looks at no value; raises TypeError for a key that there is not.
+
+    For what `config` has checked: a worker and control start with it, and need not evaluate what is declared.
+    """
+    defaults: dict[str, Any] = section._field_defaults  # type: ignore[attr-defined]  # a NamedTuple, whichever
+    values: dict[str, Any] = {}
+    for key, value in plain.items():
+        default = defaults.get(key)
+        if isinstance(value, dict):
+            is_section = hasattr(default, "_fields")
+            values[key] = (
+                from_plain(type(default), value) if is_section else tuple((name, tuple(items)) for name, items in value.items())
+            )
+        else:
+            values[key] = tuple(value) if isinstance(value, list) else value
+    return section(**values)
+
+
+def for_workers(settings: Settings) -> dict[str, Any]:
+    """The part of *settings* that a worker needs, as JSON. The credentials of providers stay with control."""
+    of = declared()
+    return {key: value for key, value in to_plain(settings).items() if of[key].is_for_workers}
+
+
+def needing_restart() -> tuple[str, ...]:
+    return tuple(key for key, of in declared().items() if isinstance(of, Setting) and of.needs_restart)
+
+
+def json_schema() -> dict[str, Any]:
+    """Of the configuration file (JSON Schema 2020-12)."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "dnsdisco.yaml", **_schema(Settings)}
+
+
+def _schema(section: type[tuple[Any, ...]]) -> dict[str, Any]:
+    properties = {}
+    for key, of in declared(section).items():
+        if isinstance(of, Section):
+            properties[key] = _schema(sections()[key])
+        else:
+            shown = {"default": to_plain(section())[key]} if not of.default else {}
+            properties[key] = {"description": of.sentence, **of.kind.schema, **shown}
+    return {"type": "object", "additionalProperties": False, "properties": properties}
