@@ -23,6 +23,12 @@ def reason(error: Exception) -> str:
     return shortened(str(error) or type(error).__name__)
 
 
+def system_reason(error: Exception) -> str:
+    """Why, in the system's words, as the middle of a sentence: "no such file or directory"."""
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return text[:1].lower() + text[1:]
+
+
 def shortened(said: str) -> str:
     """*said*, and not all of it where it is long."""
     return said if len(said) <= REASON_MAX else f"{said[:REASON_MAX]}…"

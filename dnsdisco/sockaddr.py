@@ -10,6 +10,8 @@ import errno
 import os
 import socket
 
+REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  where this machine reaches what listens on every address
+
 Address = tuple[str, int] | tuple[str, int, int, int]
 
 
@@ -34,6 +36,11 @@ def host_of(address: Address) -> str:
 def without_scope(host: str) -> str:
     """What the other side knows of the address: a scope has a meaning on this machine alone (RFC 6874 §4), in no certificate and no Host field."""
     return host.partition("%")[0]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether the address *host* is of this machine alone (RFC 1122 §3.2.1.3, RFC 4291 §2.5.3)."""
+    return host == "::1" or host.startswith("127.")
 
 
 def _number(scope: str) -> int:

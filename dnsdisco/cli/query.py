@@ -15,6 +15,7 @@ from dnsdisco.cli.answer import decode, EDE_WORDS, PrintedRecord, QueryResult
 from dnsdisco.cli.stub import exchange, NoReply, question, Server, StubExchange
 from dnsdisco.config.client_defaults import Glance, glance
 from dnsdisco.errors import WireError
+from dnsdisco.sockaddr import REACHED_AT
 from dnsdisco.wire import name as wire_name
 from dnsdisco.wire.constants import type_from_text, type_to_text, TYPES
 from dnsdisco.written.addresses import address, join_port, split_address
@@ -104,7 +105,7 @@ def _server(written: str) -> Server:
 def _reachable(listen: str) -> str:
     """An address of this machine, where the server listens on all of them."""
     host, port = split_address(listen)
-    return join_port({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port)  # noqa: S104  looked up, not bound
+    return join_port(REACHED_AT.get(host, host), port)
 
 
 def _plain(answer: QueryResult, asked: tuple[str, str], got: StubExchange, where: Server) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import json
 import os
 import pathlib
 import sys
-import tempfile
 from dataclasses import replace
 from typing import Any, NoReturn, TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from dnsdisco.config.load import find, is_here, SEARCHED
 from dnsdisco.errors import ConfigError
 from dnsdisco.log.lines import LEVELS, Lines
 from dnsdisco.supervisor import signals
+from dnsdisco.supervisor.document import document
 
 if TYPE_CHECKING:
     from dnsdisco.config.sources import Given, Inspection
@@ -83,7 +83,8 @@ def command(config: str | None, **flags: object) -> None:
         given = replace(given, config=find(), is_found=True)
     _say_configuration(given, settings)
     told = {"source": given.plain(), "settings": settings, "worker_settings": for_workers(inspection.settings)}
-    fd = _inherited(json.dumps(told).encode())
+    fd = document(json.dumps(told).encode())
+    os.set_inheritable(fd, True)
     sys.stdout.flush()
     sys.stderr.flush()
     # The same process goes on, so that a service manager's main PID, LISTEN_PID and signals reach the supervisor itself.
@@ -111,20 +112,6 @@ def _say_configuration(given: Given, settings: dict[str, Any]) -> None:
         how = {"named": "named by --config", "working directory": "found in the working directory", "system": "found in its place"}
         text = f"configuration: {file}, {how[found]}"
     Lines(settings).contract("info", f"dnsdisco: {text}", "configuration", file=file, found=found)
-
-
-def _inherited(octets: bytes) -> int:
-    """A descriptor that a child reads *octets* from, to the end. A file without a name: no reader needs to wait for a writer."""
-    if hasattr(os, "memfd_create"):
-        fd = os.memfd_create("dnsdisco-parameters", 0)
-    else:
-        with tempfile.TemporaryFile() as file:
-            fd = os.dup(file.fileno())
-    with os.fdopen(fd, "wb", closefd=False) as file:
-        file.write(octets)
-    os.lseek(fd, 0, os.SEEK_SET)
-    os.set_inheritable(fd, True)
-    return fd
 
 
 def _safe_path() -> list[str]:

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from dnsdisco.config.load import Document
-from dnsdisco.errors import Problem
+from dnsdisco.errors import Problem, system_reason
 from dnsdisco.model.certificate import explain, no_passphrase, validity
 from dnsdisco.settings.declared import Settings
 from dnsdisco.written.endpoints import listener
@@ -107,7 +107,7 @@ def _read(path: str) -> str:
         with open(path, "rb") as file:  # noqa: PTH123  as in load.py
             octets = file.read(PEM_OCTETS_MAX + 1)
     except OSError as error:
-        raise ValueError(f"cannot be read: {(error.strerror or str(error)).lower()}") from None
+        raise ValueError(f"cannot be read: {system_reason(error)}") from None
     if len(octets) > PEM_OCTETS_MAX:
         raise ValueError("this is too large for a PEM file")
     text = octets.decode("ascii", "replace")

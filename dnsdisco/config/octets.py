@@ -8,6 +8,7 @@ import stat
 import time
 from collections.abc import Iterator
 
+from dnsdisco.errors import system_reason
 from dnsdisco.written.trust import distrusted
 
 CONFIG_OCTETS_MAX = 1024 * 1024  # thousands of forward zones; a file beyond is the wrong file
@@ -40,8 +41,7 @@ def octets_of(path: str, *, is_to_be_ours: bool) -> bytes:
     except FileNotFoundError:
         raise FileRefused("no such file") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
-        raise FileRefused(f"cannot be read: {reason[:1].lower() + reason[1:]}") from None
+        raise FileRefused(f"cannot be read: {system_reason(error)}") from None
     if len(octets) > CONFIG_OCTETS_MAX:
         raise FileRefused(f"the file is larger than {CONFIG_OCTETS_MAX} octets, the most that a configuration may have")
     return octets

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dnsdisco.errors import Problem, ZoneFileError
+from dnsdisco.errors import Problem, system_reason, ZoneFileError
 from dnsdisco.model.delta import ZoneRecord
 from dnsdisco.providers.file_state import Changes, FileState, NoContent, octets_of, state_of
 from dnsdisco.zone.master import usable
@@ -185,7 +185,7 @@ def read(path: str) -> tuple[FileState, str]:
     except NoContent as error:
         raise ZoneFileError(path, 0, str(error)) from None
     except OSError as error:
-        raise ZoneFileError(path, 0, f"cannot be read: {(error.strerror or str(error)).lower()}") from None
+        raise ZoneFileError(path, 0, f"cannot be read: {system_reason(error)}") from None
     except UnicodeDecodeError as error:
         line = octets.count(b"\n", 0, error.start) + 1
         raise ZoneFileError(path, line, f"not UTF-8 text: octet 0x{octets[error.start]:02x}") from None

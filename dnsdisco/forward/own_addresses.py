@@ -10,8 +10,6 @@ from contextlib import suppress
 from dnsdisco import sockaddr
 from dnsdisco.written.addresses import is_ip
 
-WILDCARDS = frozenset(("0.0.0.0", "::"))  # noqa: S104  # compared with, not bound
-
 Own = Iterable[tuple[str, int]]  # the addresses and ports that this server listens on
 
 
@@ -27,7 +25,7 @@ def is_own(host: str, port: int, own: Own) -> bool:
         return False
     if host in listens or ("%" in host and _is_same_place(host, listens)):
         return True
-    if host in WILDCARDS:
+    if host in sockaddr.REACHED_AT:
         return True
     has_wildcard = any(address == "::" or (address == "0.0.0.0" and ":" not in host) for address in listens)  # noqa: S104
     return has_wildcard and is_local_address(host)

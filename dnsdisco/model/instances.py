@@ -5,7 +5,6 @@ Part of `service_data.py`, where the rules are; this is the part that runs a hun
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
@@ -15,7 +14,7 @@ from dnsdisco.model.fields import health_from, meta_from, port_of_scheme, ports_
 from dnsdisco.model.nested_faults import every_fault
 from dnsdisco.model.public import left_out
 from dnsdisco.model.service import Health, Instance, INSTANCES_MAX, LeftOut, Port, WEIGHT_MAX
-from dnsdisco.written.units import number_from, shown
+from dnsdisco.written.units import did_you_mean, number_from, shown
 
 Fault = tuple[str, str, bool]  # key path relative to the service ("": the service itself), message, whether it is only a warning
 Value = TypeVar("Value")
@@ -244,10 +243,10 @@ def tell_unknown(dot: str, data: Mapping[str, Any], known: frozenset[str], fault
         if at < HINTED_MAX:
             word = str(key).lower()[:64]
             meant = _ALSO_CALLED.get(word)
-            near = [meant] if meant in known else difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+            hint = f"; did you mean {meant}?" if meant in known else did_you_mean(word, known)
         else:
-            near = []
-        faults.append((f"{dot}{key}", f"unknown key{f'; did you mean {near[0]}?' if near else ''}", True))
+            hint = ""
+        faults.append((f"{dot}{key}", f"unknown key{hint}", True))
 
 
 def _completed(data: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import http.client
 import io
-import os
 import socket
 import ssl
 import time
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from email.message import Message
 from typing import Any, NamedTuple
 
+from dnsdisco.errors import system_reason
 from dnsdisco.providers.forked import in_child, Lock
 from dnsdisco.sockaddr import without_scope
 
@@ -255,8 +255,7 @@ def _no_answer(error: BaseException) -> NoAnswer | None:
         case http.client.HTTPException():
             return NoAnswer("malformed", f"no HTTP answer ({type(error).__name__})")
         case OSError():
-            text = os.strerror(error.errno) if error.errno else str(error)
-            return NoAnswer("refused", text[:1].lower() + text[1:])
+            return NoAnswer("refused", system_reason(error))
         case ValueError():  # http.client reads a chunk's size with int(), and a file that was closed meanwhile
             return NoAnswer("malformed", "no HTTP answer")
     return None

@@ -10,9 +10,8 @@ from dnsdisco.answer.settings import AnswerSettings
 from dnsdisco.server.answer_policy import AnswerPolicy
 from dnsdisco.settings.declared import Settings
 from dnsdisco.settings.forms import from_plain
+from dnsdisco.sockaddr import REACHED_AT
 from dnsdisco.zone.settings import zone_labels, ZoneSettings
-
-_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # where one can be reached that listens everywhere
 
 
 class WorkerSettings(NamedTuple):
@@ -27,7 +26,7 @@ class WorkerSettings(NamedTuple):
         Raises WireError, ValueError or TypeError for what the configuration room would not have let through.
         """
         configured = from_plain(Settings, plain)
-        own = tuple(dict.fromkeys(_WILDCARDS.get(address, address).partition("%")[0] for address in listen_addresses))
+        own = tuple(dict.fromkeys(REACHED_AT.get(address, address).partition("%")[0] for address in listen_addresses))
         zone = ZoneSettings(tuple(map(zone_labels, configured.zones)), own or ZoneSettings().server_addresses, configured)
         answers = AnswerSettings(
             zone,

@@ -18,6 +18,7 @@ from dnsdisco.server.channel import Channel
 from dnsdisco.server.costly_work import CostlyWork
 from dnsdisco.server.tcp_connection import MessageResponder, TcpConnection
 from dnsdisco.server.tcp_limits import TcpLimits
+from dnsdisco.sockaddr import is_loopback
 
 log = logging.getLogger("dnsdisco.tcp")
 
@@ -139,7 +140,7 @@ class TcpServer:
             self._admit(accepted, address[0])
 
     def _admit(self, sock: socket.socket, peer: str) -> None:
-        is_remote = not (peer.startswith("127.") or peer == "::1" or peer == sock.getsockname()[0])
+        is_remote = not is_loopback(peer) and peer != sock.getsockname()[0]
         if is_remote and self._by_client[peer] >= self.limits.per_client and not self._send_away("client_limit", peer):
             self._refuse(sock, "client_limit_refused")
             return

@@ -25,6 +25,7 @@ from dnsdisco.server.miss_queue import MissQueue, Waiting
 from dnsdisco.server.one_by_one import OneByOne
 from dnsdisco.server.serve import EXACT_OCTETS_MAX, Responder
 from dnsdisco.server.statistics import UdpStatistics
+from dnsdisco.sockaddr import is_loopback, REACHED_AT
 
 PILED_UP_MAX = 16_384  # datagrams: what a receive buffer of 4 MiB holds at the most. More than that is a flood
 BATCH = 128  # datagrams per wake-up: the loop's other work waits for at most this many answers, about half a millisecond
@@ -59,9 +60,9 @@ class UdpListener(UdpStatistics):
         self._loop = loop
         self._pick = cycle([random.randrange(1 << 30) for _ in range(_PICKS)]).__next__  # noqa: S311  which order comes first is no secret
         host = sock.getsockname()[0]
-        self._is_loopback = host == "::1" or host.startswith("127.")
+        self._is_loopback = is_loopback(host)
         # A socket that listens on every address has to set for each reply which of them it comes from (RFC 2181 §4.1).
-        is_wildcard = host in ("0.0.0.0", "::")  # noqa: S104
+        is_wildcard = host in REACHED_AT
         self._batch = (Batch if in_batches else OneByOne)(sock, has_source=is_wildcard)
         self._latency = latency or Latency()
         self._turns = self._handed = 0  # batches; queries that the table does not hold

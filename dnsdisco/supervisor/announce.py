@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dnsdisco.log.lines import Lines
+from dnsdisco.sockaddr import REACHED_AT
 from dnsdisco.supervisor.sockets import Listening, ListenPlace
 
 
@@ -28,7 +29,7 @@ def ready(lines: Lines, listening: Sequence[Listening], event: Mapping[str, Any]
 def dig(listening: Sequence[Listening], example: str, zones: Sequence[str]) -> str:
     """The line to type, for plain DNS if there is any. An unspecified address is asked at the loopback one."""
     scheme, host, port, path = ListenPlace.of(next((each for each in listening if not each.scheme), listening[0]).address)
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    host = REACHED_AT.get(host, host)
     name = ".".join(part for part in (example or "SERVICE", zones[0] if zones else "") if part)
     command, usual, how = {"tls": ("kdig", 853, "+tls "), "https": ("kdig", 443, f"+https={path} ")}.get(scheme, ("dig", 53, ""))
     return f"{command} @{host}{'' if port == usual else f' -p {port}'} {how}{name}"

@@ -7,12 +7,12 @@ import json
 import os
 import signal
 import subprocess
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
 from dnsdisco.priority import Priority, Setter
+from dnsdisco.supervisor.document import document
 from dnsdisco.supervisor.restarts import Restarts
 from dnsdisco.supervisor.signals import ignore_in_child
 
@@ -54,13 +54,13 @@ class Child:
         """Raises OSError when there can be no process (no memory, no descriptors)."""
         plain, fds = self._parameters()
         reader, writer = os.pipe()
-        document = -1
+        parameters_fd = -1
         try:
-            document = _document({**plain, "status_fd": writer})
+            parameters_fd = document(json.dumps({**plain, "status_fd": writer}).encode())
             self._popen = subprocess.Popen(  # noqa: S603  our own interpreter and modules
-                [*self._command, str(document)],
+                [*self._command, str(parameters_fd)],
                 stdin=subprocess.DEVNULL,
-                pass_fds=[*fds, writer, document],
+                pass_fds=[*fds, writer, parameters_fd],
                 process_group=0,  # Ctrl-C at a terminal reaches the supervisor alone, which ends the others in its own order
                 preexec_fn=_Preexec(os.getpid(), self._priority, self._oom_score),  # noqa: PLW1509  there are no threads in this process
             )
@@ -69,8 +69,8 @@ class Child:
             raise
         finally:
             os.close(writer)
-            if document >= 0:
-                os.close(document)
+            if parameters_fd >= 0:
+                os.close(parameters_fd)
         os.set_blocking(reader, False)
         self.pid, self.status_fd, self._started_at, self._unread = self._popen.pid, reader, now, b""
         self.heard_at, self.heard_cpu_s = now, 0.0
@@ -145,17 +145,3 @@ class _Preexec:
                 os.write(fd, b"%d" % min(inherited + self._oom_score, OOM_SCORE_MAX))
             finally:
                 os.close(fd)
-
-
-def _document(plain: dict[str, Any]) -> int:
-    """A descriptor from which *plain* can be read as JSON, to the end."""
-    fd = os.memfd_create("dnsdisco-parameters") if hasattr(os, "memfd_create") else _nameless_file()
-    with os.fdopen(os.dup(fd), "wb") as file:
-        file.write(json.dumps(plain).encode())
-    os.lseek(fd, 0, os.SEEK_SET)
-    return fd
-
-
-def _nameless_file() -> int:
-    with tempfile.TemporaryFile() as file:
-        return os.dup(file.fileno())

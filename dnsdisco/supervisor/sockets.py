@@ -177,7 +177,7 @@ def prepare(sock: socket.socket) -> None:
         return
     _enlarge(sock, socket.SO_RCVBUF, _SO_RCVBUFFORCE, RECEIVE_OCTETS)
     _enlarge(sock, socket.SO_SNDBUF, _SO_SNDBUFFORCE, SEND_OCTETS)
-    is_wildcard = sock.getsockname()[0] in ("0.0.0.0", "::")  # noqa: S104
+    is_wildcard = sock.getsockname()[0] in sockaddr.REACHED_AT
     with suppress(OSError):
         if is_wildcard and sock.family == socket.AF_INET6:  # a reply must come from where the query was sent to (RFC 2181 §4.1)
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)

@@ -52,7 +52,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     from difflib import get_close_matches  # noqa: PLC0415  a worker never gets here, and starts without it
 
     as_written = {name.lower(): name for name in known}
-    near = get_close_matches(word.lower(), as_written, n=1, cutoff=0.65)
+    near = get_close_matches(word[:SHOWN_CHARACTERS_MAX].lower(), as_written, n=1, cutoff=0.65)
     return f"; did you mean {as_written[near[0]]}?" if near else ""
 
 

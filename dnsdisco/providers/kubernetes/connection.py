@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import random
 import socket
 import ssl
@@ -13,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from dnsdisco.errors import ProviderError
+from dnsdisco.errors import ProviderError, system_reason
 from dnsdisco.providers.forked import in_child, Lock, renew
 from dnsdisco.providers.kubernetes.credentials import AUTHORIZATION, Credentials, one_line, TYPE
 from dnsdisco.providers.kubernetes.options import Options
@@ -258,8 +257,7 @@ def lost(error: BaseException, where: str) -> ApiError:
         if isinstance(cause, socket.gaierror):
             return ApiError(f"cannot connect to {where}: its name is not found")
         if isinstance(cause, OSError) and cause.errno and not isinstance(cause, ssl.SSLError):
-            text = os.strerror(cause.errno)
-            return ApiError(f"cannot reach {where}: {text[:1].lower()}{text[1:]}")
+            return ApiError(f"cannot reach {where}: {system_reason(cause)}")
     if isinstance(error, urllib3.exceptions.SSLError):
         return ApiError(f"cannot speak TLS with {where}: {one_line(error)}")
     if isinstance(error, ValueError):

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
+from dnsdisco import sockaddr
 from dnsdisco.errors import ProviderError, reason
 from dnsdisco.providers.forked import importing
 from dnsdisco.providers.kubernetes.exec_plugin import Printed, run
@@ -138,7 +139,7 @@ def state_of(files: tuple[Path, ...]) -> tuple[object, ...]:
 
 def is_loopback(url: str) -> bool:
     host = urlsplit(url).hostname or ""
-    return host in {"localhost", "::1"} or host.startswith("127.")
+    return host == "localhost" or sockaddr.is_loopback(host)
 
 
 def one_line(error: BaseException) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from dnsdisco.errors import NotSupported, ProviderError
+from dnsdisco.errors import NotSupported, ProviderError, system_reason
 from dnsdisco.model.service import Health, Snapshot
 from dnsdisco.model.service_data import fault_text, service_from_data, service_to_dict
 from dnsdisco.providers.base import ServiceDiscovery
@@ -27,7 +27,7 @@ from dnsdisco.providers.static.change import Change, put, remove
 from dnsdisco.providers.static.content import Content, octets_of, read
 from dnsdisco.providers.static.edit import edit, Unchangeable
 from dnsdisco.providers.static.found import DEFAULT_PATHS, found_distrusted
-from dnsdisco.providers.static.source import reason_of, ServicesFile
+from dnsdisco.providers.static.source import ServicesFile
 from dnsdisco.providers.static.text import text_of
 from dnsdisco.providers.static.traits import PATH_VARIABLE, Traits
 from dnsdisco.written.syntax import Unreadable
@@ -180,7 +180,7 @@ class StaticServiceDiscovery(Traits, ServiceDiscovery):
                 return Content()
             raise ProviderError(self.type, f"{self._name(path)}: no such file") from None
         except OSError as error:
-            raise ProviderError(self.type, f"{self._name(path)}: {reason_of(error)}") from None
+            raise ProviderError(self.type, f"{self._name(path)}: {system_reason(error)}") from None
 
     def _report(self, content: Content) -> None:
         """Tell the log of every fault that the last version did not have."""
@@ -214,8 +214,8 @@ class StaticServiceDiscovery(Traits, ServiceDiscovery):
             raise ProviderError(self.type, f"{file}: {error}") from None
         except OSError as error:
             if error.errno in _READ_ONLY or isinstance(error, PermissionError):
-                raise NotSupported(f"the services file {file} cannot be written: {reason_of(error)}") from None
-            raise ProviderError(self.type, f"{file}: {reason_of(error)}") from None
+                raise NotSupported(f"the services file {file} cannot be written: {system_reason(error)}") from None
+            raise ProviderError(self.type, f"{file}: {system_reason(error)}") from None
 
 
 def _object_at(path: str) -> str:

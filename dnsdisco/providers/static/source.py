@@ -6,7 +6,7 @@ import os
 from dataclasses import replace as replaced
 from pathlib import Path
 
-from dnsdisco.errors import Problem
+from dnsdisco.errors import Problem, system_reason
 from dnsdisco.model.service import Snapshot
 from dnsdisco.providers.local_source import LocalSource, Verify
 from dnsdisco.providers.static.content import collisions, content_of, octets_of, read
@@ -44,7 +44,7 @@ def check_file(path: str | os.PathLike[str], verify: Verify = lambda _: ()) -> l
     except Unreadable as error:
         return [error.problem._replace(file=file)]
     except OSError as error:
-        return [Problem(file, 0, 0, "", reason_of(error))]
+        return [Problem(file, 0, 0, "", system_reason(error))]
     faults = dict(content.faults)
     for service in content.snapshot.services.values():
         seen = [(key, message, False) for key, message in verify(service)]
@@ -62,9 +62,3 @@ def places_of(path: str | os.PathLike[str], names: set[str]) -> dict[str, tuple[
         return {}
     found = places(text, names)
     return {name: found[name].key for name in names if name in found}
-
-
-def reason_of(error: OSError) -> str:
-    """In the system's words, as the middle of a sentence."""
-    text = os.strerror(error.errno) if error.errno else str(error)
-    return text[:1].lower() + text[1:]
