@@ -6,7 +6,8 @@ service Y. What stands below service X in namespace Y is its own alone (model/re
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from dnsdisco.model.entry import Entry, ExtraRecord
@@ -24,7 +25,8 @@ class Found:
     """A name that exists. `instances` are the ones it speaks of, before health is looked at; None: it speaks of none.
 
     `asks_health`: critical ones are left out (or not, by the entry's rule). `has_addresses`: A and AAAA may be asked here.
-    `port_name`, `protocol`: only ports that match; "" matches all. `is_service`, `is_instance`: whose TXT it has.
+    `port_name`, `protocol`: only ports that match; "" matches all. `is_service`, `is_instance`: whose TXT it has. `reading`: how the
+    labels were read, for an explanation.
     """
 
     entry: Entry | None = None
@@ -38,6 +40,7 @@ class Found:
     is_instance: bool = False
     records: Rrsets | None = None
     is_wildcard: bool = False
+    reading: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,29 +105,37 @@ def _exists(catalog: Catalog, zone: Labels, name: Labels) -> bool:
 
 def _service_name(catalog: Catalog, name: Labels) -> Found | None:
     """*name* read as a service or something below one."""
+    return next(readings(catalog, name), None)
+
+
+def readings(catalog: Catalog, name: Labels, *, with_lost: bool = False) -> Iterator[Found]:
+    """What *name* can be read as, the reading that counts first; *with_lost*: also those that another service's name rules out."""
     depth = len(name)
     if depth <= 2 and (entry := catalog.at(name)) is not None:
-        return Found(entry, name, entry.service.instances, is_service=True, records=_records(entry, ()))
+        yield Found(entry, name, entry.service.instances, is_service=True, records=_records(entry, ()), reading="service")
     if depth >= 3 and catalog.at(name[-2:]) is not None:
-        return _below(catalog, name[-2:], name[:-2])
-    if depth >= 2 and (found := _below(catalog, name[-1:], name[:-1])) is not None:
-        return found
-    if name[0][:1] == b"_":  # _service._proto, _service._tag; both also in a namespace
-        return _rfc2782(catalog, name)
-    return None
+        yield from _below(catalog, name[-2:], name[:-2])
+        if not with_lost:
+            return
+    if depth >= 2:
+        yield from _below(catalog, name[-1:], name[:-1])
+    if name and name[0][:1] == b"_":  # _service._proto, _service._tag; both also in a namespace
+        yield from _rfc2782(catalog, name)
 
 
-def _below(catalog: Catalog, path: Labels, rest: Labels) -> Found | None:
+def _below(catalog: Catalog, path: Labels, rest: Labels) -> Iterator[Found]:
     """*rest* read as something below the service at *path*."""
     entry = catalog.at(path)
     if entry is None:
-        return None
+        return
     if len(rest) == 1:
-        return _one_label(catalog, entry, path, rest[0]) or _own_record(entry, path, rest)
-    if len(rest) == 2 and len(rest[0]) > 1 and rest[0][:1] == b"_" and rest[1] in PROTOCOLS:  # `_` alone is no port: it has no name
+        yield from _one_label(catalog, entry, path, rest[0])
+    elif (
+        len(rest) == 2 and len(rest[0]) > 1 and rest[0][:1] == b"_" and rest[1] in PROTOCOLS
+    ):  # `_` alone is no port: it has no name
         port_name, protocol = rest[0][1:].decode("latin-1"), rest[1][1:].decode()
         if any(port.name == port_name for port in _ports(entry, protocol)):
-            return Found(
+            yield Found(
                 entry,
                 path,
                 entry.service.instances,
@@ -132,52 +143,56 @@ def _below(catalog: Catalog, path: Labels, rest: Labels) -> Found | None:
                 port_name=port_name,
                 protocol=protocol,
                 records=_records(entry, rest),
+                reading="port",
             )
-    return _own_record(entry, path, rest)
+    yield from _own_record(entry, path, rest)
 
 
-def _one_label(catalog: Catalog, entry: Entry, path: Labels, label: bytes) -> Found | None:
+def _one_label(catalog: Catalog, entry: Entry, path: Labels, label: bytes) -> Iterator[Found]:
     if label == b"all":
-        return Found(entry, path, entry.service.instances, asks_health=False)
+        yield Found(entry, path, entry.service.instances, asks_health=False, reading="all")
     below = catalog.below(entry)
     if (labelled := below.by_label.get(label)) is not None:
-        return Found(entry, path, labelled, asks_health=False, is_instance=True, records=_records(entry, (label,)))
+        records = _records(entry, (label,))
+        yield Found(entry, path, labelled, asks_health=False, is_instance=True, records=records, reading="instance")
     if (tagged := below.by_tag.get(label)) is not None:
-        return Found(entry, path, tuple(tagged), records=_records(entry, (label,)))
+        yield Found(entry, path, tuple(tagged), records=_records(entry, (label,)), reading="tag")
     if label in PROTOCOLS and _ports(entry, label[1:].decode()):
         # Above `_port._tcp`; also where no port has a name yet: that a port is not named is no reason to deny the protocol.
-        return Found(entry, path, records=_records(entry, (label,)))
-    return None
+        yield Found(entry, path, records=_records(entry, (label,)), reading="protocol")
 
 
-def _rfc2782(catalog: Catalog, name: Labels) -> Found | None:
+def _rfc2782(catalog: Catalog, name: Labels) -> Iterator[Found]:
     """`_service._tcp`, `_service._udp`, `_service._tag` (RFC 2782 with Consul's reading of the second label)."""
     if len(name) not in (2, 3) or name[1][:1] != b"_":
-        return None
-    entry = catalog.at((name[0][1:], *name[2:]))
-    if entry is None:
-        return None
+        return
     path = (name[0][1:], *name[2:])
+    entry = catalog.at(path)
+    if entry is None:
+        return
     if name[1] in PROTOCOLS:
-        return Found(entry, path, entry.service.instances, has_addresses=False, protocol=name[1][1:].decode())
+        protocol = name[1][1:].decode()
+        yield Found(entry, path, entry.service.instances, has_addresses=False, protocol=protocol, reading="SRV")
+        return
     tagged = catalog.below(entry).by_tag.get(name[1][1:])
-    return Found(entry, path, tuple(tagged), has_addresses=False) if tagged else None
+    if tagged:
+        yield Found(entry, path, tuple(tagged), has_addresses=False, reading="tag")
 
 
 def _ports(entry: Entry, protocol: str) -> list[Port]:
     return [port for instance in entry.service.instances for port in instance.ports if port.protocol in ("", protocol)]
 
 
-def _own_record(entry: Entry, path: Labels, rest: Labels) -> Found | None:
+def _own_record(entry: Entry, path: Labels, rest: Labels) -> Iterator[Found]:
     """*rest* as the owner of one of the service's `records:`, or as an empty non-terminal above one."""
     records = _records(entry, rest)
     if records:
-        return Found(entry, path, records=records)
+        yield Found(entry, path, records=records, reading="record")
+        return
     owner = tuple(label.decode("latin-1") for label in rest)
     depth = len(owner)
     if any(len(extra.owner) > depth and extra.owner[-depth:] == owner for extra in entry.records):
-        return Found(entry, path)
-    return None
+        yield Found(entry, path, reading="record")
 
 
 def _records(entry: Entry, rest: Labels) -> Rrsets | None:
@@ -195,18 +210,7 @@ def _with_records(found: Found, records: Rrsets) -> Found:
     """A zone file's records at a name that is a service's too: they add types; a service's addresses and ports are its own."""
     if found.instances is not None:
         records = {rtype: rrset for rtype, rrset in records.items() if rtype not in (A, AAAA, CNAME, SRV)}
-    return Found(
-        found.entry,
-        found.path,
-        found.instances,
-        asks_health=found.asks_health,
-        has_addresses=found.has_addresses,
-        port_name=found.port_name,
-        protocol=found.protocol,
-        is_service=found.is_service,
-        is_instance=found.is_instance,
-        records={**records, **(found.records or {})},
-    )
+    return replace(found, records={**records, **(found.records or {})})
 
 
 def _is_empty_non_terminal(catalog: Catalog, name: Labels) -> bool:
