@@ -77,6 +77,9 @@ class NoUpstreams:
     def can_forward(self, question: bytes) -> bool:
         return False
 
+    def upstreams_for(self, question: bytes) -> tuple[str, ...]:
+        return ()
+
     def recognise(self, question: bytes) -> bytes | None:
         return None
 
@@ -100,6 +103,9 @@ class CannedUpstreams:
 
     def can_forward(self, question: bytes) -> bool:
         return True
+
+    def upstreams_for(self, question: bytes) -> tuple[str, ...]:
+        return ("192.0.2.53",)
 
     def recognise(self, question: bytes) -> bytes | None:
         return None

@@ -13,6 +13,8 @@
     own_zones.py            what the lookup found, as a reply
     additional.py       addresses beside records that name hosts
     flatten.py          instances whose address is a host name
+    trace.py            the steps on the way to an answer, where they are wanted
+    narration.py        what was found and decided, as such steps
     reasons.py          why an answer is empty, as text for the client
     special_use.py          special-use names
     special_reply.py    what is said of them

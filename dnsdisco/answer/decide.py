@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from dnsdisco.answer import own_zones, special_use
+from dnsdisco.answer import narration, own_zones, special_use
 from dnsdisco.answer.cached_reply import NOBODY_TO_ASK, question_of
 from dnsdisco.answer.decision import Decision, Forward, Gather
 from dnsdisco.answer.settings import AnswerSettings
 from dnsdisco.answer.special_reply import special_reply
+from dnsdisco.answer.trace import Trace
 from dnsdisco.wire import rdata
 from dnsdisco.wire.constants import (
     ANY,
@@ -27,10 +28,12 @@ from dnsdisco.zone import reverse
 from dnsdisco.zone.catalog import Catalog
 
 
-def decide(query: Query, catalog: Catalog, settings: AnswerSettings, can_answer: Callable[[bytes], bool]) -> Decision:
+def decide(
+    query: Query, catalog: Catalog, settings: AnswerSettings, can_answer: Callable[[bytes], bool], trace: Trace | None = None
+) -> Decision:
     """The decision about *query*, which has no fault and comes from a client that may ask. O(labels), and O(instances) of one service.
 
-    *can_answer*: an upstream may be asked that question, or its reply is in the cache.
+    *can_answer*: an upstream may be asked that question, or its reply is in the cache. *trace*: where the steps are told.
     """
     if query.qclass != IN:
         return _chaos(query, settings) if query.qclass == CH else Reply(REFUSED)
@@ -40,15 +43,19 @@ def decide(query: Query, catalog: Catalog, settings: AnswerSettings, can_answer:
     zone = settings.zone.zone_of(labels)
     if zone is not None:
         return _as_far_as_it_goes(
-            own_zones.answer(own_zones.Question(query.qname, labels, query.qtype), zone, catalog, settings), can_answer
+            own_zones.answer(own_zones.Question(query.qname, labels, query.qtype), zone, catalog, settings, trace=trace), can_answer
         )
     address = reverse.address_of(labels)
     if address is not None and not _is_loopback(labels):
         found = own_zones.pointer(query.qname, query.qtype, address, catalog, settings.zone)
         if found is not None:
+            if trace is not None:
+                narration.reverse(trace, address, catalog)
             return found
     rule = special_use.rule_for(labels)
     if rule is not None and not special_use.is_overridden(labels, rule[0], settings.overrides):
+        if trace is not None:
+            narration.special(trace, labels, *rule)
         return special_reply(query.qname, labels, query.qtype, *rule, settings.zone)
     if can_answer(query.question):
         return Forward()

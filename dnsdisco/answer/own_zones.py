@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import assert_never, NamedTuple
 
-from dnsdisco.answer import flatten, special_use
+from dnsdisco.answer import flatten, narration, special_use
 from dnsdisco.answer import reasons as why
 from dnsdisco.answer.additional import addresses_beside
 from dnsdisco.answer.aliases import are_too_many, TOO_MANY
 from dnsdisco.answer.decision import Decision, Forward, Gather, Part, Want
 from dnsdisco.answer.settings import AnswerSettings
 from dnsdisco.answer.special_reply import special_reply
+from dnsdisco.answer.trace import Trace
 from dnsdisco.model.choice import Rank
 from dnsdisco.model.entry import Entry, ProviderState
 from dnsdisco.wire import rdata
@@ -38,7 +40,7 @@ from dnsdisco.wire.constants import (
     TXT,
 )
 from dnsdisco.wire.envelope import Ede
-from dnsdisco.wire.name import from_text, Labels, labels_of
+from dnsdisco.wire.name import Labels, labels_of
 from dnsdisco.wire.reply import RECORDS_MAX, Reply, RR
 from dnsdisco.zone import render, soa
 from dnsdisco.zone.catalog import Catalog
@@ -56,11 +58,18 @@ class Question(NamedTuple):
 
 
 def answer(
-    question: Question, zone: Labels, catalog: Catalog, settings: AnswerSettings, aliases: tuple[bytes, ...] = ()
+    question: Question,
+    zone: Labels,
+    catalog: Catalog,
+    settings: AnswerSettings,
+    aliases: tuple[bytes, ...] = (),
+    trace: Trace | None = None,
 ) -> Decision:
-    """The decision for a name in *zone*, which is ours. *aliases*: the names (wire form) that led here."""
+    """The decision for a name in *zone*, which is ours. *aliases*: the names (wire form) that led here. *trace*: where the steps are told."""
     name = question.labels[: len(question.labels) - len(zone)]
     result = lookup(catalog, zone, name)
+    if trace is not None:
+        narration.looked_up(trace, result, zone, name, catalog)
     own = settings.zone
     minimal = own.configured
     negative = soa.soa(zone, catalog.serial, minimal.negative_ttl)
@@ -91,7 +100,7 @@ def answer(
             ede = () if made else (Ede(EDE_OTHER, why.nothing_of_ours(question.labels, question.qtype)),)
             return _positive(made, negative, ede=ede, depends_on=())
         case Found():
-            return _found(_Context(question, zone, name, catalog, settings, negative, aliases), result)
+            return _found(_Context(question, zone, name, catalog, settings, negative, aliases, trace), result)
     assert_never(result)
 
 
@@ -123,6 +132,7 @@ class _Context(NamedTuple):
     settings: AnswerSettings
     negative: RR
     aliases: tuple[bytes, ...]
+    trace: Trace | None
 
     def depends_on(self, found: Found) -> tuple[object, ...] | None:
         """What the answer was made of. An empty non-terminal depends on too much to be kept."""
@@ -134,12 +144,14 @@ class _Context(NamedTuple):
 
 
 def _found(context: _Context, found: Found) -> Decision:
-    question, catalog, settings = context.question, context.catalog, context.settings.zone
+    question, catalog, settings, trace = context.question, context.catalog, context.settings.zone, context.trace
     entry = found.entry
     is_stale = entry is not None and _is_stale(catalog, entry)
     ttl = render.ttl_of(entry, settings, is_stale=is_stale)
     records = found.records or {}
-    alias = _alias(question.qname, found, ttl)
+    if trace is not None and found.instances is not None and question.qtype not in records:
+        narration.ttl(trace, found, context.name, ttl, settings, is_stale=is_stale)
+    alias = render.alias(question.qname, found, ttl)
     if alias is not None and question.qtype in (CNAME, ANY):
         return Reply(is_authoritative=True, answer=(alias,), ede=_reasons(catalog, found), depends_on=context.depends_on(found))
     if alias is not None and question.qtype not in _BESIDE_ALIAS:
@@ -150,6 +162,8 @@ def _found(context: _Context, found: Found) -> Decision:
     ede = _reasons(catalog, found)
     if question.qtype in records:
         made = render.extra_records(question.qname, question.qtype, records[question.qtype], ttl)
+        if trace is not None:
+            narration.written(trace, found, context.name, made)
         reply = _positive(made, context.negative, ede=ede, depends_on=depends_on)
         return _with_addresses(reply, catalog, context.settings)
     if found.instances is None:
@@ -157,6 +171,9 @@ def _found(context: _Context, found: Found) -> Decision:
     if question.qtype in (A, AAAA) and found.has_addresses:
         rendered = render.addresses(render.chosen(found), question.qname, question.qtype, ttl)
         parts = flatten.parts(rendered.hosts, question.qtype, ttl, catalog, context.settings)
+        if trace is not None:
+            brings = partial(flatten.parts, qtype=question.qtype, ttl=ttl, catalog=catalog, settings=context.settings)
+            narration.addresses(trace, found, question.qtype, rendered.hosts, brings, settings.max_answers)
         draft = Reply(
             is_authoritative=True,
             answer=(*rendered.records, *parts.records) if parts.records else rendered.records,
@@ -180,12 +197,16 @@ def _found(context: _Context, found: Found) -> Decision:
 def _no_data(context: _Context, found: Found, depends_on: tuple[object, ...] | None) -> Reply:
     """NOERROR without an answer, and why."""
     reason = Ede(EDE_OTHER, why.no_data(found, context.name, context.question.qtype))
+    if context.trace is not None:
+        narration.nothing(context.trace, found, reason.text)
     stale = _stale(context.catalog, found.entry) if found.entry is not None else ()
     return _positive([], context.negative, ede=(*stale, reason), depends_on=depends_on)
 
 
 def _services(context: _Context, found: Found, ttl: int, ede: tuple[Ede, ...], depends_on: tuple[object, ...] | None) -> Decision:
     settings = context.settings.zone
+    if context.trace is not None:
+        narration.ports(context.trace, found)
     rendered, targets = render.services(found, context.question.qname, context.zone, ttl, settings.configured.srv_weight_scale)
     if not rendered.records:
         return _no_data(context, found, depends_on)
@@ -210,6 +231,8 @@ def _chase(context: _Context, found: Found, cname: RR, ttl: int) -> Decision:
     aliases = (*context.aliases, question.qname)
     target = cname.rdata.lower()
     labels = labels_of(target)
+    if context.trace is not None:
+        narration.alias(context.trace, context.name, labels)
     zone = context.settings.zone.zone_of(labels)
     if zone is None:
         rule = special_use.rule_for(labels)
@@ -222,7 +245,7 @@ def _chase(context: _Context, found: Found, cname: RR, ttl: int) -> Decision:
         return head
     if are_too_many(len(aliases)):
         return Reply(SERVFAIL, ede=(Ede(EDE_OTHER, TOO_MANY),))
-    rest = answer(Question(target, labels, question.qtype), zone, context.catalog, context.settings, aliases)
+    rest = answer(Question(target, labels, question.qtype), zone, context.catalog, context.settings, aliases, context.trace)
     match rest:
         case Reply():
             return replace(rest, answer=(cname, *rest.answer), ede=(*head.ede, *rest.ede), depends_on=None, is_authoritative=True)
@@ -231,28 +254,6 @@ def _chase(context: _Context, found: Found, cname: RR, ttl: int) -> Decision:
         case Forward():
             return head
     assert_never(rest)
-
-
-def _alias(owner: bytes, found: Found, ttl: int) -> RR | None:
-    """The CNAME at this name."""
-    target = _alias_of(found)
-    if target is not None:
-        return RR(owner, CNAME, ttl, from_text(target))
-    written = (found.records or {}).get(CNAME)
-    return render.extra_records(owner, CNAME, written[:1], ttl)[0] if written else None
-
-
-def _alias_of(found: Found) -> str | None:
-    """The host name that the service is nothing but another name for: no port, no record of its own beside it."""
-    entry = found.entry
-    if entry is None or not found.is_service or found.records or entry.records:
-        return None
-    if entry.service.alias_of:
-        return entry.service.alias_of
-    instances = entry.service.instances
-    if len(instances) == 1 and instances[0].is_host and not instances[0].ports:
-        return instances[0].address
-    return None
 
 
 def _with_addresses(reply: Reply, catalog: Catalog, settings: AnswerSettings) -> Reply:

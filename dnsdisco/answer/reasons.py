@@ -33,7 +33,7 @@ def all_critical(found: Found) -> str:
 
 def no_data(found: Found, name: Labels, qtype: int) -> str:
     """Why the *name* (labels left of its zone), which is there, has nothing for *qtype*. O(instances)."""
-    subject = _text(name)
+    subject = text_of(name)
     instances = found.instances
     if instances is None:
         if found.records:
@@ -72,6 +72,45 @@ def _words_of(instances: Iterable[Instance]) -> str:
     return ", ".join(words) + ", …" * (len(counts) > REASONS_TOLD_MAX)
 
 
+def critical(instance: Instance) -> str:
+    return f"critical: {instance.reason}" if instance.reason else "critical"
+
+
+def other_family(qtype: int) -> str:
+    return f"no {_FAMILIES[qtype]} address"
+
+
+def no_address_of(qtype: int) -> str:
+    return f"a host name that has no {_FAMILIES[qtype]} address"
+
+
+def too_many_hosts() -> str:
+    return "of an answer's addresses that are host names, so many are looked up and no more"
+
+
+def no_port(found: Found, instance: Instance) -> str:
+    """Why *instance* has no SRV record under this name."""
+    if not instance.ports:
+        return "no port"
+    wanted = f"no port {found.port_name!r}" if found.port_name else "no port"
+    return f"{wanted} for {found.protocol}" if found.protocol else wanted
+
+
+def reading(found: Found, name: Labels) -> str:
+    """How the *name* (labels left of its zone) was read."""
+    service = f"the service {text_of(found.path[:1])}" + f" in the namespace {text_of(found.path[1:])}" * (len(found.path) > 1)
+    return {
+        "service": service,
+        "all": f"every instance of {service}, whatever its health",
+        "instance": f"the instance {text_of(name[:1])} of {service}",
+        "tag": f"the instances of {service} with the tag {text_of(name[: 1 if found.has_addresses else 2][-1:]).lstrip('_')}",
+        "protocol": f"the ports of {service}, for names below",
+        "port": f"the port {found.port_name} of {service}",
+        "SRV": f"{service}, as a name for SRV",
+        "record": f"a record of {service}",
+    }.get(found.reading, "records of a zone file" if found.records else "a name with others below it")
+
+
 def left_out(entry: Entry | None) -> str:
     """What of the service could not be used when it was read, and why; "" where all of it is used."""
     if entry is None or entry.service.left_out is None:
@@ -106,29 +145,29 @@ def no_upstream(reason: str) -> str:
 
 
 def nothing_at_the_zone(zone: Labels, qtype: int) -> str:
-    return _no_record(f"{_text(zone)} itself", qtype)
+    return _no_record(f"{text_of(zone)} itself", qtype)
 
 
 def nothing_itself(name: Labels) -> str:
-    return f"{_text(name)} has nothing itself: there are names below it"
+    return f"{text_of(name)} has nothing itself: there are names below it"
 
 
 def nothing_special(name: Labels, zone: Labels, qtype: int) -> str:
     """Of a *name* in a special *zone*, both whole."""
-    return _special(_no_record(_text(name), qtype), zone)
+    return _special(_no_record(text_of(name), qtype), zone)
 
 
 def not_special(name: Labels, zone: Labels, address: str | None) -> str:
     """Of a *name* that is not there. *address*: the one that it is the reverse name of."""
-    return _special(f"no instance is known to have the address {address}" if address else f"{_text(name)} does not exist", zone)
+    return _special(f"no instance is known to have the address {address}" if address else f"{text_of(name)} does not exist", zone)
 
 
 def _special(statement: str, zone: Labels) -> str:
-    return f"{statement}: {_text(zone)} is special, and answered here"
+    return f"{statement}: {text_of(zone)} is special, and answered here"
 
 
 def part_of_an_address(name: Labels) -> str:
-    return f"{_text(name)} is a part of an address, and has nothing itself"
+    return f"{text_of(name)} is a part of an address, and has nothing itself"
 
 
 def nothing_reverse(address: str, qtype: int) -> str:
@@ -137,34 +176,45 @@ def nothing_reverse(address: str, qtype: int) -> str:
 
 def nothing_of_ours(name: Labels, qtype: int) -> str:
     """Of the name of this server, whole."""
-    return _no_record(f"{_text(name)} is the name of this server, and", qtype)
+    return _no_record(f"{text_of(name)} is the name of this server, and", qtype)
 
 
 def no_such_name(catalog: Catalog, name: Labels) -> str:
-    """What may have been meant by *name* (labels left of its zone), which is not there, or what was left out above it; else "".
+    """What may have been meant by *name* (labels left of its zone), which is not there, or what was left out above it; else ""."""
+    meant = names_like(catalog, name)
+    if meant and meant[0][:1] == name[:1] and len(meant[0]) == 2:
+        spaces = [label_to_text(path[1]) for path in meant]
+        told = ", ".join(spaces[:SPACES_TOLD_MAX]) + ", …" * (len(spaces) > SPACES_TOLD_MAX)
+        return f"{label_to_text(name[0])} is in the namespace{'s' * (len(spaces) > 1)} {told}"
+    if meant:
+        return f"did you mean {text_of(meant[0])}?"
+    return left_out(catalog.at(name[1:])) if len(name) == 2 else ""
 
-    Bounded: a service of that name in a namespace, or one whose name differs by one letter. No list of services is walked through.
+
+def names_like(catalog: Catalog, name: Labels) -> list[Labels]:
+    """Names that may have been meant by *name* (both left of the zone), which is not there, the best first.
+
+    Bounded: services of that name in namespaces, or one whose name differs by one letter. No list of services is walked through.
     """
     if not 1 <= len(name) <= 2:
-        return ""
+        return []
     label, space = name[0], name[1:]
     spaces = sorted(catalog.namespaces_of(label))
     if spaces:
-        told = ", ".join(map(label_to_text, spaces[:SPACES_TOLD_MAX])) + ", …" * (len(spaces) > SPACES_TOLD_MAX)
-        return f"{label_to_text(label)} is in the namespace{'s' * (len(spaces) > 1)} {told}"
+        return [(label, each) for each in spaces[: SPACES_TOLD_MAX + 1]]
     if space and not catalog.at(space) and catalog.at((label,)):
-        return f"did you mean {label_to_text(label)}?"
-    entry = catalog.at(space) if space else None
+        return [(label,)]
     if len(label) > NEAR_OCTETS_MAX:
-        return left_out(entry)
+        return []
+    entry = catalog.at(space) if space else None
     below = catalog.below(entry).by_label if entry is not None else {}
     for near in _spelled_like(label):
         if catalog.at((near, *space)) is not None or near in below:
-            return f"did you mean {_text((near, *space))}?"
-    return left_out(entry)
+            return [(near, *space)]
+    return []
 
 
-def _text(labels: Labels) -> str:
+def text_of(labels: Labels) -> str:
     return ".".join(map(label_to_text, labels))
 
 

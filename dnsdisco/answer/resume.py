@@ -54,7 +54,7 @@ def finish(gather: Gather, outcomes: Mapping[Want, Outcome]) -> Reply:
             answer += outcome.records
             rcode, authority = outcome.rcode, (*authority, *outcome.authority)
             continue
-        records = _addresses(part, outcome)
+        records = addresses_of(part, outcome)
         if part.is_glue:
             additional += records
         else:
@@ -95,7 +95,7 @@ def _with_one_ttl(records: list[RR]) -> tuple[RR, ...]:
     return tuple(record._replace(ttl=lowest[record.owner, record.rtype]) for record in records)
 
 
-def _addresses(part: Part, told: Answered) -> list[RR]:
+def addresses_of(part: Part, told: Answered) -> list[RR]:
     """The addresses at the end of the CNAME chain from the wanted name, under the owner that asked for them."""
     target, ttl = part.want.name, part.ttl
     following = {record.owner: record for record in told.records if record.rtype == CNAME}

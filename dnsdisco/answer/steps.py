@@ -10,10 +10,11 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
 from typing import Any, assert_never, NamedTuple, TypeAlias, TypeVar
 
-from dnsdisco.answer import aliases
+from dnsdisco.answer import aliases, narration
 from dnsdisco.answer.cached_reply import failure_reply, STALE
 from dnsdisco.answer.decision import Decision, Forward, Gather, Want
 from dnsdisco.answer.resume import Answered, finish, Outcome, Unanswered
+from dnsdisco.answer.trace import Trace
 from dnsdisco.wire.constants import EDE_NETWORK_ERROR, REFUSED, SERVFAIL
 from dnsdisco.wire.reply import Reply
 
@@ -45,10 +46,10 @@ Steps: TypeAlias = Generator[Ask | AllOf, Any, T]
 
 
 class Resolution:
-    """The steps of one answer. *decide*: what is to be done about a name, by what is known at that moment."""
+    """The steps of one answer. *decide*: what is to be done about a name, by what is known at that moment. *trace*: where they are told."""
 
-    def __init__(self, decide: Callable[[Want], Decision]) -> None:
-        self._decide = decide
+    def __init__(self, decide: Callable[[Want], Decision], trace: Trace | None = None) -> None:
+        self._decide, self._trace = decide, trace
         self._questions = 0
 
     def complete(self, gather: Gather, depth: int = 0) -> Steps[Reply]:
@@ -59,6 +60,8 @@ class Resolution:
             {want: self._outcome(Ask(want, want in chained), depth) for want in gather.wants},
             is_glue=all(part.is_glue for part in gather.parts),
         )
+        if self._trace is not None:
+            narration.gathered(self._trace, outcomes)
         return finish(gather, outcomes)
 
     def follow(self, first: Answered, qtype: int) -> Steps[Reply]:

@@ -120,6 +120,10 @@ class Forwarder:
         """Some upstream was configured for the name of *question* (perhaps none that works). False: the answer is REFUSED."""
         return self._sources is not None and self._sources.routes.find(question).is_configured
 
+    def upstreams_for(self, question: bytes) -> tuple[str, ...]:
+        """The addresses that may be asked for *question*, in the order written."""
+        return tuple(str(each.address) for each in self._sources.routes.find(question).upstreams) if self._sources else ()
+
     def has_zone(self, question: bytes) -> bool:
         """The name is in one of `forward.zones`: then it is not special, whatever the RFCs make of it."""
         return self._sources is not None and self._sources.routes.has_zone(question)

@@ -154,6 +154,7 @@ def entry_to_plain(entry: Entry, instances: Iterable[Instance]) -> dict[str, Any
         "fails_open": entry.fails_open,
         "records": [extra_to_plain(extra) for extra in entry.records],
         "instances": published_instances(instances),
+        **({"shadows": list(entry.shadows)} if entry.shadows else {}),
         **({"merged": list(entry.merged)} if entry.merged else {}),
     }
 
@@ -168,6 +169,7 @@ def entry_from_plain(plain: dict[str, Any], instances: tuple[Instance, ...]) -> 
         service_from_plain(plain["service"], instances),
         tuple(map(extra_from_plain, plain["records"])),
         plain["fails_open"],
+        shadows=tuple(plain.get("shadows", ())),
         merged=tuple(plain.get("merged", ())),
     )
 

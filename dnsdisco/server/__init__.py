@@ -13,6 +13,7 @@
     one_by_one.py         the same by a system call each, where the system has no other
     miss_queue.py            queries that the table of compiled answers does not hold
     reply_sender.py       a client that waits, and a reply encoded, counted and sent
+    explain.py            why a name gets the answer that it gets
     resolve.py            names of others, and addresses that our own answers lack
     cached_upstream.py             from the cache, else from an upstream
     latency.py            how long answers take

@@ -47,6 +47,9 @@ class Upstreams(Protocol):
 
     def can_forward(self, question: bytes) -> bool: ...
 
+    def upstreams_for(self, question: bytes) -> tuple[str, ...]:
+        """The addresses that may be asked, in their order."""
+
     def recognise(self, question: bytes) -> bytes | None:
         """The TXT RDATA to answer with, when *question* is one of this server's own, which came back through an upstream."""
 
@@ -130,6 +133,10 @@ class CachedUpstream:
     def can_forward(self, question: bytes) -> bool:
         """Some upstream is there to be asked for it, by the configuration."""
         return self._upstreams.can_forward(question)
+
+    def upstreams_for(self, question: bytes) -> tuple[str, ...]:
+        """The addresses of those, in their order."""
+        return self._upstreams.upstreams_for(question)
 
     def can_answer(self, question: bytes) -> bool:
         """Some upstream is there to be asked for it, or something of it is kept, fresh or stale."""

@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 from dnsdisco.answer.prepared import encode
 from dnsdisco.answer.table import Table
+from dnsdisco.answer.trace import Trace
 from dnsdisco.model.choice import Draw
 from dnsdisco.wire.query import Query
 from dnsdisco.wire.reply import Reply
 
 
 class Client(NamedTuple):
-    """A query, and how to answer it. `limit`: octets that the reply may have. `options`: for its OPT record."""
+    """A query, and how to answer it. `limit`: octets that the reply may have. `options`: for its OPT record. `trace`: the steps are wanted."""
 
     query: Query
     peer: str
@@ -21,6 +22,7 @@ class Client(NamedTuple):
     limit: int
     options: bytes
     send: Callable[[bytes], None]
+    trace: Trace | None = None
 
 
 class ReplySender:
@@ -36,6 +38,6 @@ class ReplySender:
         self._table.cell(query.qtype, rcode)[0] += 1
 
     def reply(self, client: Client, reply: Reply, *, recursion: bool = True) -> None:
-        query, _, _, limit, options, send = client
+        query, _, _, limit, options, send, _ = client
         self.count(query, reply.rcode)
         send(encode(reply, query, recursion=self.recursion and recursion, options=options, limit=limit, draw=self._draw))

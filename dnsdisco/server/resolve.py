@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
-from dnsdisco.answer import cached_reply
+from dnsdisco.answer import cached_reply, narration
 from dnsdisco.answer.believe import UpstreamQuestion
 from dnsdisco.answer.decide import decide
 from dnsdisco.answer.decision import Decision, Gather, Want
@@ -18,11 +18,13 @@ from dnsdisco.answer.rebinding import BLOCKED
 from dnsdisco.answer.resume import Answered, Outcome, Unanswered
 from dnsdisco.answer.settings import AnswerSettings
 from dnsdisco.answer.steps import AllOf, Ask, Resolution, Steps
+from dnsdisco.answer.trace import Trace
 from dnsdisco.cache.cache import Freshness
 from dnsdisco.cache.entry import CacheEntry
-from dnsdisco.server.cached_upstream import Asked, CachedUpstream, CacheFinding, Finding, UpstreamFailed
+from dnsdisco.server.cached_upstream import Asked, CachedUpstream, CacheFinding, Finding, Look, UpstreamFailed
 from dnsdisco.server.reply_sender import Client, ReplySender
 from dnsdisco.wire.constants import RD
+from dnsdisco.wire.name import labels_of
 from dnsdisco.wire.query import Query
 from dnsdisco.wire.reply import Reply
 from dnsdisco.zone.catalog import Catalog
@@ -38,9 +40,9 @@ class Resolver:
         self._upstream, self._cache = upstream, upstream.cache
         self._catalog, self._sender, self._now = catalog, sender, now
 
-    def decide(self, query: Query) -> Decision:
+    def decide(self, query: Query, trace: Trace | None = None) -> Decision:
         """What is to be done about *query*, by what is known now."""
-        return decide(query, self._catalog, self.settings, self._upstream.can_answer)
+        return decide(query, self._catalog, self.settings, self._upstream.can_answer, trace)
 
     def forward(self, client: Client) -> CacheEntry | None:
         """Answer from the cache now, or from an upstream when it has spoken. Returns an entry that is asked for again and again."""
@@ -48,13 +50,15 @@ class Resolver:
         key = cached_reply.key_of(query)
         now = self._now()
         state, entry = look = self._cache.look(key, now)
+        if client.trace is not None:
+            narration.cached(client.trace, query.labels, *look, now)
         if entry is not None and state is Freshness.FRESH:
             is_wanted = entry.is_aged(now) and not entry.is_private
             self._answer(client, CacheFinding(entry))
             return entry if is_wanted else None
         if query.flags & RD:
             asked = Asked(key, query.question, UpstreamQuestion(query.qname, query.qtype, cached_reply.is_dnssec_ok(key)))
-            self._upstream.find(client, asked, look, partial(self._answer, client), is_limited=not client.is_local)
+            self._find(client, asked, look, partial(self._answer, client), is_limited=not client.is_local)
         elif entry is not None and state is Freshness.BUSY:
             self._answer(client, CacheFinding(entry))
         else:
@@ -63,11 +67,11 @@ class Resolver:
 
     def gather(self, client: Client, gather: Gather) -> None:
         """Complete an answer of ours with what upstreams know."""
-        self._run(client, Resolution(self._decide_about).complete(gather), partial(self._sender.reply, client))
+        self._run(client, self._resolution(client).complete(gather), partial(self._sender.reply, client))
 
     def reply_from(self, entry: CacheEntry, client: Client) -> bytes:
         """What *client* gets of a fresh entry."""
-        query, _, _, limit, options, _ = client
+        query, limit, options = client.query, client.limit, client.options
         trust_ad = self._upstream.trust_ad
         return cached_reply.reply_from(entry, query, self._now(), limit=limit, options=options, trust_ad=trust_ad)
 
@@ -84,7 +88,7 @@ class Resolver:
             self._sender.reply(client, BLOCKED)
         elif entry.target:
             first = self._answered(Want(query.qname, query.qtype), finding)
-            way = Resolution(self._decide_about).follow(first, query.qtype)
+            way = self._resolution(client).follow(first, query.qtype)
             self._run(client, way, partial(self._reply_guarded, client, entry))
         else:
             if is_stale:
@@ -102,8 +106,9 @@ class Resolver:
 
     # the steps of answer/steps.py
 
-    def _decide_about(self, want: Want) -> Decision:
-        return self.decide(cached_reply.query_of(want))
+    def _resolution(self, client: Client) -> Resolution:
+        trace = client.trace
+        return Resolution(lambda want: self.decide(cached_reply.query_of(want), trace), trace)
 
     def _run(self, client: Client, under_way: Steps[T], done: Callable[[T], None], came: Any = None) -> None:
         """Send *came* into the steps, and go on until they return, with calls back where an upstream has to be waited for."""
@@ -155,7 +160,31 @@ class Resolver:
             else:
                 done(self._answered(want, finding))
 
-        self._upstream.find(client, asked, self._cache.look(key, self._now()), take)
+        look = self._cache.look(key, now := self._now())
+        if client.trace is not None:
+            narration.cached(client.trace, labels_of(want.name), *look, now)
+        self._find(client, asked, look, take)
+
+    def _find(self, client: Client, asked: Asked, look: Look, done: Callable[[Finding], None], *, is_limited: bool = False) -> None:
+        if client.trace is not None:
+            done = self._told(client.trace, asked, look, done)
+        self._upstream.find(client, asked, look, done, is_limited=is_limited)
+
+    def _told(self, trace: Trace, asked: Asked, look: Look, done: Callable[[Finding], None]) -> Callable[[Finding], None]:
+        """As *done*, and what upstreams replied is told before."""
+        upstreams, began_at = self._upstream.upstreams_for(asked.spelled), self._now()
+
+        def tell(finding: Finding) -> None:
+            took_s = self._now() - began_at
+            if isinstance(finding, UpstreamFailed):
+                narration.failed(trace, upstreams, finding.reasons, took_s)
+            elif finding.entry is not look[1]:
+                counts = finding.entry.counts
+                narration.replied(trace, upstreams, finding.entry.rcode, counts[0] << 8 | counts[1], took_s)
+            done(finding)
+
+        narration.asked(trace, labels_of(asked.question.qname), upstreams)
+        return tell
 
     def _answered(self, want: Want, finding: CacheFinding) -> Answered:
         entry, is_stale = finding

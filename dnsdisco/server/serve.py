@@ -16,11 +16,13 @@ from dnsdisco.answer.hot_entries import HotEntries
 from dnsdisco.answer.prepared import Prepared
 from dnsdisco.answer.rate import Bucket, ERROR, KINDS, RateVerdict
 from dnsdisco.answer.reasons import no_such_name
+from dnsdisco.answer.trace import Trace
 from dnsdisco.cache.entry import CacheEntry
 from dnsdisco.errors import WireError
 from dnsdisco.model.choice import Draw
 from dnsdisco.server.answer_policy import AnswerPolicy, Clock
 from dnsdisco.server.cached_upstream import CachedUpstream, Upstreams
+from dnsdisco.server.explain import Explanation, explanation_of
 from dnsdisco.server.reply_sender import Client, ReplySender
 from dnsdisco.server.resolve import Resolver
 from dnsdisco.wire.constants import (
@@ -110,14 +112,42 @@ class Responder:
             return
         if is_encrypted and query.edns is not None and query.edns.wants_padding:  # elsewhere it would only cost (RFC 7830 §6)
             send = partial(_send_padded, send)
+        self._respond_safely(message, query, peer, is_tcp=is_tcp, send=send, known_as=client)
+
+    def explain(self, message: bytes, peer: str, done: Callable[[Explanation], None]) -> None:
+        """Why a client at *peer* gets the answer to *message* that it gets, over TCP: nothing is cut or limited there.
+
+        Calls *done* once: now, or when upstreams have spoken, which are asked where a client would make us ask them. Raises WireError for
+        what is not answered.
+        """
+        query, trace = slice_query(message), Trace()
+
+        def send(octets: bytes) -> None:
+            done(explanation_of(trace, query, octets, self.catalog, self.settings.zone))
+
+        self._respond_safely(message, query, peer, is_tcp=True, send=send, trace=trace)
+
+    def _respond_safely(
+        self,
+        message: bytes,
+        query: Query,
+        peer: str,
+        *,
+        is_tcp: bool,
+        send: Send,
+        known_as: ClientKey | None = None,
+        trace: Trace | None = None,
+    ) -> None:
         try:
-            self._respond(message, query, peer, is_tcp=is_tcp, send=send, known_as=client)
+            self._respond(message, query, peer, is_tcp=is_tcp, send=send, known_as=known_as, trace=trace)
         except Exception as error:  # noqa: BLE001  a fault of ours costs this one answer, not the loop
             self.faults[f"{type(error).__name__} while answering"] += 1
             query.fault = SERVFAIL
             send(fault_reply(query))
 
-    def _respond(self, message: bytes, query: Query, peer: str, *, is_tcp: bool, send: Send, known_as: ClientKey | None) -> None:
+    def _respond(
+        self, message: bytes, query: Query, peer: str, *, is_tcp: bool, send: Send, known_as: ClientKey | None, trace: Trace | None
+    ) -> None:
         now, fast_path = self._clock.monotonic(), self.fast_path
         is_admitted, is_local, bucket = fast_path.admission.look(peer, now)
         limit = size_limit(query, is_tcp=is_tcp, is_local=is_local, limits=self.policy.limits)
@@ -130,7 +160,7 @@ class Responder:
         options = self._options(query, given, is_tcp=is_tcp)
         if bucket is not None and not is_tcp and not is_proven:
             send = partial(self._send_limited, query, options, bucket, send)
-        client = Client(query, peer, is_local, limit, options, send)
+        client = Client(query, peer, is_local, limit, options, send, trace)
         if query.fault:
             self._sender.count(query, query.fault)
             send(fault_reply(query, options=options, recursion=self._recursion and is_admitted))
@@ -145,12 +175,12 @@ class Responder:
         query = client.query
         question = query.qname + query.question[-4:]
         plain = None if is_tcp else self._plain(message, client)
-        prepared = self._table.get(question)
+        prepared = self._table.get(question) if client.trace is None else None
         if prepared is None:
-            decision = self._resolver.decide(query)
+            decision = self._resolver.decide(query, client.trace)
             match decision:
                 case Reply():
-                    if decision.depends_on is None:
+                    if decision.depends_on is None or client.trace is not None:
                         hint = self._hint(query, decision) if decision.rcode == NXDOMAIN and not decision.ede else ""
                         if hint:
                             decision = replace(decision, ede=(Ede(EDE_OTHER, hint),))

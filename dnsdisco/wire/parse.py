@@ -118,15 +118,15 @@ def rcode(message: bytes, found: list[RecordPlace]) -> int:
     return next((low | message[place.ttl_at] << 4 for place in found if place.rtype == OPT and place.section == 3), low)
 
 
-def errors(message: bytes) -> tuple[Ede, ...]:
-    """The first few Extended DNS Errors in the OPT record (RFC 8914 §2); () where they cannot be read. Never raises."""
+def errors(message: bytes, most: int = ERRORS_MAX) -> tuple[Ede, ...]:
+    """The first *most* Extended DNS Errors in the OPT record (RFC 8914 §2); () where they cannot be read. Never raises."""
     try:
         opt = next((place for place in places(message) if place.rtype == OPT and place.section == 3), None)
     except WireError:
         return ()
     found: list[Ede] = []
     at, end = (opt.data, opt.end) if opt else (0, 0)
-    while at + 4 <= end and len(found) < ERRORS_MAX:
+    while at + 4 <= end and len(found) < most:
         code, length = message[at] << 8 | message[at + 1], message[at + 2] << 8 | message[at + 3]
         at += 4 + length
         if code == EDE and length >= 2 and at <= end:

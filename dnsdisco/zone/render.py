@@ -9,10 +9,10 @@ from dnsdisco.model import choice
 from dnsdisco.model.choice import Rank
 from dnsdisco.model.entry import Entry, ExtraRecord
 from dnsdisco.model.public import is_secret, public_meta, public_url
-from dnsdisco.model.service import Health, Instance
+from dnsdisco.model.service import Health, Instance, Port
 from dnsdisco.wire import rdata
-from dnsdisco.wire.constants import A, AAAA, SRV, TXT
-from dnsdisco.wire.name import Labels, wire_of
+from dnsdisco.wire.constants import A, AAAA, CNAME, SRV, TXT
+from dnsdisco.wire.name import from_text, Labels, wire_of
 from dnsdisco.wire.reply import RR
 from dnsdisco.zone.lookup import Found
 from dnsdisco.zone.settings import ZoneSettings
@@ -82,6 +82,28 @@ def extra_records(owner: bytes, rtype: int, extras: list[ExtraRecord], ttl: int)
     return [RR(owner, rtype, lowest, extra.rdata) for extra in extras]
 
 
+def alias(owner: bytes, found: Found, ttl: int) -> RR | None:
+    """The CNAME at this name."""
+    target = _alias_of(found)
+    if target is not None:
+        return RR(owner, CNAME, ttl, from_text(target))
+    written = (found.records or {}).get(CNAME)
+    return extra_records(owner, CNAME, written[:1], ttl)[0] if written else None
+
+
+def _alias_of(found: Found) -> str | None:
+    """The host name that the service is nothing but another name for: no port, no record of its own beside it."""
+    entry = found.entry
+    if entry is None or not found.is_service or found.records or entry.records:
+        return None
+    if entry.service.alias_of:
+        return entry.service.alias_of
+    instances = entry.service.instances
+    if len(instances) == 1 and instances[0].is_host and not instances[0].ports:
+        return instances[0].address
+    return None
+
+
 def addresses(instances: tuple[Instance, ...], owner: bytes, qtype: int, ttl: int) -> Rendered:
     """A or AAAA records under *owner*; two instances with one address are one record with both weights (RFC 2181 §5.5)."""
     ranks: dict[str, Rank] = {}
@@ -90,9 +112,14 @@ def addresses(instances: tuple[Instance, ...], owner: bytes, qtype: int, ttl: in
         address, rank = instance.address, choice.rank_of(instance)
         known = hosts if instance.is_host else ranks
         known[address] = choice.together(known[address], rank) if address in known else rank
-    ranks = {address: rank for address, rank in ranks.items() if (":" in address) == (qtype == AAAA)}
+    ranks = {address: rank for address, rank in ranks.items() if is_of(address, qtype)}
     records = Made(ranks, lambda address: RR(owner, qtype, ttl, rdata.address(address)))
     return Rendered(records, list(ranks.values()), [Host(name, owner, rank) for name, rank in hosts.items()])
+
+
+def is_of(address: str, qtype: int) -> bool:
+    """*address* (not a host name) is of the family that A or AAAA asks for."""
+    return (":" in address) == (qtype == AAAA)
 
 
 def target_of(entry: Entry, instance: Instance, zone: Labels) -> bytes:
@@ -108,6 +135,14 @@ def _target(instance: Instance, service: bytes) -> bytes:
     return service if instance.is_virtual else bytes((len(instance.label),)) + instance.label.encode() + service
 
 
+def ports_of(found: Found, instance: Instance) -> Sequence[Port]:
+    """The ports of *instance* that SRV has under the name."""
+    name, protocol = found.port_name, found.protocol
+    if not name and not protocol:
+        return instance.ports
+    return [port for port in instance.ports if port.protocol in ("", protocol) and name in ("", port.name)]
+
+
 def services(found: Found, owner: bytes, zone: Labels, ttl: int, scale: int) -> tuple[Rendered, dict[bytes, list[Instance]]]:
     """SRV records (RFC 2782), one per instance and port, and whose addresses each target has."""
     assert found.entry is not None
@@ -116,11 +151,7 @@ def services(found: Found, owner: bytes, zone: Labels, ttl: int, scale: int) -> 
     targets: dict[bytes, list[Instance]] = {}
     for instance in chosen(found):
         target, rank = _target(instance, service), choice.rank_of(instance)
-        for port in instance.ports:
-            if found.protocol and port.protocol not in ("", found.protocol):
-                continue
-            if found.port_name and port.name != found.port_name:
-                continue
+        for port in ports_of(found, instance):
             ranks[rank, port.number, target] = rank
             targets.setdefault(target, []).append(instance)  # the other family's address of the same target, too
 

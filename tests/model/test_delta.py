@@ -91,9 +91,9 @@ def test_no_field_of_what_is_published_is_forgotten() -> None:
         alias_of="db.example.com",
         left_out=LeftOut(2, "port: …"),
     )
-    sent = Entry("web", (("web",),), "p", service, (ExtraRecord(("a",), 16, 9, b"\x01x"),), False, merged=("q",))
+    sent = Entry("web", (("web",),), "p", service, (ExtraRecord(("a",), 16, 9, b"\x01x"),), False, ("r",), ("q",))
     for made, plain in ((sent, Entry("", (), "", service)), (service, Service("")), (instance, Instance("", ""))):
-        assert [name for name in made.__slots__ if getattr(made, name) == getattr(plain, name)] in ([], ["service", "shadows"])
+        assert [name for name in made.__slots__ if getattr(made, name) == getattr(plain, name)] in ([], ["service"])
     (message,) = carried(list(delta.change(1, 2, [sent], (), ())))
     (got,) = Joiner().take(message["put"])
     assert got.service.instances == (replace(instance, hostname="", node=""),)

@@ -56,6 +56,7 @@ GROUPS: dict[str, tuple[Bound, ...]] = {
         _of("services whose denial says why", "control.provider_set:REJECTED_TOLD_MAX", "a provider", "each goes to every worker with every change of what providers do", "dnsdisco_control_provider_rejected_objects", "a denial without a reason"),
         _of("aliases in a row", "answer.aliases:ALIASES_MAX", "", "ours and those of upstreams together; names in use need three or four; Unbound 11, dnsmasq 12", "dnsdisco_cache_unusable_total", "SERVFAIL with the reason"),
         _of("questions to upstreams for one answer", "answer.steps:QUESTIONS_MAX", "", "64 host names in both families, and as much again where they lead on", f"{ANSWERS}=SERVFAIL", "what the others brought; SERVFAIL with the reason where they brought nothing"),
+        _of("steps of an explanation", "answer.trace:STEPS_MAX", "", "some 100 KB; a service may have 20,000 instances", "", "a last step that says how many more there are"),
         _of("hosts looked up for ADDITIONAL", "answer.additional:TARGETS_MAX", "", "more would not fit", "", "fewer addresses beside the answer"),
         _of("host names flattened for one answer", "answer.flatten:HOSTS_MAX", "", "each may be a question to an upstream", "", "the addresses of the others"),
         _of("compiled answers", "answer.table:ENTRIES_MAX", "each level", "services times the types asked for, with room", f"{FORGOTTEN}=answers", "nothing; it is compiled anew"),

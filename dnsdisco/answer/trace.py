@@ -1,0 +1,42 @@
+"""The steps on the way to one answer, kept only where somebody asks for them: everybody else passes None, and nothing is made."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from dnsdisco.answer.decision import Part
+from dnsdisco.model.service import Instance
+
+STEPS_MAX = 1000  # of one explanation: some 100 KB
+
+
+class Step(NamedTuple):
+    """`code`: zone, special, reading, provider, shadowed, left-out, rejected, choice, ttl, stale, denied, not-ready, forward, upstream, cache or
+    limit. `subject`: the name, instance, provider or client that `text` speaks of."""
+
+    code: str
+    subject: str
+    text: str
+
+
+class Trace:
+    """`named`: the instances that are left out with a reason. `hosts`: those whose address is a host name, and what upstreams are to be asked
+    for it. `omitted`: steps beyond STEPS_MAX."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.omitted = 0
+        self.named: set[int] = set()
+        self.hosts: list[tuple[Instance, tuple[Part, ...]]] = []
+
+    def add(self, code: str, subject: str, text: str) -> None:
+        if len(self.steps) < STEPS_MAX:
+            self.steps.append(Step(code, subject, text))
+        else:
+            self.omitted += 1
+
+    def leave_out(self, instance: Instance, reason: str) -> None:
+        """*instance* is not in the answer; the first reason counts."""
+        if id(instance) not in self.named:
+            self.named.add(id(instance))
+            self.add("left-out", instance.id, f"{instance.address}: {reason}")
