@@ -20,13 +20,13 @@ class Step(NamedTuple):
 
 
 class Trace:
-    """`named`: the instances that are left out with a reason. `hosts`: those whose address is a host name, and what upstreams are to be asked
+    """`named`: the instances that are left out with a reason, by identity. `hosts`: those whose address is a host name, and what upstreams are to be asked
     for it. `omitted`: steps beyond STEPS_MAX."""
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
         self.omitted = 0
-        self.named: set[int] = set()
+        self.named: dict[int, Instance] = {}
         self.hosts: list[tuple[Instance, tuple[Part, ...]]] = []
 
     def add(self, code: str, subject: str, text: str) -> None:
@@ -38,5 +38,5 @@ class Trace:
     def leave_out(self, instance: Instance, reason: str) -> None:
         """*instance* is not in the answer; the first reason counts."""
         if id(instance) not in self.named:
-            self.named.add(id(instance))
+            self.named[id(instance)] = instance
             self.add("left-out", instance.id, f"{instance.address}: {reason}")

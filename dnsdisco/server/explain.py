@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from dnsdisco.answer import narration, reasons
@@ -9,8 +10,7 @@ from dnsdisco.answer.trace import Step, STEPS_MAX, Trace
 from dnsdisco.wire import parse
 from dnsdisco.wire.constants import IN, NXDOMAIN, RD
 from dnsdisco.wire.edns import opt_record
-from dnsdisco.wire.name import from_text
-from dnsdisco.wire.query import Query
+from dnsdisco.wire.name import from_text, Labels
 from dnsdisco.zone.catalog import Catalog
 from dnsdisco.zone.settings import ZoneSettings
 
@@ -31,15 +31,17 @@ def message_for(name: str, qtype: int) -> bytes:
     return b"\0\0" + RD.to_bytes(2, "big") + b"\0\1\0\0\0\0\0\1" + question + opt_record()
 
 
-def explanation_of(trace: Trace, query: Query, reply: bytes, catalog: Catalog, zones: ZoneSettings) -> Explanation:
-    """What *trace* has of the way to *reply*, and the reasons that are in the reply itself."""
-    narration.errors(trace, reasons.text_of(query.labels), parse.errors(reply, STEPS_MAX))
+def explained(
+    done: Callable[[Explanation], None], trace: Trace, labels: Labels, catalog: Catalog, zones: ZoneSettings, reply: bytes
+) -> None:
+    """Give *done* what *trace* has of the way of the name *labels* to *reply*, and the reasons that are in the reply itself."""
+    name = reasons.text_of(labels)
+    narration.errors(trace, name, parse.errors(reply, STEPS_MAX))
     steps = list(trace.steps)
     if trace.omitted:
-        steps.append(Step("limit", reasons.text_of(query.labels), f"{trace.omitted} more steps are left out"))
-    meant: tuple[str, ...] = ()
-    zone = zones.zone_of(query.labels)
+        steps.append(Step("limit", name, f"{trace.omitted} more steps are left out"))
+    zone = zones.zone_of(labels)
+    meant: list[Labels] = []
     if zone is not None and reply[3] & 15 == NXDOMAIN:
-        name = query.labels[: len(query.labels) - len(zone)]
-        meant = tuple(reasons.text_of((*path, *zone)) for path in reasons.names_like(catalog, name))
-    return Explanation(reply, tuple(steps), meant, catalog.serial)
+        meant = [(*path, *zone) for path in reasons.names_like(catalog, labels[: len(labels) - len(zone)])]
+    done(Explanation(reply, tuple(steps), tuple(map(reasons.text_of, meant)), catalog.serial))

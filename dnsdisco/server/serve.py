@@ -22,7 +22,7 @@ from dnsdisco.errors import WireError
 from dnsdisco.model.choice import Draw
 from dnsdisco.server.answer_policy import AnswerPolicy, Clock
 from dnsdisco.server.cached_upstream import CachedUpstream, Upstreams
-from dnsdisco.server.explain import Explanation, explanation_of
+from dnsdisco.server.explain import explained, Explanation
 from dnsdisco.server.reply_sender import Client, ReplySender
 from dnsdisco.server.resolve import Resolver
 from dnsdisco.wire.constants import (
@@ -99,11 +99,19 @@ class Responder:
         self._table.set_negative(soa(labels, self._catalog.serial, zone.configured.negative_ttl) for labels in zone.zones)
 
     def respond(
-        self, message: bytes, peer: str, *, is_tcp: bool, send: Send, is_encrypted: bool = False, client: ClientKey | None = None
+        self,
+        message: bytes,
+        peer: str,
+        *,
+        is_tcp: bool,
+        send: Send,
+        is_encrypted: bool = False,
+        client: ClientKey | None = None,
+        trace: Trace | None = None,
     ) -> None:
         """Answer *message* through *send*: at once, later on the loop, or never. Never raises for what is in *message*.
 
-        *client*: what the datagram loop knows *peer* by; None: it has not come from there.
+        *client*: what the datagram loop knows *peer* by; None: it has not come from there. *trace*: where the steps are told.
         """
         try:
             query = slice_query(message)
@@ -112,7 +120,12 @@ class Responder:
             return
         if is_encrypted and query.edns is not None and query.edns.wants_padding:  # elsewhere it would only cost (RFC 7830 §6)
             send = partial(_send_padded, send)
-        self._respond_safely(message, query, peer, is_tcp=is_tcp, send=send, known_as=client)
+        try:
+            self._respond(message, query, peer, is_tcp=is_tcp, send=send, known_as=client, trace=trace)
+        except Exception as error:  # noqa: BLE001  a fault of ours costs this one answer, not the loop
+            self.faults[f"{type(error).__name__} while answering"] += 1
+            query.fault = SERVFAIL
+            send(fault_reply(query))
 
     def explain(self, message: bytes, peer: str, done: Callable[[Explanation], None]) -> None:
         """Why a client at *peer* gets the answer to *message* that it gets, over TCP: nothing is cut or limited there.
@@ -120,30 +133,9 @@ class Responder:
         Calls *done* once: now, or when upstreams have spoken, which are asked where a client would make us ask them. Raises WireError for
         what is not answered.
         """
-        query, trace = slice_query(message), Trace()
-
-        def send(octets: bytes) -> None:
-            done(explanation_of(trace, query, octets, self.catalog, self.settings.zone))
-
-        self._respond_safely(message, query, peer, is_tcp=True, send=send, trace=trace)
-
-    def _respond_safely(
-        self,
-        message: bytes,
-        query: Query,
-        peer: str,
-        *,
-        is_tcp: bool,
-        send: Send,
-        known_as: ClientKey | None = None,
-        trace: Trace | None = None,
-    ) -> None:
-        try:
-            self._respond(message, query, peer, is_tcp=is_tcp, send=send, known_as=known_as, trace=trace)
-        except Exception as error:  # noqa: BLE001  a fault of ours costs this one answer, not the loop
-            self.faults[f"{type(error).__name__} while answering"] += 1
-            query.fault = SERVFAIL
-            send(fault_reply(query))
+        trace = Trace()
+        done_with = partial(explained, done, trace, slice_query(message).labels, self._catalog, self.settings.zone)
+        self.respond(message, peer, is_tcp=True, send=done_with, trace=trace)
 
     def _respond(
         self, message: bytes, query: Query, peer: str, *, is_tcp: bool, send: Send, known_as: ClientKey | None, trace: Trace | None

@@ -96,7 +96,7 @@ def unread_as_a_whole(answers: Answers) -> None:
     for at in range(0, len(entries), 2):
         fresh.put_unread(from_plain(to_plain(entries[at : at + 2])))
     answers.catalog.replace(fresh, answers.catalog.states.values(), answers.catalog.serial)
-    answers.responder.table.clear()
+    answers.responder._table.clear()
 
 
 @pytest.mark.parametrize("is_unread", [False, True])

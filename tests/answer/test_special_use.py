@@ -185,7 +185,7 @@ def test_the_reason_of_a_reverse_name_goes_when_an_instance_has_the_address():
     answers = Answers("{}")
     name = "7.8.9.10.in-addr.arpa"
     assert errors(answers.ask(name, "PTR"))
-    entry = next(iter(Answers(SOURCE).catalog.entries()))
+    entry = next(iter(Answers(SOURCE).merger.entries.values()))
     answers.responder.changed(answers.catalog.apply([entry], [], 8))
     assert not errors(answers.ask(name, "PTR"))
 

@@ -245,11 +245,11 @@ def test_many_instances_are_bounded():
 def test_an_explanation_leaves_the_compiled_answers_alone():
     answers = Answers()
     explain(answers, "web.svc.local")
-    assert len(answers.responder.table) == 0
+    assert len(answers.responder._table) == 0
     answers.ask("web.svc.local")
-    before = len(answers.responder.table)
+    before = len(answers.responder._table)
     assert [step.code for step in explain(answers, "web.svc.local")[1].steps].count("left-out") == 2
-    assert len(answers.responder.table) == before == 1
+    assert len(answers.responder._table) == before == 1
 
 
 def test_what_is_no_name():
@@ -324,7 +324,7 @@ def catalog(source):
 
 
 def question(source, answers):
-    entries = list(answers.catalog.entries())
+    entries = list(answers.merger.entries.values())
     entry = source.choice(entries)
     path = ".".join(source.choice(entry.paths))
     labels = [each.label for each in entry.service.instances] or ["none"]
