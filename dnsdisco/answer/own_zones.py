@@ -173,7 +173,7 @@ def _found(context: _Context, found: Found) -> Decision:
         parts = flatten.parts(rendered.hosts, question.qtype, ttl, catalog, context.settings)
         if trace is not None:
             brings = partial(flatten.parts, qtype=question.qtype, ttl=ttl, catalog=catalog, settings=context.settings)
-            narration.addresses(trace, found, question.qtype, rendered.hosts, brings, settings.max_answers)
+            narration.addresses(trace, found, question.qtype, rendered.hosts, brings, settings.configured.max_answers)
         draft = Reply(
             is_authoritative=True,
             answer=(*rendered.records, *parts.records) if parts.records else rendered.records,
