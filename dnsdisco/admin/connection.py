@@ -24,6 +24,8 @@ NO_REQUEST = "this is no request of HTTP/1.1"  # h11's words would repeat what c
 READ_OCTETS = 16 * 1024  # at once; as many again may have been read ahead
 CONNECTIONS_MAX = 64  # scrapers, probes and people of one machine; each is a descriptor that providers may need
 WATCHERS_MAX = 1_100  # that wait for something to happen, beside those: a thousand programs, and some people
+UNREAD_OCTETS = 64 * 1024  # that the kernel keeps for one that waits and does not read; it would let that grow to megabytes
+ARRIVAL_S = 0.25  # of a connection, until it counts as idle
 HEAD_S = 10.0  # from the connection, or the last reply, to the end of the next request's head; then the same for its body
 LINGER_S = 1.0  # for a client to read why it is sent away
 REPLY_S = 30.0  # to the last octet of the reply: the longest list for a slow reader; of a stream: to the last octet of each event
@@ -37,6 +39,7 @@ class Connections:
         self.ordinary: set[Connection] = set()
         self.watchers: set[Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._later: asyncio.TimerHandle | None = None
 
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """For asyncio.start_server(): not a coroutine, so that a place is taken at once."""
@@ -47,14 +50,34 @@ class Connections:
         task.add_done_callback(self._tasks.discard)
 
     def admit(self, newcomer: Connection) -> None:
-        """The longest idle one makes room; without one that is idle, the newcomer goes."""
+        """The longest idle one makes room; without one that is idle, the newcomer goes.
+
+        One that has just come is not idle: its request may be there and not read yet, as where a thousand that follow come back at once.
+        They have the places of watchers meanwhile.
+        """
         self.ordinary.add(newcomer)
         if len(self.ordinary) > CONNECTIONS_MAX:
-            idle = (each for each in self.ordinary if each.idle_since is not None)
-            longest = min(idle, key=lambda each: each.idle_since or 0.0, default=newcomer)
+            self._make_room(newcomer)
+
+    def _make_room(self, newcomer: Connection | None = None) -> None:
+        is_full = len(self.ordinary) + len(self.watchers) > CONNECTIONS_MAX + WATCHERS_MAX
+        settled = time.monotonic() - (0.0 if is_full else ARRIVAL_S)
+        idle = [each for each in self.ordinary if each.idle_since is not None]
+        idle.sort(key=lambda each: each.idle_since or 0.0)
+        leaving = [each for each in idle[: len(self.ordinary) - CONNECTIONS_MAX] if (each.idle_since or 0.0) <= settled]
+        if newcomer is not None and not idle:
+            leaving = [newcomer]
+        for connection in leaving:
             self.api.events["evicted"] += 1
-            longest.abort()
-            self.leave(longest)
+            connection.abort()
+            self.leave(connection)
+        if len(self.ordinary) > CONNECTIONS_MAX and self._later is None:
+            self._later = asyncio.get_running_loop().call_later(ARRIVAL_S, self._look_again)
+
+    def _look_again(self) -> None:
+        self._later = None
+        if len(self.ordinary) > CONNECTIONS_MAX:
+            self._make_room()
 
     def watch(self, connection: Connection) -> None:
         """It waits from now on, and takes no place of the others."""
@@ -70,6 +93,8 @@ class Connections:
 
     async def close(self) -> None:
         """End them all, without waiting for any client."""
+        if self._later is not None:
+            self._later.cancel()
         for connection in (*self.ordinary, *self.watchers):
             connection.abort()
         for task in self._tasks:
@@ -187,6 +212,8 @@ class Connection:
         """The page waits from now on: only reading shows that the client goes away meanwhile."""
         if self._hanging is None:
             self._connections.watch(self)
+            peer: socket.socket = self._writer.transport.get_extra_info("socket")
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNREAD_OCTETS)
             task = asyncio.current_task()
             assert task is not None
             self._hanging = asyncio.get_running_loop().create_task(self._hang(task))

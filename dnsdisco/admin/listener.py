@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 RETRY_S = 5.0  # between two attempts to bind an address that is taken
 CLOSE_S = 1.0  # for the thread to end; it is a daemon, so that nothing waits for it for longer
-BACKLOG = 64
+BACKLOG = 512  # of a thousand that follow, and come back at once
 
 
 class TcpDoor(NamedTuple):

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ADDRESS_OCTETS_MAX = 100  # of a path in a socket's address: 108 on Linux, 104 elsewhere, with the NUL
-BACKLOG = 64
+BACKLOG = 512
 
 
 @contextmanager
