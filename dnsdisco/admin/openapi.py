@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Mapping
 from types import NoneType, UnionType
-from typing import Any, get_args, get_origin, get_type_hints, is_typeddict, Literal, NotRequired, TYPE_CHECKING, Union
+from typing import Any, get_args, get_origin, get_type_hints, is_typeddict, Literal, TYPE_CHECKING, Union
 
 from dnsdisco.admin import shapes
 from dnsdisco.admin.request import JSON
@@ -77,8 +77,6 @@ def _schema(shape: Any, schemas: dict[str, Any]) -> dict[str, Any]:
             schemas[shape.__name__] = {}  # its place, before a type that has itself
             schemas[shape.__name__] = _object(shape, schemas)
         return {"$ref": f"#/components/schemas/{shape.__name__}"}
-    if origin is NotRequired:
-        return _schema(arguments[0], schemas)
     if origin is Literal:
         return {"enum": list(arguments)}
     if origin in (Union, UnionType):
@@ -91,10 +89,10 @@ def _schema(shape: Any, schemas: dict[str, Any]) -> dict[str, Any]:
 
 
 def _object(shape: Any, schemas: dict[str, Any]) -> dict[str, Any]:
-    hints = get_type_hints(shape, include_extras=True)
+    hints = get_type_hints(shape)
     made = {
         "type": "object",
         "properties": {name: _schema(hint, schemas) for name, hint in hints.items()},
-        "required": sorted(name for name, hint in hints.items() if get_origin(hint) is not NotRequired),
+        "required": sorted(hints),
     }
     return made | ({"description": inspect.cleandoc(shape.__doc__)} if shape.__doc__ else {})

@@ -5,7 +5,7 @@ Keys may be added, none goes away ("version": 1).
 
 from __future__ import annotations
 
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Any, Literal, TypedDict
 
 State = Literal["well", "degraded", "starting"]
 
@@ -168,6 +168,7 @@ class ReloadDone(Versioned):
 
 
 class ReloadFailed(Versioned):
+    ok: bool
     error: str
     problems: list[ConfigFault]
 
@@ -193,4 +194,3 @@ class EnvoyEndpoints(TypedDict):
 
 class Refused(Versioned):
     error: str
-    problems: NotRequired[list[ConfigFault]]
