@@ -160,7 +160,7 @@ class StreamAttempt(Attempt):
         self.exchange.on_reply(self, judge(message, sending.message_id, self.exchange.question, is_stream=True), message)
 
     def on_doubt(self, sending: Sending) -> None:
-        self._ask_again(sending)
+        self._ask_again(sending)  # each connection is doubted once, so these are as many as fit the deadline
 
     def on_lost(self, sending: Sending, kind: str, reason: str) -> None:
         if sending not in self._sendings:
@@ -170,13 +170,12 @@ class StreamAttempt(Attempt):
         if connection.has_answered and connection.proven_at > sending.sent_at:
             self._is_second = False  # it answers a few questions on each connection: as long as it goes on, so do we
         # A kept connection may be closed just as we send: that says nothing about the upstream (RFC 7766 §6.2.4).
-        if not self._sendings and not (connection.has_answered and self._ask_again(sending)):
+        may_ask_again = connection.has_answered and not self._is_second
+        if not self._sendings and not (may_ask_again and self._ask_again(sending)):
             self.exchange.on_failure(self, kind, reason)
 
     def _ask_again(self, sending: Sending) -> bool:
         """Once more, on a connection of which more is known than of that one: opened since, or heard since."""
-        if self._is_second:
-            return False
         self._is_second = True
         again = self.upstream.streams.ask(self, proven_since=sending.sent_at)
         if again is not None:

@@ -78,12 +78,16 @@ class _Request:
         self.is_over = False
 
     def on_time(self) -> None:
-        kept = self.kept
-        if kept is None or self.is_over or self.pool.is_closed:
-            return  # it is being opened: `connect_s` counts
-        if float("-inf") < kept.spoke_at < self.asked_at:
-            self.pool.doubt(kept)
-            self.pool.run(self)
+        kept, pool = self.kept, self.pool
+        if self.is_over or pool.is_closed:
+            return
+        is_new = kept is None or kept.spoke_at == float(
+            "-inf"
+        )  # while it opens, `connect_s` counts, unless others have just gone silent
+        if kept is not None and kept.spoke_at < self.asked_at and (not is_new or pool.has_lost_some):
+            pool.doubt(kept)
+            pool.run(self)
+        pool.context.ticker.set(self, self.asker.silence_s)
 
     def answered(self, message: bytes) -> None:
         if not self.is_over:
@@ -140,6 +144,10 @@ class HttpsPool:
             self.context.statistics.connections_doubted += 1
             self._kept = None
             self._doubted.add(kept)
+
+    @property
+    def has_lost_some(self) -> bool:
+        return bool(self._doubted)
 
     def _spawn(self, work: Coroutine[object, object, None]) -> None:
         task = self.context.loop.create_task(work)

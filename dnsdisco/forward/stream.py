@@ -81,6 +81,11 @@ class StreamPool:
             if connection in connections:
                 connections.remove(connection)
 
+    @property
+    def has_lost_some(self) -> bool:
+        """Connections have gone silent just now: one more that does not open may be lost in the same way."""
+        return bool(self._doubted)
+
     def is_in_use(self, connection: UpstreamConnection) -> bool:
         return connection in self._connections
 
@@ -167,7 +172,7 @@ class UpstreamConnection(asyncio.Protocol):
             return
         limit_s = self._context.limits.stream_silence_s
         silent_s = self._context.now() - max(self.proven_at, next(iter(self.waiting.values())).sent_at)
-        if silent_s < limit_s or self._transport is None:  # while it opens, `connect_s` counts
+        if silent_s < limit_s or (self._transport is None and not self._pool.has_lost_some):  # while it opens, `connect_s` counts
             self._context.ticker.set(self, max(limit_s - silent_s, limit_s / 4))
             return
         self.is_doubted = True
@@ -192,19 +197,15 @@ class UpstreamConnection(asyncio.Protocol):
             transport.abort()
             return
         self._transport = transport
-        self.proven_at = self._context.now()
+        self._prove()
         unsent, self._unsent = self._unsent, []
         transport.write(b"".join(unsent))
         if not self.waiting:
             self._begin_idling()
 
     def data_received(self, data: bytes) -> None:
-        self.proven_at = self._context.now()
+        self._prove()
         self.has_answered = True
-        if self.is_doubted:
-            self.is_doubted = False
-            self._pool.trust(self)
-            self._context.ticker.set(self, self._context.limits.stream_silence_s)
         self._frames.receive(data)
         try:
             while (message := self._frames.next_message()) is not None:
@@ -218,6 +219,14 @@ class UpstreamConnection(asyncio.Protocol):
             return
         if not self.waiting and not self._has_ended:
             self._drained()
+
+    def _prove(self) -> None:
+        """The upstream is there, on this connection."""
+        self.proven_at = self._context.now()
+        if self.is_doubted:
+            self.is_doubted = False
+            self._pool.trust(self)
+            self._context.ticker.set(self, self._context.limits.stream_silence_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.end("refused", f"connection lost: {exc}" if exc else "the upstream closed the connection")

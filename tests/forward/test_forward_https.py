@@ -22,6 +22,7 @@ from dnsdisco.forward.limits import ForwardLimits
 from dnsdisco.settings.sections import ForwardSettings
 from dnsdisco.wire.constants import AAAA, RD
 from tests.forward.https_upstream import HttpsSay, HttpsUpstream
+from tests.forward.relay import Relay
 from tests.forward.test_forward_stream import certificate  # noqa: F401  # a fixture
 from tests.forward.upstream import a_record, address_in, answer, free_port, question, reply, ScriptedUpstream
 
@@ -212,6 +213,22 @@ def test_a_kept_connection_that_died_in_silence_is_noticed_in_time(upstream):
 
     run(work, by_address(upstream))
     assert upstream.connections == 2
+
+
+def test_a_new_connection_may_be_lost_before_its_handshake_after_the_kept_one_died(upstream):
+    with Relay(upstream.port) as relay:
+
+        async def work(forwarder):
+            await ask(forwarder, "a.test.")
+            relay.lose(1)
+            assert address_in(await ask(forwarder, "b.test.")) == "192.0.2.1"
+            await asyncio.wait_for(ask(forwarder, "c.test."), 0.4)
+            pool = next(iter(forwarder._sources.upstreams())).https
+            while pool.in_flight or pool._doubted:  # `connect_s` ends what hangs in its handshake
+                await asyncio.sleep(0.05)
+
+        run(work, by_address(upstream).replace(f":{upstream.port}", f":{relay.port}"))
+        assert relay.accepted == 3
 
 
 def test_all_that_wait_on_a_dead_connection_are_asked_again(upstream):

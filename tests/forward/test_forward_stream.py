@@ -12,6 +12,7 @@ import pytest
 from dnsdisco.errors import UpstreamError
 from dnsdisco.forward.limits import ForwardLimits
 from tests.forward.forwarding import ask, run
+from tests.forward.relay import Relay
 from tests.forward.upstream import (
     address_in,
     answer,
@@ -157,6 +158,38 @@ def test_a_kept_connection_that_died_in_silence_is_noticed_in_time(upstream):
     assert upstream.connections == 2
 
 
+@pytest.mark.parametrize("born", [1, 2])
+def test_a_new_connection_may_be_silent_from_its_birth_after_the_kept_one_died(upstream, born):
+    """One upstream, so there is no other to ask: as many connections are tried as fit the deadline, and one that is found is kept."""
+
+    async def work(forwarder):
+        await ask(forwarder, "a.test.")
+        upstream.freeze_connections()
+        upstream.freeze_next(born)
+        got = await asyncio.gather(*(ask(forwarder, f"b{n}.test.") for n in range(20)))
+        assert {address_in(reply) for reply in got} == {"192.0.2.1"}
+        assert upstream.connections == 2 + born
+        began = time.monotonic()
+        await ask(forwarder, "c.test.")
+        assert time.monotonic() - began < 0.3
+        assert forwarder.statistics.connections_doubted == 1 + born
+
+    run(work, upstream.address)
+    assert upstream.connections == 2 + born
+
+
+def test_an_upstream_that_takes_everything_and_says_nothing_gets_a_few_connections(upstream):
+    async def work(forwarder):
+        await ask(forwarder, "a.test.")
+        upstream.freeze_connections()
+        upstream.freeze_next(1000)
+        got = await asyncio.gather(*(ask(forwarder, f"b{n}.test.") for n in range(50)), return_exceptions=True)
+        assert {type(each) for each in got} == {UpstreamError}
+        assert upstream.connections <= 5
+
+    run(work, upstream.address)
+
+
 def test_all_that_wait_on_a_dead_connection_are_asked_again(upstream):
     """Some have been answered, a hundred are on their way, and the path goes."""
     upstream.on("*", Say(answer(), after_s=0.2), transport="tcp")
@@ -271,6 +304,21 @@ def test_a_kept_tls_connection_that_died_in_silence_is_noticed_in_time(encrypted
 
     run(work, f"tls://{encrypted.address}#dns.example")
     assert encrypted.connections == 2
+
+
+@pytest.mark.parametrize("held", [1, 2])
+def test_a_new_tls_connection_may_be_lost_before_its_handshake(encrypted, held):
+    with Relay(encrypted.port) as relay:
+
+        async def work(forwarder):
+            await ask(forwarder, "a.test.")
+            relay.lose(held)
+            got = await asyncio.gather(*(ask(forwarder, f"n{n}.test.") for n in range(20)))
+            assert {address_in(reply) for reply in got} == {"192.0.2.1"}
+            await asyncio.wait_for(ask(forwarder, "c.test."), 0.3)
+
+        run(work, f"tls://127.0.0.1:{relay.port}#dns.example")
+        assert relay.accepted == 2 + held
 
 
 def test_a_dead_tls_connection_to_the_first_upstream_leaves_it_the_first(encrypted):

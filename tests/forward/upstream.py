@@ -250,6 +250,7 @@ class ScriptedUpstream:
         self._started = threading.Event()
         self._writers: set[asyncio.StreamWriter] = set()
         self._frozen: set[asyncio.StreamWriter] = set()
+        self._born_frozen = 0
         self._server: asyncio.Server | None = None
 
     # what it does
@@ -289,6 +290,10 @@ class ScriptedUpstream:
         frozen = threading.Event()
         self._loop.call_soon_threadsafe(freeze)
         assert frozen.wait(5)
+
+    def freeze_next(self, count: int) -> None:
+        """So many connections that are opened from now on are silent from their birth, behind their handshake."""
+        self._born_frozen = count
 
     def end_connections(self) -> None:
         """Close every open TCP connection in an orderly way, as an upstream does with one that is idle."""
@@ -398,6 +403,9 @@ class ScriptedUpstream:
     async def _serve_stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self._writers.add(writer)
+        if self._born_frozen:
+            self._born_frozen -= 1
+            self._frozen.add(writer)
         try:
             while True:
                 message = await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
