@@ -22,8 +22,10 @@
     tcp.py                listening sockets, and which connections may stay
     tcp_connection.py     one client's TCP connection
     tcp_limits.py         the bounds of the TCP side
-    channel.py            one client's stream as octets, with TLS or without
-    tls.py                TLS around a stream, without a socket
+    connection.py         what a connection is to its server and to its stream
+    stream.py             one client's socket as a stream of octets
+    tls_stream.py         the same with TLS around it
+    tls.py                TLS without a socket
     costly_work.py              costly pieces of work, one a turn of the loop
     encrypted.py          the encrypted listeners put together
     certificates.py       the certificate that they show

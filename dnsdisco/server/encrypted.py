@@ -7,11 +7,11 @@ import socket
 from collections.abc import Iterator, Sequence
 
 from dnsdisco.server.certificates import Certificates, Pair
-from dnsdisco.server.channel import Channel
+from dnsdisco.server.connection import ClientConnection, MessageResponder
 from dnsdisco.server.costly_work import CostlyWork
 from dnsdisco.server.tcp import TcpServer
-from dnsdisco.server.tcp_connection import MessageResponder, TcpConnection
-from dnsdisco.server.tls import TlsSession
+from dnsdisco.server.tcp_connection import TcpConnection
+from dnsdisco.server.tls_stream import TlsStream
 from dnsdisco.settings.sections import TlsSettings
 
 NO_CERTIFICATE = "no_certificate_refused"
@@ -31,12 +31,12 @@ class TlsServer(TcpServer):
         super().__init__(sockets, responder, loop, turns=turns)
         self._certificates = certificates
 
-    def _open(self, sock: socket.socket, peer: str, *, is_remote: bool) -> Channel | None:
+    def _open(self, sock: socket.socket, peer: str, *, is_remote: bool) -> ClientConnection | None:
         context = self._certificates.dot
         if context is None:
             self._refuse(sock, NO_CERTIFICATE)
             return None
-        return TcpConnection(sock, peer, self, is_remote=is_remote, tls=TlsSession(context))
+        return TcpConnection(TlsStream(sock, self, context), peer, self, is_remote=is_remote)
 
 
 class HttpsServer(TcpServer):
@@ -58,12 +58,12 @@ class HttpsServer(TcpServer):
         self._connection = HttpsConnection
         self._paths = frozenset(path.encode() for _, path in sockets)
 
-    def _open(self, sock: socket.socket, peer: str, *, is_remote: bool) -> Channel | None:
+    def _open(self, sock: socket.socket, peer: str, *, is_remote: bool) -> ClientConnection | None:
         context = self._certificates.https
         if context is None:
             self._refuse(sock, NO_CERTIFICATE)
             return None
-        return self._connection(sock, peer, self, is_remote=is_remote, tls=TlsSession(context), paths=self._paths)
+        return self._connection(TlsStream(sock, self, context), peer, self, is_remote=is_remote, paths=self._paths)
 
 
 class Encrypted:

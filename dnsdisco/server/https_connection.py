@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Collection
-from contextlib import suppress
 from functools import partial
 from typing import Protocol
 
-from dnsdisco.server.channel import Channel, Owner
+from dnsdisco.server.connection import ClientConnection, Owner
 from dnsdisco.server.doh import message_of, NotAQuery, reason_of, refusal_response, reply_response, Request, Response
 from dnsdisco.server.http1 import Http1
 from dnsdisco.server.http2 import Http2
-from dnsdisco.server.tls import TlsSession
+from dnsdisco.server.tls_stream import TlsStream
 
 TURN_S = 0.001  # of digesting requests before the datagrams have their turn; one takes a third of it
 STUCK_OCTETS_MAX = 64 * 1024  # of responses that a client's windows hold back, and it gets no more; late ones may come on top
@@ -56,15 +54,13 @@ class _OpenRequest:
         self.stream, self.asked_at = stream, asked_at
 
 
-class HttpsConnection(Channel):
+class HttpsConnection(ClientConnection):
     """Bounded as a connection of TCP is, and in what HTTP adds; what costs more than an answer takes turns."""
 
     __slots__ = ("_http", "_is_collecting", "_is_digesting", "_lingers_until", "_paths", "_stuck_at", "_stuck_octets", "_waiting")
 
-    def __init__(
-        self, sock: socket.socket, peer: str, server: Owner, *, is_remote: bool, tls: TlsSession, paths: Collection[bytes]
-    ) -> None:
-        super().__init__(sock, peer, server, is_remote=is_remote, tls=tls)
+    def __init__(self, stream: TlsStream, peer: str, server: Owner, *, is_remote: bool, paths: Collection[bytes]) -> None:
+        super().__init__(stream, peer, server, is_remote=is_remote)
         self._http: HttpVersion | None = None
         self._paths = paths
         self._waiting: dict[_OpenRequest, None] = {}
@@ -76,15 +72,14 @@ class HttpsConnection(Channel):
     @property
     def is_idle(self) -> bool:
         is_between = self._http is None or self._http.is_between_requests
-        return is_between and not (self._waiting or self._unsent or self._is_digesting)
+        return is_between and not (self._waiting or self.stream.unsent or self._is_digesting)
 
     @property
     def begun_at(self) -> float | None:
-        is_ours = self._http is None or self._waiting or self._unsent or self._is_digesting
+        is_ours = self._http is None or self._waiting or self.stream.unsent or self._is_digesting
         return None if is_ours or self._http is None else self._http.begun_at
 
-    def look(self, now: float, idle_limit_s: float) -> None:
-        """Has it overstayed? Called by the server every now and then."""
+    def look(self, now: float) -> None:
         http, limits = self._http, self._server.limits
         if self._lingers_until is not None and now > self._lingers_until:
             self._end_of_lingering()
@@ -101,16 +96,18 @@ class HttpsConnection(Channel):
                 self._refuse(http, request.stream, request.status, reason_of(request.status))
             self._pour()
             if is_news or http.is_over:
-                self._go_on()
-        if not self._has_ended:
-            super().look(now, idle_limit_s)
+                self.go_on()
 
     def end(self, reason: str, *, is_reset: bool = False) -> None:
-        if not (self._has_ended or is_reset or self._unsent) and self._http is not None and self._lingers_until is None:
-            self._put(self._http.goodbye())
-            self._flush()
+        stream, http = self.stream, self._http
+        if http is not None and not (is_reset or stream.has_ended or stream.unsent) and self._lingers_until is None:
+            stream.put(http.goodbye())
+            stream.flush()
         super().end(reason, is_reset=is_reset)
+
+    def ended(self, reason: str) -> None:
         self._http = None
+        super().ended(reason)
 
     def stop_reading(self) -> None:
         if self._lingers_until is not None:
@@ -118,23 +115,22 @@ class HttpsConnection(Channel):
         elif self._http is None:
             super().stop_reading()
         else:
-            self._is_half_closed = True
-            self._read(is_wanted=False)
-            self._go_on()
+            self.stream.stop_reading()
+            self.go_on()
 
-    def _is_slow(self, now: float) -> bool:
+    def is_slow(self, now: float) -> bool:
         return False  # each request has its own time
 
     # requests
 
-    def _established(self) -> None:
-        is_2 = self._tls is not None and self._tls.protocol == "h2"
+    def established(self, protocol: str | None) -> None:
+        is_2 = protocol == "h2"
         self._server.counters["http2" if is_2 else "http1"] += 1
         self._http = Http2() if is_2 else Http1()
-        self._put(self._http.outgoing())
-        self._flush()
+        self.stream.put(self._http.outgoing())
+        self.stream.flush()
 
-    def _received(self, octets: bytes) -> None:
+    def received(self, octets: bytes) -> None:
         if self._http is not None and self._lingers_until is None:
             self._http.receive(octets, self.touched_at)
             self._digest_later()
@@ -142,18 +138,18 @@ class HttpsConnection(Channel):
     def _digest_later(self) -> None:
         if not self._is_digesting:
             self._is_digesting = True
-            self._read(is_wanted=False)
+            self.stream.read_on(is_wanted=False)
             self._server.turns.take(self._digest)
 
     def _digest(self) -> None:
         """What has been received, for a moment; the rest in another turn."""
         self._is_digesting = False
         http, server = self._http, self._server
-        if self._has_ended or http is None:
+        if self.stream.has_ended or http is None:
             return
         until = server.now() + TURN_S
         self._is_collecting = True
-        while http.has_more and not self._has_ended and not self._is_full:
+        while http.has_more and not self.stream.has_ended and not self._is_full:
             request = http.digest()
             if request is not None:
                 self._ask(http, request)
@@ -161,7 +157,7 @@ class HttpsConnection(Channel):
                 break
         self._is_collecting = False
         self._pour()
-        self._go_on()
+        self.go_on()
 
     def _ask(self, http: HttpVersion, request: Request) -> None:
         server = self._server
@@ -182,15 +178,15 @@ class HttpsConnection(Channel):
     def _answered(self, asked: _OpenRequest, reply: bytes) -> None:
         """The responder's way back: at once or later."""
         http = self._http
-        if self._has_ended or http is None or asked not in self._waiting:
+        if self.stream.has_ended or http is None or asked not in self._waiting:
             return
         del self._waiting[asked]
-        self._touch()
+        self.touch()
         self._server.counters["status_200"] += 1
         http.answer(asked.stream, reply_response(reply))
         if not self._is_collecting:
             self._pour()
-            self._go_on()
+            self.go_on()
 
     def _refuse(self, http: HttpVersion, stream: int, status: int, reason: str) -> None:
         self._server.counters[f"status_{status}"] += 1
@@ -201,7 +197,7 @@ class HttpsConnection(Channel):
     @property
     def _is_full(self) -> bool:
         """Whether to take no more in, because the client does not read. Replies that its windows hold back do not count: it has to send what opens them."""
-        return len(self._unsent) >= self._server.limits.pause_octets
+        return len(self.stream.unsent) >= self._server.limits.pause_octets
 
     @property
     def _wants_octets(self) -> bool:
@@ -211,26 +207,24 @@ class HttpsConnection(Channel):
     def _pour(self) -> None:
         """Send to the client what HTTP has ready."""
         http = self._http
-        if self._has_ended or http is None:
+        if self.stream.has_ended or http is None:
             return
         octets = http.outgoing()
         if octets:
-            if not self._unsent:
-                self._wrote_at = self._server.now()
-            self._put(octets)
+            self.stream.put(octets)
         stuck = http.stuck_octets
-        if len(self._unsent) + stuck > UNREAD_OCTETS_MAX:
+        if len(self.stream.unsent) + stuck > UNREAD_OCTETS_MAX:
             self.end("unread", is_reset=True)
             return
         if not self._stuck_octets or stuck < self._stuck_octets:
             self._stuck_at = self._server.now()
         self._stuck_octets = stuck
-        self._flush()
+        self.stream.flush()
 
-    def _go_on(self) -> None:
+    def go_on(self) -> None:
         """Room has been made, or something was answered: digest what was left lying, then read on, or end."""
         http = self._http
-        if self._has_ended or http is None or self._lingers_until is not None:
+        if self.stream.has_ended or http is None or self._lingers_until is not None:
             return
         if self._is_digesting:
             return
@@ -238,13 +232,13 @@ class HttpsConnection(Channel):
             if not self._is_full:
                 self._digest_later()
         elif http.is_over:  # its own decision: there may be more to come in
-            self._read(is_wanted=False)
+            self.stream.read_on(is_wanted=False)
             if http.is_dead or not (self._waiting or http.stuck_octets):
                 self._linger(http)
-        elif self._is_half_closed:
+        elif not self.stream.is_open:
             self._end_if_done()
         else:
-            self._read(is_wanted=self._wants_octets)
+            self.stream.read_on(is_wanted=self._wants_octets)
 
     def _end_if_done(self) -> None:
         http = self._http
@@ -254,23 +248,19 @@ class HttpsConnection(Channel):
         if not (self._waiting or http.stuck_octets):
             http.end_of_input()
             self._pour()
-            if not (self._has_ended or self._unsent):
+            if not (self.stream.has_ended or self.stream.unsent):
                 self.end("closed")
 
     def _linger(self, http: HttpVersion) -> None:
         """Everything is sent. Close our side, and read what the client still sends, so that it can read our last octets."""
-        if self._unsent:
+        if self.stream.unsent:
             return  # it goes on when that has been sent
-        self._put(http.goodbye())
-        if self._tls is not None:
-            self._unsent += self._tls.close()
-        self._flush()
-        if self._has_ended:
+        self.stream.put(http.goodbye())
+        self.stream.end_writing()
+        if self.stream.has_ended:
             return
         self._lingers_until = self._server.now() + LINGER_S
-        with suppress(OSError):
-            self._sock.shutdown(socket.SHUT_WR)
-        self._read(is_wanted=True)
+        self.stream.read_on(is_wanted=True)
 
     def _end_of_lingering(self) -> None:
         self.end((self._http.fault if self._http is not None else "") or "closed")

@@ -14,9 +14,10 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 
-from dnsdisco.server.channel import Channel
+from dnsdisco.server.connection import ClientConnection, MessageResponder
 from dnsdisco.server.costly_work import CostlyWork
-from dnsdisco.server.tcp_connection import MessageResponder, TcpConnection
+from dnsdisco.server.stream import Stream, StreamState
+from dnsdisco.server.tcp_connection import TcpConnection
 from dnsdisco.server.tcp_limits import TcpLimits
 from dnsdisco.sockaddr import is_loopback
 
@@ -26,6 +27,7 @@ ACCEPTS_A_TURN = 32  # a flood of new connections must not hold up the datagrams
 SWEEP_S = 0.25  # between two looks at every connection: 512 of them take about 0.1 ms
 ACCEPT_PAUSE_S = 0.25  # after the system refused a connection and no other could be closed for it
 LOG_GAP_S = 10.0  # between two lines about the same trouble
+HANDSHAKE_MIN_S = 1.0  # even when few places are left: how many handshakes may wait in line
 _NO_ROOM = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 
 
@@ -44,12 +46,12 @@ class TcpServer:
     ) -> None:
         """*turns*: one for all servers of a loop that have costly work to do."""
         self.limits = limits or TcpLimits()
-        self.counters: Counter[str] = Counter()  # accepted, and why connections ended (Channel.end)
+        self.counters: Counter[str] = Counter()  # accepted, and why connections ended (ClientConnection.end)
         self.responder = responder
         self.loop = loop
         self.now = now
         self.turns = turns or CostlyWork(loop)
-        self.connections: OrderedDict[Channel, None] = OrderedDict()  # the longest untouched first
+        self.connections: OrderedDict[ClientConnection, None] = OrderedDict()  # the longest untouched first
         self._sockets = tuple(sockets)
         self._by_client: Counter[str] = Counter()
         self._sweep_timer: asyncio.TimerHandle | None = None
@@ -89,7 +91,7 @@ class TcpServer:
         for connection in tuple(self.connections):
             connection.end("shutdown")
 
-    def touched(self, connection: Channel) -> None:
+    def touched(self, connection: ClientConnection) -> None:
         """Something happened on it: others have been idle for longer."""
         if connection in self.connections:
             self.connections.move_to_end(connection)
@@ -108,7 +110,7 @@ class TcpServer:
     def _end_turn(self) -> None:
         self._turn_began_at = None
 
-    def ended(self, connection: Channel, reason: str) -> None:
+    def ended(self, connection: ClientConnection, reason: str) -> None:
         """A connection has closed itself."""
         self.counters[reason] += 1
         self.connections.pop(connection, None)
@@ -156,9 +158,9 @@ class TcpServer:
         self.connections[connection] = None
         connection.start()
 
-    def _open(self, sock: socket.socket, peer: str, *, is_remote: bool) -> Channel | None:
+    def _open(self, sock: socket.socket, peer: str, *, is_remote: bool) -> ClientConnection | None:
         """What is spoken on it. None: nothing, and it is closed."""
-        return TcpConnection(sock, peer, self, is_remote=is_remote)
+        return TcpConnection(Stream(sock, self), peer, self, is_remote=is_remote)
 
     def _refuse(self, sock: socket.socket, reason: str) -> None:
         self.counters[reason] += 1
@@ -210,5 +212,21 @@ class TcpServer:
     def _sweep(self) -> None:
         now, idle_limit_s = self.now(), self.idle_limit_s()
         for connection in tuple(self.connections):
-            connection.look(now, idle_limit_s)
+            self._look(connection, now, idle_limit_s)
         self._sweep_timer = self.loop.call_later(SWEEP_S, self._sweep)
+
+    def _look(self, connection: ClientConnection, now: float, idle_limit_s: float) -> None:
+        """Has it overstayed?"""
+        connection.look(now)
+        limits, stream, begun_at = self.limits, connection.stream, connection.begun_at
+        if stream.has_ended:
+            return
+        if stream.unsent and now - stream.wrote_at > limits.unread_s:
+            connection.end("unread", is_reset=True)
+        elif stream.state is StreamState.SHAKING:
+            if now - stream.opened_at > min(limits.handshake_s, max(idle_limit_s, HANDSHAKE_MIN_S)):
+                connection.end("handshake_slow")
+        elif connection.is_slow(now) or (begun_at is not None and now - begun_at > idle_limit_s):
+            connection.end("slow")
+        elif connection.is_idle and now - connection.touched_at > idle_limit_s:
+            connection.end("idle")

@@ -267,7 +267,7 @@ def test_a_client_that_does_not_read_is_dropped_and_others_do_not_feel_it():
                 deaf.send(frame(question(1, b"b")) * 20)
             writer.write(frame(question(2)))
             await read_reply(reader, 0.3)
-            most = max([most, *(len(each._unsent) for each in server.connections)])
+            most = max([most, *(len(each.stream.unsent) for each in server.connections)])
             assert time.monotonic() - began < 3
         assert most < LIMITS.unsent_octets + 65537
         deaf.close()

@@ -270,7 +270,7 @@ def test_a_client_that_does_not_read_is_dropped(pair):
             while not server.counters["unread"]:
                 with suppress(OSError):
                     deaf.send(frame(question(1, b"b")) * 20)
-                most = max([most, *(len(each._unsent) for each in server.connections)])
+                most = max([most, *(len(each.stream.unsent) for each in server.connections)])
                 await asyncio.sleep(0.005)
         assert most < server.limits.unsent_octets + 65537
         deaf.close()
