@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from dnsdisco.model.service import LeftOut
 from dnsdisco.written.units import printable, shown
@@ -65,6 +66,7 @@ def reason_from(text: object, octets_max: int = REASON_OCTETS_MAX) -> str:
     return f"{octets[: octets_max - 3].decode(errors='ignore').rstrip()}…"
 
 
+@lru_cache(1000)  # a file with the same mistake in each of its services has few different ones
 def left_out(count: int, path: str, message: str) -> LeftOut | None:
     """*count* instances are left out, the first one for the fault *message* at *path* of it ("": as a whole). None: there is none."""
     reason = f"{path}: {message}" if path else message

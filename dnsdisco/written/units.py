@@ -39,7 +39,7 @@ def shown(value: object) -> str:
 
 def printable(text: str) -> str:
     """*text* on one line, without what could steer a terminal."""
-    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
+    return text if text.isprintable() else "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
 
 
 def unexpected(expected: str, value: object) -> ValueError:

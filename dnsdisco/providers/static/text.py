@@ -66,7 +66,7 @@ def places(text: str, services: Collection[str]) -> dict[str, Place]:
 
     Of a text that is broken, what stands before the fault.
     """
-    names = {spelled: name for name in services for spelled in (name, _as_halves(name))}
+    names = {_as_halves(name): name for name in services if not name.isascii()} | {name: name for name in services}
     texts: dict[KeyPath, str] = {}
     found: dict[str, Place] = {}
     for path, place in _survey(text, "", names).places.items():
