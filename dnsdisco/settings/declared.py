@@ -168,7 +168,7 @@ class Settings(NamedTuple):
         str | None,
         Setting(
             k.Path("off"),
-            "The socket that `dnsdisco cache` talks to; for the server's own user and root alone.",
+            "The socket that the command line, and `curl --unix-socket`, talk to ([http.md](http.md)); for the server's own user and root alone.",
             default="`control.sock` in the state folder; without one, `dnsdisco/control.sock` in `XDG_RUNTIME_DIR`, else in `/run`",
             flag="--control",
         ),
