@@ -318,7 +318,7 @@ def test_a_new_tls_connection_may_be_lost_before_its_handshake(encrypted, held):
             await asyncio.wait_for(ask(forwarder, "c.test."), 0.3)
 
         run(work, f"tls://127.0.0.1:{relay.port}#dns.example")
-        assert relay.accepted == 2 + held
+        assert relay.accepted >= 2 + held
 
 
 def test_a_dead_tls_connection_to_the_first_upstream_leaves_it_the_first(encrypted):
