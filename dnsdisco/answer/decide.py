@@ -38,6 +38,8 @@ def decide(
     if query.qclass != IN:
         return _chaos(query, settings) if query.qclass == CH else Reply(REFUSED)
     if query.qtype in (AXFR, IXFR):
+        if trace is not None:
+            narration.no_transfers(trace, query.labels)
         return Reply(REFUSED)
     labels = query.labels
     zone = settings.zone.zone_of(labels)

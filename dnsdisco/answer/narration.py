@@ -76,6 +76,8 @@ def looked_up(trace: Trace, result: Result, zone: Labels, name: Labels, catalog:
         case NameServer():
             trace.add("reading", subject, "the name of this server")
         case NxDomain():
+            if left_out := reasons.rejected(catalog, name):
+                trace.add("rejected", subject, left_out)
             heard = [f"{state.name} has been heard" for state in catalog.states.values() if state.has_synced]
             trace.add(
                 "denied",
@@ -221,6 +223,10 @@ def reverse(trace: Trace, address: str, catalog: Catalog) -> None:
         trace.add(
             "zone", address, f"is the address of the instance {instance.id} of {'.'.join(entry.paths[0])}, of {entry.provider}"
         )
+
+
+def no_transfers(trace: Trace, labels: Labels) -> None:
+    trace.add("denied", reasons.text_of(labels), "zone transfers are not offered")
 
 
 def special(trace: Trace, labels: Labels, zone: Labels, rule: Rule) -> None:

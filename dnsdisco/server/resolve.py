@@ -50,15 +50,19 @@ class Resolver:
         key = cached_reply.key_of(query)
         now = self._now()
         state, entry = look = self._cache.look(key, now)
-        if client.trace is not None:
-            narration.cached(client.trace, query.labels, *look, now)
+        trace = client.trace
+        if trace is not None:
+            narration.cached(trace, query.labels, *look, now)
         if entry is not None and state is Freshness.FRESH:
             is_wanted = entry.is_aged(now) and not entry.is_private
             self._answer(client, CacheFinding(entry))
             return entry if is_wanted else None
         if query.flags & RD:
             asked = Asked(key, query.question, UpstreamQuestion(query.qname, query.qtype, cached_reply.is_dnssec_ok(key)))
-            self._find(client, asked, look, partial(self._answer, client), is_limited=not client.is_local)
+            done: Callable[[Finding], None] = partial(self._answer, client)
+            if trace is not None:
+                done = self._told(trace, asked, look, done)
+            self._upstream.find(client, asked, look, done, is_limited=not client.is_local)
         elif entry is not None and state is Freshness.BUSY:
             self._answer(client, CacheFinding(entry))
         else:
@@ -161,14 +165,11 @@ class Resolver:
                 done(self._answered(want, finding))
 
         look = self._cache.look(key, now := self._now())
-        if client.trace is not None:
+        if client.trace is None:
+            self._upstream.find(client, asked, look, take)
+        else:
             narration.cached(client.trace, labels_of(want.name), *look, now)
-        self._find(client, asked, look, take)
-
-    def _find(self, client: Client, asked: Asked, look: Look, done: Callable[[Finding], None], *, is_limited: bool = False) -> None:
-        if client.trace is not None:
-            done = self._told(client.trace, asked, look, done)
-        self._upstream.find(client, asked, look, done, is_limited=is_limited)
+            self._upstream.find(client, asked, look, self._told(client.trace, asked, look, take))
 
     def _told(self, trace: Trace, asked: Asked, look: Look, done: Callable[[Finding], None]) -> Callable[[Finding], None]:
         """As *done*, and what upstreams replied is told before."""

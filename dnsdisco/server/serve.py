@@ -134,6 +134,8 @@ class Responder:
         what is not answered.
         """
         trace = Trace()
+        if self.fast_path.admission.look(peer, self._clock.monotonic()).bucket is not None:
+            trace.add("limit", peer, "the answers to its network over UDP are limited (rate_limit)")
         done_with = partial(explained, done, trace, slice_query(message).labels, self._catalog, self.settings.zone)
         self.respond(message, peer, is_tcp=True, send=done_with, trace=trace)
 

@@ -213,7 +213,11 @@ def test_providers_that_are_away():
 
 
 def test_who_may_not_ask():
-    assert steps(Answers(), "web.svc.local", peer="203.0.113.1") == [("limit", "web.svc.local", "this address may not ask here")]
+    assert steps(Answers(), "web.svc.local", peer="203.0.113.1") == [
+        ("limit", "203.0.113.1", "the answers to its network over UDP are limited (rate_limit)"),
+        ("limit", "web.svc.local", "this address may not ask here"),
+    ]
+    assert ("denied", "svc.local", "zone transfers are not offered") in steps(Answers(), "svc.local", "AXFR")
     assert ("forward", "www.example.com", "not a name of ours, and no upstream is configured for it") in steps(
         Answers(), "www.example.com"
     )
@@ -224,6 +228,11 @@ def test_what_was_rejected_when_it_was_read():
     assert faults
     told = steps(Answers(snapshots={"static": {service.key: service}}), "web.svc.local")
     assert [subject for code, subject, _ in told if code == "rejected"] == ["web"]
+    states = (ProviderState("static", has_synced=True, rejected=(("bad", "services.yaml:3: port: 0 is no port"),)),)
+    told = steps(Answers(states=states), "bad.svc.local")
+    assert [(subject, text) for code, subject, text in told if code == "rejected"] == [
+        ("bad.svc.local", "bad was left out: services.yaml:3: port: 0 is no port")
+    ]
 
 
 def test_names_that_may_have_been_meant():
