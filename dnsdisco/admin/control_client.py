@@ -88,7 +88,10 @@ class ControlClient:
         return await self._ask(self._control.totals)
 
     async def reload(self) -> Reloaded:
-        return await self._ask(self._control.reload, RELOAD_S)
+        done = await self._ask(self._control.reload, RELOAD_S)
+        for remembered in (self._view, self._catalog, self._figures, self._status):
+            remembered.forget()
+        return done
 
     async def flush(self, name: str | None, *, is_tree: bool) -> list[int | None]:
         """Raises WireError, too."""

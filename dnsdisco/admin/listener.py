@@ -5,6 +5,7 @@ a line in the log, and DNS nothing.
 from __future__ import annotations
 
 import asyncio
+import resource
 import socket
 import threading
 from collections.abc import Callable, Collection, Iterable
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from dnsdisco.admin.api import Api
 
 RETRY_S = 5.0  # between two attempts to bind an address that is taken
+FILES = 4096  # descriptors of this process: 1,164 clients at each door, and what providers need
 CLOSE_S = 1.0  # for the thread to end; it is a daemon, so that nothing waits for it for longer
 BACKLOG = 512  # of a thousand that follow, and come back at once
 
@@ -187,6 +189,7 @@ class _Thread:
         self._serial = change.serial
 
     def _run(self) -> None:
+        _raise_file_limit()
         asyncio.set_event_loop(self._loop)
         self._loop.set_exception_handler(self._on_fault)
         try:
@@ -237,6 +240,14 @@ class _Thread:
             server.close()
             door.unbind(sock)
             await connections.close()
+
+
+def _raise_file_limit() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _version() -> str:

@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from dnsdisco.control import log as logging
@@ -56,7 +57,7 @@ async def _run(plain: dict[str, Any], lines: Lines, on_ready: Callable[[], None]
         restarts=plain.get("restarts", 0),
         kept=plain.get("kept") or {},
         http=_http,
-        config=plain["source"].get("config"),
+        config=_absolute(plain["source"].get("config")),
         is_config_found=bool(plain["source"].get("is_found")),
         listening=plain.get("listening") or (),
         journal=plain.get("journal") or (),
@@ -80,6 +81,10 @@ async def _run(plain: dict[str, Any], lines: Lines, on_ready: Callable[[], None]
         for number in taken:  # a second signal has nowhere to go once the loop is closed
             loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_IGN)
+
+
+def _absolute(path: str | None) -> str | None:
+    return None if path is None else str(Path(path).absolute())
 
 
 def _resolve(source: dict[str, Any]) -> Settings:

@@ -1,0 +1,223 @@
+"""The API of a running server: curl through both doors as docs/http.md has it, upstreams as they do, and what is never shown."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from dnsdisco.admin import routes
+from dnsdisco.cli import main, server_client
+from dnsdisco.errors import ServerError
+from tests.forward.upstream import a_record, free_port, reply, ScriptedUpstream
+from tests.whole.server import ROOT, Server
+
+pytestmark = pytest.mark.slow
+
+PAGE = ROOT / "docs" / "http.md"
+WEB = "web: {instances: [{id: a, address: 10.0.0.1, port: 80}]}\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "services.yaml").write_text(WEB)
+    (tmp_path / "dnsdisco.yaml").write_text(
+        "providers: [{type: static, path: services.yaml}]\nforward: {upstreams: []}\nstate_dir: state\nttl: 5s\n"
+    )
+    return tmp_path
+
+
+def until(told: Callable[[], Any], condition: Callable[[Any], Any], seconds: float = 10.0) -> Any:
+    deadline = time.monotonic() + seconds
+    while not condition(found := told()):
+        assert time.monotonic() < deadline, found
+        time.sleep(0.1)
+    return found
+
+
+def socket_of(server: Server) -> str:
+    return server.wait_for(r'event="control socket" path=(\S+)')[1]
+
+
+def commands() -> list[str]:
+    """The lines of the page that are for a shell."""
+    blocks = re.findall(r"```console\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    return [line.removeprefix("$ ") for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here")
+def test_every_command_of_the_page_works(folder: Path) -> None:
+    assert len(commands()) >= 3
+    with Server("--http", "127.0.0.1:0", cwd=folder) as server:
+        url, path = server.wait_for(r'event="http listening" address=(\S+)')[1], socket_of(server)
+        for command in commands():
+            line = command.replace("http://127.0.0.1:8053", url).replace("~/.local/state/dnsdisco/control.sock", path)
+            done = subprocess.run(
+                ["bash", "-c", f"{line} -sS --fail-with-body"], capture_output=True, text=True, timeout=20, check=False
+            )
+            assert done.returncode == 0, (line, done)
+            assert json.loads(done.stdout)["version"] == 1
+        assert server.stderr.count("event=reloaded") == 1
+
+
+def test_the_page_names_every_path() -> None:
+    rows = re.findall(r"^\| `(?:POST )?(/[^`]*)` \|", PAGE.read_text(), re.MULTILINE)
+    assert set(rows) == {route.path for route in routes.TABLE}
+
+
+def test_a_reload_and_the_status_of_a_real_server(folder: Path) -> None:
+    with Server("--http", "off", "--workers", "2", cwd=folder) as server:
+        path = socket_of(server)
+
+        def status() -> Any:
+            return server_client.ask(path, "GET", "/v1/status")
+
+        page = until(status, lambda page: all(worker["pid"] for worker in page["workers"]))
+        assert sorted(worker["pid"] for worker in page["workers"]) == sorted(server.children()["server"])
+        assert page["state"] == "well"
+        assert page["config"] == {"file": str(folder / "dnsdisco.yaml"), "found": True}
+        assert [address.rpartition(":")[0] for address in page["listen"]] == ["127.0.0.1"]
+        assert server_client.ask(path, "POST", "/v1/reload", seconds=30) == {"version": 1, "ok": True, "changed": []}
+        text = (folder / "dnsdisco.yaml").read_text()
+        (folder / "dnsdisco.yaml").write_text(text.replace("ttl: 5s", "ttl: 7s"))
+        assert server_client.ask(path, "POST", "/v1/reload", seconds=30)["changed"] == ["ttl"]
+        assert server.ask("web.svc.local").answer[0].ttl == 7
+        (folder / "dnsdisco.yaml").write_text(text.replace("ttl: 5s", "ttl: soon"))
+        with pytest.raises(server_client.ServerRefused) as refused:
+            server_client.ask(path, "POST", "/v1/reload", seconds=30)
+        (problem,) = refused.value.reply["problems"]
+        assert (refused.value.status, problem["line"], problem["path"]) == (422, 4, "ttl")
+        assert status()["problems"][0]["code"] == "file"
+        assert server.ask("web.svc.local").answer[0].ttl == 7
+        os.kill(server.children()["server"][0], signal.SIGSTOP)  # the supervisor ends it after two seconds
+        until(
+            status,
+            lambda page: any(each["code"] == "worker" for each in page["problems"]) or server.stderr.count("does not answer"),
+        )
+
+
+def test_upstreams_as_they_do(folder: Path) -> None:
+    with ScriptedUpstream() as upstream:
+        upstream.on(lambda _: True, lambda asked: reply(asked, records=(a_record("192.0.2.1", 0),) if asked.qtype == 1 else ()))
+        nobody = f"127.0.0.1:{free_port()}"
+        with Server("--upstream", upstream.address, "--upstream", nobody, "--http", "127.0.0.1:0", cwd=folder) as server:
+            path, url = socket_of(server), server.wait_for(r'event="http listening" address=(\S+)')[1]
+
+            def upstreams() -> Any:
+                return {each["address"]: each for each in server_client.ask(path, "GET", "/v1/upstreams")["upstreams"]}
+
+            for number in range(5):
+                server.ask(f"n{number}.test")
+            found = until(upstreams, lambda found: found and found[upstream.address]["asked"] >= 5)
+            assert list(found) == [upstream.address, nobody]
+            first = found[upstream.address]
+            assert (first["state"], first["zone"], first["failed"], first["last_error"]) == ("up", ".", 0, "")
+            assert 0 < first["rtt_ms"] < 1000
+            told = httpx.get(f"{url}/metrics", trust_env=False).text
+            assert f'dnsdisco_forward_upstream_state{{address="{upstream.address}",state="up"}} 1.0' in told
+            asked = re.search(rf'dnsdisco_forward_upstream_asked_total{{address="{upstream.address}"}} (\d+)', told)
+            assert asked is not None
+            assert int(asked[1]) >= 5
+            upstream.on(lambda _: True, lambda _: None)  # it falls silent
+            for number in range(3):
+                server.ask(f"silent{number}.test", timeout=8)
+            found = until(upstreams, lambda found: found[upstream.address]["state"] == "dead", 20)
+            assert found[upstream.address]["failed"] >= 1
+            assert found[nobody]["failed"] >= 1
+            assert found[nobody]["last_error"] == "Connection refused"
+            page = until(lambda: server_client.ask(path, "GET", "/v1/status"), lambda page: page["problems"])
+            assert ("upstream", upstream.address) in [(each["code"], each["subject"]) for each in page["problems"]]
+
+
+def test_passwords_are_nowhere_over_tcp(tmp_path: Path) -> None:
+    secret = "hunter2-c0ffee"
+    (tmp_path / "services.yaml").write_text(
+        f'db: {{url: "postgres://admin:{secret}@10.0.0.9:5432/x", meta: {{password: {secret}, dsn: "mysql://u:{secret}@h/x"}}}}\n'
+        f'api: {{url: "https://10.0.0.8/x?api_token={secret}&a=b", instances: [{{address: 10.0.0.8, port: 1, meta: {{apiKey: {secret}}}}}]}}\n'
+    )
+    arguments = (
+        "--services",
+        "services.yaml",
+        "--http",
+        "127.0.0.1:0",
+        "--upstream",
+        "none",
+        "--state-dir",
+        "off",
+        "--control",
+        "s",
+    )
+    with Server(*arguments, cwd=tmp_path) as server:
+        url = server.wait_for(r'event="http listening" address=(\S+)')[1]
+        seen = {}
+        for route in routes.TABLE:
+            target = url + route.path.replace("{name}", "db")
+            if route.path == "/v1/events":
+                with httpx.stream("GET", target, trust_env=False, timeout=5, headers={"Last-Event-ID": "1"}) as stream:
+                    pieces = stream.iter_text()
+                    seen[route.path] = next(pieces) + next(pieces)
+                continue
+            more = {"json": {"resource_names": ["db", "api"]}} if route.body_octets_max else {}
+            seen[route.path] = httpx.request(route.method, target, trust_env=False, timeout=5, **more).text
+        assert "10.0.0.8" in seen["/v1/sd/prometheus"]
+        assert "10.0.0.8" in seen["/v3/discovery:endpoints"]
+        assert [path for path, text in seen.items() if secret in text] == []
+
+
+def test_the_client_finds_the_server_by_flag_environment_and_configuration(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    assert server_client.path(None, None, "flag") == "flag"
+    assert server_client.path(None, None, None) == f"{folder}/state/control.sock"  # of the file that is found
+    assert server_client.path(None, "off", None) == "/run/dnsdisco/control.sock"
+    monkeypatch.setenv(server_client.VARIABLE, "/there")
+    assert server_client.path(None, None, None) == "/there"
+    assert server_client.path(None, None, "flag") == "flag"
+    monkeypatch.delenv(server_client.VARIABLE)
+    (folder / "off.yaml").write_text("control: off\n")
+    with pytest.raises(ServerError, match="control: off"):
+        server_client.path("off.yaml", None, None)
+    with Server("--http", "off", "--control", "elsewhere", cwd=folder) as server:
+        path = socket_of(server)
+        monkeypatch.setenv(server_client.VARIABLE, path)
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            assert main(["cache", "--json"]) == 0
+        assert json.loads(out.getvalue())["workers"] == 1
+
+
+def test_the_client_follows_events_and_says_why_it_cannot(folder: Path) -> None:
+    with Server("--http", "off", cwd=folder) as server:
+        path = socket_of(server)
+        events = server_client.events(path, "/v1/events", last="1")
+        first = next(events)
+        assert (first.kind, first.number) == ("reset", str(first.data["serial"]))
+        (folder / "services.yaml").write_text(WEB.replace("10.0.0.1", "10.0.0.2"))
+        second = next(events)
+        assert (second.kind, second.data["changed"]) == ("change", ["web"])
+        events.close()
+        with pytest.raises(server_client.ServerRefused, match="no such page"):
+            next(server_client.events(path, "/nosuch"))
+        with pytest.raises(server_client.ServerRefused, match="no such service"):
+            server_client.ask(path, "GET", "/v1/services/nosuch")
+        events = server_client.events(path, "/v1/events", last=first.number)
+        assert next(events) == second
+        server.stop()
+        assert list(events) == []  # it ends with the server
+    with pytest.raises(ServerError, match="no server listens at"):
+        server_client.ask(path, "GET", "/v1/status")
+    (folder / "dead").write_text("")
+    with pytest.raises(ServerError, match=r"no server listens at"):
+        server_client.ask(str(folder / "dead"), "GET", "/v1/status")
