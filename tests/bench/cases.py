@@ -15,7 +15,9 @@ ELSEWHERE = "fwd.example"  # what the upstream of the forwarding cases has, with
 
 
 class Case(NamedTuple):
-    """`queries`: of the number of services and of the round. *fresh*: another file for each round, for names that are asked once."""
+    """`queries`: of the number of services and of the round. *fresh*: another file for each round, for names that are asked once.
+    *returns_cookie*: each server is shown the cookie that it has given to this client.
+    """
 
     key: str
     title: str
@@ -25,6 +27,7 @@ class Case(NamedTuple):
     transport: str = "udp"
     forwards: bool = False
     fresh: bool = False
+    returns_cookie: bool = False
     workers: int = 1  # more than one: nothing is pinned to a processor
     window: int = 128  # queries outstanding
     warm_s: float = 1.0  # before anything is measured: every name has been asked once by then
@@ -80,6 +83,14 @@ CASES = [
     Case("hits-plain", "hits without EDNS", 1000, _each(A, edns=False)),
     Case("hits-mixed", "hits in mixed case", 1000, _mixed_case),
     Case("hits-cookie", "hits with a DNS cookie", 1000, _each(A, options=COOKIE)),
+    Case(
+        "hits-cookies",
+        "hits with the server's cookie, too",
+        1000,
+        _each(A, options=COOKIE),
+        ("dnsdisco", "Knot", "Knot with cookies"),
+        returns_cookie=True,
+    ),
     Case("nodata", "NODATA: AAAA of an IPv4 service", 1000, _each(AAAA)),
     Case("nxdomain", "NXDOMAIN: 200,000 random names", 1000, _random_names),
     Case("names-50k", "50,000 distinct names", 50_000, _each(A), warm_s=15.0),

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import struct
 import subprocess
 import tempfile
@@ -13,6 +14,9 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+import dns.edns
+import dns.message
 
 SOURCE = Path(__file__).with_name("load.c")
 
@@ -35,6 +39,21 @@ def query(name: str, qtype: int, *, edns: bool = True, options: bytes = b"") -> 
     labels = b"".join(bytes((len(label),)) + label.encode() for label in name.split(".")) + b"\0"
     opt = b"\0" + struct.pack("!HHIH", 41, 1232, 0, len(options)) + options if edns else b""
     return struct.pack("!HHHHHH", 0, 0x0100, 1, 0, 0, 1 if edns else 0) + labels + struct.pack("!HH", qtype, 1) + opt
+
+
+def with_cookie(messages: Iterable[bytes], address: str, port: int) -> Iterable[bytes]:
+    """*messages*, each of which ends in a client cookie, with the server's behind it; as they are if it gives none."""
+    messages = list(messages)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(5)
+        sock.connect((address, port))
+        sock.send(messages[0])
+        cookies = [each for each in dns.message.from_wire(sock.recv(4096)).options if isinstance(each, dns.edns.CookieOption)]
+    if not cookies:
+        return messages
+    option = dns.edns.CookieOption(cookies[0].client, cookies[0].server).to_wire()
+    end = struct.pack("!HHH", 4 + len(option), dns.edns.OptionType.COOKIE, len(option)) + option
+    return [message[:-14] + end for message in messages]
 
 
 def write(path: Path, queries: Iterable[bytes]) -> Path:

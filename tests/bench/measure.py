@@ -42,14 +42,18 @@ def measure(case: Case, wanted: str, rounds: int, seconds: float) -> dict[str, R
                 continue
             started.append(stack.enter_context(peer))
             _say(f"{case.key}: {label} is up")
-        path = load.write(folder / "queries", case.queries(case.services, 0))
+        paths = {peer: load.write(folder / "queries", case.queries(case.services, 0)) for peer in started}
+        if case.returns_cookie:
+            for number, peer in enumerate(started):
+                queries = load.with_cookie(case.queries(case.services, 0), peer.address, peer.port)
+                paths[peer] = load.write(folder / f"queries{number}", queries)
         for peer in started:
-            _run(case, peer, path, case.warm_s, is_pinned=is_pinned)
+            _run(case, peer, paths[peer], case.warm_s, is_pinned=is_pinned)
         for number in range(1, rounds + 1):
             if case.fresh:
-                path = load.write(folder / "queries", case.queries(case.services, number))
+                load.write(folder / "queries", case.queries(case.services, number))
             for peer in started:
-                row = _run(case, peer, path, seconds, is_pinned=is_pinned)
+                row = _run(case, peer, paths[peer], seconds, is_pinned=is_pinned)
                 runs.setdefault(peer.name, []).append(row)
                 _say(f"{case.key} {number}/{rounds}: {peer.name} {row['qps']:,.0f} queries/s, {row['cpu_us']:.2f} us each")
     return {name: {key: statistics.median(run[key] for run in each) for key in each[0]} for name, each in runs.items()}

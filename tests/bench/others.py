@@ -51,6 +51,8 @@ class Knot(Other):
     program = "knotd"
     package = "knot"
 
+    modules = ""
+
     def command(self) -> list[str]:
         return self.started("knot", "svc.local", self.zone_file())
 
@@ -60,10 +62,20 @@ class Knot(Other):
             f"server:\n    listen: {self.address}@{self.port}\n    rundir: {self.folder}/{name}\n    udp-workers: {self.workers}\n"
             f"    tcp-workers: {self.workers}\n    background-workers: 1\ndatabase:\n    storage: {self.folder}/{name}db\n"
             f"log:\n  - target: stderr\n    any: error\n"
-            f"zone:\n  - domain: {zone}\n    file: {file}\n    zonefile-sync: -1\n    journal-content: none\n",
+            f"{self.modules}zone:\n  - domain: {zone}\n    file: {file}\n    zonefile-sync: -1\n    journal-content: none\n",
         )
         (self.folder / name).mkdir(exist_ok=True)
         return [str(self.path()), "-c", str(config)]
+
+
+class KnotWithCookies(Knot):
+    """Without the module it leaves cookies out of its replies; with it, a client cookie alone gets no answer but BADCOOKIE."""
+
+    name = "Knot with cookies"
+    modules = "template:\n  - id: default\n    global-module: mod-cookies\n"
+
+    def started(self, name: str, zone: str, file: Path) -> list[str]:
+        return super().started(f"{name}-cookies", zone, file)
 
 
 class Nsd(Other):
@@ -156,4 +168,4 @@ class CoreDns(Other):
         return [str(self.path()), "-conf", str(config)]
 
 
-OTHERS: tuple[type[Peer], ...] = (Knot, Nsd, Unbound, Bind, Dnsmasq, CoreDns)
+OTHERS: tuple[type[Peer], ...] = (Knot, KnotWithCookies, Nsd, Unbound, Bind, Dnsmasq, CoreDns)
