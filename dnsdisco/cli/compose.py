@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from dnsdisco.config.schema import BUILT_IN
 from dnsdisco.config.sources import Given, inspect, Inspection, resolve
 from dnsdisco.model.claims import FAIL_OPEN
 from dnsdisco.providers import registry
@@ -23,16 +22,11 @@ def source(config: str | None, **flags: Any) -> Given:
 
 def settings(given: Given) -> Settings:
     """Raises ConfigError with every fault."""
-    return resolve(given, registry.detect, known_types())
+    return resolve(given, registry)
 
 
 def inspection(given: Given) -> Inspection:
-    return inspect(given, registry.detect, known_types(), is_to_serve=True)
-
-
-def known_types() -> set[str]:
-    """Ours, installed or not (a missing package is reported when one is built), and those of installed plug-ins."""
-    return {*BUILT_IN, *registry.types()}
+    return inspect(given, registry, is_to_serve=True)
 
 
 def chain(config: str | None, **flags: Any) -> ServiceDiscovery:

@@ -2,9 +2,8 @@
 
     sources.py     `resolve(Source(...)) -> Settings`, or ConfigError with every fault at once
     reading.py     what was written against what is declared in `settings`: canonical values, every fault
-    entries.py     one entry of `providers`, read by the options of its type
-    schema.py      the options of each type of provider
-    values.py      the leaves of those options
+    entries.py     an entry of `providers`, and what is asked of the providers for it
+    values.py      paths and packages of this machine
     providers.py   which providers are asked, in which order
     encrypted.py   what encrypted listeners need beside their line
     octets.py      a file as octets: bounded, and not a stranger's
@@ -12,7 +11,7 @@
     faults.py      what is wrong, in the words of the file
     client_defaults.py      the two settings that a client on this machine needs, read without the rest
 
-Rules of the room: imports only `errors`, `settings` (what can be set), `written` and `model`; knows no provider by its code (which of them
-are detected is an argument); opens nothing but the configuration file. `load` and `glance` import neither pydantic nor a socket, so that a
+Rules of the room: imports only `errors`, `settings` (what can be set), `written` and `model`; knows no provider by its code (what it asks of them
+is an argument); opens nothing but the configuration file. `load` and `glance` import no socket, so that a
 small command starts quickly. Read first: `sources.py`, then `reading.py`.
 """

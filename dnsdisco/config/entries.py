@@ -1,67 +1,86 @@
-"""One entry of `providers`, read by the options that its type has, and pydantic's errors in the words of the file."""
+"""What stands in an entry of `providers`, and what this room asks of the providers, whom it does not know."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
-from pydantic import TypeAdapter, ValidationError
-
-from dnsdisco.config.faults import elsewhere, Fault, not_a_list, not_a_mapping
-from dnsdisco.config.schema import AnyProvider, BUILT_IN, Provider
-from dnsdisco.written.places import KeyPath
+from dnsdisco.settings.entry import EntryOptions
+from dnsdisco.settings.forms import declared, OptionsClass, to_plain
+from dnsdisco.settings.setting import Section, Setting
 from dnsdisco.written.units import did_you_mean, shown
 
-_ADAPTER: TypeAdapter[Provider] = TypeAdapter(AnyProvider)
+
+class ProviderTypes(Protocol):
+    """`providers.registry`, as the composition root hands it over."""
+
+    def types(self) -> Collection[str]:
+        """Those that are installed."""
+
+    def detect(self, environ: Mapping[str, str], also: Collection[str] = ()) -> list[str]:
+        """Those that the surroundings suggest, and *also*, in order of precedence."""
+
+    def options(self, kind: str) -> OptionsClass | None:
+        """The class whose annotations declare what may be set; None: it declares nothing, and any key is passed on."""
+
+    def of_services_file(self) -> tuple[str, str]:
+        """The type and the option that `--services` sets."""
 
 
-class EntryContext(Protocol):
-    @property
-    def folder(self) -> str: ...
-    @property
-    def environ(self) -> Mapping[str, str]: ...
-    @property
-    def known_types(self) -> Collection[str] | None: ...
+class _NoProviders:
+    """For one who reads the configuration alone: every type is taken for a plug-in's."""
+
+    def types(self) -> Collection[str]:
+        return ()
+
+    def detect(self, environ: Mapping[str, str], also: Collection[str] = ()) -> list[str]:
+        return list(also)
+
+    def options(self, kind: str) -> OptionsClass | None:
+        return None
+
+    def of_services_file(self) -> tuple[str, str]:
+        raise ValueError("no provider of those that are installed reads a file of services")
 
 
-def read(entry: object, path: KeyPath, context: EntryContext) -> tuple[dict[str, Any] | None, list[Fault]]:
-    """*entry* in its plain form, or what is wrong with it. *path*: where it stands."""
-    known = {"folder": context.folder, "environ": context.environ, "known_types": context.known_types}
+NO_PROVIDERS = _NoProviders()
+
+
+def whole_entry(entry: object) -> object:
+    """`providers: [env]` for short."""
+    return {"type": entry} if isinstance(entry, str) else entry
+
+
+def fault_of_type(entry: Mapping[str, Any], types: Collection[str]) -> tuple[str, str]:
+    """The key that is to blame, "" for the entry itself, and what is wrong with its type; two empty texts: nothing."""
+    kind = entry.get("type")
+    if "type" not in entry:
+        misspelt = next((key for key in entry if did_you_mean(key, ["type"])), None)
+        hint = f"; did you mean type where {shown(misspelt)} is written?" if misspelt else ""
+        return "", f"type is missing: {', '.join([*sorted(types), ''])}or a plug-in's name{hint}"
+    if isinstance(kind, str) and types and kind not in types:
+        known = f"Known here: {', '.join(sorted(types))}. A plug-in is found once its package is installed in this environment"
+        return "type", f"there is no provider {shown(kind)}{did_you_mean(kind, types) or '.'} {known}"
+    return "", ""
+
+
+def options_of(options: OptionsClass | None) -> dict[str, Setting | Section]:
+    """What an entry takes whose provider declares *options*."""
+    return {**declared(EntryOptions), **(declared(options) if options else {})}
+
+
+def plain_entry(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The common options whole, and those of its own that were given: its environment variables fill the others."""
+    common = {key: value for key, value in values.items() if key in EntryOptions._fields}
+    own = {key: list(value) if isinstance(value, tuple) else value for key, value in values.items() if key not in common}
+    return to_plain(EntryOptions(**common)) | own
+
+
+def contradiction(options: OptionsClass | None, values: Mapping[str, Any]) -> str:
+    """Why the options of a provider, each of them sound, do not go together; "": they do. The class itself is asked, with a ValueError."""
     try:
-        return _ADAPTER.validate_python(entry, context=known).plain(), []
-    except ValidationError as error:
-        return None, list(_faults(error, entry, path))
-
-
-def _faults(error: ValidationError, entry: Any, at: KeyPath) -> Iterator[Fault]:
-    for detail in error.errors(include_url=False):
-        path = (*at, *detail["loc"][1:])  # without the name of the union's member
-        found = detail["input"]
-        match detail["type"]:
-            case "value_error":
-                yield Fault(path, str(detail["ctx"]["error"]), found)
-            case "extra_forbidden":
-                known = list(BUILT_IN.get(entry["type"], Provider).model_fields) if isinstance(entry, dict) else []
-                yield Fault(path, _unknown_option(str(path[-1]), known, at), found, is_of_key=True)
-            case "union_tag_not_found" if isinstance(found, dict):
-                message = f"type is missing: {', '.join(BUILT_IN)}, or a plug-in's name{_misspelt_type(found)}"
-                yield Fault(path, message, found)
-            case "union_tag_not_found":
-                yield Fault(path, f"expected a provider such as env or {{type: env}}, found {shown(found)}", found)
-            case "tuple_type":
-                yield Fault(path, not_a_list("[…]", found), found)
-            case "model_type" | "dict_type" | "model_attributes_type":
-                yield Fault(path, not_a_mapping(found), found)
-            case _:
-                yield Fault(path, f"{detail['msg']}, found {shown(found)}", found)
-
-
-def _unknown_option(key: str, known: list[str], at: KeyPath) -> str:
-    if hint := did_you_mean(key, known):
-        return f"unknown key{hint}"
-    return elsewhere(key, at) or f"unknown key; known here: {', '.join(known)}"
-
-
-def _misspelt_type(entry: dict[str, Any]) -> str:
-    key = next((key for key in entry if did_you_mean(key, ["type"])), None)
-    return f"; did you mean type where {shown(key)} is written?" if key else ""
+        if options is not None:
+            options(**{key: value for key, value in values.items() if key not in EntryOptions._fields})
+    except (TypeError, ValueError) as error:
+        return str(error)
+    return ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from dnsdisco.settings.declared import Settings
 from dnsdisco.settings.forms import declared, sections
@@ -25,9 +25,8 @@ def not_a_mapping(found: object) -> str:
     return f"expected a mapping of keys to values, found {shown(found)}"
 
 
-def unknown_key(key: str, section: type[tuple[Any, ...]], path: KeyPath) -> str:
-    """*key* is none of *section*, which is at *path*."""
-    known = list(declared(section))
+def unknown_key(key: str, known: list[str], path: KeyPath) -> str:
+    """*key* is none of those that are *known* at *path*."""
     if hint := did_you_mean(key, known):
         return f"unknown key{hint}"
     return elsewhere(key, path) or f"unknown key; known here: {', '.join(known)}"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from dnsdisco.config import entries
+from dnsdisco.config.entries import contradiction, fault_of_type, NO_PROVIDERS, options_of, plain_entry, ProviderTypes, whole_entry
 from dnsdisco.config.faults import Fault, not_a_list, not_a_mapping, unknown_key
 from dnsdisco.config.values import machine
 from dnsdisco.errors import ConfigError, Problem
@@ -13,18 +13,19 @@ from dnsdisco.settings.declared import Settings
 from dnsdisco.settings.forms import declared, sections
 from dnsdisco.settings.kinds import Machine, ValueKind
 from dnsdisco.settings.lists import ByDomain, DOMAIN, ListOf, ProviderEntries
-from dnsdisco.settings.setting import Section
+from dnsdisco.settings.setting import Section, Setting
 from dnsdisco.written.places import dotted, KeyPath
+from dnsdisco.written.units import shown
 
 Values = dict[str, Any]  # canonical, by key; those of a section in a dictionary of their own
 
 
 class ReadingContext(NamedTuple):
-    """*folder*: where relative paths start, with its slash. *known_types*: of providers; None: any may be a plug-in's."""
+    """*folder*: where relative paths start, with its slash."""
 
     folder: str
     environ: Mapping[str, str]
-    known_types: Collection[str] | None = None
+    providers: ProviderTypes = NO_PROVIDERS
 
     @property
     def machine(self) -> Machine:
@@ -61,13 +62,23 @@ def checked(written: Mapping[str, Any], context: ReadingContext | None = None) -
 class _SettingsReader:
     def __init__(self, context: ReadingContext) -> None:
         self.faults: list[Fault] = []
+        self._types: Collection[str] | None = None  # of providers, once they are asked for
         self._context = context
         self._machine = context.machine
 
     def section(self, section: type[tuple[Any, ...]], written: Mapping[str, Any], path: KeyPath) -> Values:
         before = len(self.faults)
+        values = self._known(declared(section), written, path)
+        self._refuse_others(declared(section), written, path)
+        whole = section(**values) if len(self.faults) == before else None
+        if whole is not None and hasattr(whole, "contradiction") and (message := whole.contradiction()):
+            self._refuse(path, message, dict(written))
+        return values
+
+    def _known(self, known: Mapping[str, Setting | Section], written: Mapping[str, Any], path: KeyPath) -> Values:
+        """The values of the keys that are *known*, as far as they are sound."""
         values: Values = {}
-        for key, of in declared(section).items():
+        for key, of in known.items():
             if key not in written:
                 continue
             value, at, earlier = written[key], (*path, key), len(self.faults)
@@ -80,15 +91,12 @@ class _SettingsReader:
                 self._refuse(at, not_a_mapping(value), value)
             if len(self.faults) == earlier:
                 values[key] = read
-        self.faults += [
-            Fault((*path, key), unknown_key(key, section, path), value, is_of_key=True)
-            for key, value in written.items()
-            if key not in declared(section)
-        ]
-        whole = section(**values) if len(self.faults) == before else None
-        if whole is not None and hasattr(whole, "contradiction") and (message := whole.contradiction()):
-            self._refuse(path, message, dict(written))
         return values
+
+    def _refuse_others(self, known: Iterable[str], written: Mapping[str, Any], path: KeyPath) -> None:
+        for key, value in written.items():
+            if key not in known:
+                self._refuse((*path, key), unknown_key(key, list(known), path), value, is_key=True)
 
     def _value(self, kind: ValueKind, value: object, path: KeyPath) -> Any:
         before = len(self.faults)
@@ -119,10 +127,27 @@ class _SettingsReader:
             self._refuse(path, str(error), value, is_key=is_key)
             return None
 
-    def _entry(self, entry: object, path: KeyPath) -> dict[str, Any] | None:
-        plain, faults = entries.read(entry, path, self._context)
-        self.faults += faults
-        return plain
+    def _entry(self, entry: object, path: KeyPath) -> Values | None:
+        """The plain form of an entry of `providers`."""
+        entry, providers = whole_entry(entry), self._context.providers
+        if not isinstance(entry, dict):
+            self._refuse(path, f"expected a provider such as env or {{type: env}}, found {shown(entry)}", entry)
+            return None
+        before = len(self.faults)
+        self._types = providers.types() if self._types is None else self._types
+        key, message = fault_of_type(entry, self._types)
+        if message:
+            self._refuse((*path, key) if key else path, message, entry)
+        kind = entry.get("type")
+        options = providers.options(kind) if isinstance(kind, str) and not message else None
+        values = self._known(options_of(options), entry, path)
+        if options is not None:
+            self._refuse_others(options_of(options), entry, path)
+        elif "type" in entry:
+            values |= {key: value for key, value in entry.items() if key not in options_of(None)}
+        if len(self.faults) == before and (message := contradiction(options, values)):
+            self._refuse(path, message, entry)
+        return plain_entry(values) if len(self.faults) == before else None
 
     def _refuse(self, path: KeyPath, message: str, found: object, *, is_key: bool = False) -> None:
         self.faults.append(Fault(path, message, found, is_key))

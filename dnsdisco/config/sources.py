@@ -7,11 +7,12 @@ SERVICE_DISCOVERY_CONFIG_FILE are read by the providers themselves, below their 
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from dnsdisco.config import encrypted, providers, values
+from dnsdisco.config.entries import NO_PROVIDERS, ProviderTypes
 from dnsdisco.config.load import Document, find, read
 from dnsdisco.config.reading import made, over, ReadingContext, Values, values_of
 from dnsdisco.errors import ConfigError, Problem
@@ -21,8 +22,6 @@ from dnsdisco.settings.forms import leaves
 STATE_FOLDER = "~/.local/state/dnsdisco"
 RUNTIME_FOLDER = "/run"  # of the system; a user's own is XDG_RUNTIME_DIR
 CONTROL_SOCKET = "control.sock"
-
-Detect = Callable[[Mapping[str, str]], list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,37 +56,32 @@ class Inspection:
     origins: Mapping[str, str] = field(default_factory=dict)
 
 
-def resolve(
-    source: Given, detect: Detect | None = None, known_types: Collection[str] | None = None, *, is_to_serve: bool = False
-) -> Settings:
+def resolve(source: Given, known: ProviderTypes = NO_PROVIDERS, *, is_to_serve: bool = False) -> Settings:
     """The settings of *source*, whole. Raises ConfigError with every problem of the file, the flags and the environment.
 
-    *detect* names the providers when nothing else does (without it: env). *known_types* are the provider types that can be built
-    here; without it any type is taken for a plug-in's. *is_to_serve*: what only a server needs is looked at, too: certificates.
-    Reads one file; blocks only for that.
+    *known*: the providers, for their types, their options and their detection. *is_to_serve*: what only a server needs is looked at, too:
+    certificates. Reads one file; blocks only for that.
     """
-    inspection = inspect(source, detect, known_types, is_to_serve=is_to_serve)
+    inspection = inspect(source, known, is_to_serve=is_to_serve)
     if inspection.settings is None:
         raise ConfigError(inspection.problems)
     return inspection.settings
 
 
-def inspect(
-    source: Given, detect: Detect | None = None, known_types: Collection[str] | None = None, *, is_to_serve: bool = False
-) -> Inspection:
+def inspect(source: Given, known: ProviderTypes = NO_PROVIDERS, *, is_to_serve: bool = False) -> Inspection:
     """As resolve(), but problems are a result, beside the document that they are in; warnings may be among them."""
     path = source.config or find()
     document = read(path, is_found=source.is_found or source.config is None) if path else Document("")
     folder, slash, _ = document.file.rpartition("/")
-    in_file, problems, remains = _file_values(document, ReadingContext(folder + slash, source.environ, known_types))
-    in_flags, flag_problems = _flag_values(source.flags, ReadingContext("", source.environ, known_types))
-    names, name_problems = providers.wanted(source.flags, source.environ, known_types)
+    in_file, problems, remains = _file_values(document, ReadingContext(folder + slash, source.environ, known))
+    in_flags, flag_problems = _flag_values(source.flags, ReadingContext("", source.environ, known))
+    names, name_problems = providers.wanted(source.flags, source.environ, known)
     problems += flag_problems + name_problems
     if problems:
         return Inspection(None, tuple(problems), document, remains)
     merged = over(in_file, in_flags)
     try:
-        chosen: Values = {"providers": providers.choose(in_file, names, source.flags, source.environ, detect)}
+        chosen: Values = {"providers": providers.choose(in_file, names, source.flags, source.environ, known)}
     except ValueError as error:
         return Inspection(None, (Problem("", 0, 0, "--services", str(error)),), document, remains)
     if "listen" not in merged and _has_ipv6():

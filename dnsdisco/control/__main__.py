@@ -88,10 +88,10 @@ def _absolute(path: str | None) -> str | None:
 
 
 def _resolve(source: dict[str, Any]) -> Settings:
-    """The configuration read anew; pydantic is loaded only here, at a reload."""
+    """The configuration read anew."""
     from dnsdisco.config.sources import Given, resolve  # noqa: PLC0415
 
-    return resolve(Given.from_plain(source, os.environ), registry.detect, registry.types(), is_to_serve=True)
+    return resolve(Given.from_plain(source, os.environ), registry, is_to_serve=True)
 
 
 def _http(control: Control, log: logging.Logger) -> HttpDoor:

@@ -20,9 +20,9 @@ from dnsdisco.model.entry import Entry, ProviderState
 from dnsdisco.model.merge import merge, Merger
 from dnsdisco.model.service import Snapshot
 from dnsdisco.settings.declared import Settings
+from dnsdisco.settings.entry import OF_THE_CHAIN
 
 REJECTED_TOLD_MAX = 100  # services of one provider whose denial says why; `dnsdisco check` and the count have them all
-CHAIN_OPTIONS = frozenset({"optional", "include", "exclude", "max_stale", "when_all_unhealthy"})  # ours; the others are its own
 
 
 @dataclass(slots=True)
@@ -57,7 +57,7 @@ class Member:
     def own_options(self) -> dict[str, Any]:
         """Those that the provider was built with: it is built anew where one has changed."""
         has_own_rule = bool(self.watcher.provider.when_all_unhealthy)  # then the registry has given it the entry's
-        ours = CHAIN_OPTIONS - {"when_all_unhealthy"} if has_own_rule else CHAIN_OPTIONS
+        ours = OF_THE_CHAIN - {"when_all_unhealthy"} if has_own_rule else OF_THE_CHAIN
         return {key: value for key, value in self.entry.items() if key not in ours}
 
 

@@ -16,11 +16,12 @@
     own_url.py           classes with a get_service_url() of their own
   For every provider:
     file_state.py        a file watched by asking for its state
+    endpoint.py          where a backend listens that speaks HTTP
     http.py              one HTTP connection with deadlines and bounds
     values.py            bounds for what a backend returns
     forked.py            locks and connections that a forked child makes anew
     log.py               the logger of the room
 
-Rules of the room: a backend's words stop at its file; no provider imports another; imports only `errors`, `written`, `sockaddr` and
-`model`. Client libraries are imported inside the file that needs them, when it is used. Read first: `base.py`, then `env/provider.py`.
+Rules of the room: a backend's words stop at its file; no provider imports another; imports only `errors`, `settings`, `written`,
+`sockaddr` and `model`. Client libraries are imported inside the file that needs them, when it is used. Read first: `base.py`, then `env/provider.py`.
 """

@@ -18,6 +18,7 @@ from email.message import Message
 from typing import Any, NamedTuple
 
 from dnsdisco.errors import system_reason
+from dnsdisco.providers.endpoint import Endpoint
 from dnsdisco.providers.forked import in_child, Lock
 from dnsdisco.sockaddr import without_scope
 
@@ -28,24 +29,6 @@ BUFFER_OCTETS = 16 * 1024  # held while a query blocks, by each of a hundred con
 KEEPALIVE_S = (10, 5, 3)  # idle, interval, probes: a peer that has vanished in silence is noticed within 25 s
 
 ContextSource = Callable[[], ssl.SSLContext]
-
-
-class Endpoint(NamedTuple):
-    """Where the server listens. `path`: of its Unix socket; then host and port are only for the Host field.
-
-    `prefix`: of every path, where the server is behind a gateway; "" or such as `/consul`.
-    """
-
-    host: str
-    port: int
-    scheme: str = "http"
-    path: str = ""
-    prefix: str = ""
-
-    def __str__(self) -> str:
-        if self.path:
-            return f"unix://{self.path}"
-        return f"{self.scheme}://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}{self.prefix}"
 
 
 @dataclass(frozen=True, slots=True)

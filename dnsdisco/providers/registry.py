@@ -5,8 +5,7 @@ Only what is asked for is imported, and what might be detected where no provider
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points, EntryPoint, EntryPoints
 from importlib.util import find_spec
@@ -18,10 +17,11 @@ from dnsdisco.providers.base import ServiceDiscovery
 from dnsdisco.providers.forked import importing
 from dnsdisco.providers.log import logger
 from dnsdisco.providers.traits import ProviderTraits
+from dnsdisco.settings.entry import EntryOptions
+from dnsdisco.settings.forms import OptionsClass
 from dnsdisco.written.units import did_you_mean
 
 GROUP = "dnsdisco.providers"
-COMMON_OPTIONS = frozenset({"type", "optional", "include", "exclude", "max_stale", "when_all_unhealthy", "poll_interval"})
 
 _OURS = "dnsdisco"  # the distribution whose names no plug-in can take
 
@@ -31,10 +31,13 @@ def types() -> list[str]:
     return sorted({entry.name for entry in _entries()})
 
 
-def detect(environ: Mapping[str, str], cwd: str | os.PathLike[str] | None = None) -> list[str]:
-    """The types that the surroundings suggest, in order of precedence. What cannot be used is logged and passed over."""
-    folder = Path(cwd) if cwd is not None else Path()
-    suggested = [(declared.precedence, kind) for kind in types() if (declared := _suggested(kind, environ, folder))]
+def detect(environ: Mapping[str, str], also: Collection[str] = (), folder: Path = Path()) -> list[str]:
+    """The types that the surroundings suggest, and *also*, in order of precedence. What cannot be used is logged and passed over.
+
+    *folder*: the working directory.
+    """
+    found = ((kind, traits(kind) if kind in also else _suggested(kind, environ, folder)) for kind in types())
+    suggested = [(declared.precedence, kind) for kind, declared in found if declared]
     return [kind for _, kind in sorted(suggested)]
 
 
@@ -58,6 +61,20 @@ def traits(kind: str) -> type[ProviderTraits]:
     return declared if isinstance(declared, type) and issubclass(declared, ProviderTraits) else _class(kind, entry)
 
 
+def options(kind: str) -> OptionsClass | None:
+    """What may be set in an entry of that type. None: nothing is declared, or the provider cannot be imported, which create() reports."""
+    try:
+        return traits(kind).Options
+    except ConfigError:
+        return None
+
+
+def of_services_file() -> tuple[str, str]:
+    """The type of ours that reads a file of services, and the option that names it."""
+    found = ((entry.name, traits(entry.name).services_option) for entry in _entries() if _is_ours(entry))
+    return next((kind, option) for kind, option in found if option)
+
+
 def load(kind: str) -> type[ServiceDiscovery]:
     """The class of that type. Raises ConfigError with what is wrong and the way out."""
     if reason := _missing(traits(kind)):
@@ -75,7 +92,7 @@ def create(entry: Mapping[str, Any], environ: Mapping[str, str]) -> ServiceDisco
     if not isinstance(kind, str) or not kind:
         _refuse("", "expected the `type` of a provider")
     provider_class = load(kind)
-    settings = {key: value for key, value in entry.items() if key not in COMMON_OPTIONS}
+    settings = {key: value for key, value in entry.items() if key not in EntryOptions._fields}
     try:
         provider = provider_class.from_settings(settings, environ)
     except ConfigError:

@@ -10,9 +10,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
+from dnsdisco.settings.forms import OptionsClass
+
 
 class ProviderTraits:
     type: ClassVar[str]  # its name in `providers:` and in SERVICE_DISCOVERY_PROVIDER; without one, that of the class in lower case
+
+    # What may be set in its entry: a class whose annotations declare it (settings/setting.py), and which is made of what was set, and raises
+    # ValueError where that does not go together. None: nothing is declared, and from_settings() gets any key as it is.
+    Options: ClassVar[OptionsClass | None] = None
+    services_option: ClassVar[str] = ""  # the option that `--services` sets, of the one provider that reads a file of services
 
     # What it needs
     needs: ClassVar[tuple[str, ...]] = ()  # modules that it imports when it works, and that an extra installs

@@ -5,6 +5,8 @@
     setting.py    what a declaration consists of
     kinds.py      the kinds of values: how each is read, its bounds, its words in the documentation
     lists.py      the kinds that hold others: lists, mappings, the entries of `providers`
+    entry.py      what every entry of `providers` takes
+    options.py    options that a program gives to a provider's class, read in the same way
     forms.py      settings as JSON and back, the part of a worker, the JSON Schema
 
 Rules of the room: pure; imports only `written`. It is small, since a worker starts with it: the metadata of a setting is evaluated only

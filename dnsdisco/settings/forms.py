@@ -10,13 +10,15 @@ from dnsdisco.settings.declared import Settings
 from dnsdisco.settings.lists import ByDomain
 from dnsdisco.settings.setting import Section, Setting
 
+OptionsClass = Callable[..., object]  # whose annotations declare what it is made of
 T = TypeVar("T")
 
 
 @cache
-def declared(section: type[tuple[Any, ...]] = Settings) -> dict[str, Setting | Section]:
-    """What is declared of each key of *section*, in its order. Evaluates the annotations: some milliseconds, once."""
-    return {name: hint.__metadata__[0] for name, hint in get_type_hints(section, include_extras=True).items()}
+def declared(section: OptionsClass = Settings) -> dict[str, Setting | Section]:
+    """What is declared of each key of *section*, a class with annotations, in its order. Evaluates the annotations: some milliseconds, once."""
+    hints = get_type_hints(section, include_extras=True)
+    return {name: hint.__metadata__[0] for name, hint in hints.items() if hasattr(hint, "__metadata__")}
 
 
 @cache

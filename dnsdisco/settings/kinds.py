@@ -155,6 +155,41 @@ class Text(NamedTuple):
         raise ValueError(f"expected {expected}, found {units.shown(value)}{hint}")
 
 
+class Secret(NamedTuple):
+    """A text, of which a wrong one is not shown. `reads`: what it has to be besides."""
+
+    values: str = "a text"
+    reads: Callable[[str], str] = str
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "maxLength": TEXT_OCTETS_MAX}
+
+    def read(self, value: object, machine: Machine) -> str:
+        if not isinstance(value, str) or not value.isprintable() or len(value.encode()) > TEXT_OCTETS_MAX:
+            raise ValueError(
+                f"expected a text of at most {TEXT_OCTETS_MAX} printable octets, found something else; put it in quotes"
+            )
+        return self.reads(value)
+
+
+class OrNull(NamedTuple):
+    """Another kind, or null."""
+
+    kind: ValueKind
+
+    @property
+    def values(self) -> str:
+        return f"{self.kind.values}; `null`"
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        return {"anyOf": [self.kind.schema, {"type": "null"}]}
+
+    def read(self, value: object, machine: Machine) -> Any:
+        return None if value is None else self.kind.read(value, machine)
+
+
 class Path(NamedTuple):
     """A path, made absolute. `empty`: "null" or "off", the word that stands for None."""
 

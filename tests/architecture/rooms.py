@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "cache": frozenset({"errors", "settings", "counted"}),
     "zone": frozenset({"errors", "settings", "model", "wire"}),
     "answer": frozenset({"errors", "settings", "written", "model", "zone", "wire", "cache"}),
-    "providers": frozenset({"errors", "written", "sockaddr", "model"}),
+    "providers": frozenset({"errors", "written", "sockaddr", "model", "settings"}),
     "config": frozenset({"errors", "settings", "written", "model"}),
     "control": frozenset(
         {"errors", "settings", "log", "priority", "written", "sockaddr", "model", "providers", "config", "zone", "wire", "counted"}

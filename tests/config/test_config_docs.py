@@ -8,11 +8,13 @@ import re
 import pytest
 import yaml
 
-from dnsdisco.config.schema import BUILT_IN, COMMON_OPTIONS
-from dnsdisco.config.sources import Given, inspect
+from dnsdisco.config.sources import Given
+from dnsdisco.providers import registry
 from dnsdisco.settings.declared import Settings
-from dnsdisco.settings.forms import leaves, to_plain
+from dnsdisco.settings.entry import EntryOptions
+from dnsdisco.settings.forms import declared, leaves, to_plain
 from tests.config import settings_page
+from tests.config.known import BUILT_IN, inspect
 
 ROOT = pathlib.Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "configuration.md").read_text()
@@ -22,8 +24,8 @@ ROWS = {match[1]: match[0] for match in re.finditer(r"^\| `([^`]+)` \|.*$", PAGE
 DECLARED = [path for path, _, _ in leaves()]
 KEYS = [
     *DECLARED,
-    *COMMON_OPTIONS,
-    *(key for model in BUILT_IN.values() for key in set(model.model_fields) - COMMON_OPTIONS),
+    *declared(EntryOptions),
+    *(key for kind in BUILT_IN for key in declared(registry.options(kind))),
 ]
 
 VARIABLES = [
@@ -61,7 +63,7 @@ def test_there_are_examples():
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_every_example_loads(example, tmp_path):
     (tmp_path / "dnsdisco.yaml").write_text(example)
-    inspection = inspect(Given(str(tmp_path / "dnsdisco.yaml"), environ={"HOME": "/home/someone"}), known_types=BUILT_IN)
+    inspection = inspect(Given(str(tmp_path / "dnsdisco.yaml"), environ={"HOME": "/home/someone"}))
     assert inspection.problems == ()
 
 

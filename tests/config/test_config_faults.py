@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dnsdisco.config.sources import Given, inspect
+from dnsdisco.config.sources import Given
 from dnsdisco.errors import ConfigError
+from tests.config.known import inspect
 
 KNOWN = ("env", "static", "consul", "kubernetes", "nomad")
 
@@ -100,7 +101,13 @@ FAULTS = [
     ('identity: {server_id: "a\\nb"}', 1, 23, "identity.server_id", "expected a text of at most 255 printable octets"),
     (f"identity: {{version: {'x' * 256}}}", 1, 21, "identity.version", "expected a text of at most 255 printable octets"),
     # providers
-    ("providers: [{path: x}]", 1, 13, "providers[0]", "type is missing: env, static, consul, kubernetes, or a plug-in's name"),
+    (
+        "providers: [{path: x}]",
+        1,
+        13,
+        "providers[0]",
+        "type is missing: consul, env, kubernetes, nomad, static, or a plug-in's name",
+    ),
     ("providers: [{typ: env}]", 1, 13, "providers[0]", "did you mean type where 'typ' is written?"),
     ("providers: [{type: consol}]", 1, 20, "providers[0].type", "there is no provider 'consol'; did you mean consul?"),
     ("providers: [zookeeper]", 1, 13, "providers[0].type", "Known here: consul, env, kubernetes, nomad, static"),
@@ -109,7 +116,13 @@ FAULTS = [
     ("providers: [{type: consul, address: 'http://u:p@x:8500'}]", 1, 37, "providers[0].address", "such as http://127.0.0.1:8500"),
     ("providers: [{type: consul, address: 'http://x:99999'}]", 1, 37, "providers[0].address", "such as http://127.0.0.1:8500"),
     ("providers: [{type: kubernetes, addresses: nodeport}]", 1, 43, "providers[0].addresses", "did you mean node_port?"),
-    ("providers: [{type: kubernetes, namespaces: [a.b]}]", 1, 45, "providers[0].namespaces[0]", "one name without dots"),
+    (
+        "providers: [{type: kubernetes, namespaces: [a.b]}]",
+        1,
+        45,
+        "providers[0].namespaces[0]",
+        "expected a namespace (1 to 63 of a to z, 0 to 9 and -), found 'a.b'",
+    ),
     ("providers: [{type: kubernetes, default_namespace: }]", 1, 51, "providers[0].default_namespace", "found nothing"),
     ("providers: [{type: env, optional: 'yes'}]", 1, 35, "providers[0].optional", "expected true or false, found 'yes'"),
     ("providers: [{type: env, include: web-*}]", 1, 34, "providers[0].include", "expected a list such as"),
@@ -186,7 +199,7 @@ def test_a_fault_of_a_flag_names_the_flag(flags, path, message, tmp_path):
 
 def test_an_unknown_type_is_a_plug_in_where_nobody_knows_the_types(tmp_path):
     (tmp_path / "f.yaml").write_text("providers: [{type: zookeeper, hosts: [a, b], nested: {x: 1}}]")
-    settings = inspect(Given(str(tmp_path / "f.yaml"))).settings
+    settings = inspect(Given(str(tmp_path / "f.yaml")), known_types=()).settings
     assert settings is not None
     assert settings.providers[0]["hosts"] == ["a", "b"]
     assert settings.providers[0]["nested"] == {"x": 1}

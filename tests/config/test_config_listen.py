@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from dnsdisco.config import encrypted, load
 from dnsdisco.config.client_defaults import glance
-from dnsdisco.config.sources import Given, inspect, resolve
+from dnsdisco.config.sources import Given
 from dnsdisco.written.endpoints import listener
 from tests.certificates import make
+from tests.config.known import inspect, resolve
 from tests.config.reread import reread
 
 

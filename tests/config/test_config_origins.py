@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dnsdisco.config.sources import Given, inspect
+from dnsdisco.config.sources import Given
 from dnsdisco.settings.forms import json_schema, leaves
+from tests.config.known import inspect
 
 FILE = """\
 ttl: 7
@@ -21,7 +22,7 @@ workers: 2
 def origins(tmp_path, text=FILE, **given):
     path = tmp_path / "dnsdisco.yaml"
     path.write_text(text)
-    return inspect(Given(str(path), **given), detect=lambda _: ["env"]).origins
+    return inspect(Given(str(path), **given)).origins
 
 
 def test_every_setting_has_one(tmp_path):

@@ -14,14 +14,16 @@ from hypothesis import strategies as st
 from dnsdisco.config import load, sources
 from dnsdisco.config.client_defaults import Glance, glance
 from dnsdisco.config.reading import ReadingContext
-from dnsdisco.config.schema import COMMON_OPTIONS
-from dnsdisco.config.sources import Given, inspect, resolve
+from dnsdisco.config.sources import Given
 from dnsdisco.errors import ConfigError
 from dnsdisco.settings.declared import Settings
+from dnsdisco.settings.entry import EntryOptions
 from dnsdisco.settings.forms import from_plain, to_plain
 from dnsdisco.written import addresses
+from tests.config.known import inspect, resolve
 from tests.config.reread import reread
 
+COMMON = set(EntryOptions._fields)
 HOME = {"HOME": "/home/someone"}
 
 
@@ -198,8 +200,8 @@ def test_a_provider_says_only_what_it_was_told_of_its_own(folder):
     """What the entry leaves out, the provider takes from its environment variables, so a default here would hide those."""
     (folder / "f.yaml").write_text("providers: [consul, {type: kubernetes, context: null}]")
     consul, kubernetes = resolve(Given("f.yaml")).providers
-    assert set(consul) == COMMON_OPTIONS
-    assert set(kubernetes) == COMMON_OPTIONS | {"context"}
+    assert set(consul) == COMMON
+    assert set(kubernetes) == COMMON | {"context"}
 
 
 def test_flags_win_over_the_file_and_replace_its_lists(folder):

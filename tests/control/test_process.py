@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from dnsdisco.model import unread
 from dnsdisco.model.delta import Assembler, Joiner, pack
 from tests.control.harness import SETTINGS
 
@@ -40,7 +41,8 @@ class Working(ServiceDiscovery):
         return {"web": {"address": "10.0.0.1", "port": 80}}
 registry.create = lambda entry, environ: {"hanging": Hanging, "working": Working}[entry["type"]]()
 registry.detect = lambda environ: ["env"]
-registry.types = lambda: ["env"]
+registry.types = lambda: ["env", "hanging", "working"]
+registry.options = lambda kind: None
 sys.modules["dnsdisco.providers.registry"] = registry
 import dnsdisco.providers
 dnsdisco.providers.registry = registry
@@ -87,7 +89,11 @@ class Process:
             message = assembler.feed(self.link.recv(1 << 17))
             if message is None:
                 continue
-            names |= {entry.service.name for entry in joiner.take(message.get("entries") or message.get("put") or ())}
+            entries = [
+                *map(unread.read, message.get("lines") or ()),
+                *joiner.take(message.get("entries") or message.get("put") or ()),
+            ]
+            names |= {entry.service.name for entry in entries}
             if message["op"] in ("end", "delta"):
                 self.say("applied", serial=message["serial"])
                 if "web" in names:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dnsdisco.config import providers
 from dnsdisco.model.service_data import service_from_data
 from dnsdisco.providers.consul.options import Options as ConsulOptions
-from dnsdisco.providers.consul.options import settings_over_environment
+from dnsdisco.providers.consul.variables import settings_over_environment
 from dnsdisco.providers.env import services_from
 from dnsdisco.providers.kubernetes.options import completed
 from dnsdisco.providers.kubernetes.options import Options as KubernetesOptions

@@ -9,7 +9,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from dnsdisco.config.sources import Given, inspect
+from dnsdisco.config.sources import Given
 from dnsdisco.errors import Problem
 from dnsdisco.forward.resolv_conf import parse_resolv_conf
 from dnsdisco.providers.kubernetes.identity import impersonation
@@ -19,6 +19,7 @@ from dnsdisco.providers.static.text import text_of
 from dnsdisco.settings.declared import Settings
 from dnsdisco.settings.forms import from_plain, to_plain
 from dnsdisco.written.syntax import Unreadable
+from tests.config.known import inspect
 from tests.config.reread import reread
 from tests.fuzz.published import is_publishable
 from tests.fuzz.reader import Reader

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import sys
@@ -11,12 +12,15 @@ import pytest
 import yaml
 
 from dnsdisco.config.sources import Given, resolve
+from dnsdisco.errors import ConfigError
+from dnsdisco.providers import registry
+from tests.config.known import Known
 from tests.library.test_docs import blocks, environment, python
 
 pytestmark = pytest.mark.slow
 
 PAGE = (Path(__file__).parents[2] / "docs" / "adding-a-provider.md").read_text(encoding="utf-8")
-MODULE, WATCHING, TESTS, CONFTEST = blocks(PAGE, "python")
+MODULE, OPTIONS, WATCHING, TESTS, CONFTEST = blocks(PAGE, "python")
 FILES = {
     "pyproject.toml": blocks(PAGE, "toml")[0],
     "dnsdisco_inventory.py": MODULE,
@@ -129,9 +133,27 @@ for services in Watching().watch(stop):
     assert python(code, installed).stdout.splitlines() == ["['a0']", "['a1']", "['a2']"]
 
 
+def test_the_options_that_it_declares_are_checked(tmp_path, monkeypatch):
+    (tmp_path / "checked_inventory.py").write_text(MODULE + OPTIONS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    made = importlib.import_module("checked_inventory").CheckedInventory
+    monkeypatch.setattr(registry, "traits", lambda _: made)
+    (tmp_path / "dnsdisco.yaml").write_text("providers:\n  - {type: inventory, ulr: x, token: 5, pause: 2m}")
+    with pytest.raises(ConfigError) as raised:
+        resolve(Given(str(tmp_path / "dnsdisco.yaml")), Known({"inventory"}))
+    assert [(problem.line, problem.column, problem.path) for problem in raised.value.problems] == [
+        (2, 23, "providers[0].ulr"),
+        (2, 38, "providers[0].token"),
+        (2, 48, "providers[0].pause"),
+    ]
+    (tmp_path / "dnsdisco.yaml").write_text("providers: [{type: inventory, pause: 500ms}]")
+    (entry,) = resolve(Given(str(tmp_path / "dnsdisco.yaml")), Known({"inventory"})).providers
+    assert (entry["pause"], "url" in entry) == (0.5, False)
+
+
 def test_its_configuration_is_read(tmp_path):
     (tmp_path / "dnsdisco.yaml").write_text(blocks(PAGE, "yaml")[0])
-    settings = resolve(Given(str(tmp_path / "dnsdisco.yaml"), {}, {}), known_types={"env", "inventory"})
+    settings = resolve(Given(str(tmp_path / "dnsdisco.yaml"), {}, {}), Known({"env", "inventory"}))
     assert settings.providers[0]["url"] == "http://inventory:9999"
     assert yaml.safe_load(blocks(PAGE, "yaml")[0])["providers"][0]["type"] == "inventory"
 

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from importlib.metadata import distribution
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
@@ -11,7 +12,7 @@ from structlog.testing import capture_logs
 from dnsdisco.errors import ConfigError
 from dnsdisco.providers import registry
 from dnsdisco.providers.env import EnvServiceDiscovery
-from dnsdisco.providers.kubernetes import traits as kubernetes_traits
+from dnsdisco.providers.kubernetes import options as kubernetes_options
 from dnsdisco.providers.static import StaticServiceDiscovery
 
 PLUGIN = """
@@ -144,13 +145,13 @@ def test_a_plug_in_cannot_take_the_name_of_one_of_ours(install):
 @pytest.mark.parametrize("kind", ["consul", "kubernetes"])
 def test_a_client_library_that_is_missing_is_named_with_its_extra(kind, monkeypatch, tmp_path):
     (tmp_path / "token").touch()
-    monkeypatch.setattr(kubernetes_traits, "SERVICE_ACCOUNT", str(tmp_path))
+    monkeypatch.setattr(kubernetes_options, "SERVICE_ACCOUNT", str(tmp_path))
     monkeypatch.setattr(registry, "find_spec", lambda name: None if name == kind else object())
     assert refused({"type": kind}) == (
         f"provider {kind}: its client library is not installed; `pip install 'dnsdisco[{kind}]'` does it"
     )
     with capture_logs() as logs:
-        assert registry.detect({"CONSUL_HOST": "x", "KUBERNETES_SERVICE_HOST": "x"}, "/").count(kind) == 0
+        assert registry.detect({"CONSUL_HOST": "x", "KUBERNETES_SERVICE_HOST": "x"}, folder=Path("/")).count(kind) == 0
     assert [kind in log["event"] and "passed over" in log["event"] for log in logs if kind in log["event"]] == [True]
 
 
@@ -186,11 +187,11 @@ def everything_is_installed(monkeypatch):
     ],
 )
 def test_detection(tmp_path, monkeypatch, environ, files, expected):
-    monkeypatch.setattr(kubernetes_traits, "SERVICE_ACCOUNT", str(tmp_path))
+    monkeypatch.setattr(kubernetes_options, "SERVICE_ACCOUNT", str(tmp_path))
     for name in files:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
-    assert registry.detect(environ, tmp_path) == expected
+    assert registry.detect(environ, folder=tmp_path) == expected
 
 
 def detected(**attributes):
@@ -219,8 +220,8 @@ def detected(**attributes):
 def test_a_plug_in_can_be_detected(install, tmp_path, attributes, expected):
     install("nomad-disco", {"nomad": "nomad_disco:Nomad"}, nomad_disco=detected(**attributes))
     environ = {"CONSUL_HOST": "c", "SERVICE_DISCOVERY_CONFIG_FILE": "x"}
-    assert registry.detect({**environ, "NOMAD_ADDR": ""}, tmp_path) == expected
-    assert registry.detect(environ, tmp_path) == [kind for kind in expected if kind != "nomad"]
+    assert registry.detect({**environ, "NOMAD_ADDR": ""}, folder=tmp_path) == expected
+    assert registry.detect(environ, folder=tmp_path) == [kind for kind in expected if kind != "nomad"]
 
 
 def test_what_a_plug_in_needs_is_named_with_what_installs_it(install, tmp_path):
@@ -229,7 +230,7 @@ def test_what_a_plug_in_needs_is_named_with_what_installs_it(install, tmp_path):
     reason = "its client library is not installed; `pip install 'nomad-disco[http]'` does it"
     assert refused({"type": "nomad"}) == f"provider nomad: {reason}"
     with capture_logs() as logs:
-        assert registry.detect({"NOMAD_ADDR": ""}, tmp_path) == ["env"]
+        assert registry.detect({"NOMAD_ADDR": ""}, folder=tmp_path) == ["env"]
     assert [log["event"] for log in logs] == [f"nomad was detected and is passed over: {reason}"]
 
 
@@ -245,7 +246,7 @@ def test_what_a_plug_in_needs_is_named_with_what_installs_it(install, tmp_path):
 def test_a_broken_plug_in_costs_no_other_its_detection(install, tmp_path, source, words):
     install("thing-disco", {"thing": "thing_disco:Thing"}, thing_disco=source)
     with capture_logs() as logs:
-        assert registry.detect({}, tmp_path) == ["env"]
+        assert registry.detect({}, folder=tmp_path) == ["env"]
     (line,) = [log["event"] for log in logs]
     assert line.startswith("thing cannot be detected: ")
     assert words in line

@@ -27,7 +27,7 @@ import dns.message
 from dnsdisco.forward.forwarder import Forwarder
 from dnsdisco.forward.limits import ForwardLimits
 from dnsdisco.forward.own_addresses import is_own
-from dnsdisco.providers.consul.options import endpoint_from
+from dnsdisco.providers.consul.address import endpoint_from
 from dnsdisco.providers.http import BackendConnection
 from dnsdisco.settings.sections import ForwardSettings
 from dnsdisco.wire.constants import RD

@@ -7,11 +7,12 @@ import json
 import pytest
 
 from dnsdisco.config import load
-from dnsdisco.config.sources import Given, inspect
+from dnsdisco.config.sources import Given
 from dnsdisco.providers.static import check_file
 from dnsdisco.settings.forms import from_plain, to_plain
 from dnsdisco.settings.sections import ForwardSettings
 from dnsdisco.written import addresses, endpoints, units
+from tests.config.known import inspect
 
 DURATIONS = [
     "5", "5s", "5S", " 5s ", "5.5s", "500ms", "500000us", "1w", "1d", "2h", "1h30m", "1h0m0s", "0.5h", "1ms", "0", "0s",  # good

@@ -3,6 +3,8 @@
     provider.py       the class that other rooms see
     traits.py         what it declares: its needs, its detection
     options.py        what may be set
+    variables.py      the CONSUL_* variables below that
+    address.py        where an agent is, as it is written
     credentials.py    the files that prove who we are
     session.py        one connection to an agent, as the Consul packages want it
     agent.py          the agent's HTTP API

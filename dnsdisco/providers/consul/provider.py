@@ -16,9 +16,10 @@ from dnsdisco.providers.consul.agent import Agent
 from dnsdisco.providers.consul.catalog import AgentCatalog
 from dnsdisco.providers.consul.credentials import Credentials
 from dnsdisco.providers.consul.entries import Reading
-from dnsdisco.providers.consul.options import Options, settings_over_environment
+from dnsdisco.providers.consul.options import Options
 from dnsdisco.providers.consul.registration import deregister, register, registration_of
 from dnsdisco.providers.consul.traits import Traits
+from dnsdisco.providers.consul.variables import settings_over_environment
 from dnsdisco.providers.consul.watch import FETCHERS, ServiceWatch
 from dnsdisco.providers.forked import Lock
 from dnsdisco.providers.log import logger

@@ -119,7 +119,7 @@ class NamesThread(QueryThread):
 
     def ask(self) -> None:
         index, pace = 0, Pace()
-        wait_s = min(HEARTBEAT_S, self._catalog.options.wait_s)
+        wait_s = min(HEARTBEAT_S, self._catalog.options.wait)
         while not self._over.is_set():
             asked_at = time.monotonic()
             names, new = self._catalog.names(self._agent, index, wait_s)
@@ -171,7 +171,7 @@ class ServiceThread(QueryThread):
         was_empty, rejected = False, self._rejected
         while not self._over.is_set():
             asked_at = time.monotonic()
-            reading, new = self._catalog.service(self._agent, self.service, index, self._catalog.options.wait_s)
+            reading, new = self._catalog.service(self._agent, self.service, index, self._catalog.options.wait)
             if _instances(reading.service) < _instances(known):
                 # A query that blocks is answered from a stream, which does not show that ACLs have hidden something: an unknown token gets
                 # 200 and an empty list. The same question without an index is answered otherwise.
@@ -201,7 +201,7 @@ class ChecksThread(QueryThread):
         known: frozenset[Failing] | None = None
         while not self._over.is_set():
             asked_at = time.monotonic()
-            failing, new = self._catalog.failing(self._agent, index, self._catalog.options.wait_s)
+            failing, new = self._catalog.failing(self._agent, index, self._catalog.options.wait)
             if known is None:
                 self._post(Flipped(failing, is_first=True))
             elif failing != known:

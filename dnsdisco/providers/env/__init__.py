@@ -1,5 +1,6 @@
 """The env provider: services from environment variables.
 
+    options.py    what may be set
     traits.py     what it declares
     provider.py   the class that other rooms see, and how a variable is read
 

@@ -6,15 +6,21 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from dnsdisco.providers.kubernetes.traits import KUBECONFIG_VARIABLE, SERVICE_ACCOUNT
+from dnsdisco.settings import kinds
+from dnsdisco.settings.lists import ListOf
+from dnsdisco.settings.options import read_options
+from dnsdisco.settings.setting import Setting
+from dnsdisco.written import names
+from dnsdisco.written.units import shown
 
+KUBECONFIG_VARIABLE = "KUBECONFIG"
 NAMESPACE_VARIABLE = "KUBERNETES_NAMESPACE"
 DEFAULT_NAMESPACE = "default"
-ADDRESSES = ("auto", "cluster_ip", "endpoints", "load_balancer", "node_port")
 POLICIES = ("empty", "fail_open")
-SELECTOR_CHARACTERS_MAX = 4096  # it goes into a URL
+SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"  # what every pod has, unless its owner forbids it
+SELECTOR_OCTETS_MAX = 4096  # it goes into a URL
 
 WATCH_S = 300.0  # of one watch request: a new one uses the newest credentials, and client-go takes 5 to 10 minutes
 WATCH_S_MAX = 600.0
@@ -26,16 +32,68 @@ PULSE_S = 15.0  # a server that has been silent for so long is asked whether it 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")  # of a namespace or a Service (RFC 1123 §2.1)
 
 
+def _namespace(value: object) -> str:
+    name = names.dns_name(value)
+    if not NAME.fullmatch(name):
+        raise ValueError(f"expected a namespace (1 to 63 of a to z, 0 to 9 and -), found {shown(value)}")
+    return name
+
+
+ADDRESSES = kinds.Word("auto", "cluster_ip", "endpoints", "load_balancer", "node_port")
+NAMESPACE = kinds.Written(_namespace, "a name")
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
-    """One cluster, and what is wanted of it. `namespaces` == (): all that may be listed."""
+    """One cluster, and what is wanted of it."""
 
-    kubeconfig: str | None = None  # a path, several with `:` between them; None: the pod's own account, else ~/.kube/config
-    context: str | None = None
-    namespaces: tuple[str, ...] = ()
-    default_namespace: str = DEFAULT_NAMESPACE
-    labels: str = ""
-    addresses: str = "auto"
+    kubeconfig: Annotated[
+        str | None,
+        Setting(
+            kinds.OrNull(kinds.Path()),  # for a program also several, with `:` between them
+            "The file that says where the cluster is.",
+            default="`KUBECONFIG`, else the pod's own account, else `~/.kube/config`",
+        ),
+    ] = None
+    context: Annotated[
+        str | None, Setting(kinds.OrNull(kinds.Text()), "Which context of that file.", values="a name; `null`: its current one")
+    ] = None
+    namespaces: Annotated[
+        tuple[str, ...],
+        Setting(
+            ListOf(NAMESPACE, "[shop]"),
+            "Only these namespaces.",
+            values="names",
+            default="`[]`: all that may be listed; where that is forbidden, the default one",
+        ),
+    ] = ()
+    default_namespace: Annotated[
+        str,
+        Setting(
+            NAMESPACE,
+            "The namespace that `SERVICE.ZONE` means; every service is at `SERVICE.NAMESPACE.ZONE`, too.",
+            default="`KUBERNETES_NAMESPACE`, else `default`",
+        ),
+    ] = DEFAULT_NAMESPACE
+    labels: Annotated[
+        str,
+        Setting(
+            kinds.Text(SELECTOR_OCTETS_MAX),
+            "A label selector: only Services that match.",
+            values="as in `kubectl get -l`",
+            default='`""`: all',
+        ),
+    ] = ""
+    addresses: Annotated[
+        str,
+        Setting(
+            ADDRESSES,
+            "Which addresses a Service is answered with. `cluster_ip`; `endpoints` that are ready; `load_balancer` ingress addresses; "
+            "`node_port`: the internal addresses of ready nodes. `auto`: the cluster IP inside the cluster; outside, the load balancer where "
+            "there is one, else endpoints.",
+        ),
+    ] = "auto"
+    # For a program alone
     service_account: Path = Path(SERVICE_ACCOUNT)
     environ: Mapping[str, str] | None = None  # where KUBERNETES_SERVICE_HOST and _PORT are looked up; None: this process's
     watch_s: float = WATCH_S
@@ -45,16 +103,7 @@ class Options:
 
     def __post_init__(self) -> None:
         """Raises ValueError or TypeError naming the option."""
-        for namespace in self.namespaces:
-            _check_namespace("namespaces", namespace)
-        _check_namespace("default_namespace", self.default_namespace)
-        for key, value in (("kubeconfig", self.kubeconfig), ("context", self.context)):
-            if value is not None and (not isinstance(value, str) or not value):
-                raise ValueError(f"{key}: expected a text or nothing, found {value!r}")
-        if not isinstance(self.labels, str) or len(self.labels) > SELECTOR_CHARACTERS_MAX or not self.labels.isprintable():
-            raise ValueError(f"labels: expected a label selector such as app=web,tier!=test, found {self.labels!r:.80}")
-        if self.addresses not in ADDRESSES:
-            raise ValueError(f"addresses: expected one of {', '.join(ADDRESSES)}, found {self.addresses!r}")
+        read_options(self)
         if not 0 < self.watch_s <= WATCH_S_MAX:
             raise ValueError(f"watch_s: expected at most {WATCH_S_MAX:g} seconds, found {self.watch_s!r}")
         if not self.relist_s >= RELIST_S_MIN:
@@ -78,18 +127,13 @@ def completed(settings: Mapping[str, Any], environ: Mapping[str, str]) -> dict[s
     namespace = environ.get(NAMESPACE_VARIABLE, "").strip()
     if namespace and values.get("namespace") is None:
         try:
-            _check_namespace(NAMESPACE_VARIABLE, namespace)
-        except ValueError:
+            namespace = _namespace(namespace)
+        except ValueError as error:
             if "namespaces" not in values or "default_namespace" not in values:
-                raise
+                raise ValueError(f"{NAMESPACE_VARIABLE}: {error}") from None
         values.setdefault("namespaces", (namespace,))
         values.setdefault("default_namespace", namespace)
     kubeconfig = environ.get(KUBECONFIG_VARIABLE, "").strip()
     if kubeconfig and values.get("kubeconfig") is None:
         values["kubeconfig"] = kubeconfig
     return values
-
-
-def _check_namespace(option: str, value: Any) -> None:
-    if not isinstance(value, str) or not NAME.fullmatch(value):
-        raise ValueError(f"{option}: expected a namespace (1 to 63 of a to z, 0 to 9 and -), found {value!r}")

@@ -21,19 +21,21 @@ from dnsdisco.providers.kubernetes.options import (
     ANSWER_S,
     completed,
     DEFAULT_NAMESPACE,
+    KUBECONFIG_VARIABLE,
     NAME,
     names_of,
     Options,
     POLICIES,
     PULSE_S,
     RELIST_S,
+    SERVICE_ACCOUNT,
     WATCH_S,
 )
 from dnsdisco.providers.kubernetes.registration import Registry
 from dnsdisco.providers.kubernetes.rejected import Faults
 from dnsdisco.providers.kubernetes.resources import list_whole, NODES, SERVICES, SLICES
 from dnsdisco.providers.kubernetes.session import Session, SessionFacts, unless_stopped
-from dnsdisco.providers.kubernetes.traits import KUBECONFIG_VARIABLE, SERVICE_ACCOUNT, Traits
+from dnsdisco.providers.kubernetes.traits import Traits
 from dnsdisco.providers.kubernetes.watch_plan import Plan, settle, WatchedList
 
 

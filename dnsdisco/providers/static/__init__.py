@@ -1,6 +1,7 @@
 """The static provider: services from a YAML or JSON file (docs/services.md).
 
     provider.py      the class that other rooms see
+    options.py       what may be set
     traits.py        what it declares: its detection, what a server does with it
     found.py         the file that lies in the working directory
     source.py        the file as `dnsdisco check` looks at it

@@ -27,9 +27,10 @@ from dnsdisco.providers.static.change import Change, put, remove
 from dnsdisco.providers.static.content import Content, octets_of, read
 from dnsdisco.providers.static.edit import edit, Unchangeable
 from dnsdisco.providers.static.found import DEFAULT_PATHS, found_distrusted
+from dnsdisco.providers.static.options import PATH_VARIABLE
 from dnsdisco.providers.static.source import ServicesFile
 from dnsdisco.providers.static.text import text_of
-from dnsdisco.providers.static.traits import PATH_VARIABLE, Traits
+from dnsdisco.providers.static.traits import Traits
 from dnsdisco.written.syntax import Unreadable
 
 POLL_S = 0.04  # a change is read after one to two of these, so it is seen within 0.1 s

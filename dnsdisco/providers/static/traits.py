@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import ClassVar
 
 from dnsdisco.providers.log import logger
+from dnsdisco.providers.static import options
 from dnsdisco.providers.static.found import DEFAULT_PATHS, found_distrusted
 from dnsdisco.providers.traits import ProviderTraits
-
-PATH_VARIABLE = "SERVICE_DISCOVERY_CONFIG_FILE"
+from dnsdisco.settings.forms import OptionsClass
 
 
 class Traits(ProviderTraits):
     type: ClassVar[str] = "static"
+    Options: ClassVar[OptionsClass | None] = options.Options
+    services_option: ClassVar[str] = "path"
     is_local: ClassVar[bool] = True
     must_exist_at_start: ClassVar[bool] = True
     precedence: ClassVar[int] = 80
@@ -23,7 +25,7 @@ class Traits(ProviderTraits):
     def is_suggested(cls, environ: Mapping[str, str], folder: Path) -> bool:
         """A variable that names a file that is not there suggests it, too: that is a mistake to be reported. A file that lies here and is
         not to be trusted is passed over, and reported."""
-        if environ.get(PATH_VARIABLE):
+        if environ.get(options.PATH_VARIABLE):
             return True
         found = next((path for path in DEFAULT_PATHS if (folder / path).is_file()), None)
         reason = found_distrusted(folder / found, found) if found else ""
