@@ -20,8 +20,8 @@ from dnsdisco.wire import name as wire_name
 from dnsdisco.wire.constants import type_from_text, type_to_text, TYPES
 from dnsdisco.written.addresses import address, join_port, split_address
 from dnsdisco.written.addresses import port as port_from
-from dnsdisco.written.endpoints import DNS_PORT
 from dnsdisco.written.names import dns_name
+from dnsdisco.written.transports import DNS_PORT
 from dnsdisco.written.units import did_you_mean
 
 NEGATIVE = 1  # NXDOMAIN, NODATA, or an error: a server answered

@@ -17,6 +17,7 @@ from dnsdisco.errors import ConfigError
 from dnsdisco.log.lines import LEVELS, Lines
 from dnsdisco.supervisor import signals
 from dnsdisco.supervisor.document import document
+from dnsdisco.written.endpoints import listener
 
 if TYPE_CHECKING:
     from dnsdisco.config.sources import Given, Inspection
@@ -82,7 +83,8 @@ def command(config: str | None, **flags: object) -> None:
     if given.config is None:  # from now on it is this one: gone at a reload is a fault then, and not a server without services
         given = replace(given, config=find(), is_found=True)
     _say_configuration(given, settings)
-    told = {"source": given.plain(), "settings": settings, "worker_settings": for_workers(inspection.settings)}
+    listen = [listener(entry).apart() for entry in inspection.settings.listen]
+    told = {"source": given.plain(), "settings": settings, "worker_settings": for_workers(inspection.settings), "listen": listen}
     fd = document(json.dumps(told).encode())
     os.set_inheritable(fd, True)
     sys.stdout.flush()

@@ -17,9 +17,9 @@ from dnsdisco.model.certificate import explain, no_passphrase, validity
 from dnsdisco.settings.declared import Settings
 from dnsdisco.written.endpoints import listener
 from dnsdisco.written.places import KeyPath
+from dnsdisco.written.transports import Transport
 
 PEM_OCTETS_MAX = 1024 * 1024  # a long chain has some kilobytes
-DOH_PACKAGES = ("h2", "h11")
 MAKE_ONE = (
     "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 365 -subj /CN=localhost "
     "-addext subjectAltName=DNS:localhost,IP:127.0.0.1 -addext keyUsage=digitalSignature,keyCertSign -keyout key.pem -out cert.pem"
@@ -33,16 +33,18 @@ class EncryptedFault(NamedTuple):
 
 
 def clashes(settings: Settings, flags: Mapping[str, Any], document: Document) -> list[Problem]:
-    """TCP ports that are to be listened on twice."""
+    """Ports that are to be listened on twice."""
     found = []
-    taken: dict[str, str] = {}
+    taken: dict[tuple[str, str], str] = {}
     for at, entry in enumerate(settings.listen):
-        address = listener(entry).address
-        if address in taken and not address.endswith(":0"):  # the system chooses another port each time
-            fault = EncryptedFault(("listen", at), f"{entry} and {taken[address]} want the same TCP port")
+        address, kinds = listener(entry).address, listener(entry).transport.sockets
+        clash = next((kind for kind in kinds if (kind, address) in taken), "")
+        if clash and not address.endswith(":0"):  # the system chooses another port each time
+            other = taken[clash, address]
+            fault = EncryptedFault(("listen", at), f"{entry} and {other} want the same {clash.upper()} port")
             found.append(_placed(fault, flags, document))
-        taken[address] = entry
-    if settings.http in taken and not settings.http.endswith(":0"):
+        taken |= dict.fromkeys(((kind, address) for kind in kinds), entry)
+    if ("tcp", settings.http) in taken and not str(settings.http).endswith(":0"):
         message = f"{settings.http} is listened on for DNS already; HTTP needs a port of its own"
         found.append(Problem("", 0, 0, "--http", message) if "http" in flags else document.problem(("http",), message))
     return found
@@ -62,12 +64,11 @@ def _placed(fault: EncryptedFault, flags: Mapping[str, Any], document: Document)
 
 
 def _faults(settings: Settings, now: float) -> Iterator[EncryptedFault]:
-    encrypted = [(at, entry) for at, entry in enumerate(settings.listen) if listener(entry).scheme]
-    https = next(((at, entry) for at, entry in encrypted if listener(entry).scheme == "https"), None)
-    missing = [package for package in DOH_PACKAGES if find_spec(package) is None]
-    if https is not None and missing:
-        at, entry = https
-        yield EncryptedFault(("listen", at), f"{entry} needs the package {missing[0]}: pip install 'dnsdisco[doh]'")
+    encrypted = [(at, entry) for at, entry in enumerate(settings.listen) if listener(entry).transport.is_encrypted]
+    for at, entry, transport in _first_of_each(encrypted):
+        missing = next((package for package in transport.packages if find_spec(package) is None), None)
+        if missing is not None:
+            yield EncryptedFault(("listen", at), f"{entry} needs the package {missing}: pip install 'dnsdisco[{transport.extra}]'")
     certificate, key = settings.tls.certificate, settings.tls.key
     if certificate is not None:
         yield from _pair_faults(certificate, key or certificate, now)
@@ -76,6 +77,15 @@ def _faults(settings: Settings, now: float) -> Iterator[EncryptedFault]:
         yield EncryptedFault(
             ("listen", at), f"{entry} needs a certificate: tls: {{certificate: PATH, key: PATH}}. To try it, make one: {MAKE_ONE}"
         )
+
+
+def _first_of_each(entries: list[tuple[int, str]]) -> Iterator[tuple[int, str, Transport]]:
+    seen = set()
+    for at, entry in entries:
+        transport = listener(entry).transport
+        if transport not in seen:
+            seen.add(transport)
+            yield at, entry, transport
 
 
 def _pair_faults(certificate: str, key: str, now: float) -> Iterator[EncryptedFault]:

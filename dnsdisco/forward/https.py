@@ -19,7 +19,8 @@ from dnsdisco.errors import UpstreamError
 from dnsdisco.forward.context import Context
 from dnsdisco.wire.query import HEADER_OCTETS
 from dnsdisco.written.addresses import is_ip
-from dnsdisco.written.endpoints import HTTPS_PORT, UpstreamAddress
+from dnsdisco.written.endpoints import UpstreamAddress
+from dnsdisco.written.transports import HTTPS_PORT
 
 if TYPE_CHECKING:
     import httpx

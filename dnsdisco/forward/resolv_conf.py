@@ -6,7 +6,8 @@ import logging
 import os
 
 from dnsdisco.written.addresses import ip
-from dnsdisco.written.endpoints import DNS_PORT, UpstreamAddress
+from dnsdisco.written.endpoints import UpstreamAddress
+from dnsdisco.written.transports import DNS_PORT
 
 log = logging.getLogger("dnsdisco.forward")
 

@@ -3,6 +3,7 @@
     __main__.py           `python -m dnsdisco.server FD`: the entry point
     run.py                the process: parameters in, and its end with the supervisor
     worker.py             a worker put together: sockets, responder, forwarder, link
+    listeners.py          the sockets of a worker by their transport: how each is served
     settings.py           the configuration as a worker uses it
     answer_policy.py             what a responder is made with
     log.py                how a worker logs
@@ -27,7 +28,7 @@
     tls_stream.py         the same with TLS around it
     tls.py                TLS without a socket
     costly_work.py              costly pieces of work, one a turn of the loop
-    encrypted.py          the encrypted listeners put together
+    encrypted.py          servers of encrypted transports, and what they share
     certificates.py       the certificate that they show
     doh.py                DNS over HTTPS as requests and responses
     https_connection.py   one client's HTTPS connection

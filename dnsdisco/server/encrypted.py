@@ -1,10 +1,11 @@
-"""The encrypted listeners of a worker put together; loaded only where there are any."""
+"""Servers of encrypted transports, and what they share; loaded only where there are any."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from dnsdisco.server.certificates import Certificates, Pair
 from dnsdisco.server.connection import ClientConnection, MessageResponder
@@ -66,45 +67,12 @@ class HttpsServer(TcpServer):
         return self._connection(TlsStream(sock, self, context), peer, self, is_remote=is_remote, paths=self._paths)
 
 
-class Encrypted:
-    """All of them. They share the turns in which they do what is costly, and the certificate."""
+class Encryption(NamedTuple):
+    """What all encrypted listeners of a worker share: the certificate, and the turns in which they do what is costly."""
 
-    def __init__(
-        self,
-        tls: Sequence[socket.socket],
-        https: Sequence[tuple[socket.socket, str]],
-        responder: MessageResponder,
-        loop: asyncio.AbstractEventLoop,
-    ) -> None:
-        self.certificates = Certificates()
-        turns = CostlyWork(loop)
-        self._servers: dict[str, TcpServer] = {}
-        if tls:
-            self._servers["tls"] = TlsServer(tls, responder, loop, self.certificates, turns)
-        if https:
-            self._servers["https"] = HttpsServer(https, responder, loop, self.certificates, turns)
+    certificates: Certificates
+    turns: CostlyWork
 
     def apply(self, tls: TlsSettings) -> None:
         """The files of certificate and key, also when they are those of before: they may have changed."""
         self.certificates.apply(Pair(tls.certificate, tls.key) if tls.certificate else None)
-
-    def start(self) -> None:
-        for server in self._servers.values():
-            server.start()
-
-    def look(self) -> None:
-        """To be called about once a second."""
-        self.certificates.look()
-
-    def close(self) -> None:
-        for server in self._servers.values():
-            server.close()
-
-    async def drain(self) -> None:
-        await asyncio.gather(*(server.drain() for server in self._servers.values()))
-
-    def statistics(self) -> Iterator[tuple[str, int]]:
-        for name, server in self._servers.items():
-            yield from ((f"{name}.{event}", count) for event, count in server.counters.items())
-            yield f"{name}.open", len(server.connections)
-        yield from self.certificates.figures().items()

@@ -44,14 +44,7 @@ def main(arguments: Sequence[str]) -> int:
         os.set_blocking(status_fd, False)
     parameters = WorkerParameters(
         worker=number,
-        udp=[(socket.socket(fileno=each["fd"]), each["address"]) for each in plain["sockets"] if each["transport"] == "udp"],
-        tcp=[socket.socket(fileno=each["fd"]) for each in plain["sockets"] if each["transport"] == "tcp"],
-        tls=[socket.socket(fileno=each["fd"]) for each in plain["sockets"] if each["transport"] == "tls"],
-        https=[
-            (socket.socket(fileno=each["fd"]), "/" + each["address"].split("/", 3)[3])
-            for each in plain["sockets"]
-            if each["transport"] == "https"
-        ],
+        listeners=[(each["transport"], socket.socket(fileno=each["fd"]), each["detail"]) for each in plain["sockets"]],
         link=socket.socket(fileno=plain["link_fd"]),
         settings=plain["settings"],
         say=lambda event: _say(status_fd, event),

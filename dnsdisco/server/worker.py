@@ -9,7 +9,7 @@ import random
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TYPE_CHECKING
+from typing import Any, NamedTuple
 
 from dnsdisco import sockaddr
 from dnsdisco.answer.hot_entries import MOMENT_S
@@ -21,26 +21,20 @@ from dnsdisco.server import log as server_log
 from dnsdisco.server.answer_policy import Clock
 from dnsdisco.server.control_link import ControlLink
 from dnsdisco.server.latency import Latency
+from dnsdisco.server.listeners import Listeners
 from dnsdisco.server.replica import Replica
 from dnsdisco.server.serve import Responder
 from dnsdisco.server.settings import WorkerSettings
 from dnsdisco.server.statistics import (
     AdmissionStatistics,
-    BacklogStatistics,
     FAULTS,
     FORGOTTEN,
     LIMITED,
     LINK,
-    UdpStatistics,
     WorkerStatistics,
 )
-from dnsdisco.server.tcp import TcpServer
-from dnsdisco.server.udp import UdpListener
 from dnsdisco.wire.cookie import Cookies
 from dnsdisco.zone.catalog import Catalog
-
-if TYPE_CHECKING:
-    from dnsdisco.server.encrypted import Encrypted
 
 log = logging.getLogger("dnsdisco.worker")
 
@@ -62,14 +56,11 @@ class WorkerParameters(NamedTuple):
     """What the supervisor sends at the start. It owns the sockets; `say` writes a status line."""
 
     worker: int
-    udp: Sequence[tuple[socket.socket, str]]
-    tcp: Sequence[socket.socket]
+    listeners: Sequence[tuple[str, socket.socket, str]]  # transport, socket, detail (listeners.py)
     link: socket.socket
     settings: dict[str, Any]
     say: Callable[[str], None]
     cookie_secret: bytes  # 16 octets; equal in all workers, so that each knows the cookies of the others
-    tls: Sequence[socket.socket] = ()
-    https: Sequence[tuple[socket.socket, str]] = ()  # with the path where it is asked
     journal: Sequence[int] = ()  # the descriptors where control keeps the last whole catalog
     lines: Lines | None = None  # where this process logs to; None: the caller has set it up
 
@@ -80,8 +71,7 @@ class Worker:
     def __init__(self, parameters: WorkerParameters) -> None:
         """Raises WireError, ValueError or TypeError for settings that cannot be used. Does no I/O."""
         self._parameters = parameters
-        sockets = [*(sock for sock, _ in parameters.udp), *parameters.tcp, *parameters.tls, *(sock for sock, _ in parameters.https)]
-        self._own = [(sockaddr.host_of(name), name[1]) for name in (sock.getsockname() for sock in sockets)]
+        self._own = [(sockaddr.host_of(name), name[1]) for name in (sock.getsockname() for _, sock, _ in parameters.listeners)]
         self._settings = self._settings_from(parameters.settings)
         self.catalog = Catalog()
         self.forwarder = Forwarder(self._settings.configured.forward, own=self._own, secret=parameters.cookie_secret)
@@ -94,9 +84,7 @@ class Worker:
             draw=random.random,
         )
         self._latency = Latency()
-        self._udp: list[UdpListener] = []
-        self._tcp: TcpServer | None = None
-        self._encrypted: Encrypted | None = None
+        self._listeners: Listeners | None = None
         self._link: ControlLink | None = None
         self._replica = Replica(self.catalog, self.responder)
         self._silent_since = ""  # a time of day: when control was last heard of
@@ -125,9 +113,8 @@ class Worker:
             statistics=self.statistics,
         )
         self._link.upstreams = self.forwarder.describe
-        self._tcp = TcpServer(parameters.tcp, self.responder, loop)
-        self._encrypted = self._open_encrypted(loop)
-        self._udp = [UdpListener(sock, address, self.responder, loop, latency=self._latency) for sock, address in parameters.udp]
+        self._listeners = Listeners(parameters.listeners, self.responder, loop, self._latency)
+        self._listeners.apply(self._settings.configured.tls)
         self._tick()
         await self._link.replay(journal.read(parameters.journal))
         self._link.start()
@@ -138,10 +125,8 @@ class Worker:
 
     def stop(self) -> None:
         """Begin to end. A second call ends at once what the first one still waits for."""
-        if self._is_stopped and self._tcp is not None:
-            self._tcp.close()
-            if self._encrypted is not None:
-                self._encrypted.close()
+        if self._is_stopped and self._listeners is not None:
+            self._listeners.close()
         self._is_stopped = True
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(None)
@@ -156,13 +141,8 @@ class Worker:
         counts |= FORGOTTEN.named(self.responder.forgotten)
         counts |= AdmissionStatistics.named({"networks": len(self.responder.fast_path.admission.buckets)})
         counts |= self._latency.counters()
-        counts |= UdpStatistics.sums(self._udp)
-        counts |= BacklogStatistics.sums([listener.backlog for listener in self._udp])
-        if self._tcp is not None:
-            counts |= {f"tcp.{name}": count for name, count in self._tcp.counters.items()}
-            counts["tcp.open"] = len(self._tcp.connections)
-        if self._encrypted is not None:
-            counts |= self._encrypted.statistics()
+        if self._listeners is not None:
+            counts |= self._listeners.figures()
         if self._link is not None:
             counts |= LINK.named(self._link.counters)
             self._counted.serial = self._link.serial
@@ -176,21 +156,18 @@ class Worker:
         """Begin to answer: with the first catalog, or without it when control does not come."""
         if self._is_listening or self._is_stopped:
             return
+        assert self._listeners is not None
         self._is_listening = True
-        for listener in self._udp:
-            listener.start()
-        for server in (self._tcp, self._encrypted):
-            if server is not None:
-                server.start()
+        self._listeners.start()
 
     def _tick(self) -> None:
         assert self._ended is not None
+        assert self._listeners is not None
         if self._ended.done():
             return
         loop = asyncio.get_running_loop()
         if self._is_listening and loop.time() - self._ticked_at > TICK_S + PAUSE_S:
-            for listener in self._udp:
-                listener.catch_up()
+            self._listeners.catch_up()
         self._ticked_at = loop.time()
         loop.call_later(TICK_S, self._tick)
         self.responder.tick()
@@ -199,8 +176,7 @@ class Worker:
         self._ticks += 1
         if self._ticks % SECOND_TICKS == 0:
             self._look_at_link()
-            if self._encrypted is not None:
-                self._encrypted.look()
+            self._listeners.look()
 
     def _look_at_link(self) -> None:
         if self._link is None:
@@ -223,16 +199,6 @@ class Worker:
             self._is_ready = True
             self._parameters.say("ready")
 
-    def _open_encrypted(self, loop: asyncio.AbstractEventLoop) -> Encrypted | None:
-        parameters = self._parameters
-        if not (parameters.tls or parameters.https):
-            return None
-        from dnsdisco.server.encrypted import Encrypted  # noqa: PLC0415  most have none, and start the sooner
-
-        encrypted = Encrypted(parameters.tls, parameters.https, self.responder, loop)
-        encrypted.apply(self._settings.configured.tls)
-        return encrypted
-
     def _settings_from(self, plain: Mapping[str, Any]) -> WorkerSettings:
         return WorkerSettings.from_plain(plain, [address for address, _ in self._own])
 
@@ -241,8 +207,8 @@ class Worker:
         settings = self._settings_from(plain)
         if self._parameters.lines is not None:
             server_log.apply(self._parameters.lines, settings.configured._asdict())
-        if self._encrypted is not None:
-            self._encrypted.apply(settings.configured.tls)
+        if self._listeners is not None:
+            self._listeners.apply(settings.configured.tls)
         if settings == self._settings:
             return
         self._settings = settings
@@ -271,12 +237,10 @@ class Worker:
 
     async def _drain(self) -> None:
         """Take nothing new: it waits in the kernel for the next worker. What is in flight has DRAIN_S."""
-        assert self._tcp is not None
+        assert self._listeners is not None
         assert self._link is not None
-        for listener in self._udp:
-            listener.close()
+        drains = self._listeners.drain()
         self._link.close()
-        drains = [asyncio.create_task(server.drain()) for server in (self._tcp, self._encrypted) if server is not None]
         until = time.monotonic() + DRAIN_S
         while self.responder.in_flight and time.monotonic() < until:  # noqa: ASYNC110  # nobody tells when the last one is sent
             await asyncio.sleep(0.01)

@@ -1,6 +1,7 @@
 """`python -m dnsdisco.supervisor FD`: the parent process. It reads its parameters as a JSON document from the inherited descriptor FD.
 
-{"source": {"config": path|null, "flags": {…}}, "settings": {…}, "worker_settings": {…}}      as `dnsdisco serve` writes it
+{"source": {"config": path|null, "flags": {…}}, "settings": {…}, "worker_settings": {…}, "listen": [{"host": …}]}
+as `dnsdisco serve` writes it; the entries of `listen` are those of sockets.ListenPlace
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dnsdisco.log.lines import Lines
 from dnsdisco.supervisor import activation
 from dnsdisco.supervisor.family import Commands, Supervisor
 from dnsdisco.supervisor.notify import Notifier
-from dnsdisco.supervisor.sockets import bind_all
+from dnsdisco.supervisor.sockets import bind_all, ListenPlace
 
 
 def main(fd: int, commands: Commands | None = None) -> int:
@@ -23,14 +24,15 @@ def main(fd: int, commands: Commands | None = None) -> int:
     settings = parameters["settings"]
     lines = Lines(settings)
     notifier = Notifier(os.environ)
-    listening, unusable = activation.given(os.environ, os.getpid(), settings["listen"])
+    listen = [ListenPlace(**{**entry, "sockets": tuple(entry["sockets"])}) for entry in parameters["listen"]]
+    listening, unusable = activation.given(os.environ, os.getpid(), listen)
     for reason in unusable:
         lines.event("warning", "a given socket is not used", reason=reason)
-    for address in activation.left_out(settings["listen"], listening) if listening else ():
+    for address in activation.left_out(listen, listening) if listening else ():
         lines.event("warning", "not listened on: it is not among the sockets that were given", address=address)
     try:
         if not listening:
-            listening, left_out = bind_all(settings["listen"], settings["workers"])
+            listening, left_out = bind_all(listen, settings["workers"])
             for address in left_out:
                 lines.event("info", "not listened on: this machine has no IPv6", address=address)
     except ListenError as error:

@@ -13,18 +13,18 @@ from dnsdisco.supervisor.sockets import Listening, ListenPlace, prepare
 FIRST_FD = 3  # SD_LISTEN_FDS_START
 
 
-def given(environ: MutableMapping[str, str], pid: int, listen: Sequence[str] = ()) -> tuple[list[Listening], list[str]]:
+def given(environ: MutableMapping[str, str], pid: int, listen: Sequence[ListenPlace] = ()) -> tuple[list[Listening], list[str]]:
     """What was given to this process, by address, and what of it cannot be used. The variables are taken out of *environ*.
 
-    A TCP socket whose address *listen* has as tls:// or https:// speaks that. All workers share each socket. Empty: nothing was
+    A socket whose address *listen* has with a scheme, such as tls://, speaks that. All workers share each socket. Empty: nothing was
     given, or to another process.
     """
     count, for_pid = environ.pop("LISTEN_FDS", ""), environ.pop("LISTEN_PID", "")
     names = environ.pop("LISTEN_FDNAMES", "").split(":")
     if not count.isdecimal() or for_pid != str(pid):
         return [], []
-    by_address: dict[str, Listening] = {}
-    encrypted = {str(parts._replace(scheme="", path="")): str(parts) for parts in map(ListenPlace.of, listen) if parts.scheme}
+    by_place: dict[ListenPlace, Listening] = {}
+    special = {(kind, place.host, place.port): place for place in listen if place.scheme for kind in place.sockets}
     unusable = []
     for at in range(int(count)):
         fd = FIRST_FD + at
@@ -35,18 +35,16 @@ def given(environ: MutableMapping[str, str], pid: int, listen: Sequence[str] = (
             continue
         prepare(sock)
         host, port = sockaddr.host_of(sock.getsockname()), sock.getsockname()[1]
-        address = f"[{host}]:{port}" if sock.family == socket.AF_INET6 else f"{host}:{port}"
-        if sock.type == socket.SOCK_STREAM:
-            address = encrypted.pop(address, address)
-        listening = by_address.setdefault(address, Listening(address, is_shared=True))
-        (listening.tcp if sock.type == socket.SOCK_STREAM else listening.udp).append(sock)
-    return list(by_address.values()), unusable
+        kind = "tcp" if sock.type == socket.SOCK_STREAM else "udp"
+        place = special.pop((kind, host, port), None) or ListenPlace(host, port)
+        by_place.setdefault(place, Listening(place, is_shared=True)).group(kind).append(sock)
+    return list(by_place.values()), unusable
 
 
-def left_out(listen: Sequence[str], listening: Sequence[Listening]) -> list[str]:
+def left_out(listen: Sequence[ListenPlace], listening: Sequence[Listening]) -> list[str]:
     """The encrypted listeners of *listen* for which no socket was given."""
     there = {each.address for each in listening}
-    return [address for address in listen if ListenPlace.of(address).scheme and address not in there]
+    return [str(place) for place in listen if place.scheme and str(place) not in there]
 
 
 def _internet_socket(fd: int) -> socket.socket | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from dnsdisco.log.lines import Lines
 from dnsdisco.sockaddr import REACHED_AT
-from dnsdisco.supervisor.sockets import Listening, ListenPlace
+from dnsdisco.supervisor.sockets import Listening
 
 
 def ready(lines: Lines, listening: Sequence[Listening], event: Mapping[str, Any]) -> None:
@@ -28,8 +28,8 @@ def ready(lines: Lines, listening: Sequence[Listening], event: Mapping[str, Any]
 
 def dig(listening: Sequence[Listening], example: str, zones: Sequence[str]) -> str:
     """The line to type, for plain DNS if there is any. An unspecified address is asked at the loopback one."""
-    scheme, host, port, path = ListenPlace.of(next((each for each in listening if not each.scheme), listening[0]).address)
-    host = REACHED_AT.get(host, host)
+    place = next((each for each in listening if not each.scheme), listening[0]).place
+    host = REACHED_AT.get(place.host, place.host)
     name = ".".join(part for part in (example or "SERVICE", zones[0] if zones else "") if part)
-    command, usual, how = {"tls": ("kdig", 853, "+tls "), "https": ("kdig", 443, f"+https={path} ")}.get(scheme, ("dig", 53, ""))
-    return f"{command} @{host}{'' if port == usual else f' -p {port}'} {how}{name}"
+    port = "" if place.port == place.usual_port else f" -p {place.port}"
+    return f"{place.command} @{host}{port} {place.how}{name}"

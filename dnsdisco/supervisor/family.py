@@ -125,7 +125,7 @@ class Supervisor:
     def _worker_parameters(self, number: int) -> Callable[[], tuple[dict[str, Any], list[int]]]:
         def parameters() -> tuple[dict[str, Any], list[int]]:
             sockets = [
-                {"fd": sock.fileno(), "transport": transport, "address": each.address}
+                {"fd": sock.fileno(), "transport": transport, "detail": each.place.path or each.address}
                 for each in self._listening
                 for transport, sock in each.of_worker(number)
             ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -19,6 +20,7 @@ BACKLOG = 512  # connections waiting to be accepted: as many as a worker serves 
 PORT_TRIES = 20  # port 0: until one is free for UDP and TCP alike
 DEFAULT_LISTEN = ("127.0.0.1:53", "[::1]:53")  # of the second one, nobody said that it must be there
 
+_KINDS = {"udp": socket.SOCK_DGRAM, "tcp": socket.SOCK_STREAM}
 _LINUX = sys.platform == "linux"
 _SO_RCVBUFFORCE, _SO_SNDBUFFORCE = 33, 32  # linux/socket.h
 _IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8)
@@ -29,19 +31,17 @@ _ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPP
 
 
 class ListenPlace(NamedTuple):
-    """An entry of `listen` taken apart."""
+    """An entry of `listen`, as whoever started us has taken it apart (written/endpoints.py). What has a default is plain DNS's."""
 
-    scheme: str  # tls, https; "" for plain DNS
     host: str
     port: int
-    path: str  # of https, with its slash
-
-    @classmethod
-    def of(cls, address: str) -> ListenPlace:
-        scheme, separator, rest = address.rpartition("://")
-        where, slash, path = rest.partition("/") if separator else (address, "", "")
-        host, _, port = where.rpartition(":")
-        return cls(scheme, host.strip("[]"), int(port), slash + path)
+    scheme: str = ""  # what is spoken there; "" for plain DNS
+    path: str = ""  # with its slash, where the transport has one
+    sockets: Sequence[str] = ("udp", "tcp")  # in the order in which they are bound
+    usual_port: int = 53
+    elsewhere: str = "127.0.0.1:5300"  # another place, that needs no privileges
+    command: str = "dig"  # what asks there, from a terminal …
+    how: str = ""  # … with these options
 
     def __str__(self) -> str:
         where = f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -52,46 +52,57 @@ class ListenPlace(NamedTuple):
 class Listening:
     """One address. `udp`, `tcp`: a socket for each worker; where they are shared, any number of them for all workers."""
 
-    address: str  # with the port that was bound
+    place: ListenPlace  # with the port that was bound
     udp: list[socket.socket] = field(default_factory=list)
     tcp: list[socket.socket] = field(default_factory=list)
     is_shared: bool = False
 
     @property
+    def address(self) -> str:
+        return str(self.place)
+
+    @property
     def scheme(self) -> str:
-        """tls, https: what is spoken on the TCP sockets; "": plain DNS, on all of them."""
-        return ListenPlace.of(self.address).scheme
+        return self.place.scheme
 
     def __str__(self) -> str:
         if self.scheme:
             return self.address
-        transports = "+".join(name for name, sockets in (("udp", self.udp), ("tcp", self.tcp)) if sockets)
-        return f"{transports} {self.address}"
+        return f"{'+'.join(kind for kind, group in self._groups() if group)} {self.address}"
 
     def of_worker(self, number: int) -> list[tuple[str, socket.socket]]:
         """What one worker serves: transport and socket."""
-        both = (("udp", self.udp), (self.scheme or "tcp", self.tcp))
-        return [(name, sock) for name, sockets in both for sock in (sockets if self.is_shared else sockets[number : number + 1])]
+        return [
+            (self.scheme or kind, sock)
+            for kind, group in self._groups()
+            for sock in (group if self.is_shared else group[number : number + 1])
+        ]
 
     def close(self) -> None:
         for sock in (*self.udp, *self.tcp):
             sock.close()
 
+    def group(self, kind: str) -> list[socket.socket]:
+        return self.udp if kind == "udp" else self.tcp
 
-def bind_all(listen: list[str], workers: int) -> tuple[list[Listening], list[str]]:
+    def _groups(self) -> tuple[tuple[str, list[socket.socket]], ...]:
+        return ("udp", self.udp), ("tcp", self.tcp)
+
+
+def bind_all(listen: Sequence[ListenPlace], workers: int) -> tuple[list[Listening], list[str]]:
     """All of *listen* for so many workers, and what could be left out. Raises ListenError, with nothing left bound."""
     bound: list[Listening] = []
     left_out: list[str] = []
     try:
-        for address in listen:
-            is_spare = tuple(listen) == DEFAULT_LISTEN and address == DEFAULT_LISTEN[1]
+        for place in listen:
+            is_spare = tuple(map(str, listen)) == DEFAULT_LISTEN and place is listen[1]
             try:
-                bound.append(_bind(address, workers, must_be_here=is_spare))
+                bound.append(_bind(place, workers, must_be_here=is_spare))
             except ListenError as error:
                 cause = error.__cause__
                 if not (is_spare and isinstance(cause, OSError) and cause.errno in _ABSENT):
                     raise
-                left_out.append(address)
+                left_out.append(str(place))
     except ListenError:
         for each in bound:
             each.close()
@@ -99,26 +110,23 @@ def bind_all(listen: list[str], workers: int) -> tuple[list[Listening], list[str
     return bound, left_out
 
 
-def _bind(address: str, workers: int, *, must_be_here: bool = False) -> Listening:
+def _bind(place: ListenPlace, workers: int, *, must_be_here: bool = False) -> Listening:
     """An address that this machine does not have yet is bound all the same, where the system can, unless it *must be here*."""
-    parts = ListenPlace.of(address)
-    host, chosen = parts.host, parts.port
     for _ in range(PORT_TRIES):
-        listening = Listening(address)
+        listening = Listening(place)
+        kind = ""
         try:
-            if not parts.scheme:
-                listening.udp = _group(socket.SOCK_DGRAM, host, parts.port, workers, must_be_here=must_be_here)
-                chosen = listening.udp[0].getsockname()[1]
-            listening.tcp = _group(socket.SOCK_STREAM, host, chosen, workers, must_be_here=must_be_here)
+            for kind in place.sockets:
+                group = _group(_KINDS[kind], place.host, listening.place.port, workers, must_be_here=must_be_here)
+                listening.group(kind).extend(group)
+                listening.place = place._replace(port=group[0].getsockname()[1])
         except OSError as error:
             listening.close()
-            if not parts.port and error.errno == errno.EADDRINUSE:
-                continue  # the port that UDP was given is taken for TCP
-            kind = socket.SOCK_STREAM if parts.scheme or listening.udp else socket.SOCK_DGRAM
-            raise _refused(address, kind, host, parts.port, error) from error
-        listening.address = str(parts._replace(port=listening.tcp[0].getsockname()[1]))
+            if not place.port and error.errno == errno.EADDRINUSE:
+                continue  # the port that the first was given is taken for the second
+            raise _refused(place, kind, error) from error
         return listening
-    raise ListenError(address, f"no port was free for both UDP and TCP in {PORT_TRIES} tries")
+    raise ListenError(str(place), f"no port was free for both UDP and TCP in {PORT_TRIES} tries")
 
 
 def _group(kind: socket.SocketKind, host: str, port: int, workers: int, *, must_be_here: bool) -> list[socket.socket]:
@@ -197,14 +205,11 @@ def _enlarge(sock: socket.socket, option: int, forced: int, octets: int) -> None
         sock.setsockopt(socket.SOL_SOCKET, option, octets)
 
 
-def _refused(address: str, kind: socket.SocketKind, host: str, port: int, error: OSError) -> ListenError:
-    transport = "TCP" if kind == socket.SOCK_STREAM else "UDP"
-    example = {"tls": "tls://127.0.0.1:8853", "https": "https://127.0.0.1:8443"}.get(
-        ListenPlace.of(address).scheme, "127.0.0.1:5300"
-    )
-    elsewhere = f"choose another port, such as --listen {example}"
+def _refused(place: ListenPlace, kind: str, error: OSError) -> ListenError:
+    address, host, port, transport = str(place), place.host, place.port, kind.upper()
+    elsewhere = f"choose another port, such as --listen {place.elsewhere}"
     if error.errno == errno.EADDRINUSE:
-        who = holder(kind, host, port)
+        who = holder(_KINDS[kind], host, port)
         hint = f"end it, or {elsewhere}"
         if "systemd-resolve" in who or (host, port) == ("127.0.0.53", 53):
             hint = f"it is systemd's stub: set DNSStubListener=no in /etc/systemd/resolved.conf, or {elsewhere}"

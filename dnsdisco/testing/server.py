@@ -154,7 +154,12 @@ class Server:
             address = f"{self.address}:{self.port}"
             self._worker = Worker(
                 WorkerParameters(
-                    0, [(udp, address)], [tcp], theirs, for_workers(self._settings), lambda _event: None, os.urandom(16)
+                    0,
+                    [("udp", udp, address), ("tcp", tcp, address)],
+                    theirs,
+                    for_workers(self._settings),
+                    lambda _event: None,
+                    os.urandom(16),
                 )
             )
             self._control = Control(

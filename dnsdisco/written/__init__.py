@@ -4,6 +4,7 @@
     names.py       DNS names and zones
     addresses.py   an IP address with its scope, an address with a port, networks
     endpoints.py   a listener and an upstream: addresses with a transport
+    transports.py  the transports of listeners: ports, sockets, what each needs
     yaml.py        YAML text → plain data: the only reader of YAML
     places.py      where in a text each value stands
     syntax.py      octets → text, and what is wrong with a text, in plain words

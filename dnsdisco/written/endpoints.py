@@ -6,17 +6,14 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dnsdisco.written import addresses
 from dnsdisco.written.addresses import is_ip, join_port, split_address, split_port
 from dnsdisco.written.names import dns_name
+from dnsdisco.written.transports import DNS_PORT, examples, HTTPS_PORT, TLS_PORT, Transport, TRANSPORTS
 from dnsdisco.written.units import shown, text_of
 
-DNS_PORT = 53
-TLS_PORT = 853  # RFC 7858 §3.1
-HTTPS_PORT = 443
-DOH_PATH = "/dns-query"  # RFC 8484 §4.1 has it in its examples, and every client has it as its default
 PATH_OCTETS_MAX = 255
 
 _TEMPLATE = "{?dns}"  # the form in which a URI template is written (RFC 8484 §3); clients add it, servers do not need it
@@ -34,6 +31,26 @@ class Listener(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.address}{self.path}" if self.scheme else self.address
+
+    @property
+    def transport(self) -> Transport:
+        return TRANSPORTS[self.scheme]
+
+    def apart(self) -> dict[str, Any]:
+        """As the supervisor takes it, in JSON: it parses nothing."""
+        host, port = split_address(self.address)
+        transport = self.transport
+        how = transport.how.format(path=self.path)
+        bound = {"sockets": transport.sockets, "usual_port": transport.port, "elsewhere": transport.elsewhere}
+        return {
+            "scheme": self.scheme,
+            "host": host,
+            "port": port,
+            "path": self.path,
+            **bound,
+            "command": transport.command,
+            "how": how,
+        }
 
 
 class UpstreamAddress(NamedTuple):
@@ -67,20 +84,20 @@ def listener(value: object) -> Listener:
     scheme, separator, rest = text.partition("://")
     if not separator:
         return Listener("", addresses.address(value, DNS_PORT, 0))
+    transport = TRANSPORTS.get(scheme.lower())
+    if transport is not None and scheme:
+        if not transport.path:
+            return Listener(transport.scheme, _listened_address(rest.removesuffix("/"), transport, value))
+        where, slash, path = rest.removesuffix(_TEMPLATE).partition("/")
+        return Listener(transport.scheme, _listened_address(where, transport, value), _listened_path(slash + path, transport))
     match scheme.lower():
-        case "tls":
-            return Listener("tls", _listened_address(rest.removesuffix("/"), TLS_PORT, value, "tls://127.0.0.1:853"))
-        case "https":
-            where, slash, path = rest.removesuffix(_TEMPLATE).partition("/")
-            address = _listened_address(where, HTTPS_PORT, value, "https://127.0.0.1:443/dns-query")
-            return Listener("https", address, _listened_path(slash + path))
         case "udp" | "tcp" | "dns":
             raise ValueError(f"leave {scheme}:// out: an address alone is answered on over UDP and TCP, found {shown(value)}")
         case "http":
             raise ValueError(
-                f"DNS over HTTP needs TLS; expected https:// such as https://127.0.0.1:443/dns-query, found {shown(value)}"
+                f"DNS over HTTP needs TLS; expected https:// such as {TRANSPORTS['https'].example}, found {shown(value)}"
             )
-    raise ValueError(f"expected 127.0.0.1:53, tls://127.0.0.1:853 or https://127.0.0.1:443/dns-query, found {shown(value)}")
+    raise ValueError(f"expected {examples()}, found {shown(value)}")
 
 
 def upstream(value: object) -> UpstreamAddress:
@@ -111,21 +128,21 @@ def upstream_or_path(value: object) -> str:
     return text if is_path(text) else str(upstream(value))
 
 
-def _listened_address(where: str, port: int, value: object, example: str) -> str:
+def _listened_address(where: str, transport: Transport, value: object) -> str:
     try:
-        return addresses.address(addresses.unescaped_scope(where), port, 0)
+        return addresses.address(addresses.unescaped_scope(where), transport.port, 0)
     except ValueError as error:
         text = str(error)  # its example is of another form
         reason = text if text.startswith("expected a port") else text.partition(": ")[2]
-        raise ValueError(f"expected {example}, found {shown(value)}{': ' + reason if reason else ''}") from None
+        raise ValueError(f"expected {transport.example}, found {shown(value)}{': ' + reason if reason else ''}") from None
 
 
-def _listened_path(path: str) -> str:
+def _listened_path(path: str, transport: Transport) -> str:
     if not path or path == "/":
-        return DOH_PATH
+        return transport.path
     is_plain = _LISTENED_PATH.fullmatch(path) and len(path) <= PATH_OCTETS_MAX
     if not is_plain or any(step in (".", "..") for step in path.split("/")):
-        raise ValueError(f"expected a path such as {DOH_PATH}, without a query, found {shown(path)}")
+        raise ValueError(f"expected a path such as {transport.path}, without a query, found {shown(path)}")
     return path
 
 

@@ -149,7 +149,7 @@ def test_all_that_a_worker_counts_is_told() -> None:
         plain = for_workers(checked(settings))
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with ours, theirs, socket.create_server(("127.0.0.1", 0)) as tls:
-            worker = Worker(WorkerParameters(0, [], [], theirs, plain, lambda _: None, bytes(16), tls=[tls]))
+            worker = Worker(WorkerParameters(0, [("tls", tls, "")], theirs, plain, lambda _: None, bytes(16)))
             running = asyncio.ensure_future(worker.run())
             await asyncio.sleep(0.05)
             statistics.update(worker.statistics())

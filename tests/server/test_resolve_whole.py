@@ -96,7 +96,7 @@ def test_a_resolv_conf_that_changes_makes_answers_old(tmp_path):
     async def main():
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         settings = {"forward": {"upstreams": [str(path)]}}
-        made = Worker(WorkerParameters(0, [], [], theirs, settings, lambda _: None, bytes(16)))
+        made = Worker(WorkerParameters(0, [], theirs, settings, lambda _: None, bytes(16)))
         made._ended = asyncio.get_running_loop().create_future()
         await made.forwarder.start()
         made._tick()

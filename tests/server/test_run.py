@@ -53,8 +53,8 @@ class Process:
         plain = {
             "worker": 0,
             "sockets": [
-                {"fd": self.udp.fileno(), "transport": "udp", "address": f"127.0.0.1:{self.port}"},
-                {"fd": self.tcp.fileno(), "transport": "tcp", "address": f"127.0.0.1:{self.port}"},
+                {"fd": self.udp.fileno(), "transport": "udp", "detail": f"127.0.0.1:{self.port}"},
+                {"fd": self.tcp.fileno(), "transport": "tcp", "detail": f"127.0.0.1:{self.port}"},
             ],
             "link_fd": self.theirs.fileno(),
             "status_fd": status_writer,

@@ -11,9 +11,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+
+from dnsdisco.supervisor.sockets import bind_all, Listening, ListenPlace
+from dnsdisco.written.endpoints import listener
 
 ROOT = Path(__file__).parents[2]
 STANDIN = Path(__file__).with_name("standin.py")
@@ -26,6 +29,16 @@ control, worker, fd = sys.argv[1:]
 standin = [sys.executable, {standin!r}]
 sys.exit(main(int(fd), Commands([*standin, "control", control], [*standin, "worker", worker])))
 """
+
+
+def place(text: str) -> ListenPlace:
+    """An entry of `listen` as `dnsdisco serve` hands it over."""
+    plain = json.loads(json.dumps(listener(text).apart()))
+    return ListenPlace(**{**plain, "sockets": tuple(plain["sockets"])})
+
+
+def bind_texts(listen: Iterable[str], workers: int) -> tuple[list[Listening], list[str]]:
+    return bind_all([place(text) for text in listen], workers)
 
 
 class Running:
@@ -49,7 +62,12 @@ class Running:
         os.write(
             document,
             json.dumps(
-                {"source": {"config": None, "flags": {}}, "settings": plain, "worker_settings": {"ttl": plain["ttl"]}}
+                {
+                    "source": {"config": None, "flags": {}},
+                    "settings": plain,
+                    "worker_settings": {"ttl": plain["ttl"]},
+                    "listen": [listener(entry).apart() for entry in plain["listen"]],
+                }
             ).encode(),
         )
         os.lseek(document, 0, os.SEEK_SET)

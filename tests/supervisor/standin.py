@@ -107,7 +107,7 @@ def run_worker(plain: dict[str, Any], modes: list[str], say: Any) -> None:
                 "ppid": os.getppid(),
                 "pgid": os.getpgid(0),
                 "worker": plain["worker"],
-                "address": entry and entry["address"],
+                "address": entry and entry["detail"],
             }
             me |= {"ttl": plain["settings"].get("ttl"), "settings": plain["settings"], "secret": plain["cookie_secret"]}
             try:

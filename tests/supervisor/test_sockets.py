@@ -17,8 +17,8 @@ import pytest
 
 from dnsdisco.errors import ListenError
 from dnsdisco.supervisor import port_holder, sockets
-from dnsdisco.supervisor.sockets import bind_all, Listening
-from tests.supervisor.harness import ask, Running
+from dnsdisco.supervisor.sockets import Listening
+from tests.supervisor.harness import ask, bind_texts, place, Running
 
 
 def has_ipv6() -> bool:
@@ -38,7 +38,7 @@ def bound() -> Iterator[Any]:
     held: list[Listening] = []
 
     def bind(listen: list[str], workers: int = 1) -> list[Listening]:
-        got, left_out = bind_all(listen, workers)
+        got, left_out = bind_texts(listen, workers)
         assert left_out == []
         held.extend(got)
         return got
@@ -117,7 +117,7 @@ def test_another_holder_shows_even_one_that_would_share_and_is_named(
         if kind == socket.SOCK_STREAM:
             other.listen()
         with pytest.raises(ListenError) as caught:
-            bind_all(["127.0.0.1:0", f"127.0.0.1:{port}"], workers)
+            bind_texts(["127.0.0.1:0", f"127.0.0.1:{port}"], workers)
         text = str(caught.value)
         assert text.startswith(f"cannot listen on 127.0.0.1:{port}: {name} port {port} is in use by pid {os.getpid()} (")
         assert "choose another port" in text
@@ -135,7 +135,7 @@ def test_an_ipv6_wildcard_that_takes_ipv4_too_is_named() -> None:
         other.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         other.bind(("::", 0))
         with pytest.raises(ListenError, match=f"in use by pid {os.getpid()} "):
-            bind_all([f"127.0.0.1:{other.getsockname()[1]}"], 1)
+            bind_texts([f"127.0.0.1:{other.getsockname()[1]}"], 1)
 
 
 def test_two_dnsdiscos_do_not_share_a_port() -> None:
@@ -159,14 +159,14 @@ def test_two_dnsdiscos_do_not_share_a_port() -> None:
 
 def test_connections_of_an_earlier_run_do_not_hinder_the_next() -> None:
     """TIME_WAIT is no holder."""
-    (listening,), _ = bind_all(["127.0.0.1:0"], 1)
+    (listening,), _ = bind_texts(["127.0.0.1:0"], 1)
     target = listening.tcp[0].getsockname()
     with socket.create_connection(target):
         connection, _ = listening.tcp[0].accept()
         connection.close()  # this side first: the port lingers
     time.sleep(0.05)
     listening.close()
-    again, _ = bind_all([f"127.0.0.1:{target[1]}"], 2)
+    again, _ = bind_texts([f"127.0.0.1:{target[1]}"], 2)
     again[0].close()
 
 
@@ -176,13 +176,13 @@ def test_an_address_that_may_come_later_is_bound(bound: Any, address: str, worke
     (listening,) = bound([address], workers)
     assert len(listening.tcp) == workers
     with pytest.raises(ListenError, match="in use"):  # which is told at once, as for any other
-        bind_all([listening.address], 1)
+        bind_texts([listening.address], 1)
 
 
 def test_an_address_that_is_not_ours_where_the_system_cannot_wait_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sockets, "_FREEBIND", {})
     with pytest.raises(ListenError, match="this machine does not have that address; see `ip address`"):
-        bind_all(["192.0.2.1:0"], 1)
+        bind_texts(["192.0.2.1:0"], 1)
 
 
 def test_nothing_stays_bound_after_a_refusal(bound: Any) -> None:
@@ -190,7 +190,7 @@ def test_nothing_stays_bound_after_a_refusal(bound: Any) -> None:
     address = free.address
     free.close()
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(ListenError):
-        bind_all([address, f"127.0.0.1:{taken.getsockname()[1]}"], 2)
+        bind_texts([address, f"127.0.0.1:{taken.getsockname()[1]}"], 2)
     assert bound([address])
 
 
@@ -199,7 +199,7 @@ def test_nothing_stays_bound_after_a_refusal(bound: Any) -> None:
 )
 def test_ipv6_that_nobody_asked_for_may_be_absent(monkeypatch: pytest.MonkeyPatch, number: int, is_left_out: bool) -> None:
     made = sockets._socket
-    (stand_in,), _ = bind_all(["127.0.0.1:0"], 1)  # free for UDP and TCP alike, in the place of 53
+    (stand_in,), _ = bind_texts(["127.0.0.1:0"], 1)  # free for UDP and TCP alike, in the place of 53
     free = int(stand_in.address.rpartition(":")[2])
     stand_in.close()
 
@@ -210,28 +210,27 @@ def test_ipv6_that_nobody_asked_for_may_be_absent(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(sockets, "_socket", refusing)
     if is_left_out:
-        got, left_out = bind_all(list(sockets.DEFAULT_LISTEN), 1)
+        got, left_out = bind_texts(sockets.DEFAULT_LISTEN, 1)
         assert left_out == ["[::1]:53"]
         assert len(got) == 1
         got[0].close()
     else:
         with pytest.raises(ListenError, match="permission denied; ports below 1024 need CAP_NET_BIND_SERVICE"):
-            bind_all(list(sockets.DEFAULT_LISTEN), 1)
+            bind_texts(sockets.DEFAULT_LISTEN, 1)
     with pytest.raises(ListenError, match=r"cannot listen on \[::1\]:53"):
-        bind_all(["[::1]:53"], 1)  # asked for
+        bind_texts(["[::1]:53"], 1)  # asked for
 
 
 def test_the_ways_out_that_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(address: str, number: int, who: str = "another process") -> str:
         monkeypatch.setattr(sockets, "holder", lambda *_: who)
-        host, _, port = address.rpartition(":")
-        return str(sockets._refused(address, socket.SOCK_DGRAM, host, int(port), OSError(number, os.strerror(number))))
+        return str(sockets._refused(place(address), "udp", OSError(number, os.strerror(number))))
 
     assert "DNSStubListener=no" in refused("127.0.0.53:53", errno.EADDRINUSE)
     assert "DNSStubListener=no" in refused("0.0.0.0:53", errno.EADDRINUSE, "pid 1 (/lib/systemd/systemd-resolved)")
     assert "DNSStubListener" not in refused("127.0.0.1:53", errno.EADDRINUSE, "pid 9 (dnsmasq)")
     assert "sysctl net.ipv4.ip_unprivileged_port_start=53" in refused("127.0.0.1:53", errno.EACCES)
-    assert "no IPv6" in refused("::1:53", errno.EAFNOSUPPORT)
+    assert "no IPv6" in refused("[::1]:53", errno.EAFNOSUPPORT)
     assert "Too many open files" in refused("127.0.0.1:53", errno.EMFILE)
 
 

@@ -1,0 +1,140 @@
+"""The listeners of a worker: a row for each transport says how its sockets are served. What is written of each is in written/transports.py.
+
+What a transport needs is imported where there is a socket of it: most workers have none that is encrypted, and start the sooner.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence, Sized
+from typing import Any, NamedTuple, Protocol, TYPE_CHECKING
+
+from dnsdisco.server.latency import Latency
+from dnsdisco.server.serve import Responder
+from dnsdisco.server.statistics import BacklogStatistics, UdpStatistics
+from dnsdisco.server.tcp import TcpServer
+from dnsdisco.server.udp import UdpListener
+from dnsdisco.settings.sections import TlsSettings
+
+if TYPE_CHECKING:
+    from dnsdisco.server.encrypted import Encryption
+
+
+class BoundSocket(NamedTuple):
+    """`detail`: the path where it is asked, where its transport has paths; else its address."""
+
+    transport: str
+    sock: socket.socket
+    detail: str
+
+
+class TransportServer(Protocol):
+    """All sockets of one transport. They belong to the supervisor, which keeps them open for the next worker."""
+
+    @property
+    def counters(self) -> Mapping[str, int]: ...
+    @property
+    def connections(self) -> Sized: ...
+    def start(self) -> None: ...
+    def close(self) -> None: ...
+    def drain(self) -> Coroutine[Any, Any, None]: ...
+
+
+class ServerParts(NamedTuple):
+    """What the makers of servers take. `encryption()`: the certificate and the turns of what is costly, shared by all that are encrypted."""
+
+    responder: Responder
+    loop: asyncio.AbstractEventLoop
+    encryption: Callable[[], Encryption]
+
+
+def _tcp(sockets: Sequence[BoundSocket], parts: ServerParts) -> TransportServer:
+    return TcpServer([each.sock for each in sockets], parts.responder, parts.loop)
+
+
+def _tls(sockets: Sequence[BoundSocket], parts: ServerParts) -> TransportServer:
+    from dnsdisco.server.encrypted import TlsServer  # noqa: PLC0415  see above
+
+    return TlsServer([each.sock for each in sockets], parts.responder, parts.loop, *parts.encryption())
+
+
+def _https(sockets: Sequence[BoundSocket], parts: ServerParts) -> TransportServer:
+    from dnsdisco.server.encrypted import HttpsServer  # noqa: PLC0415  see above
+
+    return HttpsServer([(each.sock, each.detail) for each in sockets], parts.responder, parts.loop, *parts.encryption())
+
+
+SERVED: dict[str, Callable[[Sequence[BoundSocket], ServerParts], TransportServer]] = {"tcp": _tcp, "tls": _tls, "https": _https}
+
+
+class Listeners:
+    """All of them. Datagrams of plain DNS have a loop of their own; every other transport is a row above."""
+
+    def __init__(
+        self,
+        sockets: Iterable[tuple[str, socket.socket, str]],
+        responder: Responder,
+        loop: asyncio.AbstractEventLoop,
+        latency: Latency,
+    ) -> None:
+        bound = [BoundSocket(*each) for each in sockets]
+        self._loop = loop
+        self._encryption: Encryption | None = None
+        parts = ServerParts(responder, loop, self._shared)
+        by_transport = {name: [each for each in bound if each.transport == name] for name in SERVED}
+        self._servers = {
+            name: SERVED[name](group, parts) for name, group in by_transport.items() if group or name == "tcp"
+        }  # TCP counts, socket or none
+        self._udp = [
+            UdpListener(each.sock, each.detail, responder, loop, latency=latency) for each in bound if each.transport == "udp"
+        ]
+
+    def apply(self, tls: TlsSettings) -> None:
+        """The files of certificate and key, also when they are those of before: they may have changed."""
+        if self._encryption is not None:
+            self._encryption.apply(tls)
+
+    def start(self) -> None:
+        for each in self._udp:
+            each.start()
+        for server in self._servers.values():
+            server.start()
+
+    def catch_up(self) -> None:
+        """Nobody has read for a while: datagrams have piled up."""
+        for each in self._udp:
+            each.catch_up()
+
+    def look(self) -> None:
+        """To be called about once a second."""
+        if self._encryption is not None:
+            self._encryption.certificates.look()
+
+    def close(self) -> None:
+        """End the connections now."""
+        for server in self._servers.values():
+            server.close()
+
+    def drain(self) -> list[asyncio.Task[None]]:
+        """Take nothing new from now on. The tasks end with what is in flight on connections."""
+        for each in self._udp:
+            each.close()
+        return [self._loop.create_task(server.drain()) for server in self._servers.values()]
+
+    def figures(self) -> dict[str, int]:
+        """Everything counted, by name."""
+        counts = UdpStatistics.sums(self._udp) | BacklogStatistics.sums([each.backlog for each in self._udp])
+        for name, server in self._servers.items():
+            counts |= {f"{name}.{event}": count for event, count in server.counters.items()}
+            counts[f"{name}.open"] = len(server.connections)
+        return counts | (self._encryption.certificates.figures() if self._encryption is not None else {})
+
+    def _shared(self) -> Encryption:
+        if self._encryption is None:
+            from dnsdisco.server.certificates import Certificates  # noqa: PLC0415  see above
+            from dnsdisco.server.costly_work import CostlyWork  # noqa: PLC0415  see above
+            from dnsdisco.server.encrypted import Encryption  # noqa: PLC0415  see above
+
+            self._encryption = Encryption(Certificates(), CostlyWork(self._loop))
+        return self._encryption
