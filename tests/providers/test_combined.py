@@ -3,12 +3,10 @@
 import pytest
 
 from dnsdisco.errors import NotSupported, ProviderError
-from dnsdisco.model.claims import ChainPolicy
 from dnsdisco.model.service_data import service_from_data
 from dnsdisco.providers.base import ServiceDiscovery
 from dnsdisco.providers.combined import ChainMember, ChainServiceDiscovery
 from dnsdisco.providers.env import EnvServiceDiscovery
-from tests.kit import Answers, section
 
 
 class Memory(ServiceDiscovery):
@@ -78,41 +76,6 @@ def test_merge_is_the_union_of_the_instances(one, two):
 def listed_addresses(chain):
     services = {name: service_from_data(name, data)[0] for name, data in chain.get_services().items()}
     return {name: {each.address for each in service.instances} for name, service in services.items() if service}
-
-
-# What each provider of a chain has, in order (address by name), what is asked, and the addresses that server and library answer.
-NAMES = [
-    ([{"Web": 1}, {"web": 2}], "web", [1], [1, 2]),
-    ([{"Web": 1}, {"web": 2}], "WEB", [1], [1, 2]),
-    ([{"web": 1}, {"Web": 2}], "Web", [1], [1, 2]),
-    ([{"Web": 1, "web": 2}], "web", [1], [1]),
-    ([{"a": 9, "my.service": 1}, {"my-service": 2}], "my-service", [2], [2]),
-    ([{"my-service": 1}, {"My_Service": 2}], "my-service", [1], [1]),
-    ([{"my-service": 1}, {"My_Service": 2}], "my_service", [2], [2]),
-    ([{"My_Service": 1}, {"my_service": 2}], "my-service", [1], [1, 2]),
-    ([{"a": 9}, {"My.Service": 1}], "my-service", [1], [1]),
-    ([{"my service": 1}, {"my.service": 2}], "my-service", [1], [1]),
-    ([{"Web": 1}, {"b": 9}, {"WEB": 2}], "web", [1], [1, 2]),
-    ([{"web": 1}], "wob", [], []),
-]
-
-
-@pytest.mark.parametrize(("providers", "asked", "first", "merged"), NAMES)
-@pytest.mark.parametrize("chain", ["first", "merge"])
-def test_a_name_is_the_same_service_for_the_server_and_the_library(providers, asked, first, merged, chain):
-    views = [{name: {"address": f"10.0.0.{number}", "port": 80} for name, number in each.items()} for each in providers]
-    answered = {f"10.0.0.{number}" for number in (first if chain == "first" else merged)}
-    library = ChainServiceDiscovery([Memory(view) for view in views], chain)
-    found = library.get_service(asked)
-    assert {each["address"] for each in (found or {"instances": []})["instances"]} == answered
-    assert [each for each in listed_addresses(library).values() if answered & each] == [answered] * bool(answered)
-    server = Answers(
-        snapshots={
-            str(at): {("", name): service_from_data(name, data)[0] for name, data in view.items()} for at, view in enumerate(views)
-        },
-        chain=ChainPolicy(is_merging=chain == "merge"),
-    )
-    assert {line.split()[-1] for line in section(server.ask(f"{asked}.svc.local").answer)} == answered
 
 
 def test_a_name_that_dns_cannot_have_is_known_by_what_its_owner_calls_it(one, two):
