@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import socket
 import subprocess
 import time
 
 import dns.flags
+import dns.message
 import dns.rcode
 import pytest
 
@@ -17,7 +19,7 @@ from tests.forward.upstream import reply, ScriptedUpstream, silence
 from tests.kit import errors, section
 from tests.server.peers import ask, dnsmasq, path_of, says, unbound
 from tests.server.test_run import entry, worker
-from tests.wire.test_rdata_forms import IMPOSSIBLE, POSSIBLE
+from tests.wire.test_rdata_forms import IMPOSSIBLE, number_of, POSSIBLE, STRANGE
 
 pytestmark = pytest.mark.servers
 
@@ -129,6 +131,37 @@ def test_what_dig_cannot_read_is_not_sent_on():
             is_unreadable, _ = seen(upstream.port, name, rtype)
             assert (name, rtype, is_unreadable) == (name, rtype, is_bad)
             assert (name, rtype, *seen(ours.port, name, rtype)) == (name, rtype, False, not is_bad)
+
+
+def test_what_only_its_own_program_can_judge_is_relayed_as_unbound_does(tmp_path):
+    """Digests of another length, expressions, bitmaps, types that were experiments: octet by octet."""
+
+    def answered(port, name, rtype):
+        query = dns.message.make_query(name, "A", use_edns=False).to_wire()
+        query = query[:-4] + rtype.to_bytes(2, "big") + b"\0\1"
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.settimeout(5)
+            sock.connect(("127.0.0.1", port))
+            sock.send(query)
+            reply = sock.recv(4096)
+        return reply[3] & 15, reply[6:8], reply[-len(octets) :] if octets else b""
+
+    dig = path_of("dig", "bind9-dnsutils")
+    with (
+        ScriptedUpstream() as upstream,
+        unbound(tmp_path, {".": upstream.port}) as peer,
+        worker(forward=forwarding(upstream.port)) as ours,
+    ):
+        for at, (kind, octets) in enumerate(STRANGE):
+            name, rtype = f"n{at}.test.", number_of(kind)
+            record = b"\xc0\x0c" + rtype.to_bytes(2, "big") + b"\0\1\0\0\0\x3c" + len(octets).to_bytes(2, "big") + octets
+            upstream.on(name, lambda asked, record=record: reply(asked, records=(record,)))
+            command = [dig, "@127.0.0.1", "-p", str(upstream.port), name, f"TYPE{rtype}", "+noedns", "+tries=1"]
+            said = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+            assert (name, kind, "bad packet" in said.stdout + said.stderr or "malformed" in said.stdout) == (name, kind, True)
+            expected = (name, kind, 0, b"\0\1", octets)
+            assert (name, kind, *answered(peer, name, rtype)) == expected
+            assert (name, kind, *answered(ours.port, name, rtype)) == expected
 
 
 @pytest.mark.parametrize("asks_cd", [True, False])

@@ -192,6 +192,25 @@ POSSIBLE = [
 ]  # fmt: skip
 
 
+# What dig calls a bad packet all the same, and Unbound relays (tests/server/test_resolve_peers.py asks both): it is for the validator or the
+# program that asked for the type to judge, and no other record suffers from it.
+STRANGE = [
+    ("DS", b"\0\1\x08\1" + b"x" * 19), ("DS", b"\0\1\x08\2" + b"x" * 20), ("CDS", b"\0\1\x08\4" + b"x" * 20), ("DLV", b"\0\1\x08\1x"),
+    ("SSHFP", b"\1\1" + b"x" * 19), ("SSHFP", b"\1\2" + b"x" * 20), ("ZONEMD", b"\0\0\0\1\1\1" + b"x" * 47),
+    ("NAPTR", b"\0\1\0\2\1u\3E2U\5!^.*$\0"), ("NAPTR", b"\0\1\0\2\1u\3E2U\x06!a!b!z\0"), ("NAPTR", b"\0\1\0\2\1u\3E2U\5!(!b!\0"),
+    ("NSEC", b"\1z\0\0\2\x40\0"), ("NSEC", b"\1z\0\0\1\0"), ("CSYNC", bytes(6) + b"\0\2\x40\0"), ("NXT", b"\1a\0\x40\0"),
+    ("NSEC3", b"\1\0\0\0\0\0"), ("NSEC3", b"\1\0\0\0\0\5xxxxx\0\1\x40"), ("NSEC3", b"\1\0\0\0\0\x14" + b"x" * 20 + b"\0\2\x40\0"),
+    ("NSAP", b""), ("EID", b""), ("NIMLOC", b""), ("ATMA", b"\1"), ("A6", b"\x81"), ("SINK", b"\1"), ("DOA", b"x"), ("ISDN", b"\1x\1y\1z"),
+    *(("HTTPS", parameters(H2, (7, path))) for path in (b"", b"\xff\xfe", b"/nothing", b"dns{?dns}")),
+    ("APL", b"\0\1\x21\1\x0a"), ("APL", b"\0\1\x08\1\0"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rtype", "octets"), STRANGE)
+def test_what_only_its_own_program_can_judge_is_readable(rtype, octets):
+    assert number_of(rtype) not in FORMS or is_readable(rtype, octets)
+
+
 @pytest.mark.parametrize(("rtype", "octets"), IMPOSSIBLE)
 def test_a_value_that_cannot_be_is_not_readable(rtype, octets):
     assert not is_readable(rtype, octets)
