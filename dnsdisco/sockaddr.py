@@ -43,6 +43,17 @@ def is_loopback(host: str) -> bool:
     return host == "::1" or host.startswith("127.")
 
 
+def is_here(host: str) -> bool:
+    """Whether this machine has the address *host*, so that another host could be answered from it. True where that is not known."""
+    try:
+        family, target = of(host, 0)
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
+            sock.bind(target)
+    except OSError as error:
+        return error.errno not in (errno.EADDRNOTAVAIL, errno.ENODEV)
+    return True
+
+
 def _number(scope: str) -> int:
     try:
         return socket.if_nametoindex(scope)

@@ -6,6 +6,7 @@ import ipaddress
 import json
 import socket
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -15,7 +16,7 @@ from dnsdisco.cli.answer import decode, EDE_WORDS, PrintedRecord, QueryResult
 from dnsdisco.cli.stub import exchange, NoReply, question, Server, StubExchange
 from dnsdisco.config.client_defaults import Glance, glance
 from dnsdisco.errors import WireError
-from dnsdisco.sockaddr import REACHED_AT
+from dnsdisco.sockaddr import is_here, REACHED_AT
 from dnsdisco.wire import name as wire_name
 from dnsdisco.wire.constants import type_from_text, type_to_text, TYPES
 from dnsdisco.written.addresses import address, join_port, split_address
@@ -37,7 +38,9 @@ def _types(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> lis
 @click.argument("name")
 @click.argument("rtype", metavar="[TYPE]", default="", shell_complete=_types)
 @click.option(
-    "--server", metavar="ADDR:PORT", help="Whom to ask. Default: the first listen address of the configuration, else 127.0.0.1:53."
+    "--server",
+    metavar="ADDR:PORT",
+    help="Whom to ask. Default: the first listen address of the configuration that this machine has, else 127.0.0.1:53.",
 )
 @click.option("--tcp", is_flag=True, help="Ask over TCP at once, not only after a truncated reply.")
 @click.option("--json", "is_json", is_flag=True, help="Print the reply as JSON.")
@@ -52,7 +55,7 @@ def command(name: str, rtype: str, server: str | None, config: str | None, *, tc
     """
     seen = glance(config) if server is None or "." not in name else Glance()
     owner, number = _question(name, rtype, seen.zone)
-    where = _server(server or _reachable(seen.server))
+    where = _server(server or _reachable(seen.servers))
     try:
         got = exchange(where, question(owner, number), is_tcp=tcp)
         answer = decode(got.reply)
@@ -102,9 +105,9 @@ def _server(written: str) -> Server:
         return str(found[0][4][0]), number
 
 
-def _reachable(listen: str) -> str:
-    """An address of this machine, where the server listens on all of them."""
-    host, port = split_address(listen)
+def _reachable(servers: Sequence[str]) -> str:
+    """The first that this machine has, else the first; an address of this machine, where the server listens on all of them."""
+    host, port = next((each for each in map(split_address, servers) if is_here(each[0])), split_address(servers[0]))
     return join_port(REACHED_AT.get(host, host), port)
 
 

@@ -11,7 +11,7 @@ from dnsdisco.written import addresses, endpoints, names
 
 
 class Glance(NamedTuple):
-    server: str = "127.0.0.1:53"  # the first address that the server listens on for plain DNS, as addresses.address() writes it
+    servers: tuple[str, ...] = ("127.0.0.1:53",)  # that the server listens on for plain DNS, as addresses.address() writes them
     zone: str = "svc.local"  # the first zone
 
 
@@ -27,10 +27,10 @@ def glance(config: str | None = None) -> Glance:
         if document.is_distrusted:
             raise ConfigError(document.problems)
         values = document.values
-    server, zone = Glance()
-    with contextlib.suppress(KeyError, StopIteration, TypeError, ValueError):
-        plain = (each for each in map(endpoints.listener, values["listen"]) if not each.scheme)
-        server = addresses.address(next(plain).address)
+    servers, zone = Glance()
+    with contextlib.suppress(KeyError, TypeError, ValueError):
+        plain = tuple(addresses.address(each.address) for each in map(endpoints.listener, values["listen"]) if not each.scheme)
+        servers = plain or servers
     with contextlib.suppress(KeyError, IndexError, TypeError, ValueError):
         zone = names.zone(values["zones"][0])
-    return Glance(server, zone)
+    return Glance(servers, zone)

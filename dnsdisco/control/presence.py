@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import socket
 from collections.abc import Sequence
 
 from dnsdisco import sockaddr
@@ -36,12 +34,4 @@ class Presence:
 
 
 def _is_here(address: str) -> bool:
-    """Whether another host could send from it. True where that is not known."""
-    host = address.rpartition("://")[2].partition("/")[0].rpartition(":")[0].strip("[]")
-    try:
-        family, target = sockaddr.of(host, 0)
-        with socket.socket(family, socket.SOCK_DGRAM) as sock:
-            sock.bind(target)
-    except OSError as error:
-        return error.errno not in (errno.EADDRNOTAVAIL, errno.ENODEV)
-    return True
+    return sockaddr.is_here(address.rpartition("://")[2].partition("/")[0].rpartition(":")[0].strip("[]"))

@@ -88,6 +88,16 @@ def test_the_first_zone_and_the_first_address_of_the_configuration(folder, capsy
     ]
 
 
+@pytest.mark.parametrize("absent", ["192.0.2.53:53", "[2001:db8::53]:53", "fe80::1%nope", "tls://192.0.2.53"])
+def test_an_address_that_this_machine_does_not_have_is_not_asked(folder, absent):
+    """As one of an interface that comes later, which the server listens on all the same."""
+    with FakeServer(lambda query: [reply(query, "web.svc.local. 5 A 10.0.0.1")]) as server:
+        (folder / "dnsdisco.yaml").write_text(
+            f'listen: ["{absent}", "{server.address}", 127.0.0.1:1]\ntls: {{certificate: a, key: b}}\n'
+        )
+        assert main(["query", "web"]) == 0
+
+
 def test_a_server_may_be_named(capsys):
     with FakeServer(lambda query: [reply(query, WEB)]) as server:
         assert main(["query", "web", "--server", f"localhost:{server.port}"]) == 0

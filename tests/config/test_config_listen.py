@@ -171,6 +171,6 @@ def test_the_package_for_https_is_named(folder, monkeypatch):
 
 def test_a_client_asks_the_first_plain_one(folder):
     (folder / "dnsdisco.yaml").write_text("listen: [tls://127.0.0.1, 127.0.0.2:54, 127.0.0.3]")
-    assert glance().server == "127.0.0.2:54"
+    assert glance().servers == ("127.0.0.2:54", "127.0.0.3:53")
     (folder / "dnsdisco.yaml").write_text("listen: [tls://127.0.0.1]")
-    assert glance().server == "127.0.0.1:53"
+    assert glance().servers == ("127.0.0.1:53",)

@@ -368,9 +368,9 @@ def test_a_reload_sees_the_file_anew_and_the_flags_as_they_were(folder):
 
 
 def test_what_a_client_needs_at_a_glance(folder):
-    assert glance() == Glance("127.0.0.1:53", "svc.local")
+    assert glance() == Glance(("127.0.0.1:53",), "svc.local")
     (folder / "dnsdisco.yaml").write_text('listen: ["::1", 127.0.0.1:1]\nzones: [A.example, b.example]\nttl: nonsense')
-    assert glance() == Glance("[::1]:53", "a.example")
+    assert glance() == Glance(("[::1]:53", "127.0.0.1:1"), "a.example")
     for text in ("listen: x\nzones: []", "listen: [x]\nzones: [a..b]", "listen: 5\nzones:", "[", "[]", "listen: {a: b}"):
         (folder / "other.yaml").write_text(text)
         assert glance("other.yaml") == Glance()
