@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 UNSETTLED_S = 0.5  # a file is read once two looks find it in the same state, or after it has been changing for so long
+SHRUNK_S = 0.5  # a file that is shorter than before, written in place, is read once it has been in the same state for so long
 READ_TRIES = 5  # of a file that is written while it is read; each try takes as long as reading it
 
 
@@ -27,27 +28,38 @@ class NoContent(Exception):
 
 
 class Changes:
-    """Says when the file has changed and has come to rest: a writer that truncates and writes is not to be read in between."""
+    """Says when the file has changed and has come to rest: a writer that truncates and writes is not to be read in between.
+
+    A file that is shorter than before, in the same inode, may be half written by one that pauses: no content shows that, when it is cut at
+    the end of a line. A file that is put in place by a rename is whole.
+    """
 
     def __init__(self, state: FileState | None) -> None:
         self.seen = state  # of the content that is, or is about to be, read
         self._pending: FileState | None = state
-        self._since = 0.0
+        self._since = self._at_rest_since = 0.0
 
     def is_due(self, state: FileState | None, now: float, empty_s: float = UNSETTLED_S) -> bool:
-        """*empty_s*: how long a file without an octet counts as one that is being written."""
+        """*empty_s*: how long a file without an octet, or a shorter one that does not come to rest, counts as one that is being written."""
         if state == self.seen:
             self._pending = state
             return False
         if self._pending == self.seen:
             self._since = now
+        if self._pending != state:
+            self._at_rest_since = now
         is_empty = state is not None and state.octets == 0
-        is_at_rest = state == self._pending and not is_empty
+        is_shrunk = self._is_shrunk(state)
+        is_at_rest = state == self._pending and not is_empty and (not is_shrunk or now - self._at_rest_since >= SHRUNK_S)
         self._pending = state
-        if not is_at_rest and now - self._since < (empty_s if is_empty else UNSETTLED_S):
+        if not is_at_rest and now - self._since < (empty_s if is_empty or is_shrunk else UNSETTLED_S):
             return False
         self.seen = state
         return True
+
+    def _is_shrunk(self, state: FileState | None) -> bool:
+        seen = self.seen
+        return state is not None and seen is not None and state[:2] == seen[:2] and state.octets < seen.octets
 
 
 def state_of(path: Path) -> FileState | None:

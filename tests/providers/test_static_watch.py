@@ -11,6 +11,7 @@ import pytest
 
 from dnsdisco.errors import ProviderError
 from dnsdisco.providers import file_state
+from dnsdisco.providers.file_state import Changes, FileState
 from dnsdisco.providers.static import provider as static
 from dnsdisco.providers.static import StaticServiceDiscovery
 from dnsdisco.testing import Watch
@@ -122,6 +123,38 @@ def test_a_writer_that_pauses_is_not_read_in_between(watch, path):
         file.write(service("c"))
     assert watch.wait_for({"a", "b", "c"}, PATIENCE_S)
     assert all(("", "a") in each.services for each in watch.yielded)
+
+
+def test_a_writer_that_pauses_at_the_end_of_a_line_is_not_read_in_between(watch, path, monkeypatch):
+    """What is there then is a whole file, as far as anybody can tell: only shorter than the one before."""
+    monkeypatch.setattr(file_state, "SHRUNK_S", 1.5)  # for a machine that is busy
+    names = [f"s{n}" for n in range(6)]
+    path.write_text(service(*names))
+    assert watch.wait_for(set(names), PATIENCE_S)
+    with path.open("w") as file:
+        for name in names:
+            file.write(service(name))
+            file.flush()
+            time.sleep(0.15)
+            assert set(names) <= watch.names()
+        file.write(service("more"))
+    assert watch.wait_for({*names, "more"}, PATIENCE_S)
+    path.write_text(service("s1"))
+    assert watch.wait_for({"s1"}, PATIENCE_S)
+
+
+def test_what_is_shorter_is_believed_when_it_has_been_at_rest():
+    def state(octets, inode=1, time=0):
+        return FileState(1, inode, octets, time, time)
+
+    for new, due_at in ((state(10), 0.5), (state(10, inode=2), 0.04), (state(200), 0.04), (None, 0.04)):
+        changes = Changes(state(100))
+        looks = [at * 0.04 for at in range(1, 30)]
+        due = next(at for at in looks if changes.is_due(new, at, 5.0))
+        assert due_at < due <= due_at + 0.13
+    changes = Changes(state(100))  # and one that does not come to rest after five seconds
+    due = next(at for at in range(1, 300) if changes.is_due(state(10, time=at), at * 0.04, 5.0))
+    assert 5.0 <= due * 0.04 < 5.2
 
 
 def test_a_file_that_never_rests_is_read_all_the_same(watch, path, monkeypatch):
