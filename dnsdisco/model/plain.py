@@ -28,21 +28,7 @@ CHECK_S_MAX = 86400  # between two checks
 _HEALTHS = tuple(Health)
 _ALWAYS_THERE = 3  # id, address and ports of an instance
 _AT_REASON, _AT_INSTANCES, _AT_LEFT_OUT = 12, 12, 13  # the places of these fields
-_DEFAULTS: list[Any] = [
-    None,
-    None,
-    None,
-    1,
-    1,
-    0,
-    0,
-    [],
-    [],
-    "",
-    "",
-    False,
-    "",
-]  # of its other fields; left out at the end of the list
+_DEFAULTS: list[Any] = [None] * _ALWAYS_THERE + [1, 1, 0, 0, [], [], "", "", False, ""]  # those at the end are left out
 
 
 def instance_to_plain(instance: Instance, *, is_published: bool) -> list[Any]:

@@ -71,8 +71,10 @@ def options(kind: str) -> OptionsClass | None:
 
 def of_services_file() -> tuple[str, str]:
     """The type of ours that reads a file of services, and the option that names it."""
-    found = ((entry.name, traits(entry.name).services_option) for entry in _entries() if _is_ours(entry))
-    return next((kind, option) for kind, option in found if option)
+    for entry in _entries():
+        if _is_ours(entry) and (option := traits(entry.name).services_option):
+            return entry.name, option
+    return _refuse("", "none of those that are installed reads a file of services")
 
 
 def load(kind: str) -> type[ServiceDiscovery]:

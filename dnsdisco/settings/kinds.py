@@ -13,6 +13,7 @@ from dnsdisco.written import addresses, endpoints, units
 
 TEXT_OCTETS_MAX = 255  # one character-string of a TXT record (RFC 1035 §3.3.14)
 PATH_OCTETS_MAX = 4096  # PATH_MAX
+SECRET_OCTETS_MAX = 4096  # a token with claims in it (JWT); servers take heads of 8 KB
 HTTPS_PACKAGES = ("httpx", "h2")  # what an https upstream needs
 
 T = TypeVar("T")
@@ -163,12 +164,12 @@ class Secret(NamedTuple):
 
     @property
     def schema(self) -> dict[str, Any]:
-        return {"type": "string", "maxLength": TEXT_OCTETS_MAX}
+        return {"type": "string", "maxLength": SECRET_OCTETS_MAX}
 
     def read(self, value: object, machine: Machine) -> str:
-        if not isinstance(value, str) or not value.isprintable() or len(value.encode()) > TEXT_OCTETS_MAX:
+        if not isinstance(value, str) or not value.isprintable() or len(value.encode()) > SECRET_OCTETS_MAX:
             raise ValueError(
-                f"expected a text of at most {TEXT_OCTETS_MAX} printable octets, found something else; put it in quotes"
+                f"expected a text of at most {SECRET_OCTETS_MAX} printable octets, found something else; put it in quotes"
             )
         return self.reads(value)
 

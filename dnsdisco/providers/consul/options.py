@@ -165,6 +165,9 @@ class Options:
         for each in fields(self):
             if getattr(self, each.name) in (None, ""):
                 object.__setattr__(self, each.name, each.default)  # frozen
+        token: Any = self.token
+        if isinstance(token, str):
+            object.__setattr__(self, "token", token.strip() or token)  # a program may have it from a file, with a line end
         tags: Any = self.tags
         if isinstance(tags, str):
             object.__setattr__(self, "tags", (tags,))

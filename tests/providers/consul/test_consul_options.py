@@ -185,7 +185,7 @@ def test_a_bad_token_is_refused_and_not_shown(token):
 
 
 def test_a_token_that_yaml_took_for_a_number_is_not_shown():
-    with pytest.raises(ValueError, match="token: expected a text of at most 255 printable octets, found something else"):
+    with pytest.raises(ValueError, match="token: expected a text of at most 4096 printable octets, found something else"):
         Options(token=123456789)
 
 
