@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 from dnsdisco.counted import Counted, Labelled, Level
+from dnsdisco.written import transports
 
-TRANSPORTS = ("tcp", "tls", "https")  # of connections; TRANSPORT.open is a level, every other TRANSPORT.EVENT a counter
+TRANSPORTS = (
+    "tcp",
+    *filter(None, transports.TRANSPORTS),
+)  # of connections; TRANSPORT.open is a level, every other TRANSPORT.EVENT a counter
 LATENCY = "latency.us."  # then the upper bound of the bucket in microseconds, or `inf`
 LATENCY_SUM = "latency.sum_us"
 FAULTS = Labelled("faults", "server_faults_total", "reason", "Queries that were dropped or failed, by reason.")

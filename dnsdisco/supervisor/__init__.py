@@ -2,6 +2,7 @@
 
     __main__.py     `python -m dnsdisco.supervisor FD`: the entry point
     family.py       the loop: children, signals, readiness, the end
+    channels.py     links and memory that outlive the children
     child.py        one child process: its parameters and its status lines
     document.py     what a child is to know at its start, as a file without a name
     restarts.py     when a child that has died may start again

@@ -26,6 +26,7 @@ from typing import Any
 from dnsdisco.log.lines import Lines
 from dnsdisco.priority import CONTROL, WORKER
 from dnsdisco.supervisor import announce, signals, watchdog
+from dnsdisco.supervisor.channels import journal, link
 from dnsdisco.supervisor.child import Child, told_status
 from dnsdisco.supervisor.notify import Notifier
 from dnsdisco.supervisor.sockets import Listening
@@ -35,7 +36,6 @@ STOP_S = 4.5  # a worker has 2 s for what is in flight, and we promise to be gon
 START_DEATHS_MAX = 8  # of one child before it was ever ready, some 4 s: then it will not start at all, and a person should hear it
 CONTROL_REST_S = 0.25  # before control starts again: workers that died with it need the processors first, and answer without it
 EX_CONFIG = 78  # sysexits.h: a child's exit status when starting it again would not help
-LINK_OCTETS = 1024 * 1024  # of socket buffer on a link: a thousand changed services
 # When there is no memory the kernel ends control first, which costs no answer, then a worker, and us last: we start them again. In
 # thousandths of the memory there is: more than a worker's cache makes of it.
 CONTROL_OOM, WORKER_OOM = 700, 300
@@ -76,8 +76,8 @@ class Supervisor:
         self._code = 0
         self._timers: list[tuple[float, Callable[[], None]]] = []
         self._selector = selectors.DefaultSelector()
-        self._journal = _journal()
-        self._links = [_link() for _ in range(self._settings["workers"])]
+        self._journal = journal()
+        self._links = [link() for _ in range(self._settings["workers"])]
         self._ready_line: dict[str, Any] = {}
         self.control = Child("control", commands.control, self._control_parameters, CONTROL, CONTROL_OOM)
         self.workers = [
@@ -294,30 +294,3 @@ class Supervisor:
         self._timers = [(at, call) for at, call in self._timers if at > now]
         for call in due:
             call()
-
-
-def _link() -> tuple[socket.socket, socket.socket]:
-    """Control's end and a worker's. Both stay open here, so that a successor of either finds the same link."""
-    try:
-        pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    except OSError:  # macOS has no such sockets; its datagram pairs lose nothing either
-        pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-    for sock in pair:
-        for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
-            with suppress(OSError):
-                sock.setsockopt(socket.SOL_SOCKET, option, LINK_OCTETS)
-    return pair
-
-
-def _journal() -> list[tuple[int, int]]:
-    """Two files of memory for the last whole catalog (control/journal.py): to write, and to read alone. None where there is no such thing."""
-    pairs = []
-    with suppress(OSError, AttributeError):
-        for _ in range(2):
-            writer = os.memfd_create("dnsdisco-catalog")
-            try:
-                reader = os.open(f"/proc/self/fd/{writer}", os.O_RDONLY | os.O_CLOEXEC)
-            except OSError:  # no /proc
-                reader = os.dup(writer)
-            pairs.append((writer, reader))
-    return pairs if len(pairs) == 2 else []
