@@ -41,7 +41,7 @@ _ALSO_CALLED = {
 
 
 class Shared(NamedTuple):
-    """What the service says for all of its instances."""
+    """The facts that a service gives for all of its instances."""
 
     name: str
     scheme: str = ""
@@ -66,31 +66,33 @@ def instances_from(value: Any, shared: Shared, faults: list[Fault]) -> Read:
         return Read((), "", left_out(0, "", faults[-1][1]))
     instances: dict[str, Instance] = {}
     first_scheme = shared.scheme
-    told: list[int] = []  # for each one that is left out, where its faults begin
+    left_out_at: list[int] = []  # for each instance that is left out, where its faults begin
     for at, data in enumerate(value):
         faults_before = len(faults)
         path = f"instances[{at}]"
         if not isinstance(data, Mapping):
             faults.append((path, f"expected a mapping such as {{address: 10.0.0.11, port: 8080}}, found {shown(data)}", False))
-            told.append(faults_before)
+            left_out_at.append(faults_before)
             continue
         if not INSTANCE_KEYS.issuperset(data):
             tell_unknown(f"{path}.", data, INSTANCE_KEYS, faults)
         instance = instance_from(_completed(data, shared.values) if shared.values else data, path, shared, faults)
         if instance is None:
-            told.append(faults_before)
+            left_out_at.append(faults_before)
             continue
         if instance.id in instances:
             faults.append((path, f"a second instance with the id {shown(instance.id)} is left out; give each its own `id`", False))
-            told.append(len(faults) - 1)
+            left_out_at.append(len(faults) - 1)
             continue
         first_scheme = first_scheme or scheme_of(data, [])
         instances[instance.id] = instance
-    return Read(tuple(instances.values()), first_scheme, _left_out(len(told), faults[told[0] :]) if told else None)
+    return Read(
+        tuple(instances.values()), first_scheme, _left_out(len(left_out_at), faults[left_out_at[0] :]) if left_out_at else None
+    )
 
 
 def _left_out(count: int, faults: list[Fault]) -> LeftOut | None:
-    """*faults*: those of the first one, and what comes behind them. One that is only told of the service as a whole has none of its own."""
+    """*faults*: those of the first instance that is left out, and all behind them. A fault of the service as a whole is none of an instance."""
     path, message = first_fault(faults)
     return left_out(count, path.partition(".")[2], message)
 
@@ -107,7 +109,7 @@ def instance_from(data: Mapping[str, Any], path: str, shared: Shared, faults: li
     try:
         address, number, scheme = get("address"), get("port"), shared.scheme
         url = get("url")
-        # The URL says what the other keys do not; a key that is there, though empty (`port: null`), has said it.
+        # The URL gives what the other keys do not; a key that is there, though empty (`port: null`), counts as given.
         if url and not (address is not None and "port" in data and "scheme" in data):
             parts = parse_url(url)
             scheme = scheme or parts.scheme
@@ -149,7 +151,7 @@ def instance_from(data: Mapping[str, Any], path: str, shared: Shared, faults: li
     dot = f"{path}." if path else ""
     tags = lenient(tags_from, data, "tags", dot, faults)
     if shared.tags:
-        tags = tuple(dict.fromkeys((*tags, *shared.tags)))  # what is said of the service is true of each instance
+        tags = tuple(dict.fromkeys((*tags, *shared.tags)))  # the tags of a service are those of each instance
     meta = lenient(meta_from, data, "meta", dot, faults)
     tell_long(dot, tags, meta, faults)
     instance = Instance(id_, address, ports, weight, warning_weight, priority, tags, meta, health, hostname, node)
@@ -159,19 +161,19 @@ def instance_from(data: Mapping[str, Any], path: str, shared: Shared, faults: li
 def _tell_all(data: Mapping[str, Any], path: str, shared: Shared, faults: list[Fault]) -> bool:
     """Each value of an instance that cannot be used, not only the one for which it is left out. False: there is none.
 
-    What the service says for all is told once, by who reads the service.
+    Faults of the facts for all instances are reported once, by the reader of the service.
     """
-    is_told = False
+    has_reported = False
     dot = f"{path}." if path else ""
     for key, read in READ.items():
         value = data.get(key)
         if value is None or value == "":
             continue
         found = every_fault(read, value, key)
-        is_told = is_told or bool(found)
+        has_reported = has_reported or bool(found)
         if value is not shared.values.get(key):
             faults.extend((dot + at, message, False) for at, message in found)
-    return is_told
+    return has_reported
 
 
 def _weight(value: Any) -> int:
@@ -211,7 +213,7 @@ def scheme_of(data: Mapping[str, Any], faults: list[Fault]) -> str:
     try:
         return parse_url(data["url"]).scheme
     except ValueError:
-        return ""  # told where the URL itself is read
+        return ""  # reported where the URL itself is read
 
 
 def lenient(read: Callable[[Any], Value], data: Mapping[str, Any], key: str, dot: str, faults: list[Fault]) -> Value:
@@ -250,7 +252,7 @@ def tell_unknown(dot: str, data: Mapping[str, Any], known: frozenset[str], fault
 
 
 def _completed(data: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:
-    """What the service says for all, without the ports where the instance has some of its own."""
+    """The facts for all instances with those of one on top, without the ports for all where the instance has its own."""
     has_ports = any(data.get(key) is not None for key in ("port", "ports", "url"))
     return {**{key: value for key, value in shared.items() if not (has_ports and key in PORT_KEYS)}, **data}
 

@@ -113,19 +113,19 @@ def _of_any(check: Any, instance: Instance | None) -> dict[str, Any]:
     """*check* with {address} and {port} in place of those of *instance*; empty where it asks another host."""
     if not isinstance(check, Mapping) or instance is None:
         return {}
-    said = dict(check)
+    written = dict(check)
     for key in _ASKED:
-        if not said.get(key):
+        if not written.get(key):
             continue
         try:
-            scheme, host, port, path = template(*((str(said[key]), "") if key == "http" else ("", str(said[key]))))
+            scheme, host, port, path = template(*((str(written[key]), "") if key == "http" else ("", str(written[key]))))
         except ValueError:
             return {}
         if host not in ("", instance.address):
             return {}
         is_first = port == 0 or (instance.ports and port == instance.ports[0].number)
-        said[key] = f"{'' if key == 'tcp' else f'{scheme}://'}{{address}}:{'{port}' if is_first else port}{path}"
-    return said
+        written[key] = f"{'' if key == 'tcp' else f'{scheme}://'}{{address}}:{'{port}' if is_first else port}{path}"
+    return written
 
 
 def _taken_out(entry: Any) -> Any:

@@ -1,8 +1,9 @@
 """A change of the data becomes a change of the text, and nothing else in the text changes.
 
 YAML: where an instance comes or goes, its lines do (items.py). Else the lines of the one service are read and written by
-ruamel.yaml, which keeps comments; all other lines stay as they are, octet for octet. Where those lines do not stand for themselves (anchors of other services, a file that is one `{...}`), the whole file goes
-through it. JSON is written anew with its own indentation. Either way the new text is read back, and unless it has the data of the old
+ruamel.yaml, which keeps comments; all other lines stay as they are, octet for octet. Where those lines do not stand for themselves
+(anchors of other services, a file that is one `{...}`), the whole file goes through it (ADR 0061). JSON is written anew with its own
+indentation. Either way the new text is read back, and unless it has the data of the old
 one, with the one change, the edit is refused: a file is never made worse.
 """
 
@@ -43,8 +44,8 @@ def edit(text: str, file: str, name: str, change: Change) -> str | None:
     wanted = {key: _unfolded(value) if key == name else value for key, value in old.items()}
     if not change(wanted):
         return None
-    if _says(old, wanted, name):
-        return text  # in the words in which it is written
+    if _has_data(old, wanted, name):
+        return text  # as it is written
 
     def by_items(text: str, name: str, _change: Change) -> str:
         lines = _lines_of(text, name)
@@ -60,7 +61,7 @@ def edit(text: str, file: str, name: str, change: Change) -> str | None:
             continue
         except Exception:  # noqa: BLE001, S112  whatever ruamel.yaml raises for a text that it cannot write: the next way, else refused
             continue
-        if _says(new, wanted, name):
+        if _has_data(new, wanted, name):
             return new_text
     raise Unchangeable(
         f"{name} cannot be changed without a risk to the rest of the file (are there anchors?); please edit it by hand"
@@ -74,7 +75,7 @@ def _unfolded(value: Any) -> Any:
     return [_unfolded(each) for each in value] if isinstance(value, list) else value
 
 
-def _says(new: dict[str, Any], wanted: dict[str, Any], name: str) -> bool:
+def _has_data(new: dict[str, Any], wanted: dict[str, Any], name: str) -> bool:
     if list(new) != list(wanted) or any(new[key] != wanted[key] for key in new if key != name):
         return False
     return name not in new or service_from_data(name, new[name])[0] == service_from_data(name, wanted[name])[0]

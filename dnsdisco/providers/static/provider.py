@@ -184,7 +184,7 @@ class StaticServiceDiscovery(Traits, ServiceDiscovery):
             raise ProviderError(self.type, f"{self._name(path)}: {system_reason(error)}") from None
 
     def _report(self, content: Content) -> None:
-        """Tell the log of every fault that the last version did not have."""
+        """Logs every fault that the last version did not have."""
         present = {(name, *fault) for name, faults in content.faults.items() for fault in faults}
         if not present <= self._reported:
             problems = content.problems(self._name(self._path()))
