@@ -7,9 +7,10 @@ from functools import partial
 
 from dnsdisco.errors import WireError
 from dnsdisco.server.connection import ClientConnection, Owner, Send
-from dnsdisco.server.stream import Stream
+from dnsdisco.server.stream import Stream, StreamState
 from dnsdisco.wire.tcp_frame import frame, FrameReader
 
+_ENDED = StreamState.ENDED  # asked once a message: not through a property
 FLUSH_OCTETS = 16 * 1024  # replies to one segment go out together, in pieces of this size
 
 
@@ -40,7 +41,7 @@ class TcpConnection(ClientConnection):
     def send(self, reply: bytes) -> None:
         """The responder's way back: one reply, at once or later."""
         stream = self.stream
-        if stream.has_ended:
+        if stream.state is _ENDED:
             return
         self._in_flight = max(self._in_flight - 1, 0)
         self.touch()
@@ -72,16 +73,16 @@ class TcpConnection(ClientConnection):
 
     def _take(self) -> None:
         """Hand over the whole messages that are here, as long as there is room for their answers; send the replies together."""
-        server, frames = self._server, self._frames
-        limits = server.limits
+        server, frames, stream = self._server, self._frames, self.stream
+        limits, unsent = server.limits, stream.unsent
         self._is_collecting = True
         taken = 0
-        while self._in_flight < limits.in_flight and len(self.stream.unsent) < limits.pause_octets and not self.stream.has_ended:
+        while self._in_flight < limits.in_flight and len(unsent) < limits.pause_octets and stream.state is not _ENDED:
             try:
                 message = frames.next_message()
             except WireError:
                 self._is_collecting = False
-                self.stream.flush()  # what came before the fault is answered
+                stream.flush()  # what came before the fault is answered
                 self.end("malformed")
                 return
             if message is None:
@@ -92,36 +93,34 @@ class TcpConnection(ClientConnection):
             self._respond(message, self.peer, is_tcp=True, send=self._send)
         self._is_collecting = False
         server.counters["questions"] += taken
-        if self.stream.has_ended:
+        if stream.has_ended:
             return
         if frames.is_between_messages:
             self._message_at = None
         elif taken or self._message_at is None:
             self._message_at = server.now()  # another message has begun, or we go on after a pause
-        self.stream.flush()
+        stream.flush()
         self._pace()
 
     def _pace(self) -> None:
         """Read on, or not: while the bounds are reached, the client has to wait, in its own kernel."""
-        if self.stream.has_ended:
+        stream, limits = self.stream, self._server.limits
+        if stream.has_ended:
             return
-        limits = self._server.limits
-        is_full = self._in_flight >= limits.in_flight or len(self.stream.unsent) >= limits.pause_octets
+        is_full = self._in_flight >= limits.in_flight or len(stream.unsent) >= limits.pause_octets
         if is_full:
             self._message_at = None  # that it does not come is our doing
-        self.stream.read_on(is_wanted=not is_full and self.stream.is_open)
+        stream.read_on(is_wanted=not is_full and stream.is_open)
         self._end_if_done()
 
     def go_on(self) -> None:
         """Room has been made: take what was left lying, then read on."""
-        stream = self.stream
-        if self.stream.has_ended:
+        stream, limits = self.stream, self._server.limits
+        if stream.has_ended:
             return
-        if self.stream.is_reading or (not stream.is_open and self._frames.is_between_messages):
+        if stream.is_reading or (not stream.is_open and self._frames.is_between_messages):
             self._end_if_done()
-        elif (
-            self._in_flight < self._server.limits.in_flight // 2 + 1 and len(self.stream.unsent) < self._server.limits.pause_octets
-        ):
+        elif self._in_flight < limits.in_flight // 2 + 1 and len(stream.unsent) < limits.pause_octets:
             self._take()
 
     def _end_if_done(self) -> None:
