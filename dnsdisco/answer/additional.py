@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dnsdisco.answer.settings import AnswerSettings
+from dnsdisco.model.turns import at_once
 from dnsdisco.wire import rdata
 from dnsdisco.wire.constants import A, AAAA, MX, NS, SRV
 from dnsdisco.wire.name import Labels, labels_of
@@ -50,5 +51,5 @@ def _addresses(target: bytes, zone: Labels, name: Labels, catalog: Catalog, sett
             found += render.extra_records(target, qtype, extras, ttl)
         elif result.instances is not None and result.has_addresses:
             own_ttl = render.ttl_of(result.entry, settings.zone, is_stale=False)
-            found += render.addresses(render.chosen(result), target, qtype, own_ttl).records
+            found += at_once(render.addresses(render.chosen(result), target, qtype, own_ttl)).records
     return found

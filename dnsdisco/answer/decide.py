@@ -7,10 +7,11 @@ from dataclasses import replace
 
 from dnsdisco.answer import narration, own_zones, special_use
 from dnsdisco.answer.cached_reply import NOBODY_TO_ASK, question_of
-from dnsdisco.answer.decision import Decision, Forward, Gather
+from dnsdisco.answer.decision import Decision, Forward, Gather, InTurns, Settled
 from dnsdisco.answer.settings import AnswerSettings
 from dnsdisco.answer.special_reply import special_reply
 from dnsdisco.answer.trace import Trace
+from dnsdisco.model.turns import Turns
 from dnsdisco.wire import rdata
 from dnsdisco.wire.constants import (
     ANY,
@@ -66,6 +67,16 @@ def decide(
 
 def _as_far_as_it_goes(decision: Decision, can_answer: Callable[[bytes], bool]) -> Decision:
     """The alias alone, where no upstream may be asked for its target: the answer of a server without recursion (RFC 1034 §4.3.2 step 3a)."""
+    if isinstance(decision, InTurns):
+        return InTurns(_settled(decision.turns, can_answer))
+    return _within_reach(decision, can_answer)
+
+
+def _settled(turns: Turns[Settled], can_answer: Callable[[bytes], bool]) -> Turns[Settled]:
+    return _within_reach((yield from turns), can_answer)
+
+
+def _within_reach(decision: Settled, can_answer: Callable[[bytes], bool]) -> Settled:
     if not isinstance(decision, Gather) or all(not part.is_chain or can_answer(question_of(part.want)) for part in decision.parts):
         return decision
     return replace(decision.draft, ede=(*decision.draft.ede, *NOBODY_TO_ASK.ede))

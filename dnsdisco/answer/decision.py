@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from dnsdisco.model.choice import Rank
+from dnsdisco.model.turns import Turns
 from dnsdisco.wire.envelope import Ede
 from dnsdisco.wire.reply import Reply, RR
 
@@ -50,6 +51,16 @@ class Gather:
         return tuple(dict.fromkeys(part.want for part in self.parts))
 
 
-Decision: TypeAlias = Reply | Forward | Gather
+Settled: TypeAlias = Reply | Forward | Gather
 
-__all__ = ["Decision", "Ede", "Forward", "Gather", "Part", "Reply", "Want"]
+
+@dataclass(frozen=True, slots=True)
+class InTurns:
+    """The decision takes longer than a turn of the loop should: a service has many instances."""
+
+    turns: Turns[Settled]
+
+
+Decision: TypeAlias = Settled | InTurns
+
+__all__ = ["Decision", "Ede", "Forward", "Gather", "InTurns", "Part", "Reply", "Settled", "Want"]

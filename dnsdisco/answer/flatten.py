@@ -9,6 +9,7 @@ from dnsdisco.answer.decision import Part, Want
 from dnsdisco.answer.settings import AnswerSettings
 from dnsdisco.errors import WireError
 from dnsdisco.model.choice import Rank, together
+from dnsdisco.model.turns import at_once
 from dnsdisco.wire import rdata
 from dnsdisco.wire.constants import A, AAAA
 from dnsdisco.wire.name import from_text, Labels, labels_of
@@ -76,7 +77,7 @@ def _addresses(
     if result.records and qtype in result.records:
         return {extra.rdata: settings.configured.ttl if extra.ttl is None else extra.ttl for extra in result.records[qtype]}, []
     ttl = render.ttl_of(result.entry, settings.zone, is_stale=False)
-    rendered = render.addresses(render.chosen(result), qname, qtype, ttl)
+    rendered = at_once(render.addresses(render.chosen(result), qname, qtype, ttl))
     addresses = {record.rdata: record.ttl for record in rendered.records}
     asked: list[bytes] = []
     for host in rendered.hosts[:HOSTS_MAX]:

@@ -10,12 +10,13 @@ from dnsdisco.answer import flatten, narration, special_use
 from dnsdisco.answer import reasons as why
 from dnsdisco.answer.additional import addresses_beside
 from dnsdisco.answer.aliases import are_too_many, TOO_MANY
-from dnsdisco.answer.decision import Decision, Forward, Gather, Part, Want
+from dnsdisco.answer.decision import Decision, Forward, Gather, InTurns, Part, Settled, Want
 from dnsdisco.answer.settings import AnswerSettings
 from dnsdisco.answer.special_reply import special_reply
 from dnsdisco.answer.trace import Trace
 from dnsdisco.model.choice import Rank
 from dnsdisco.model.entry import Entry, ProviderState
+from dnsdisco.model.turns import Turns
 from dnsdisco.wire import rdata
 from dnsdisco.wire.constants import (
     A,
@@ -44,7 +45,7 @@ from dnsdisco.wire.name import Labels, labels_of
 from dnsdisco.wire.reply import RECORDS_MAX, Reply, RR
 from dnsdisco.zone import render, soa
 from dnsdisco.zone.catalog import Catalog
-from dnsdisco.zone.lookup import Apex, Found, lookup, NameServer, NotReady, NxDomain
+from dnsdisco.zone.lookup import Apex, Found, lookup, NameServer, NotReady, NxDomain, prepare
 from dnsdisco.zone.settings import ZoneSettings
 
 STALE_TOLD_MAX = 2  # providers of one service that are reported as away: each reason takes up to 200 octets from the answer
@@ -66,7 +67,20 @@ def answer(
     trace: Trace | None = None,
 ) -> Decision:
     """The decision for a name in *zone*, which is ours. *aliases*: the names (wire form) that led here. *trace*: where the steps are told."""
+    turns = _answer(question, zone, catalog, settings, aliases, trace)
+    try:
+        next(turns)
+    except StopIteration as end:
+        decision: Settled = end.value
+        return decision
+    return InTurns(turns)
+
+
+def _answer(
+    question: Question, zone: Labels, catalog: Catalog, settings: AnswerSettings, aliases: tuple[bytes, ...], trace: Trace | None
+) -> Turns[Settled]:
     name = question.labels[: len(question.labels) - len(zone)]
+    yield from prepare(catalog, name)
     result = lookup(catalog, zone, name)
     if trace is not None:
         narration.looked_up(trace, result, zone, name, catalog)
@@ -100,7 +114,7 @@ def answer(
             ede = () if made else (Ede(EDE_OTHER, why.nothing_of_ours(question.labels, question.qtype)),)
             return _positive(made, negative, ede=ede, depends_on=())
         case Found():
-            return _found(_Context(question, zone, name, catalog, settings, negative, aliases, trace), result)
+            return (yield from _found(_Context(question, zone, name, catalog, settings, negative, aliases, trace), result))
     assert_never(result)
 
 
@@ -143,7 +157,7 @@ class _Context(NamedTuple):
         return tuple(dict.fromkeys(tokens))
 
 
-def _found(context: _Context, found: Found) -> Decision:
+def _found(context: _Context, found: Found) -> Turns[Settled]:
     question, catalog, settings, trace = context.question, context.catalog, context.settings.zone, context.trace
     entry = found.entry
     is_stale = entry is not None and _is_stale(catalog, entry)
@@ -155,7 +169,7 @@ def _found(context: _Context, found: Found) -> Decision:
     if alias is not None and question.qtype in (CNAME, ANY):
         return Reply(is_authoritative=True, answer=(alias,), ede=_reasons(catalog, found), depends_on=context.depends_on(found))
     if alias is not None and question.qtype not in _BESIDE_ALIAS:
-        return _chase(context, found, alias, ttl)
+        return (yield from _chase(context, found, alias, ttl))
     if question.qtype == ANY and (found.instances is not None or records):
         return _minimal_any(question, ttl)
     depends_on = context.depends_on(found)
@@ -167,16 +181,16 @@ def _found(context: _Context, found: Found) -> Decision:
         reply = _positive(made, context.negative, ede=ede, depends_on=depends_on)
         return _with_addresses(reply, catalog, context.settings)
     if found.instances is None:
-        return _no_data(context, found, depends_on)
+        return (yield from _no_data(context, found, depends_on))
     if question.qtype in (A, AAAA) and found.has_addresses:
-        rendered = render.addresses(render.chosen(found), question.qname, question.qtype, ttl)
+        rendered = yield from render.addresses(render.chosen(found), question.qname, question.qtype, ttl)
         parts = flatten.parts(rendered.hosts, question.qtype, ttl, catalog, context.settings)
         if trace is not None:
             brings = partial(flatten.parts, qtype=question.qtype, ttl=ttl, catalog=catalog, settings=context.settings)
             narration.addresses(trace, found, question.qtype, rendered.hosts, brings, settings.configured.max_answers)
         draft = Reply(
             is_authoritative=True,
-            answer=(*rendered.records, *parts.records) if parts.records else rendered.records,
+            answer=render.Joined(rendered.records, parts.records) if parts.records else rendered.records,
             ranks=(*rendered.ranks, *parts.ranks),
             max_answers=settings.configured.max_answers,
             ede=ede,
@@ -184,33 +198,37 @@ def _found(context: _Context, found: Found) -> Decision:
         )
         if parts.wanted:
             return Gather(replace(draft, depends_on=None), tuple(parts.wanted), context.negative)
-        return draft if draft.answer else _no_data(context, found, draft.depends_on)
+        return draft if draft.answer else (yield from _no_data(context, found, draft.depends_on))
     if question.qtype == SRV and entry is not None:
-        return _services(context, found, ttl, ede, depends_on)
+        return (yield from _services(context, found, ttl, ede, depends_on))
     if question.qtype == TXT:
-        text = render.text(found, question.qname, ttl)
+        text = yield from render.text(found, question.qname, ttl)
         if text:
             return _positive([text], context.negative, ede=ede, depends_on=depends_on)
-    return _no_data(context, found, depends_on)
+    return (yield from _no_data(context, found, depends_on))
 
 
-def _no_data(context: _Context, found: Found, depends_on: tuple[object, ...] | None) -> Reply:
+def _no_data(context: _Context, found: Found, depends_on: tuple[object, ...] | None) -> Turns[Reply]:
     """NOERROR without an answer, and why."""
-    reason = Ede(EDE_OTHER, why.no_data(found, context.name, context.question.qtype))
+    reason = Ede(EDE_OTHER, (yield from why.no_data(found, context.name, context.question.qtype)))
     if context.trace is not None:
         narration.nothing(context.trace, found, reason.text)
     stale = _stale(context.catalog, found.entry) if found.entry is not None else ()
     return _positive([], context.negative, ede=(*stale, reason), depends_on=depends_on)
 
 
-def _services(context: _Context, found: Found, ttl: int, ede: tuple[Ede, ...], depends_on: tuple[object, ...] | None) -> Decision:
+def _services(
+    context: _Context, found: Found, ttl: int, ede: tuple[Ede, ...], depends_on: tuple[object, ...] | None
+) -> Turns[Settled]:
     settings = context.settings.zone
     if context.trace is not None:
         narration.ports(context.trace, found)
-    rendered, targets = render.services(found, context.question.qname, context.zone, ttl, settings.configured.srv_weight_scale)
+    rendered, targets = yield from render.services(
+        found, context.question.qname, context.zone, ttl, settings.configured.srv_weight_scale
+    )
     if not rendered.records:
-        return _no_data(context, found, depends_on)
-    glue = render.glue(targets if len(rendered.records) <= RECORDS_MAX else {}, ttl)  # beside a cut answer there is none
+        return (yield from _no_data(context, found, depends_on))
+    glue = yield from render.glue(targets if len(rendered.records) <= RECORDS_MAX else {}, ttl)  # beside a cut answer there is none
     parts = [flatten.parts(glue.hosts, qtype, ttl, context.catalog, context.settings) for qtype in (A, AAAA)]
     draft = Reply(
         is_authoritative=True,
@@ -224,7 +242,7 @@ def _services(context: _Context, found: Found, ttl: int, ede: tuple[Ede, ...], d
     return Gather(draft, wanted, context.negative) if wanted else draft
 
 
-def _chase(context: _Context, found: Found, cname: RR, ttl: int) -> Decision:
+def _chase(context: _Context, found: Found, cname: RR, ttl: int) -> Turns[Settled]:
     """A CNAME and what its target has, in one answer (RFC 1034 §4.3.2 step 3a)."""
     question = context.question
     head = Reply(is_authoritative=True, answer=(cname,), ede=_reasons(context.catalog, found))
@@ -245,12 +263,17 @@ def _chase(context: _Context, found: Found, cname: RR, ttl: int) -> Decision:
         return head
     if are_too_many(len(aliases)):
         return Reply(SERVFAIL, ede=(Ede(EDE_OTHER, TOO_MANY),))
-    rest = answer(Question(target, labels, question.qtype), zone, context.catalog, context.settings, aliases, context.trace)
+    rest = yield from _answer(
+        Question(target, labels, question.qtype), zone, context.catalog, context.settings, aliases, context.trace
+    )
     match rest:
         case Reply():
-            return replace(rest, answer=(cname, *rest.answer), ede=(*head.ede, *rest.ede), depends_on=None, is_authoritative=True)
+            joined = render.Joined((cname,), rest.answer)
+            return replace(rest, answer=joined, ede=(*head.ede, *rest.ede), depends_on=None, is_authoritative=True)
         case Gather(draft, parts, negative):
-            return Gather(replace(draft, answer=(cname, *draft.answer), ede=(*head.ede, *draft.ede)), parts, negative)
+            return Gather(
+                replace(draft, answer=render.Joined((cname,), draft.answer), ede=(*head.ede, *draft.ede)), parts, negative
+            )
         case Forward():
             return head
     assert_never(rest)

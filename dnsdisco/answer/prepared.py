@@ -6,6 +6,7 @@ from collections import Counter
 from math import gcd
 
 from dnsdisco.model.choice import Draw, Ranking
+from dnsdisco.model.turns import at_once, PART, Turns
 from dnsdisco.wire.compressed import Writer
 from dnsdisco.wire.constants import AA, CNAME, DNAME, RA, SOA
 from dnsdisco.wire.envelope import counts_of, flags_for, header, message, opt_for
@@ -45,12 +46,34 @@ class Answer:
         most = min(self.kept - self._fixed, limit // RECORD_OCTETS_MIN + 1)
         return head + [self.record(self._fixed + index) for index in self.ranking.order(draw, most)]
 
-    def orders(self, count: int, draw: Draw) -> Counter[bytes]:
+    def is_long(self, limit: int) -> bool:
+        """ordered() takes longer than a turn of the loop should."""
+        return self.ranking is not None and min(self.kept, limit // RECORD_OCTETS_MIN) > PART
+
+    def ordered_in_turns(self, draw: Draw, limit: int) -> Turns[list[bytes]]:
+        made = [self.record(index) for index in range(self._fixed)]
+        assert self.ranking is not None
+        order = self.ranking.order(draw, min(self.kept - self._fixed, limit // RECORD_OCTETS_MIN + 1))
+        for at in range(0, len(order), PART):
+            yield
+            made += [self.record(self._fixed + index) for index in order[at : at + PART]]
+        return made
+
+    def encode(self) -> Turns[None]:
+        """All records now, so that record() has them at hand."""
+        for at in range(0, len(self._records), PART):
+            if at:
+                yield
+            for index in range(at, min(at + PART, len(self._records))):
+                self.record(index)
+
+    def orders(self, count: int, draw: Draw) -> Turns[Counter[bytes]]:
         """Whole answers in the orders that one is to be picked from, and how often each is among them."""
         assert self.ranking is not None
         head = b"".join([self.record(index) for index in range(self._fixed)])
         made: Counter[bytes] = Counter()
-        for order, times in self.ranking.orders(count, draw, self.kept - self._fixed).items():
+        orders = yield from self.ranking.orders(count, draw, self.kept - self._fixed)
+        for order, times in orders.items():
             made[b"".join([head, *[self.record(self._fixed + index) for index in order]])] += times
         return made
 
@@ -65,12 +88,27 @@ class Prepared:
     __slots__ = ("answer", "bodies", "counts", "exact_keys", "is_drawn", "is_negative", "longest", "reply", "rest")
 
     def __init__(self, reply: Reply, qname: bytes, draw: Draw) -> None:
+        at_once(self._make(reply, qname, draw))
+
+    @classmethod
+    def in_turns(cls, reply: Reply, qname: bytes, draw: Draw) -> Turns[Prepared]:
+        prepared = cls.__new__(cls)
+        yield from prepared._make(reply, qname, draw)
+        return prepared
+
+    def _make(self, reply: Reply, qname: bytes, draw: Draw) -> Turns[None]:
         self.reply = reply
+        if len(reply.answer) > PART:
+            yield
         self.answer = answer = Answer(reply, qname)
         authority = [encode_record(record, qname) for record in reply.authority]
-        additional = [encode_record(record, qname) for record in reply.additional]
+        additional: list[bytes] = []
+        for at in range(0, len(reply.additional), PART):
+            if at:
+                yield
+            additional += [encode_record(record, qname) for record in reply.additional[at : at + PART]]
         self.rest = (authority, additional)
-        self.bodies, self.is_drawn = _bodies(answer, b"".join(authority) + b"".join(additional), draw)
+        self.bodies, self.is_drawn = yield from _bodies(answer, b"".join(authority) + b"".join(additional), draw)
         self.counts = counts_of(answer.kept & 0xFFFF, len(authority))
         self.longest = max(map(len, self.bodies), default=TCP_OCTETS_MAX)
         self.is_negative = not reply.answer and not additional and len(authority) == 1 and _is_soa_above(reply.authority[0], qname)
@@ -81,14 +119,16 @@ class Prepared:
         self.bodies = bodies
         self.rest = (bodies, [])
 
-    def octets(self, query: Query, *, recursion: bool, options: bytes, limit: int, draw: Draw) -> bytes:
-        """The message for *query*: joined where it fits in *limit* octets, else cut to it."""
+    def octets(
+        self, query: Query, *, recursion: bool, options: bytes, limit: int, draw: Draw, ordered: list[bytes] | None = None
+    ) -> bytes:
+        """The message for *query*: joined where it fits in *limit* octets, else cut to it. *ordered*: the answer in an order for it alone."""
         reply = self.reply
         opt = opt_for(query, options, reply.ede, reply.rcode)
         body = self.bodies[int(draw() * len(self.bodies))] if self.bodies else None
         flags = _flags(reply, query, recursion=recursion)
         if body is None or HEADER_OCTETS + len(query.question) + len(body) + len(opt) > limit:
-            sections = (self.answer.ordered(draw, limit), *self.rest)
+            sections = (self.answer.ordered(draw, limit) if ordered is None else ordered, *self.rest)
             return assemble(query, flags, reply.rcode, sections, options=options, ede=reply.ede, limit=limit)
         return message(query, flags, reply.rcode, self.counts, (body,), opt, additional=len(reply.additional))
 
@@ -123,7 +163,7 @@ def encode(reply: Reply, query: Query, *, recursion: bool, options: bytes, limit
     return assemble(query, flags, reply.rcode, (answer, authority, additional), options=options, ede=reply.ede, limit=limit)
 
 
-def _bodies(answer: Answer, rest: bytes, draw: Draw) -> tuple[list[bytes], bool]:
+def _bodies(answer: Answer, rest: bytes, draw: Draw) -> Turns[tuple[list[bytes], bool]]:
     """The answer in so many orders that each instance has its share of the first place, with *rest* behind; and whether these were
     drawn, in part.
 
@@ -131,6 +171,9 @@ def _bodies(answer: Answer, rest: bytes, draw: Draw) -> tuple[list[bytes], bool]
     """
     if answer.kept > RECORDS_MAX:
         return [], False  # each client gets the front of an order of its own
+    if answer.kept > PART:
+        yield from answer.encode()
+        yield
     whole = b"".join(answer.ordered(draw, TCP_OCTETS_MAX))
     if answer.ranking is None or answer.kept == 0:
         return [whole + rest], False
@@ -138,7 +181,7 @@ def _bodies(answer: Answer, rest: bytes, draw: Draw) -> tuple[list[bytes], bool]
     count = 1 << count.bit_length() - 1
     if len(whole) + len(rest) > TCP_OCTETS_MAX:
         return [], False
-    counts = answer.orders(count, draw)
+    counts = yield from answer.orders(count, draw)
     part = gcd(*counts.values())
     bodies = [body + rest for body, times in counts.items() for _ in range(times // part)]
     if len(bodies) > len(counts):  # shuffled, because they are also picked in turn: equal ones should not follow each other

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dnsdisco.answer.decision import Want
 from dnsdisco.model.entry import Entry
 from dnsdisco.model.service import Instance
+from dnsdisco.model.turns import PART, Turns
 from dnsdisco.wire.constants import A, AAAA, SRV, type_to_text
 from dnsdisco.wire.name import label_to_text, Labels, to_text
 from dnsdisco.zone import render
@@ -31,7 +32,7 @@ def all_critical(found: Found) -> str:
     return f"every instance is critical: {words}; {rule}" if words else f"every instance is critical: {rule}"
 
 
-def no_data(found: Found, name: Labels, qtype: int) -> str:
+def no_data(found: Found, name: Labels, qtype: int) -> Turns[str]:
     """Why the *name* (labels left of its zone), which is there, has nothing for *qtype*. O(instances)."""
     subject = text_of(name)
     instances = found.instances
@@ -53,10 +54,17 @@ def no_data(found: Found, name: Labels, qtype: int) -> str:
     if qtype == SRV:
         usable, such = "usable " * (len(chosen) < len(instances)), "such " if found.port_name else ""
         return f"no {usable}instance of {subject} has {such}a port{_beside(found.entry)}"
-    hosts = [instance.address for instance in chosen if instance.is_host]
-    if hosts:
-        return f"{hosts[0]} has no {_FAMILIES[qtype]} address"
-    alike = [instance for instance in instances if (":" in instance.address) == (qtype == AAAA)]
+    alike: list[Instance] = []
+    for at in range(0, len(chosen), PART):
+        if at:
+            yield
+        host = next((instance.address for instance in chosen[at : at + PART] if instance.is_host), None)
+        if host is not None:
+            return f"{host} has no {_FAMILIES[qtype]} address"
+    for at in range(0, len(instances), PART):
+        if at:
+            yield
+        alike += [instance for instance in instances[at : at + PART] if (":" in instance.address) == (qtype == AAAA)]
     if alike:
         words = _words_of(alike)
         return f"every instance of {subject} with an {_FAMILIES[qtype]} address is critical{': ' * bool(words)}{words}"

@@ -12,7 +12,7 @@ from typing import Any, assert_never, NamedTuple, TypeAlias, TypeVar
 
 from dnsdisco.answer import aliases, narration
 from dnsdisco.answer.cached_reply import failure_reply, STALE
-from dnsdisco.answer.decision import Decision, Forward, Gather, Want
+from dnsdisco.answer.decision import Decision, Forward, Gather, InTurns, Want
 from dnsdisco.answer.resume import Answered, finish, Outcome, Unanswered
 from dnsdisco.answer.trace import Trace
 from dnsdisco.wire.constants import EDE_NETWORK_ERROR, REFUSED, SERVFAIL
@@ -42,7 +42,7 @@ class AllOf(NamedTuple):
     is_glue: bool
 
 
-Steps: TypeAlias = Generator[Ask | AllOf, Any, T]
+Steps: TypeAlias = Generator[Ask | AllOf | None, Any, T]  # None: enough for one turn of the loop
 
 
 class Resolution:
@@ -99,6 +99,8 @@ class Resolution:
     def _target(self, ask: Ask, depth: int) -> Steps[Reply]:
         """What stands at the end of *depth* aliases."""
         decision = self._decide(ask.want)
+        if isinstance(decision, InTurns):
+            decision = yield from decision.turns
         match decision:
             case Reply(rcode=rcode) if rcode == REFUSED:  # no upstream to ask: the aliases are all there is
                 return Reply(ede=decision.ede)

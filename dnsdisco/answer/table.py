@@ -51,6 +51,7 @@ class Table:
         self.absent: dict[bytes, Negative] = {}
         self.denials: dict[bytes, Negative] = {}
         self.evictions = 0
+        self.clears = 0
         self.denials_forgotten = 0  # times that all of them made room
         self._entries_max = entries_max
         self._octets_max = octets_max
@@ -195,6 +196,7 @@ class Table:
                 left -= 1
 
     def clear(self) -> None:
+        self.clears += 1
         self.exact.clear()
         self.absent.clear()
         self.denials.clear()

@@ -10,6 +10,7 @@
     public.py        the part of service data that everybody may read
     library_dict.py          a Service as the dict that the library returns
     choice.py        which instances a client is sent to, in which order
+    turns.py         work that leaves others their turn
     names.py         raw names become DNS labels
     claims.py         the members of the chain, its policy, and the names that each service asks for
     merge.py         the views of several providers become one catalog

@@ -9,11 +9,13 @@ from __future__ import annotations
 from bisect import bisect
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from itertools import accumulate
 from math import log1p
 from typing import NamedTuple
 
 from dnsdisco.model.service import Health, Instance
+from dnsdisco.model.turns import PART, Turns
 
 Draw = Callable[[], float]  # uniform in [0, 1)
 
@@ -21,7 +23,7 @@ Draw = Callable[[], float]  # uniform in [0, 1)
 # chance and not none: a weight of 0 is how people write "use it last".
 SELDOM = 128
 
-_FEW = 8  # up to one part in so many is drawn one by one; beyond it too many draws would hit what was drawn before
+_FEW = 4  # up to one part in so many is drawn one by one; beyond it too many draws would hit what was drawn before
 _ROUNDING = 1e-9  # a share that is a whole number but for what floating point loses
 
 
@@ -30,6 +32,9 @@ class Rank(NamedTuple):
 
     priority: int = 0  # the lowest comes first
     weight: int = 1
+
+
+_rank = lru_cache(maxsize=1024)(Rank)  # instances without number share a few
 
 
 def usable(instances: tuple[Instance, ...], *, fails_open: bool) -> tuple[Instance, ...]:
@@ -43,7 +48,7 @@ def weight_of(instance: Instance) -> int:
 
 
 def rank_of(instance: Instance) -> Rank:
-    return Rank(instance.priority, weight_of(instance))
+    return _rank(instance.priority, weight_of(instance))
 
 
 def together(one: Rank | None, other: Rank) -> Rank:
@@ -69,6 +74,10 @@ class Ranking:
     __slots__ = ("_tiers",)
 
     def __init__(self, ranks: Iterable[tuple[int, int]]) -> None:
+        ranks = list(ranks)
+        if len({priority for priority, _ in ranks}) == 1:  # nearly every service
+            self._tiers = [_Tier(range(len(ranks)), [weight for _, weight in ranks])]
+            return
         by_priority: dict[int, tuple[list[int], list[int]]] = {}
         for index, (priority, weight) in enumerate(ranks):
             tier = by_priority.get(priority)
@@ -82,7 +91,7 @@ class Ranking:
         """The first *most* of a drawn order. O(most) where that is few of them, else O(n log n)."""
         return self._behind([], 0, draw, most)
 
-    def orders(self, count: int, draw: Draw, most: int) -> Counter[tuple[int, ...]]:
+    def orders(self, count: int, draw: Draw, most: int) -> Turns[Counter[tuple[int, ...]]]:
         """Orders that one is to be picked from at random, and how often each is among them. As often as *count* allows to the nearest
         whole, each thing comes first by its weight; what is left over is drawn.
 
@@ -104,6 +113,8 @@ class Ranking:
                 continue
             for _ in range(times):
                 made[behind(first)] += 1
+                if most > PART:
+                    yield
         if tier.idle:
             for order in made:
                 made[order] *= max(1, SELDOM // count)

@@ -85,7 +85,8 @@ def addresses_of(entry: Entry) -> set[str]:
 
 def tags_of(entry: Entry) -> set[bytes]:
     """The tags of its instances as labels, in both of their spellings."""
-    return {label for instance in entry.service.instances for tag in instance.tags for label in tag_labels(tag)}
+    tags = {tag for instance in entry.service.instances for tag in instance.tags}
+    return {label for tag in tags for label in tag_labels(tag)}
 
 
 def tag_labels(tag: str) -> tuple[bytes, ...]:

@@ -15,6 +15,7 @@
     miss_queue.py            queries that the table of compiled answers does not hold
     reply_sender.py       a client that waits, and a reply encoded, counted and sent
     explain.py            why a name gets the answer that it gets
+    long_answers.py       answers that take longer than a turn of the loop should
     resolve.py            names of others, and addresses that our own answers lack
     cached_upstream.py             from the cache, else from an upstream
     latency.py            how long answers take

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from dnsdisco.answer import cached_reply, narration
 from dnsdisco.answer.believe import UpstreamQuestion
 from dnsdisco.answer.decide import decide
-from dnsdisco.answer.decision import Decision, Gather, Want
+from dnsdisco.answer.decision import Decision, Gather, InTurns, Want
 from dnsdisco.answer.rebinding import BLOCKED
 from dnsdisco.answer.resume import Answered, Outcome, Unanswered
 from dnsdisco.answer.settings import AnswerSettings
@@ -21,6 +21,7 @@ from dnsdisco.answer.steps import AllOf, Ask, Resolution, Steps
 from dnsdisco.answer.trace import Trace
 from dnsdisco.cache.cache import Freshness
 from dnsdisco.cache.entry import CacheEntry
+from dnsdisco.model.turns import at_once
 from dnsdisco.server.cached_upstream import Asked, CachedUpstream, CacheFinding, Finding, Look, UpstreamFailed
 from dnsdisco.server.reply_sender import Client, ReplySender
 from dnsdisco.wire.constants import RD
@@ -42,7 +43,8 @@ class Resolver:
 
     def decide(self, query: Query, trace: Trace | None = None) -> Decision:
         """What is to be done about *query*, by what is known now."""
-        return decide(query, self._catalog, self.settings, self._upstream.can_answer, trace)
+        decision = decide(query, self._catalog, self.settings, self._upstream.can_answer, trace)
+        return at_once(decision.turns) if trace is not None and isinstance(decision, InTurns) else decision
 
     def forward(self, client: Client) -> CacheEntry | None:
         """Answer from the cache now, or from an upstream when it has spoken. Returns an entry that is asked for again and again."""
@@ -122,7 +124,9 @@ class Resolver:
             done(end.value)
             return
         go_on = partial(self._run, client, under_way, done)
-        if isinstance(wanted, Ask):
+        if wanted is None:
+            asyncio.get_running_loop().call_soon(go_on)
+        elif isinstance(wanted, Ask):
             self._ask(client, wanted, go_on)
         else:
             self._run_all(client, wanted, go_on)

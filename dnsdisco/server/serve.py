@@ -10,7 +10,7 @@ from typing import assert_never
 
 from dnsdisco.answer.admit import ClientKey
 from dnsdisco.answer.cached_reply import key_of
-from dnsdisco.answer.decision import Forward, Gather
+from dnsdisco.answer.decision import Forward, Gather, InTurns, Settled
 from dnsdisco.answer.fast_path import FastPath
 from dnsdisco.answer.hot_entries import HotEntries
 from dnsdisco.answer.prepared import Prepared
@@ -23,6 +23,7 @@ from dnsdisco.model.choice import Draw
 from dnsdisco.server.answer_policy import AnswerPolicy, Clock
 from dnsdisco.server.cached_upstream import CachedUpstream, Upstreams
 from dnsdisco.server.explain import explained, Explanation
+from dnsdisco.server.long_answers import LongAnswers
 from dnsdisco.server.reply_sender import Client, ReplySender
 from dnsdisco.server.resolve import Resolver
 from dnsdisco.wire.constants import (
@@ -72,6 +73,7 @@ class Responder:
         self._draw = draw
         self._asker = CachedUpstream(upstreams, now=clock.monotonic, faults=self.faults)
         self._fleeting = HotEntries(self._table, self._asker.cache)
+        self._long = LongAnswers(self._table, catalog, self.faults, draw, clock.monotonic, settle=self._settle, give=self._give)
         self._sender = ReplySender(self._table, draw)
         self._resolver = Resolver(self._asker, catalog, self._sender, now=clock.monotonic)
         self._hints_left, self._hints_due_at = HINTS_MAX, 0.0
@@ -94,6 +96,7 @@ class Responder:
         if touched is None:
             self._table.clear()
             return
+        self._long.changed(touched)
         self._table.drop(touched)
         zone = self.settings.zone
         self._table.set_negative(soa(labels, self._catalog.serial, zone.configured.negative_ttl) for labels in zone.zones)
@@ -170,36 +173,53 @@ class Responder:
         question = query.qname + query.question[-4:]
         plain = None if is_tcp else self._plain(message, client)
         prepared = self._table.get(question) if client.trace is None else None
-        if prepared is None:
+        if prepared is not None:
+            self._give(plain, client, prepared)
+        elif question in self._long and client.trace is None:
+            self._long.join(question, plain, client)
+        else:
             decision = self._resolver.decide(query, client.trace)
-            match decision:
-                case Reply():
-                    if decision.depends_on is None or client.trace is not None:
-                        hint = self._hint(query, decision) if decision.rcode == NXDOMAIN and not decision.ede else ""
-                        if hint:
-                            decision = replace(decision, ede=(Ede(EDE_OTHER, hint),))
-                        elif decision.rcode == NXDOMAIN and not decision.ede and plain is not None:
-                            self._keep_denial(plain, client, decision)
-                        self._sender.reply(client, decision)
-                        return
-                    prepared = Prepared(decision, query.qname, self._draw)
-                    self._table.keep(question, prepared, self._clock.monotonic())
-                case Forward():
-                    if query.qtype == TXT and (proof := self._upstreams.recognise(query.question)) is not None:
-                        self._sender.reply(client, Reply(answer=(RR(query.qname, TXT, 0, proof),)))
-                        return
-                    entry = self._resolver.forward(client)
-                    if entry is not None and plain is not None:
-                        self._keep_for_a_moment(plain, client, entry)
+            if not isinstance(decision, InTurns):
+                self._settle(plain, client, decision)
+            else:
+                self._long.begin(question, decision.turns, plain, client)
+
+    def _settle(self, plain: bytes | None, client: Client, decision: Settled) -> None:
+        query = client.query
+        match decision:
+            case Reply():
+                if decision.depends_on is None or client.trace is not None:
+                    hint = self._hint(query, decision) if decision.rcode == NXDOMAIN and not decision.ede else ""
+                    if hint:
+                        decision = replace(decision, ede=(Ede(EDE_OTHER, hint),))
+                    elif decision.rcode == NXDOMAIN and not decision.ede and plain is not None:
+                        self._keep_denial(plain, client, decision)
+                    self._sender.reply(client, decision)
                     return
-                case Gather():
-                    self._resolver.gather(client, decision)
+                prepared = Prepared(decision, query.qname, self._draw)
+                self._table.keep(query.qname + query.question[-4:], prepared, self._clock.monotonic())
+                self._give(plain, client, prepared)
+            case Forward():
+                if query.qtype == TXT and (proof := self._upstreams.recognise(query.question)) is not None:
+                    self._sender.reply(client, Reply(answer=(RR(query.qname, TXT, 0, proof),)))
                     return
-                case _:
-                    assert_never(decision)
+                entry = self._resolver.forward(client)
+                if entry is not None and plain is not None:
+                    self._keep_for_a_moment(plain, client, entry)
+            case Gather():
+                self._resolver.gather(client, decision)
+            case _:
+                assert_never(decision)
+
+    def _give(self, plain: bytes | None, client: Client, prepared: Prepared) -> None:
+        """*plain*: the query, where the table may keep the answer for the very octets of it."""
+        query = client.query
         if plain is not None:
             self._table.keep_exact(plain, query, prepared, recursion=self._recursion, limit=min(client.limit, EXACT_OCTETS_MAX))
         self._sender.count(query, prepared.reply.rcode)
+        if not prepared.bodies and prepared.answer.is_long(client.limit):
+            self._long.send(client, prepared, recursion=self._recursion)
+            return
         client.send(prepared.octets(query, recursion=self._recursion, options=client.options, limit=client.limit, draw=self._draw))
 
     def _plain(self, message: bytes, client: Client) -> bytes | None:
@@ -299,8 +319,8 @@ class Responder:
 
     @property
     def in_flight(self) -> int:
-        """Queries that wait for an upstream."""
-        return self._asker.waiting
+        """Queries that wait for an upstream, or for an answer that takes several turns."""
+        return self._asker.waiting + self._long.waiting
 
 
 def _send_padded(send: Send, reply: bytes) -> None:

@@ -7,13 +7,14 @@ dropped: exactly those.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
-from dnsdisco.model.choice import usable
 from dnsdisco.model.entry import Entry, ProviderState
 from dnsdisco.model.service import Instance
+from dnsdisco.model.turns import at_once, PART, Turns
 from dnsdisco.model.unread import addresses_of, LENGTHS, measured, name_of, read, tag_labels, tags_of, Unread
 from dnsdisco.wire.name import Labels
+from dnsdisco.zone.below import Below
 from dnsdisco.zone.records import ZoneRecords
 
 K = TypeVar("K")
@@ -42,6 +43,7 @@ class Catalog:
         # other names without looking further. `is_open_ended`: a wildcard there answers them.
         self.top: set[bytes] = set(_ALWAYS)
         self.is_open_ended = False
+        self._large: dict[bytes, _Facts] = {}  # of entries with more instances than one turn can go through
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -76,10 +78,21 @@ class Catalog:
 
     def below(self, entry: Entry) -> Below:
         """Its instances by label and by tag. O(instances) once, then O(1)."""
+        return at_once(self.below_in_turns(entry))
+
+    def below_in_turns(self, entry: Entry) -> Turns[Below]:
         below = self._below.get(entry.key)
         if below is None:
-            below = self._below[entry.key] = Below(entry)
+            below = Below()
+            yield from below.fill(entry)
+            if self._entries.get(name_of(entry.paths[0])) is entry:  # still
+                self._below[entry.key] = below
         return below
+
+    @property
+    def has_large(self) -> bool:
+        """There is a service for which at_once() is not at once."""
+        return bool(self._large)
 
     def unsynced(self) -> list[ProviderState]:
         """Providers that may know names which we have not heard of yet."""
@@ -87,7 +100,8 @@ class Catalog:
 
     def put(self, entry: Entry) -> None:
         """Add to a catalog that is being built beside the one in use."""
-        self._put(entry, addresses_of(entry))
+        facts = _Facts(addresses_of(entry), tags_of(entry))
+        self._put(entry, facts, facts.addresses)
 
     def put_unread(self, services: Unread) -> None:
         """As put(), of services that are read when they are asked for."""
@@ -114,7 +128,7 @@ class Catalog:
         self._entries, self._names, self._namespaces = fresh._entries, fresh._names, fresh._namespaces
         self._tags, self._below = fresh._tags, fresh._below
         self._addresses, self._by_address = fresh._addresses, fresh._by_address
-        self.top, self._spaces = fresh.top, fresh._spaces
+        self.top, self._spaces, self._large = fresh.top, fresh._spaces, fresh._large
         self.records, self.is_open_ended, self.rejected = fresh.records, fresh.is_open_ended, fresh.rejected
         self.set_states(states)
         self.serial, self.is_complete = serial, True
@@ -123,13 +137,13 @@ class Catalog:
         """Changed and dropped services in; out: tokens (paths and addresses) that answers may depend on."""
         touched: set[object] = set()
         for key in drop:
-            touched |= self._drop(name_of(tuple(key.split("."))), set())
+            self._drop(name_of(tuple(key.split("."))), touched, set())
         for entry in put:
             name = name_of(entry.paths[0])
-            addresses, before = addresses_of(entry), self._read(name)
-            touched |= self._drop(name, addresses)
-            touched |= self._put(entry, addresses - addresses_of(before) if before else addresses)
-            touched |= addresses
+            facts = _Facts(addresses_of(entry), tags_of(entry))
+            before = self._drop(name, touched, facts.addresses)
+            self._put(entry, facts, facts.addresses - before)
+            touched.update(map(_octets, entry.paths), facts.addresses)
         self.serial = serial
         return touched
 
@@ -155,19 +169,20 @@ class Catalog:
             entry = self._entries[key] = read(entry)
         return entry
 
-    def _put(self, entry: Entry, addresses: Iterable[str]) -> set[object]:
+    def _put(self, entry: Entry, facts: _Facts, addresses: Iterable[str]) -> None:
         """*addresses*: those that it has and is not filed under yet: most changes of a large service leave nearly all as they are."""
         key, *others = map(name_of, entry.paths)
         self._entries[key] = entry
+        if len(entry.service.instances) > PART:
+            self._large[key] = facts
         self._file_name(key)
         for name in others:
             self._names[name] = key
             self._file_name(name)
-        for tag in tags_of(entry):
+        for tag in facts.tags:
             self._file_tag(tag, 1)
         for address in addresses:
             _add(self._addresses, address, key)
-        return set(map(_octets, entry.paths))
 
     def _file_name(self, name: bytes) -> None:
         first = 1 + name[0]
@@ -183,12 +198,13 @@ class Catalog:
         self._tags[tag] = self._tags.get(tag, 0) + count
         self.top.add(measured(b"_" + tag))
 
-    def _drop(self, key: bytes, staying: set[str]) -> set[object]:
-        """*staying*: the addresses that it stays filed under."""
+    def _drop(self, key: bytes, touched: set[object], staying: set[str]) -> set[str]:
+        """Returns the addresses that it has. *staying*: those that it stays filed under, and *touched* will have anyway."""
         entry = self._read(key)
         if entry is None:
             return set()
         del self._entries[key]
+        facts = self._large.pop(key, None) or _Facts(addresses_of(entry), tags_of(entry))
         self._below.pop(entry.key, None)
         self._by_address.pop(entry.key, None)
         for path in entry.paths:
@@ -196,13 +212,14 @@ class Catalog:
             if self._names.get(name) == key:  # else another service has it by now
                 del self._names[name]
             self._unfile_name(name)
-        for tag in tags_of(entry):
+        for tag in facts.tags:
             _decrease(self._tags, tag)
             self._clear_top(measured(b"_" + tag))
-        addresses = addresses_of(entry)
-        for address in addresses - staying:
+        gone = facts.addresses - staying
+        for address in gone:
             _remove(self._addresses, address, key)
-        return addresses.union(map(_octets, entry.paths))
+        touched.update(map(_octets, entry.paths), gone)
+        return facts.addresses
 
     def _unfile_name(self, name: bytes) -> None:
         first = 1 + name[0]
@@ -224,26 +241,11 @@ class Catalog:
             self.top.discard(label)
 
 
-class Below:
-    """What stands right below a service's name."""
+class _Facts(NamedTuple):
+    """What a catalog files an entry under beside its names."""
 
-    __slots__ = ("by_label", "by_tag")
-
-    def __init__(self, entry: Entry) -> None:
-        labelled: dict[bytes, list[Instance]] = {}  # several under one, where their owner gave them one host name
-        self.by_tag: dict[bytes, list[Instance]] = {}
-        for instance in entry.service.instances:
-            if not instance.is_virtual:
-                labelled.setdefault(instance.label.encode("ascii", "replace"), []).append(instance)
-            for label in {label for tag in instance.tags for label in tag_labels(tag)}:
-                self.by_tag.setdefault(label, []).append(instance)
-        self.by_label = {label: tuple(named) if len(named) == 1 else _well(named) for label, named in labelled.items()}
-
-
-def _well(named: list[Instance]) -> tuple[Instance, ...]:
-    """Of several with one name, those of each family that are well; one alone has its name whatever its health."""
-    families = ([each for each in named if (":" in each.address) == is_six] for is_six in (False, True))
-    return tuple(each for family in families for each in usable(tuple(family), fails_open=True))
+    addresses: set[str]
+    tags: set[bytes]
 
 
 def _octets(path: tuple[str, ...]) -> Labels:

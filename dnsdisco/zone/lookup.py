@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from dnsdisco.model.entry import Entry, ExtraRecord
-from dnsdisco.model.service import Instance, Port
+from dnsdisco.model.service import Instance
+from dnsdisco.model.turns import Turns
 from dnsdisco.wire.constants import A, AAAA, CNAME, SRV
 from dnsdisco.wire.name import Labels
 from dnsdisco.zone.catalog import Catalog
@@ -93,6 +94,21 @@ def lookup(catalog: Catalog, zone: Labels, name: Labels) -> Result:
     return _missing(catalog, zone, name)
 
 
+def prepare(catalog: Catalog, name: Labels) -> Turns[None]:
+    """What lookup() would take long to make for *name*: of a service with many instances, what stands below it."""
+    if not catalog.has_large or len(name) < 2 or name[0] == b"all":
+        return
+    paths = [name[-1:]]
+    if len(name) > 2:
+        paths.append(name[-2:])
+    if name[0][:1] == name[1][:1] == b"_" and name[1] not in PROTOCOLS:
+        paths.append((name[0][1:], *name[2:]))
+    for path in paths:
+        if len(path) <= 2 and (entry := catalog.at(path)) is not None:
+            yield from catalog.below_in_turns(entry)
+    yield
+
+
 def _exists(catalog: Catalog, zone: Labels, name: Labels) -> bool:
     return (
         name == NAME_SERVER[1:]
@@ -134,7 +150,7 @@ def _below(catalog: Catalog, path: Labels, rest: Labels) -> Iterator[Found]:
         len(rest) == 2 and len(rest[0]) > 1 and rest[0][:1] == b"_" and rest[1] in PROTOCOLS
     ):  # `_` alone is no port: it has no name
         port_name, protocol = rest[0][1:].decode("latin-1"), rest[1][1:].decode()
-        if any(port.name == port_name for port in _ports(entry, protocol)):
+        if catalog.below(entry).has_port(port_name, protocol):
             yield Found(
                 entry,
                 path,
@@ -157,7 +173,7 @@ def _one_label(catalog: Catalog, entry: Entry, path: Labels, label: bytes) -> It
         yield Found(entry, path, labelled, asks_health=False, is_instance=True, records=records, reading="instance")
     if (tagged := below.by_tag.get(label)) is not None:
         yield Found(entry, path, tuple(tagged), records=_records(entry, (label,)), reading="tag")
-    if label in PROTOCOLS and _ports(entry, label[1:].decode()):
+    if label in PROTOCOLS and below.has_ports(label[1:].decode()):
         # Above `_port._tcp`; also where no port has a name yet: that a port is not named is no reason to deny the protocol.
         yield Found(entry, path, records=_records(entry, (label,)), reading="protocol")
 
@@ -177,10 +193,6 @@ def _rfc2782(catalog: Catalog, name: Labels) -> Iterator[Found]:
     tagged = catalog.below(entry).by_tag.get(name[1][1:])
     if tagged:
         yield Found(entry, path, tuple(tagged), has_addresses=False, reading="tag")
-
-
-def _ports(entry: Entry, protocol: str) -> list[Port]:
-    return [port for instance in entry.service.instances for port in instance.ports if port.protocol in ("", protocol)]
 
 
 def _own_record(entry: Entry, path: Labels, rest: Labels) -> Iterator[Found]:

@@ -10,6 +10,7 @@ from dnsdisco.model.choice import Rank
 from dnsdisco.model.entry import Entry, ExtraRecord
 from dnsdisco.model.public import is_secret, public_meta, public_url
 from dnsdisco.model.service import Health, Instance, Port
+from dnsdisco.model.turns import PART, Turns
 from dnsdisco.wire import rdata
 from dnsdisco.wire.constants import A, AAAA, CNAME, SRV, TXT
 from dnsdisco.wire.name import from_text, Labels, wire_of
@@ -54,6 +55,29 @@ class Made(Sequence[RR], Generic[T]):
     def __getitem__(self, at: slice) -> list[RR]: ...
     def __getitem__(self, at: int | slice) -> RR | list[RR]:
         return [self._make(each) for each in self._of[at]] if isinstance(at, slice) else self._make(self._of[at])
+
+
+class Joined(Sequence[RR]):
+    """Records behind others, of which either may be made as they are needed."""
+
+    __slots__ = ("_first", "_second")
+
+    def __init__(self, first: Sequence[RR], second: Sequence[RR]) -> None:
+        self._first, self._second = first, second
+
+    def __len__(self) -> int:
+        return len(self._first) + len(self._second)
+
+    @overload
+    def __getitem__(self, at: int) -> RR: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[RR]: ...
+    def __getitem__(self, at: int | slice) -> RR | list[RR]:
+        if isinstance(at, slice):
+            return [self[each] for each in range(*at.indices(len(self)))]
+        at = at if at >= 0 else at + len(self)
+        behind = at - len(self._first)
+        return self._first[at] if behind < 0 else self._second[behind]
 
 
 def chosen(found: Found) -> tuple[Instance, ...]:
@@ -104,15 +128,24 @@ def _alias_of(found: Found) -> str | None:
     return None
 
 
-def addresses(instances: tuple[Instance, ...], owner: bytes, qtype: int, ttl: int) -> Rendered:
+def addresses(instances: tuple[Instance, ...], owner: bytes, qtype: int, ttl: int) -> Turns[Rendered]:
     """A or AAAA records under *owner*; two instances with one address are one record with both weights (RFC 2181 §5.5)."""
     ranks: dict[str, Rank] = {}
     hosts: dict[str, Rank] = {}
-    for instance in instances:
-        address, rank = instance.address, choice.rank_of(instance)
-        known = hosts if instance.is_host else ranks
-        known[address] = choice.together(known[address], rank) if address in known else rank
-    ranks = {address: rank for address, rank in ranks.items() if is_of(address, qtype)}
+    for at in range(0, len(instances), PART):
+        if len(instances) > PART:
+            yield
+        for instance in instances[at : at + PART]:
+            address, rank = instance.address, choice.rank_of(instance)
+            if instance.is_host:
+                known = hosts
+            elif is_of(address, qtype):
+                known = ranks
+            else:
+                continue
+            known[address] = choice.together(known[address], rank) if address in known else rank
+    if len(instances) > PART:
+        yield
     records = Made(ranks, lambda address: RR(owner, qtype, ttl, rdata.address(address)))
     return Rendered(records, list(ranks.values()), [Host(name, owner, rank) for name, rank in hosts.items()])
 
@@ -143,17 +176,23 @@ def ports_of(found: Found, instance: Instance) -> Sequence[Port]:
     return [port for port in instance.ports if port.protocol in ("", protocol) and name in ("", port.name)]
 
 
-def services(found: Found, owner: bytes, zone: Labels, ttl: int, scale: int) -> tuple[Rendered, dict[bytes, list[Instance]]]:
+def services(found: Found, owner: bytes, zone: Labels, ttl: int, scale: int) -> Turns[tuple[Rendered, dict[bytes, list[Instance]]]]:
     """SRV records (RFC 2782), one per instance and port, and whose addresses each target has."""
     assert found.entry is not None
     service = _name_of(found.entry, zone)
     ranks: dict[tuple[Rank, int, bytes], Rank] = {}
     targets: dict[bytes, list[Instance]] = {}
-    for instance in chosen(found):
-        target, rank = _target(instance, service), choice.rank_of(instance)
-        for port in ports_of(found, instance):
-            ranks[rank, port.number, target] = rank
-            targets.setdefault(target, []).append(instance)  # the other family's address of the same target, too
+    instances = chosen(found)
+    for at in range(0, len(instances), PART):
+        if len(instances) > PART:
+            yield
+        for instance in instances[at : at + PART]:
+            target, rank = _target(instance, service), choice.rank_of(instance)
+            for port in ports_of(found, instance):
+                ranks[rank, port.number, target] = rank
+                targets.setdefault(target, []).append(instance)  # the other family's address of the same target, too
+    if len(instances) > PART:
+        yield
 
     def record(of: tuple[Rank, int, bytes]) -> RR:
         (priority, weight), port_number, target = of
@@ -162,27 +201,34 @@ def services(found: Found, owner: bytes, zone: Labels, ttl: int, scale: int) -> 
     return Rendered(Made(ranks, record), list(ranks.values()), []), targets
 
 
-def glue(targets: dict[bytes, list[Instance]], ttl: int) -> Rendered:
+def glue(targets: dict[bytes, list[Instance]], ttl: int) -> Turns[Rendered]:
     """The addresses of SRV targets, both families."""
     records: list[RR] = []
     hosts: list[Host] = []
-    for target, instances in targets.items():
-        unique = tuple({instance.address: instance for instance in instances}.values())
+    for number, (target, instances) in enumerate(targets.items()):
+        if number and number % PART == 0:
+            yield
+        unique = {instance.address: instance for instance in instances}
+        hosts += [Host(address, target, Rank()) for address, instance in unique.items() if instance.is_host]
+        numeric = [address for address, instance in unique.items() if not instance.is_host]
         for qtype in (A, AAAA):
-            rendered = addresses(unique, target, qtype, ttl)
-            records += rendered.records
-        hosts += [Host(instance.address, target, Rank()) for instance in unique if instance.is_host]
+            records += [RR(target, qtype, ttl, rdata.address(each)) for each in numeric if (":" in each) == (qtype == AAAA)]
     return Rendered(records, [Rank()] * len(records), hosts)
 
 
-def text(found: Found, owner: bytes, ttl: int) -> RR | None:
+def text(found: Found, owner: bytes, ttl: int) -> Turns[RR | None]:
     """`key=value` strings of a service or an instance (RFC 6763 §6.3); one empty string when there is none (§6.1)."""
     entry = found.entry
     if entry is None or not (found.is_service or found.is_instance):
         return None
     service = entry.service
     instances = chosen(found)
-    first = choice.best(instances) if instances else None
+    firsts = []
+    for at in range(0, len(instances), PART):
+        if at:
+            yield
+        firsts.append(choice.best(instances[at : at + PART]))
+    first = choice.best(firsts) if firsts else None
     tags = service.tags if found.is_service else (first.tags if first else ())
     meta = public_meta(service.meta if found.is_service else (first.meta if first else ()))
     pairs = [

@@ -42,9 +42,9 @@ def test_the_first_address_is_drawn_by_weight(cookie):
 
 
 def _send(answers: Answers, message: bytes) -> bytes:
-    replies: list[bytes] = []
-    answers.responder.respond(message, "127.0.0.1", is_tcp=False, send=replies.append)
-    return replies[0]
+    octets = answers.send(message)
+    assert octets is not None
+    return octets
 
 
 def test_srv_says_the_same_weights_and_a_scale_multiplies_them():

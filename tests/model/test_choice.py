@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from dnsdisco.model import choice
 from dnsdisco.model.choice import Rank, Ranking, SELDOM
 from dnsdisco.model.service import Health, Instance
+from dnsdisco.model.turns import at_once
 
 RANKS = st.lists(st.builds(Rank, st.integers(0, 3), st.integers(0, 65535)), min_size=1, max_size=40)
 
@@ -22,7 +23,7 @@ def test_an_order_is_a_permutation_in_which_the_priorities_rise(ranks, count, mo
     ranking = Ranking(ranks)
     whole = ranking.order(source.random, len(ranks))
     assert sorted(whole) == list(range(len(ranks)))
-    made = ranking.orders(count, source.random, most)
+    made = at_once(ranking.orders(count, source.random, most))
     assert made.total() in (count, SELDOM)
     for order in (whole, *made):
         assert len(set(order)) == len(order) == min(len(order), len(ranks))
@@ -34,7 +35,7 @@ def test_an_order_is_a_permutation_in_which_the_priorities_rise(ranks, count, mo
 def test_one_of_many_is_one():
     """With as many things as make drawing one by one the cheaper way."""
     for count in (8, 9, 40):
-        made = Ranking([Rank(0, 1)] * count).orders(4, random.Random(count).random, 1)
+        made = at_once(Ranking([Rank(0, 1)] * count).orders(4, random.Random(count).random, 1))
         assert {len(order) for order in made} == {1}
 
 
@@ -47,16 +48,16 @@ def firsts(made: Counter[tuple[int, ...]]) -> Counter[int]:
 
 def test_prepared_orders_have_exact_shares():
     draw = random.Random(3).random
-    assert firsts(Ranking([Rank(0, 10), Rank(0, 5), Rank(0, 5)]).orders(32, draw, 3)) == {0: 16, 1: 8, 2: 8}
-    assert Ranking([Rank(0, 3), Rank(0, 1)]).orders(32, draw, 2) == {(0, 1): 24, (1, 0): 8}
-    assert Ranking([Rank(7, 1), Rank(0, 1), Rank(3, 9)]).orders(32, draw, 3) == {(1, 2, 0): 32}
+    assert firsts(at_once(Ranking([Rank(0, 10), Rank(0, 5), Rank(0, 5)]).orders(32, draw, 3))) == {0: 16, 1: 8, 2: 8}
+    assert at_once(Ranking([Rank(0, 3), Rank(0, 1)]).orders(32, draw, 2)) == {(0, 1): 24, (1, 0): 8}
+    assert at_once(Ranking([Rank(7, 1), Rank(0, 1), Rank(3, 9)]).orders(32, draw, 3)) == {(1, 2, 0): 32}
 
 
 def test_a_weight_of_0_is_in_every_drawing_of_prepared_orders():
     for seed in range(20):
         draw = random.Random(seed).random
-        assert Ranking([Rank(0, 10), Rank(0, 0)]).orders(32, draw, 2) == {(0, 1): SELDOM - 1, (1, 0): 1}
-        many = firsts(Ranking([Rank(0, 10), Rank(0, 30), *[Rank(0, 0)] * 5]).orders(32, draw, 7))
+        assert at_once(Ranking([Rank(0, 10), Rank(0, 0)]).orders(32, draw, 2)) == {(0, 1): SELDOM - 1, (1, 0): 1}
+        many = firsts(at_once(Ranking([Rank(0, 10), Rank(0, 30), *[Rank(0, 0)] * 5]).orders(32, draw, 7)))
         assert sum(many[index] for index in range(2, 7)) == 1
         assert many[0] + many[1] == SELDOM - 1
 
@@ -77,7 +78,7 @@ def test_a_weight_of_0_is_in_every_drawing_of_prepared_orders():
 )
 def test_what_another_drawing_would_repeat_is_known(ranks, is_settled):
     assert Ranking(ranks).is_settled(32) == is_settled
-    drawings = {tuple(sorted(Ranking(ranks).orders(32, random.Random(seed).random, 9).items())) for seed in range(30)}
+    drawings = {tuple(sorted(at_once(Ranking(ranks).orders(32, random.Random(seed).random, 9)).items())) for seed in range(30)}
     assert (len(drawings) == 1) == is_settled
 
 
@@ -120,7 +121,7 @@ def test_a_service_of_twenty_thousand_costs_twice_one_of_ten_thousand():
         try:
             ranking = Ranking([choice.rank_of(instance) for instance in instances])
             front = ranking.order(source, 500)
-            ranking.orders(4, source, 3)
+            at_once(ranking.orders(4, source, 3))
         finally:
             sys.settrace(None)
         return steps, len(front)

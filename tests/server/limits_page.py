@@ -58,6 +58,7 @@ GROUPS: dict[str, tuple[Bound, ...]] = {
         _of("questions to upstreams for one answer", "answer.steps:QUESTIONS_MAX", "", "64 host names in both families, and as much again where they lead on", f"{ANSWERS}=SERVFAIL", "what the others brought; SERVFAIL with the reason where they brought nothing"),
         _of("steps of an explanation", "answer.trace:STEPS_MAX", "", "some 100 KB; a service may have 20,000 instances", "", "a last step that says how many more there are"),
         _of("hosts looked up for ADDITIONAL", "answer.additional:TARGETS_MAX", "", "more would not fit", "", "fewer addresses beside the answer"),
+        _of("clients that wait for an answer made in parts", "server.long_answers:WAITING_MAX", "", "a service of more than 400 instances; as many as may wait for upstreams", "dnsdisco_server_faults_total", "no answer; it asks again"),
         _of("host names flattened for one answer", "answer.flatten:HOSTS_MAX", "", "each may be a question to an upstream", "", "the addresses of the others"),
         _of("compiled answers", "answer.table:ENTRIES_MAX", "each level", "services times the types asked for, with room", f"{FORGOTTEN}=answers", "nothing; it is compiled anew"),
         _of("compiled answers", "answer.table:OCTETS_MAX", "octets", "of their records, some ten thousand large answers", f"{FORGOTTEN}=answers", "nothing; it is compiled anew"),
