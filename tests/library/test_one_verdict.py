@@ -11,13 +11,14 @@ import pytest
 
 from dnsdisco.cli import main
 from dnsdisco.config import load
-from dnsdisco.config.sources import Given, inspect
+from dnsdisco.config.sources import Given
 from dnsdisco.model.claims import ChainPolicy
 from dnsdisco.providers.combined import ChainServiceDiscovery
 from dnsdisco.providers.static import check_file, StaticServiceDiscovery
 from dnsdisco.server.settings import WorkerSettings
 from dnsdisco.settings.forms import for_workers
 from dnsdisco.written import endpoints
+from tests.config.known import inspect
 from tests.kit import Answers, section
 
 # What each provider of a chain has, in order (address by name), what is asked, and the addresses that are found with `first` and with `merge`.

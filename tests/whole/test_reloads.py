@@ -54,7 +54,8 @@ def test_a_connection_that_is_closed_in_the_middle_loses_what_was_on_it(monkeypa
 
 @pytest.mark.parametrize("text", [text for text, _ in reloads.configurations(["192.0.2.1:53", "192.0.2.2:53"])])
 def test_the_configurations_are_what_they_say(text, tmp_path):
-    from dnsdisco.config.sources import Given, inspect
+    from dnsdisco.config.sources import Given
+    from tests.config.known import inspect
 
     (tmp_path / "services.yaml").write_text(reloads.SERVICES)
     (tmp_path / "dnsdisco.yaml").write_text(text % 2)

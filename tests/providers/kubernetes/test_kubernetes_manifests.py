@@ -13,6 +13,7 @@ import yaml
 from dnsdisco.config.reading import checked, ReadingContext
 from dnsdisco.errors import ProviderError
 from dnsdisco.providers.kubernetes import KubernetesServiceDiscovery
+from tests.config.known import Known
 from tests.providers.kubernetes.follow import Follow
 from tests.providers.kubernetes.objects import headless, slice_of
 from tests.providers.kubernetes.real import Cluster, find, missing, PATHS
@@ -189,7 +190,7 @@ def test_it_registers_in_the_one_namespace_that_the_optional_role_is_in(cluster)
 def test_the_configuration_is_good_and_serves_the_names_of_its_own_service():
     (config,) = documents(SERVER / "config.yaml")
     written = yaml.safe_load(config["data"]["dnsdisco.yaml"])
-    settings = checked(written, ReadingContext("/", {}, {"kubernetes"}))
+    settings = checked(written, ReadingContext("/", {}, Known({"kubernetes"})))
     assert [each["type"] for each in settings.providers] == ["kubernetes"]
     service = next(item for item in resources() if item["kind"] == "Service")["metadata"]
     name, namespace = service["name"], service["namespace"]
