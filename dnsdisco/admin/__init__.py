@@ -7,7 +7,7 @@
     api.py              what the pages share
   Pages:
     probes.py           health, readiness, metrics, providers
-    status.py           how the server does; upstreams; the cache
+    status.py           how the server does; upstreams; settings; the cache
     services.py         services, at once or when they have changed
     events.py           changes as they are published
     server_sent.py      the form of such events

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from dnsdisco.control.counters import Totals
-from dnsdisco.control.facts import ControlFacts, Reloaded, ServerStatus, ServiceView, UpstreamView
+from dnsdisco.control.facts import ConfigView, ControlFacts, Reloaded, ServerStatus, ServiceView, UpstreamView
 
 FRESH_S = 0.25  # an answer may be so old: a person does not notice, and a scraper asks every few seconds
 CATALOG_FRESH_S = 1.0  # the list of all services: 10,000 of them take the loop 40 ms
@@ -28,6 +28,7 @@ class ControlLoop(Protocol):
     def totals(self) -> Totals: ...
     def figures(self) -> Mapping[str, int]: ...
     def status(self) -> ServerStatus: ...
+    def configuration(self) -> ConfigView: ...
     def reload(self) -> Reloaded: ...
 
     def flush(self, name: str | None, *, is_tree: bool) -> Future[list[int | None]]:
@@ -86,6 +87,9 @@ class ControlClient:
     async def totals(self) -> Totals:
         """As they are now: who has just flushed a cache wants to see it empty."""
         return await self._ask(self._control.totals)
+
+    async def configuration(self) -> ConfigView:
+        return await self._ask(self._control.configuration)
 
     async def reload(self) -> Reloaded:
         done = await self._ask(self._control.reload, RELOAD_S)

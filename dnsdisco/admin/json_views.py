@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
 from dnsdisco.admin import shapes
 from dnsdisco.control.facts import ControlFacts, DENIED, NEVER_SYNCED, ProviderView, ServerStatus, ServiceView, UP, UpstreamView
 from dnsdisco.model.library_dict import service_to_dict
-from dnsdisco.model.public import public_meta, public_url
+from dnsdisco.model.public import HIDDEN, is_secret, public_meta, public_text, public_url
 
 VERSION = 1
 HEAD: shapes.Versioned = {"version": VERSION}
@@ -119,6 +119,15 @@ def _hide(plain: dict[str, Any]) -> None:
             plain[key] = public_url(plain[key])
     if plain.get("meta"):
         plain["meta"] = dict(public_meta(plain["meta"].items()))
+
+
+def public(plain: Any) -> Any:
+    """JSON as far as everybody may read it: *** for the value of a key that is called after a secret, and for secrets in texts."""
+    if isinstance(plain, Mapping):
+        return {key: HIDDEN if is_secret(key) and value else public(value) for key, value in plain.items()}
+    if isinstance(plain, list):
+        return [public(each) for each in plain]
+    return public_text(plain) if isinstance(plain, str) else plain
 
 
 def instant(unix: float) -> str:

@@ -89,6 +89,7 @@ TABLE = (
     ApiRoute("GET", "/v1/services/{name}", services.one_service, "One service, under any of its names.", _ok(shapes.ServicePage), _FOLLOW),
     ApiRoute("GET", "/v1/providers", probes.providers, "The providers, in the order of precedence.", _ok(shapes.Providers)),
     ApiRoute("GET", "/v1/upstreams", status.upstreams, "The resolvers that other names are forwarded to.", _ok(shapes.UpstreamList)),
+    ApiRoute("GET", "/v1/config", status.config, "The settings in use, and where each comes from.", _ok(shapes.Config)),
     ApiRoute("GET", "/v1/cache", status.cache, "What the workers have counted of their caches.", _ok(shapes.CacheFigures)),
     ApiRoute("GET", "/v1/events", events.events, "Changes as they are published: server-sent events, `change` and `reset`.", _ok(shapes.ChangeEvent, "The data of a `change`.", server_sent.MEDIA_TYPE)),
     ApiRoute("GET", "/v1/sd/prometheus", prometheus.targets, "Instances for Prometheus's HTTP service discovery.", (*_ok(list[shapes.TargetGroup]), _NOT_YET), _CHOICE),

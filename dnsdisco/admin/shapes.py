@@ -140,6 +140,15 @@ class ServiceList(Versioned):
     services: dict[str, dict[str, Any]]
 
 
+class Config(Versioned):
+    """`settings`: as in the file, whole, without secrets. `origins`: by the path of each, as in `cache.size`: flag, environment:NAME,
+    file:LINE, detected or default."""
+
+    file: str | None
+    settings: dict[str, Any]
+    origins: dict[str, str]
+
+
 class CacheFigures(Versioned):
     workers: int
     counters: dict[str, int]

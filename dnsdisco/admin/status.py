@@ -1,4 +1,4 @@
-"""/v1/status, /v1/upstreams and /v1/cache: how the server does."""
+"""/v1/status, /v1/upstreams, /v1/config and /v1/cache: how the server does."""
 
 from __future__ import annotations
 
@@ -14,6 +14,17 @@ async def status(api: Api, _: ApiRequest) -> ApiReply:
 
 async def upstreams(api: Api, _: ApiRequest) -> ApiReply:
     reply: shapes.UpstreamList = {**json_views.HEAD, "upstreams": json_views.upstreams((await api.control.status()).upstreams)}
+    return json_reply(reply)
+
+
+async def config(api: Api, _: ApiRequest) -> ApiReply:
+    view = await api.control.configuration()
+    reply: shapes.Config = {
+        **json_views.HEAD,
+        "file": view.file,
+        "settings": json_views.public(view.settings),
+        "origins": dict(view.origins),
+    }
     return json_reply(reply)
 
 

@@ -85,6 +85,7 @@ def command(config: str | None, **flags: object) -> None:
     _say_configuration(given, settings)
     listen = [listener(entry).apart() for entry in inspection.settings.listen]
     told = {"source": given.plain(), "settings": settings, "worker_settings": for_workers(inspection.settings), "listen": listen}
+    told["origins"] = dict(inspection.origins)
     fd = document(json.dumps(told).encode())
     os.set_inheritable(fd, True)
     sys.stdout.flush()

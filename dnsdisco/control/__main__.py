@@ -1,7 +1,7 @@
 """`python -m dnsdisco.control FD`: the control process. It reads its parameters as a JSON document from the inherited descriptor FD.
 
 {"links": [fd, …], "status_fd": 8, "source": {"config": path|null, "flags": {…}}, "settings": {…}, "restarts": 0, "kept": {…},
- "listening": ["127.0.0.1:53"], "journal": [9, 10]}
+ "listening": ["127.0.0.1:53"], "journal": [9, 10], "origins": {"ttl": "file:3", …}}
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from dnsdisco.control import turns
 from dnsdisco.control.parameters import ControlParameters, HttpDoor
 from dnsdisco.control.run import Control
 from dnsdisco.control.status import to_pipe
+from dnsdisco.errors import ConfigError
 from dnsdisco.log.lines import Lines
 from dnsdisco.priority import give_way, READY_NICENESS
 from dnsdisco.providers import registry
@@ -47,13 +48,15 @@ async def _run(plain: dict[str, Any], lines: Lines, on_ready: Callable[[], None]
     loop = asyncio.get_running_loop()
     log = logging.logger()
     loop.set_exception_handler(lambda _, context: log.error("a fault of ours", reason=_told(context)))
+    source = _Source(plain)
     parameters = ControlParameters(
         links=[socket.socket(fileno=fd) for fd in plain["links"]],
         say=to_pipe(plain["status_fd"]),
         settings=from_plain(Settings, plain["settings"]),
         environ=os.environ,
         create=registry.create,
-        resolve=lambda: _resolve(plain["source"]),
+        resolve=source.resolve,
+        origins=lambda: source.origins,
         restarts=plain.get("restarts", 0),
         kept=plain.get("kept") or {},
         http=_http,
@@ -87,11 +90,22 @@ def _absolute(path: str | None) -> str | None:
     return None if path is None else str(Path(path).absolute())
 
 
-def _resolve(source: dict[str, Any]) -> Settings:
-    """The configuration read anew."""
-    from dnsdisco.config.sources import Given, resolve  # noqa: PLC0415
+class _Source:
+    """Where the settings come from. `origins`: of each of those that were read last."""
 
-    return resolve(Given.from_plain(source, os.environ), registry, is_to_serve=True)
+    def __init__(self, plain: dict[str, Any]) -> None:
+        self.origins: Mapping[str, str] = plain.get("origins") or {}
+        self._plain = plain["source"]
+
+    def resolve(self) -> Settings:
+        """The configuration read anew; what reads it is loaded only here, at a reload."""
+        from dnsdisco.config.sources import Given, inspect  # noqa: PLC0415
+
+        found = inspect(Given.from_plain(self._plain, os.environ), registry, is_to_serve=True)
+        if found.settings is None:
+            raise ConfigError(found.problems)
+        self.origins = found.origins
+        return found.settings
 
 
 def _http(control: Control, log: logging.Logger) -> HttpDoor:

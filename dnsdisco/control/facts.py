@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dnsdisco.model.diff import Change
 from dnsdisco.model.entry import Entry
@@ -140,6 +140,14 @@ class ServerStatus:
     zones: Sequence[str]
     workers: tuple[WorkerView, ...]
     upstreams: tuple[UpstreamView, ...]
+
+
+class ConfigView(NamedTuple):
+    """The settings in use."""
+
+    file: str | None
+    settings: Mapping[str, Any]  # as JSON, with their secrets
+    origins: Mapping[str, str]  # by the path of each setting: flag, environment:NAME, file:LINE, detected, default
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,7 @@ class ControlParameters:
     restarts: int = 0
     kept: Mapping[str, Any] = field(default_factory=dict)
     http: Callable[[Any, Logger], HttpDoor] = lambda _control, _log: NoHttp()  # given the Control
+    origins: Callable[[], Mapping[str, str]] = dict  # where each of the settings that were read last comes from, by its path
     config: str | None = None  # the file that the settings come from
     is_config_found: bool = False  # by a search: it was not named
     listening: Sequence[str] = ()  # the addresses, with their ports

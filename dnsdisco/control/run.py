@@ -20,7 +20,7 @@ from dnsdisco.control.asked import settle
 from dnsdisco.control.checks import Checks
 from dnsdisco.control.condition import Condition
 from dnsdisco.control.counters import Counters, Totals
-from dnsdisco.control.facts import ControlFacts, Reloaded, ServerStatus, ServiceView
+from dnsdisco.control.facts import ConfigView, ControlFacts, Reloaded, ServerStatus, ServiceView
 from dnsdisco.control.flushes import Flushes
 from dnsdisco.control.handover import Handover
 from dnsdisco.control.log import Logger, logger, time_of_day
@@ -48,7 +48,7 @@ class Control:
 
     def __init__(self, parameters: ControlParameters, log: Logger | None = None) -> None:
         self._parameters, self._log = parameters, log or logger()
-        self._settings = parameters.settings
+        self._settings, self._origins = parameters.settings, parameters.origins()
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._kept = Handover(parameters.kept, parameters.say)
@@ -62,12 +62,11 @@ class Control:
         self.chain = Chain(self._log, time_of_day, self.checks)
         self.presence = Presence(parameters.listening, self._log)
         self._memory = self._open_memory()
-        floor = max(self._kept.serial_floor, read_floor(self._settings.state_dir))
         self._flushes = Flushes(lambda: self.publisher, self._log)
         self._http = parameters.http(self, self._log)
         self.publisher = Publisher(
             parameters.links,
-            Serials(int(time.time()), floor, self._reserve),
+            Serials(int(time.time()), max(self._kept.serial_floor, read_floor(self._settings.state_dir)), self._reserve),
             is_successor=parameters.restarts > 0,
             on_applied=self._check_ready_and_takeover,
             on_counters=self.counters.take,
@@ -130,7 +129,7 @@ class Control:
                 self._log.warning("this needs a restart to take effect", setting=key, wanted=str(wanted))
                 settings = settings._replace(**{key: running_with})
         changed = tuple(sorted(key for key in settings._fields if getattr(settings, key) != getattr(self._settings, key)))
-        before, self._settings = self.chain.members, settings
+        before, self._settings, self._origins = self.chain.members, settings, self._parameters.origins()
         if settings.state_dir != self._memory.folder:
             self._memory.close()
             self._memory = self._open_memory()
@@ -150,7 +149,7 @@ class Control:
         if self._parameters.lines is not None:
             self._parameters.lines.apply(settings._asdict())
         self._log.info("reloaded", providers=" ".join(member.name for member in members))
-        self._parameters.say("reloaded", settings=to_plain(settings), worker_settings=of_workers)
+        self._parameters.say("reloaded", settings=to_plain(settings), worker_settings=of_workers, origins=self._origins)
         self._check_ready_and_takeover()
         return Reloaded(changed)
 
@@ -167,6 +166,9 @@ class Control:
 
     def status(self) -> ServerStatus:
         return self._condition.status(self.view(), self._parameters, self._settings.zones, self._loop.time())
+
+    def configuration(self) -> ConfigView:
+        return ConfigView(self._parameters.config, to_plain(self._settings), self._origins)
 
     def flush(self, name: str | None, *, is_tree: bool) -> Future[list[int | None]]:
         """Make every worker forget it, and with *is_tree* what is below it; None: everything. See flushes.py."""

@@ -7,7 +7,7 @@ Status lines, one JSON object each:
   control       {"event": "ready", "zones": […], "providers": […], "example": "web"}
                 {"event": "fatal", "message": "…"}    then it exits; before we are ready, that ends the start
                 {"event": "keep", "kept": {…}}        what its successor must know; handed to it as it is
-                {"event": "reloaded", "settings": {…}, "worker_settings": {…}}, {"event": "reload_failed"}
+                {"event": "reloaded", "settings": {…}, "worker_settings": {…}, "origins": {…}}, {"event": "reload_failed"}
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ class Supervisor:
         commands = commands or Commands()
         self._source, self._settings = parameters.get("source"), parameters["settings"]
         self._worker_settings = parameters["worker_settings"]  # a part of them, without secrets
+        self._origins = parameters.get("origins") or {}  # of the settings, for control's pages
         self._listening, self._notifier, self._lines = listening, notifier, lines
         self._kept: dict[str, Any] = {}
         self._cookie_secret = os.urandom(16).hex()  # one for all workers and their successors: each knows the others' cookies
@@ -115,6 +116,7 @@ class Supervisor:
             "links": links,
             "source": self._source,
             "settings": self._settings,
+            "origins": self._origins,
             "restarts": self.control.restarts,
             "kept": self._kept,
             "listening": [each.address for each in self._listening],
@@ -207,6 +209,7 @@ class Supervisor:
             case "reloaded":
                 self._settings = event.get("settings") or self._settings
                 self._worker_settings = event.get("worker_settings") or self._worker_settings
+                self._origins = event.get("origins") or self._origins
                 self._lines.apply(self._settings)
                 self._notifier.ready(self._status())
             case "reload_failed":

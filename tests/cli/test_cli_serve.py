@@ -60,7 +60,7 @@ def test_what_the_supervisor_gets(folder):
         "--http", "off", "--state-dir", "state",
     ]  # fmt: skip
     got = become(*flags)
-    assert set(got) == {"source", "settings", "worker_settings", "listen"}
+    assert set(got) == {"source", "settings", "worker_settings", "listen", "origins"}
     assert [(each["host"], each["port"]) for each in got["listen"]] == [("127.0.0.1", 5300), ("::1", 5300)]
     assert got["worker_settings"].items() < got["settings"].items()
     assert "providers" not in got["worker_settings"]

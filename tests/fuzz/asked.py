@@ -16,7 +16,7 @@ from dnsdisco.admin.connection import Connection, Connections, READ_OCTETS
 from dnsdisco.admin.gate import Gate
 from dnsdisco.admin.rate import RequestRate
 from dnsdisco.control.counters import Counters, Totals
-from dnsdisco.control.facts import ControlFacts, Reloaded, ServerStatus
+from dnsdisco.control.facts import ConfigView, ControlFacts, Reloaded, ServerStatus
 from dnsdisco.control.flushes import Flushes
 from dnsdisco.wire.name import from_text
 from tests.control.harness import Log
@@ -72,6 +72,9 @@ class _Control:
 
     def status(self) -> ServerStatus:
         return ServerStatus(self.view(), (), None, False, (), ("svc.local",), (), ())
+
+    def configuration(self) -> ConfigView:
+        return ConfigView(None, {}, {})
 
     def reload(self) -> Reloaded:
         return Reloaded()

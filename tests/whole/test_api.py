@@ -108,6 +108,46 @@ def test_a_reload_and_the_status_of_a_real_server(folder: Path) -> None:
         )
 
 
+def test_the_settings_in_use_and_where_each_comes_from(folder: Path) -> None:
+    """Through a reload that is used, one that is not, and a control process that is killed."""
+    token = "hunter2-c0ffee"
+    text = (
+        "providers:\n- {type: static, path: services.yaml}\n"
+        f"- {{type: consul, address: '127.0.0.1:{free_port()}', token: {token}, optional: true}}\n"
+        "forward: {upstreams: []}\nstate_dir: state\nttl: 5s\ncache:\n  size: 77\n"
+    )
+    (folder / "dnsdisco.yaml").write_text(text)
+    with Server("--http", "127.0.0.1:0", cwd=folder) as server:
+        path = socket_of(server)
+
+        def config() -> Any:
+            return server_client.ask(path, "GET", "/v1/config")
+
+        page = config()
+        assert page["file"] == str(folder / "dnsdisco.yaml")
+        assert (page["settings"]["ttl"], page["settings"]["cache"]["size"], page["settings"]["zones"]) == (5, 77, ["svc.local"])
+        origins = {key: page["origins"][key] for key in ("listen", "ttl", "zones", "cache.size", "http", "providers", "state_dir")}
+        lines = {"ttl": "file:6", "cache.size": "file:8", "providers": "file:1", "state_dir": "file:5"}
+        assert origins == {"listen": "flag", "http": "flag", "zones": "default", **lines}
+        assert [each["type"] for each in page["settings"]["providers"]] == ["static", "consul"]
+        url = server.wait_for(r'event="http listening" address=(\S+)')[1]
+        over_tcp = httpx.get(f"{url}/v1/config", trust_env=False, timeout=5)
+        assert over_tcp.json() == page
+        assert token not in over_tcp.text
+        assert page["settings"]["providers"][1]["token"] == "***"
+        (folder / "dnsdisco.yaml").write_text("# a line more\n" + text.replace("ttl: 5s", "ttl: soon"))
+        with pytest.raises(server_client.ServerRefused):
+            server_client.ask(path, "POST", "/v1/reload", seconds=30)
+        assert config() == page
+        (folder / "dnsdisco.yaml").write_text("# a line more\n" + text.replace("ttl: 5s", "ttl: 9s"))
+        assert server_client.ask(path, "POST", "/v1/reload", seconds=30)["changed"] == ["ttl"]
+        after = config()
+        assert (after["settings"]["ttl"], after["origins"]["ttl"]) == (9, "file:7")
+        os.kill(server.children()["control"][0], signal.SIGKILL)
+        server.wait_for(r"(?s)control socket.*control socket", 15)
+        assert config() == after
+
+
 def test_upstreams_as_they_do(folder: Path) -> None:
     with ScriptedUpstream() as upstream:
         upstream.on(lambda _: True, lambda asked: reply(asked, records=(a_record("192.0.2.1", 0),) if asked.qtype == 1 else ()))
