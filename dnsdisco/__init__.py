@@ -16,6 +16,7 @@ The rooms, from the inside out. The docstring of each has a line for each of its
   sockaddr    from a written address to a socket address, scope included
   model       the nouns: service, instance, snapshot; names; service data; merging the views of several providers      pure
   wire        octets: slicing questions, putting replies together, EDNS, framing                                       pure
+  presentation  messages as people read them                                                                         pure
   zone        what a name stands for, and the records it has                                                           pure
   cache       forwarded answers: bounded, ageing, negative, stale                                                      pure
   answer      what to do with a question: Reply, Forward or Gather                                                     pure

@@ -74,6 +74,8 @@ _LOOP = asyncio.new_event_loop()  # one for all: making a loop costs more than a
 
 
 class NoUpstreams:
+    heard = ()
+
     def can_forward(self, question: bytes) -> bool:
         return False
 
@@ -99,6 +101,7 @@ class CannedUpstreams:
         self.asked: list[tuple[str, str]] = []
         self.sent: list[tuple[int, bool]] = []
         self.holds = holds
+        self.heard: tuple[tuple[object, float, bytes | str], ...] = ()
         self._held: list[Callable[[], None]] = []
 
     def can_forward(self, question: bytes) -> bool:
@@ -116,10 +119,16 @@ class CannedUpstreams:
             result: bytes | UpstreamError = self.exchange(question)
         except UpstreamError as error:
             result = error
+
+        def settle() -> None:
+            self.heard = (("192.0.2.53", 0.012, result.kind if isinstance(result, UpstreamError) else result),)
+            waiter(result)
+            self.heard = ()
+
         if self.holds:
-            self._held.append(lambda: waiter(result))
+            self._held.append(settle)
         else:
-            asyncio.get_running_loop().call_soon(waiter, result)
+            asyncio.get_running_loop().call_soon(settle)
 
     def release(self) -> None:
         held, self._held = self._held, []

@@ -29,7 +29,7 @@
     origins.py          the checks of Host and Origin
     rate.py             how many requests are answered in a second
 
-Rules of the room: imports `errors`, `written`, `sockaddr`, `model` and `control`. What changes something is a row of the table that is
+Rules of the room: imports `errors`, `written`, `sockaddr`, `model`, `presentation` and `control`. What changes something is a row of the table that is
 marked private. No request, however many come and whatever is in them, may cost a DNS answer or a change of the catalog more than a
 moment: replies are made from values that do not change, in this thread, and a flood waits. docs/http.md is the contract with clients.
 """

@@ -65,14 +65,22 @@ class Admission:
                 self.known.clear()
                 self.credits.clear()
                 self.networks_forgotten += 1
-            is_admitted = any(address in network for network in self._networks)
-            is_local = any(address in network for network in _LOOPBACK)
-            known = KnownClient(is_admitted, is_local, self.buckets.of(address, now))
+            known = self.unlimited(peer)._replace(bucket=self.buckets.of(address, now))
             if len(self.known) >= KNOWN_MAX:
                 self.known.clear()
                 self.clients_forgotten += 1
             self.known[peer] = known
         return known
+
+    def unlimited(self, peer: str) -> KnownClient:
+        """As look(), but for a reply that does not go to *peer*: it uses up nothing, and nothing is remembered."""
+        address = ipaddress.ip_address(peer.partition("%")[0])
+        is_admitted = any(address in network for network in self._networks)
+        return KnownClient(is_admitted, any(address in network for network in _LOOPBACK), None)
+
+    def is_limited(self, peer: str) -> bool:
+        """How much *peer* may receive has a bound."""
+        return self.buckets.is_limited(ipaddress.ip_address(peer.partition("%")[0]))
 
     def may_have(self, client: ClientKey, reply: bytes) -> bool:
         """Whether *client* is known to the datagram loop as one that may have *reply* (behind its id), whose tokens are taken then."""

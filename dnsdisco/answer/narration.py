@@ -13,7 +13,7 @@ from dnsdisco.answer.decision import Want
 from dnsdisco.answer.flatten import HOSTS_MAX, Parts
 from dnsdisco.answer.resume import addresses_of, Outcome, Unanswered
 from dnsdisco.answer.special_use import Rule
-from dnsdisco.answer.trace import Trace
+from dnsdisco.answer.trace import Trace, UpstreamWord
 from dnsdisco.cache.cache import Freshness
 from dnsdisco.cache.entry import CacheEntry
 from dnsdisco.model.entry import Entry
@@ -99,7 +99,7 @@ def _entry(trace: Trace, entry: Entry) -> None:
     also = f", with instances of {', '.join(entry.merged)}" if entry.merged else ""
     trace.add("provider", entry.provider, f"has the service {name}: {_instances(len(service.instances))}{also}")
     for provider in entry.shadows:
-        trace.add("shadowed", provider, f"has the service {name}, too, and comes later in the chain")
+        trace.add("shadowed", provider, f"has the service {name}, too, and comes later in the chain", entry.key)
     if reason := reasons.left_out(entry):
         trace.add("rejected", name, reason)
 
@@ -180,9 +180,10 @@ def _chosen(trace: Trace, found: Found) -> tuple[Instance, ...]:
     chosen = render.chosen(found)
     kept = set(map(id, chosen))
     _without_the_tag(trace, found)
+    key = found.entry.key if found.entry is not None else ""
     for instance in found.instances or ():
         if id(instance) not in kept:
-            trace.leave_out(instance, reasons.critical(instance))
+            trace.leave_out(instance, reasons.critical(instance), key)
     return chosen
 
 
@@ -251,21 +252,36 @@ def asked(trace: Trace, subject: Labels, upstreams: tuple[str, ...]) -> None:
     )
 
 
-def replied(trace: Trace, upstreams: tuple[str, ...], rcode: int, records: int, took_s: float) -> None:
-    text = f"{rcode_to_text(rcode)}, {records} record{'s' * (records != 1)}, after {took_s * 1000:.0f} ms"
-    trace.add("upstream", ", ".join(upstreams), text)
+def heard(trace: Trace, words: Iterable[UpstreamWord]) -> None:
+    """What each of the upstreams that were asked said."""
+    for upstream, took_s, said in words:
+        trace.add("upstream", str(upstream), f"{said if isinstance(said, str) else _summary(said)}, after {took_s * 1000:.0f} ms")
 
 
-def failed(trace: Trace, upstreams: tuple[str, ...], errors: Iterable[tuple[int, str]], took_s: float) -> None:
+def _summary(reply: bytes) -> str:
+    records = reply[6] << 8 | reply[7]
+    return f"{rcode_to_text(reply[3] & 15)}, {records} record{'s' * (records != 1)}"
+
+
+def failed(trace: Trace, upstreams: tuple[str, ...], errors: Iterable[tuple[int, str]]) -> None:
+    """None of *upstreams* was asked, or could be."""
     for _, text in errors:
-        trace.add("upstream", ", ".join(upstreams), f"{text}, after {took_s * 1000:.0f} ms")
+        trace.add("upstream", ", ".join(upstreams) or "upstreams", text)
 
 
 # every answer
 
 
+def refused(trace: Trace, peer: str) -> None:
+    trace.add("limit", peer, "is in none of the networks that may ask (acl)")
+
+
+def rate_limited(trace: Trace, peer: str) -> None:
+    trace.add("limit", peer, "the answers to its network over UDP are limited (rate_limit)")
+
+
 def errors(trace: Trace, subject: str, found: Iterable[Ede]) -> None:
     """The reasons that the client gets, too."""
     for code, text in found:
-        if text and not any(step.text.startswith(text) for step in trace.steps):
+        if text and not any(step.text == text for step in trace.steps):
             trace.add(_BY_EDE.get(code, "denied"), subject, text)

@@ -83,9 +83,12 @@ class Buckets:
     def is_full(self) -> bool:
         return len(self._buckets) >= PREFIXES_MAX
 
+    def is_limited(self, address: Address) -> bool:
+        return self.is_on and not any(address in network for network in self._exempt)
+
     def of(self, address: Address, now: float) -> Bucket | None:
         """The bucket of the network of *address*; None: it is not limited."""
-        if not self.is_on or any(address in network for network in self._exempt):
+        if not self.is_limited(address):
             return None
         limits = self._limits
         length = limits.ipv4_prefix if address.version == 4 else limits.ipv6_prefix

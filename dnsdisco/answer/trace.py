@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from dnsdisco.answer.decision import Part
 from dnsdisco.model.service import Instance
+
+# What one upstream said to a question: which one, how many seconds it took, and its reply, or why it gave none.
+UpstreamWord: TypeAlias = tuple[object, float, bytes | str]
 
 STEPS_MAX = 1000  # of one explanation: some 100 KB
 
 
 class Step(NamedTuple):
     """`code`: zone, special, reading, provider, shadowed, left-out, rejected, choice, ttl, stale, denied, not-ready, forward, upstream, cache or
-    limit. `subject`: the name, instance, provider or client that `text` speaks of."""
+    limit. `subject`: the name, instance, provider or client that `text` speaks of. `key`: the service of which control knows more; "": none."""
 
     code: str
     subject: str
     text: str
+    key: str = ""
 
 
 class Trace:
@@ -29,14 +33,14 @@ class Trace:
         self.named: dict[int, Instance] = {}
         self.hosts: list[tuple[Instance, tuple[Part, ...]]] = []
 
-    def add(self, code: str, subject: str, text: str) -> None:
+    def add(self, code: str, subject: str, text: str, key: str = "") -> None:
         if len(self.steps) < STEPS_MAX:
-            self.steps.append(Step(code, subject, text))
+            self.steps.append(Step(code, subject, text, key))
         else:
             self.omitted += 1
 
-    def leave_out(self, instance: Instance, reason: str) -> None:
-        """*instance* is not in the answer; the first reason counts."""
+    def leave_out(self, instance: Instance, reason: str, key: str = "") -> None:
+        """*instance* is not in the answer; the first reason counts. *key*: its service, where control knows since when that is so."""
         if id(instance) not in self.named:
             self.named[id(instance)] = instance
-            self.add("left-out", instance.id, f"{instance.address}: {reason}")
+            self.add("left-out", instance.id, f"{instance.address}: {reason}", key)

@@ -15,8 +15,6 @@
     compose.py       settings and providers for several commands
     server_client.py  asks the running server over its control socket
     stub.py          asks a DNS server
-    answer.py        a reply as plain values for printing
-    rdata.py         RDATA as text for a person
     report.py        what goes to stderr, and colours
 
 Rules of the room: a composition root; it wires the other rooms and decides nothing about DNS. Answers go to stdout, everything else to

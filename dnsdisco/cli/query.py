@@ -12,10 +12,10 @@ from typing import Any
 import click
 
 from dnsdisco.cli import options, report
-from dnsdisco.cli.answer import decode, EDE_WORDS, PrintedRecord, QueryResult
 from dnsdisco.cli.stub import exchange, NoReply, question, Server, StubExchange
 from dnsdisco.config.client_defaults import Glance, glance
 from dnsdisco.errors import WireError
+from dnsdisco.presentation.message import decode, EDE_WORDS, PrintedRecord, QueryResult
 from dnsdisco.sockaddr import is_here, REACHED_AT
 from dnsdisco.wire import name as wire_name
 from dnsdisco.wire.constants import type_from_text, type_to_text, TYPES

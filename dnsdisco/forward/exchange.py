@@ -16,6 +16,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Sequence
 
+from dnsdisco.answer.trace import UpstreamWord
 from dnsdisco.errors import UpstreamError
 from dnsdisco.forward.attempt import Attempt, kind_of, UdpAttempt
 from dnsdisco.forward.context import Context
@@ -32,14 +33,8 @@ PLAIN_REPEAT = 2  # with this repeat the question is asked without EDNS, too
 TIMER_SLACK_S = 0.002  # the event loop may wake a timer this much early
 _OURS = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))  # a lack of ours is no fault of the upstream
 _OUR_END = frozenset(("closed", "shed"))  # of a question that was given up before its time
-_TELLING = (
-    "timeout",
-    "closed",
-    "refused",
-    "malformed",
-    "rcode",
-    "truncated",
-)  # for the text of the error; the last is the most specific
+# For the text of the error; the last is the most specific.
+_TELLING = ("timeout", "closed", "refused", "malformed", "rcode", "truncated")
 
 
 class Exchange:
@@ -50,7 +45,7 @@ class Exchange:
 
     __slots__ = (
         "_context", "_deadline", "_done", "_failure", "_held", "_held_place", "_is_ordered", "_lame", "_open", "_tried",
-        "_turns", "_upstreams", "begun_at", "dnssec_ok", "flags", "gap_at", "has_only_dead", "question", "slot",
+        "_turns", "_upstreams", "begun_at", "dnssec_ok", "flags", "gap_at", "has_only_dead", "heard", "question", "slot",
     )  # fmt: skip
 
     def __init__(
@@ -80,6 +75,7 @@ class Exchange:
         self.slot = 0  # the ticker's
         self._failure: UpstreamError | None = None  # the most telling one so far
         self.has_only_dead = False  # every upstream was dead when it began
+        self.heard: tuple[UpstreamWord, ...] = ()  # from each upstream, when it is done with
         self.begun_at = context.now()
         self._deadline = self.begun_at + context.limits.deadline_s
 
@@ -101,6 +97,7 @@ class Exchange:
             if not attempt.is_stream:
                 upstream.kept_case()
             upstream.answered = self.question
+            self.heard += ((upstream, now - attempt.asked_at, reply),)
             usable = as_asked(reply, self.question, is_overlong=verdict is Verdict.OVERLONG)
             if self._is_ordered and (self._tried > 1 or self.gap_at < 0):
                 self._believe(attempt, usable)
@@ -150,7 +147,9 @@ class Exchange:
             again = UdpAttempt(self, attempt.upstream, self._context, has_edns=attempt.has_edns, doubts=attempt.doubts)
             if self._start(again):
                 return
-        attempt.upstream.gave_nothing(self._context.now(), reason)
+        now = self._context.now()
+        attempt.upstream.gave_nothing(now, reason)
+        self.heard += ((attempt.upstream, now - attempt.asked_at, reason),)
         if kind == "timeout":
             self._context.suspect(attempt.upstream, self.question)
         elif kind != "rcode":
@@ -265,6 +264,7 @@ class Exchange:
             else:
                 attempt.upstream.failed(attempt.asked_at, reason)
             attempt.upstream.gave_nothing(attempt.asked_at, reason)
+            self.heard += ((attempt.upstream, 0.0, reason),)
             self._note_failure(attempt.upstream, "refused", reason)
             return False
         self._open.append(attempt)
@@ -304,6 +304,8 @@ class Exchange:
         for attempt in self._open:
             if is_in_vain or attempt.upstream.health.is_silent:
                 attempt.upstream.gave_nothing(self._context.now(), "no answer in time")
+            if all(upstream is not attempt.upstream for upstream, _, _ in self.heard):
+                self.heard += ((attempt.upstream, self._context.now() - attempt.asked_at, "no answer"),)
             attempt.close()
         self._open.clear()
         self._tried = len(self._upstreams)

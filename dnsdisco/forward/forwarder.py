@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 
+from dnsdisco.answer.trace import UpstreamWord
 from dnsdisco.errors import UpstreamError
 from dnsdisco.forward.context import Context
 from dnsdisco.forward.deadlines import Deadlines
@@ -71,6 +72,7 @@ class Forwarder:
         self._pending: dict[_Key, tuple[Exchange, list[Waiter]]] = {}
         self._started_early: dict[_Key, Exchange] = {}  # of these: begun when `pending_slow` were on their way, the oldest first
         self._without_living = 0  # of these: begun when every upstream was dead
+        self.heard: tuple[UpstreamWord, ...] = ()  # while a waiter is called: what each upstream said to its question
         self._pulse: Pulse | None = None
         self._watch_timer: asyncio.TimerHandle | None = None
 
@@ -170,6 +172,7 @@ class Forwarder:
             self.statistics.shared += 1
             joined[1].append(waiter)
             return
+        self.heard = ()
         if self._context is None or self._sources is None:
             waiter(UpstreamError("upstreams", "closed", "not started"))
             return
@@ -201,6 +204,7 @@ class Forwarder:
             if isinstance(result, UpstreamError):
                 self.statistics.failed += 1
             for each in waiters:
+                self.heard = exchange.heard
                 each(result)
 
         is_ordered = self._settings.policy == "order"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import NamedTuple, Protocol
@@ -16,6 +16,7 @@ from typing import NamedTuple, Protocol
 from dnsdisco.answer import cached_reply, rebinding
 from dnsdisco.answer.believe import believe, unsigned, UpstreamQuestion
 from dnsdisco.answer.settings import AnswerSettings
+from dnsdisco.answer.trace import UpstreamWord
 from dnsdisco.cache.cache import Cache, Freshness
 from dnsdisco.cache.entry import CacheEntry, Kind
 from dnsdisco.cache.failures import Reasons
@@ -55,6 +56,10 @@ class Upstreams(Protocol):
 
     def ask(self, question: bytes, flags: int, dnssec_ok: bool, waiter: Callable[[Result], None]) -> None:  # noqa: FBT001
         """Calls *waiter* once, within about two seconds, perhaps before it returns."""
+
+    @property
+    def heard(self) -> Sequence[UpstreamWord]:
+        """While a waiter is called: what each upstream said to its question. (): none was asked."""
 
 
 Look = tuple[Freshness, CacheEntry | None]
@@ -114,6 +119,7 @@ class CachedUpstream:
         self._settings = AnswerSettings()
         self._origin: Hashable = None
         self.trust_ad = False
+        self.heard: Sequence[UpstreamWord] = ()  # while a waiter is called, as that of the upstreams
 
     def configure(self, settings: AnswerSettings, cache: CacheSettings, *, trust_ad: bool, origin: Hashable) -> None:
         """What is kept stays, but: where other names are ours or special, none of it can be relied on; from elsewhere, all of it is old.
@@ -162,6 +168,7 @@ class CachedUpstream:
         *look*: what the cache has just returned. *is_limited*: the client may not have more than `waiting_per_client` wait.
         """
         state, entry = look
+        self.heard = ()
         asking = self._asking.get(asked.key)
         if entry is not None and (state is Freshness.FRESH or state is Freshness.BUSY):
             if state is Freshness.BUSY and asking is None:
@@ -223,6 +230,7 @@ class CachedUpstream:
 
     def _settle(self, asking: _Asking, result: Result) -> None:
         """An upstream has spoken, or none does."""
+        heard = self._upstreams.heard
         del self._asking[asking.asked.key]
         if asking.timer is not None:
             asking.timer.cancel()
@@ -231,7 +239,7 @@ class CachedUpstream:
         except Exception as error:  # noqa: BLE001  a fault of ours costs these answers, not the loop
             self._faults[f"{type(error).__name__} while reading a reply"] += 1
             finding = UpstreamFailed(((EDE_OTHER, "the reply could not be used"),))
-        self._tell(asking, finding)
+        self._tell(asking, finding, heard)
 
     def _learn(self, asking: _Asking, result: Result) -> Finding:
         (key, spelled, question), cache, now = asking.asked, self.cache, self._now()
@@ -258,7 +266,7 @@ class CachedUpstream:
             stale = cache.fail(key, now, reasons)
         return UpstreamFailed(reasons) if stale is None else self._old(asking.asked, stale)
 
-    def _tell(self, asking: _Asking, finding: Finding) -> None:
+    def _tell(self, asking: _Asking, finding: Finding, heard: Sequence[UpstreamWord] = ()) -> None:
         waiters, asking.waiters = asking.waiters, []
         for client, done in waiters:
             self._waiting -= 1
@@ -266,6 +274,7 @@ class CachedUpstream:
             if not self._waiting_of[client.peer]:
                 del self._waiting_of[client.peer]
             try:
+                self.heard = heard
                 done(finding)
             except Exception as error:  # noqa: BLE001  as above: one answer
                 self._faults[f"{type(error).__name__} in an answer from upstream"] += 1

@@ -31,10 +31,25 @@ def message_for(name: str, qtype: int) -> bytes:
     return b"\0\0" + RD.to_bytes(2, "big") + b"\0\1\0\0\0\0\0\1" + question + opt_record()
 
 
-def explained(
-    done: Callable[[Explanation], None], trace: Trace, labels: Labels, catalog: Catalog, zones: ZoneSettings, reply: bytes
-) -> None:
-    """Give *done* what *trace* has of the way of the name *labels* to *reply*, and the reasons that are in the reply itself."""
+class Explaining:
+    """One explanation in the making: `take` is where the reply goes. *done* is called once, whatever comes of it."""
+
+    def __init__(
+        self, done: Callable[[Explanation], None], trace: Trace, labels: Labels, catalog: Catalog, zones: ZoneSettings
+    ) -> None:
+        self.trace = trace
+        self._done: Callable[[Explanation], None] | None = done
+        self._labels, self._catalog, self._zones = labels, catalog, zones
+
+    def take(self, reply: bytes) -> None:
+        """A second reply comes where *done* itself has failed, and is passed over."""
+        done, self._done = self._done, None
+        if done is not None:
+            done(_explanation(self.trace, self._labels, self._catalog, self._zones, reply))
+
+
+def _explanation(trace: Trace, labels: Labels, catalog: Catalog, zones: ZoneSettings, reply: bytes) -> Explanation:
+    """What *trace* has of the way of the name *labels* to *reply*, and the reasons that are in the reply itself."""
     name = reasons.text_of(labels)
     narration.errors(trace, name, parse.errors(reply, STEPS_MAX))
     steps = list(trace.steps)
@@ -44,4 +59,4 @@ def explained(
     meant: list[Labels] = []
     if zone is not None and reply[3] & 15 == NXDOMAIN:
         meant = [(*path, *zone) for path in reasons.names_like(catalog, labels[: len(labels) - len(zone)])]
-    done(Explanation(reply, tuple(steps), tuple(map(reasons.text_of, meant)), catalog.serial))
+    return Explanation(reply, tuple(steps), tuple(map(reasons.text_of, meant)), catalog.serial)

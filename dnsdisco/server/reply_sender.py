@@ -33,11 +33,12 @@ class ReplySender:
         self.recursion = True
         self._table, self._draw = table, draw
 
-    def count(self, query: Query, rcode: int) -> None:
-        """One answer with that *rcode*."""
-        self._table.cell(query.qtype, rcode)[0] += 1
+    def count(self, client: Client, rcode: int) -> None:
+        """One answer with that *rcode*. An explanation is none."""
+        if client.trace is None:
+            self._table.cell(client.query.qtype, rcode)[0] += 1
 
     def reply(self, client: Client, reply: Reply, *, recursion: bool = True) -> None:
         query, _, _, limit, options, send, _ = client
-        self.count(query, reply.rcode)
+        self.count(client, reply.rcode)
         send(encode(reply, query, recursion=self.recursion and recursion, options=options, limit=limit, draw=self._draw))

@@ -32,6 +32,8 @@ from dnsdisco.zone.catalog import Catalog
 
 T = TypeVar("T")
 
+_ASKED_FOR = (Freshness.EXPIRED, Freshness.MISSING)  # what the cache has is not enough
+
 
 class Resolver:
     """Event loop only. `settings`: of the answers."""
@@ -103,7 +105,7 @@ class Resolver:
                 octets = cached_reply.stale_reply(entry, query, ttl, limit=client.limit, options=client.options)
             else:
                 octets = self.reply_from(entry, client)
-            self._sender.count(query, entry.rcode)
+            self._sender.count(client, entry.rcode)
             client.send(octets)
 
     def _reply_guarded(self, client: Client, entry: CacheEntry, reply: Reply) -> None:
@@ -177,15 +179,15 @@ class Resolver:
 
     def _told(self, trace: Trace, asked: Asked, look: Look, done: Callable[[Finding], None]) -> Callable[[Finding], None]:
         """As *done*, and what upstreams replied is told before."""
-        upstreams, began_at = self._upstream.upstreams_for(asked.spelled), self._now()
+        if look[0] not in _ASKED_FOR:
+            return done
+        upstreams = self._upstream.upstreams_for(asked.spelled)
 
         def tell(finding: Finding) -> None:
-            took_s = self._now() - began_at
-            if isinstance(finding, UpstreamFailed):
-                narration.failed(trace, upstreams, finding.reasons, took_s)
-            elif finding.entry is not look[1]:
-                counts = finding.entry.counts
-                narration.replied(trace, upstreams, finding.entry.rcode, counts[0] << 8 | counts[1], took_s)
+            if words := self._upstream.heard:
+                narration.heard(trace, words)
+            elif isinstance(finding, UpstreamFailed):
+                narration.failed(trace, upstreams, finding.reasons)
             done(finding)
 
         narration.asked(trace, labels_of(asked.question.qname), upstreams)

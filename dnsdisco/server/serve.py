@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import assert_never
 
+from dnsdisco.answer import narration
 from dnsdisco.answer.admit import ClientKey
 from dnsdisco.answer.cached_reply import key_of
 from dnsdisco.answer.decision import Forward, Gather, InTurns, Settled
@@ -22,7 +23,7 @@ from dnsdisco.errors import WireError
 from dnsdisco.model.choice import Draw
 from dnsdisco.server.answer_policy import AnswerPolicy, Clock
 from dnsdisco.server.cached_upstream import CachedUpstream, Upstreams
-from dnsdisco.server.explain import explained, Explanation
+from dnsdisco.server.explain import Explaining, Explanation
 from dnsdisco.server.long_answers import LongAnswers
 from dnsdisco.server.reply_sender import Client, ReplySender
 from dnsdisco.server.resolve import Resolver
@@ -53,6 +54,7 @@ Send = Callable[[bytes], None]
 EXACT_OCTETS_MAX = 1232  # an answer that fits every client that sends EDNS may be kept for all of them
 HINTS_MAX = 20  # denied names, in each HINTS_EVERY_S, that are held against what is there: 4 ms of a second at most
 HINTS_EVERY_S = 1.0
+EXPLAINED = "explain"  # waits for upstreams in place of the client that an explanation is for
 TCP_IDLE_TENTHS = 100  # the value of edns-tcp-keepalive: ten seconds, in 100 ms (RFC 7828 §3.1)
 
 
@@ -133,20 +135,25 @@ class Responder:
     def explain(self, message: bytes, peer: str, done: Callable[[Explanation], None]) -> None:
         """Why a client at *peer* gets the answer to *message* that it gets, over TCP: nothing is cut or limited there.
 
-        Calls *done* once: now, or when upstreams have spoken, which are asked where a client would make us ask them. Raises WireError for
-        what is not answered.
+        Calls *done* once: now, or when upstreams have spoken, which are asked where a client would make us ask them. It counts as no
+        answer, and uses up nothing of what the client may have. Raises WireError for what is not answered, ValueError for what is no
+        address.
         """
-        trace = Trace()
-        if self.fast_path.admission.look(peer, self._clock.monotonic()).bucket is not None:
-            trace.add("limit", peer, "the answers to its network over UDP are limited (rate_limit)")
-        done_with = partial(explained, done, trace, slice_query(message).labels, self._catalog, self.settings.zone)
-        self.respond(message, peer, is_tcp=True, send=done_with, trace=trace)
+        trace, admission = Trace(), self.fast_path.admission
+        if not admission.unlimited(peer).is_admitted:
+            narration.refused(trace, peer)
+        elif admission.is_limited(peer):
+            narration.rate_limited(trace, peer)
+        explaining = Explaining(done, trace, slice_query(message).labels, self._catalog, self.settings.zone)
+        self.respond(message, peer, is_tcp=True, send=explaining.take, trace=trace)
 
     def _respond(
         self, message: bytes, query: Query, peer: str, *, is_tcp: bool, send: Send, known_as: ClientKey | None, trace: Trace | None
     ) -> None:
         now, fast_path = self._clock.monotonic(), self.fast_path
-        is_admitted, is_local, bucket = fast_path.admission.look(peer, now)
+        is_admitted, is_local, bucket = (
+            fast_path.admission.look(peer, now) if trace is None else fast_path.admission.unlimited(peer)
+        )
         limit = size_limit(query, is_tcp=is_tcp, is_local=is_local, limits=self.policy.limits)
         shown, given, is_proven = query.edns.cookie if query.edns is not None else b"", b"", False
         if shown:  # a server cookie of ours proves the client's address (RFC 7873 §5.2.4)
@@ -157,9 +164,9 @@ class Responder:
         options = self._options(query, given, is_tcp=is_tcp)
         if bucket is not None and not is_tcp and not is_proven:
             send = partial(self._send_limited, query, options, bucket, send)
-        client = Client(query, peer, is_local, limit, options, send, trace)
+        client = Client(query, peer if trace is None else EXPLAINED, is_local, limit, options, send, trace)
         if query.fault:
-            self._sender.count(query, query.fault)
+            self._sender.count(client, query.fault)
             send(fault_reply(query, options=options, recursion=self._recursion and is_admitted))
         elif not is_admitted:
             self._sender.reply(client, Reply(REFUSED, ede=(Ede(EDE_PROHIBITED, "this address may not ask here"),)), recursion=False)
@@ -189,7 +196,7 @@ class Responder:
         match decision:
             case Reply():
                 if decision.depends_on is None or client.trace is not None:
-                    hint = self._hint(query, decision) if decision.rcode == NXDOMAIN and not decision.ede else ""
+                    hint = self._hint(client, decision) if decision.rcode == NXDOMAIN and not decision.ede else ""
                     if hint:
                         decision = replace(decision, ede=(Ede(EDE_OTHER, hint),))
                     elif decision.rcode == NXDOMAIN and not decision.ede and plain is not None:
@@ -216,7 +223,7 @@ class Responder:
         query = client.query
         if plain is not None:
             self._table.keep_exact(plain, query, prepared, recursion=self._recursion, limit=min(client.limit, EXACT_OCTETS_MAX))
-        self._sender.count(query, prepared.reply.rcode)
+        self._sender.count(client, prepared.reply.rcode)
         if not prepared.bodies and prepared.answer.is_long(client.limit):
             self._long.send(client, prepared, recursion=self._recursion)
             return
@@ -229,18 +236,19 @@ class Responder:
             return message
         return without_cookie(message, query.edns.cookie, HEADER_OCTETS + len(query.question))
 
-    def _hint(self, query: Query, denial: Reply) -> str:
+    def _hint(self, client: Client, denial: Reply) -> str:
         """What may have been meant by a name of ours that is not there; "" where nothing is like it, or many names are denied just now.
 
         Behind aliases it is the last one's target that is not there.
         """
-        if query.edns is None or not self._hints_left:
+        query = client.query
+        if query.edns is None or not (self._hints_left or client.trace is not None):
             return ""
         labels = labels_of(denial.answer[-1].rdata.lower()) if denial.answer else query.labels
         zone = self.settings.zone.zone_of(labels)
         if zone is None:
             return ""
-        self._hints_left -= 1
+        self._hints_left -= client.trace is None
         return no_such_name(self._catalog, labels[: len(labels) - len(zone)])
 
     def _keep_denial(self, plain: bytes, client: Client, reply: Reply) -> None:

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any, Self
 
-from dnsdisco.cli.answer import decode
 from dnsdisco.cli.stub import exchange, question
 from dnsdisco.config.reading import checked
 from dnsdisco.control.parameters import ControlParameters
 from dnsdisco.control.run import Control
 from dnsdisco.errors import ConfigError, Problem, ProviderError, UpstreamError
+from dnsdisco.presentation.message import decode
 from dnsdisco.providers.base import ServiceDiscovery
 from dnsdisco.server.worker import Worker, WorkerParameters
 from dnsdisco.settings.declared import Settings

@@ -19,6 +19,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "settings": frozenset({"written"}),
     "model": frozenset({"errors", "written"}),
     "wire": frozenset({"errors"}),
+    "presentation": frozenset({"errors", "wire"}),
     "cache": frozenset({"errors", "settings", "counted"}),
     "zone": frozenset({"errors", "settings", "model", "wire"}),
     "answer": frozenset({"errors", "settings", "written", "model", "zone", "wire", "cache"}),
@@ -32,7 +33,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "server": frozenset(
         {"errors", "settings", "counted", "log", "written", "sockaddr", "wire", "model", "zone", "answer", "cache", "forward"}
     ),
-    "admin": frozenset({"errors", "counted", "written", "sockaddr", "model", "control"}) | DECLARATIONS,
+    "admin": frozenset({"errors", "counted", "written", "sockaddr", "model", "presentation", "control"}) | DECLARATIONS,
     "supervisor": frozenset({"errors", "log", "priority", "sockaddr"}),
 }
 # An entry point that hands one room to another, which does not know it.
@@ -40,7 +41,7 @@ ENTRY_POINTS = {"dnsdisco.control.__main__": frozenset({"admin"})}  # ADR 0013
 # Composition roots wire the rooms together and may see all of them.
 ROOTS = frozenset({"cli", "discovery", "testing", "__init__", "__main__", "base", "env", "static", "consul", "kubernetes"})
 
-PURE = frozenset({"errors", "counted", "written", "settings", "model", "zone", "wire", "answer", "cache"})
+PURE = frozenset({"errors", "counted", "written", "settings", "model", "zone", "wire", "presentation", "answer", "cache"})
 IMPURE_MODULES = frozenset(
     [
         "socket",

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsdisco.cli import main, stub
-from dnsdisco.cli.answer import decode, EDE_WORDS
 from dnsdisco.errors import WireError
+from dnsdisco.presentation.message import decode, EDE_WORDS
 from dnsdisco.testing import one_port
 from dnsdisco.wire import name as wire_name
 from tests.cli.fake_server import FakeServer, reply

@@ -14,8 +14,8 @@ import dns.rdataclass
 import dns.rdatatype
 import pytest
 
-from dnsdisco.cli import rdata
 from dnsdisco.errors import WireError
+from dnsdisco.presentation import rdata
 from dnsdisco.wire import presentation
 from dnsdisco.wire.constants import type_from_text
 from dnsdisco.wire.parse import RecordPlace

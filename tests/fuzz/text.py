@@ -8,8 +8,8 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.zonefile
 
-from dnsdisco.cli import rdata
 from dnsdisco.errors import EXCERPT_MAX, REASON_MAX, WireError
+from dnsdisco.presentation import rdata
 from dnsdisco.wire import name, other_forms, presentation
 from dnsdisco.wire.constants import TTL_MAX, type_from_text, type_to_text, TYPES
 from dnsdisco.wire.parse import RecordPlace

@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 from functools import cache
 
-from dnsdisco.cli import rdata
 from dnsdisco.errors import WireError
+from dnsdisco.presentation import rdata
 from dnsdisco.wire import presentation
 from dnsdisco.wire.constants import type_from_text
 from dnsdisco.wire.parse import RecordPlace

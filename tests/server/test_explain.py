@@ -12,6 +12,7 @@ import dns.rcode
 import dns.rdatatype
 import pytest
 
+from dnsdisco.answer.admit import Admission
 from dnsdisco.errors import WireError
 from dnsdisco.model.claims import ChainPolicy
 from dnsdisco.model.entry import ProviderState
@@ -112,7 +113,7 @@ def test_an_ordinary_service():
     answers = Answers()
     reply, explanation = explain(answers, "web.svc.local")
     assert [rdata.address for rdata in reply.answer[0]] == ["10.0.0.11"]
-    assert [tuple(step) for step in explanation.steps] == [
+    assert [step[:3] for step in explanation.steps] == [
         ("zone", "svc.local", "web.svc.local is a name of this zone"),
         ("reading", "web.svc.local", "the service web"),
         ("provider", "static", "has the service web: 3 instances"),
@@ -151,10 +152,10 @@ def test_an_ordinary_service():
             ("special", "onion", "x.onion is in this special zone (nothing), which is answered here and never forwarded"),
         ),
         ("11.0.0.10.in-addr.arpa", "PTR", ("zone", "10.0.0.11", "is the address of the instance web-1 of web, of static")),
-        ("cache.example.net", "A", ("upstream", "192.0.2.53", "NOERROR, 1 record, after 0 ms")),
+        ("cache.example.net", "A", ("upstream", "192.0.2.53", "NOERROR, 1 record, after 12 ms")),
         ("cache.example.net", "A", ("forward", "cache.example.net", "asked of 192.0.2.53")),
         ("cache.example.net", "A", ("cache", "cache.example.net", "is not in the cache")),
-        ("silent.example.net", "A", ("upstream", "192.0.2.53", "192.0.2.53: timeout, after 0 ms")),
+        ("silent.example.net", "A", ("upstream", "192.0.2.53", "timeout, after 12 ms")),
     ],
 )
 def test_a_step(name, rtype, expected):
@@ -214,7 +215,7 @@ def test_providers_that_are_away():
 
 def test_who_may_not_ask():
     assert steps(Answers(), "web.svc.local", peer="203.0.113.1") == [
-        ("limit", "203.0.113.1", "the answers to its network over UDP are limited (rate_limit)"),
+        ("limit", "203.0.113.1", "is in none of the networks that may ask (acl)"),
         ("limit", "web.svc.local", "this address may not ask here"),
     ]
     assert ("denied", "svc.local", "zone transfers are not offered") in steps(Answers(), "svc.local", "AXFR")
@@ -258,6 +259,70 @@ def test_an_explanation_leaves_the_compiled_answers_alone():
     before = len(answers.responder._table)
     assert [step.code for step in explain(answers, "web.svc.local")[1].steps].count("left-out") == 2
     assert len(answers.responder._table) == before == 1
+
+
+def counted(answers):
+    responder = answers.responder
+    return (
+        dict(responder.fast_path.table.counts()),
+        dict(responder.faults),
+        responder._hints_left,
+        len(responder.fast_path.admission.known),
+        len(responder.fast_path.admission.buckets),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "rtype"),
+    [("web.svc.local", "A"), ("webb.svc.local", "A"), ("svc.local", "AXFR"), ("cache.example.net", "A"), ("x.onion", "A")],
+)
+@pytest.mark.parametrize("peer", ["127.0.0.1", "10.1.2.3", "203.0.113.1"])
+def test_an_explanation_is_no_answer_and_uses_up_nothing(name, rtype, peer):
+    upstreams = CannedUpstreams({("cache.example.net.", "A"): "cache.example.net. 60 IN A 192.0.2.7"})
+    answers = Answers(upstreams=upstreams)
+    before = counted(answers)
+    for _ in range(50):  # more than there are hints
+        _, explanation = explain(answers, name, rtype, peer=peer)
+        assert name != "webb.svc.local" or peer == "203.0.113.1" or explanation.did_you_mean == ("web.svc.local",)
+    assert counted(answers) == before
+    answers.ask(name, rtype)
+    assert sum(counted(answers)[0].values()) == 1
+
+
+def test_an_explanation_takes_no_place_of_its_client_among_those_that_wait():
+    upstreams = CannedUpstreams({("cache.example.net.", "A"): "cache.example.net. 60 IN A 192.0.2.7"}, holds=True)
+    answers = Answers(upstreams=upstreams)
+    told = []
+    answers.responder.explain(message_for("cache.example.net.", 1), "127.0.0.1", told.append)
+    assert answers.responder.in_flight == 1
+    assert "127.0.0.1" not in answers.responder._asker._waiting_of
+    upstreams.release()
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("name", ["web.svc.local.", "cache.example.net."])
+def test_done_is_called_once_though_it_fails(name):
+    upstreams = CannedUpstreams({("cache.example.net.", "A"): "cache.example.net. 60 IN A 192.0.2.7"}, holds=True)
+    answers = Answers(upstreams=upstreams)
+    told = []
+
+    def done(explanation):
+        told.append(explanation)
+        raise OSError("the caller has gone")
+
+    answers.responder.explain(message_for(name, 1), "127.0.0.1", done)
+    upstreams.release()
+    assert len(told) == 1
+    assert told[0].reply[3] & 15 == 0
+
+
+def test_a_client_that_is_limited():
+    answers = Answers(policy={"admission": Admission(["private", "203.0.113.0/24"])})
+    told = steps(answers, "web.svc.local", peer="203.0.113.1")
+    assert told[0] == ("limit", "203.0.113.1", "the answers to its network over UDP are limited (rate_limit)")
+    assert "limit" not in {code for code, _, _ in told[1:]}
+    with pytest.raises(ValueError, match="does not appear to be"):
+        answers.responder.explain(message_for("web.svc.local.", 1), "nobody", print)
 
 
 def test_what_is_no_name():
@@ -414,7 +479,7 @@ def test_any_question_to_any_catalog(seed):
             assert sum(map(len, reply.answer)) == sum(map(len, replies[1].answer)), where
             continue
         assert text_of(reply) == text_of(replies[1]), where
-        told = {text for _, _, text in explanation.steps}
+        told = {step.text for step in explanation.steps}
         assert {text for text in errors(replies[1]).values() if text} <= told, where
         if rtype not in ("A", "AAAA", "SRV"):
             continue

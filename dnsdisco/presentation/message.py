@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from dnsdisco.cli import rdata
+from dnsdisco.presentation import rdata
 from dnsdisco.wire import name
 from dnsdisco.wire.constants import EDE, OPT, rcode_to_text, type_to_text
 from dnsdisco.wire.parse import places

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsdisco.cli import rdata
+from dnsdisco.presentation import rdata
 from dnsdisco.wire.constants import TYPES
 from dnsdisco.wire.parse import RecordPlace
 
