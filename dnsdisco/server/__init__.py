@@ -14,6 +14,7 @@
     one_by_one.py         the same by a system call each, where the system has no other
     miss_queue.py            queries that the table of compiled answers does not hold
     reply_sender.py       a client that waits, and a reply encoded, counted and sent
+    hints.py              what may have been meant by a name that is not there
     explain.py            why a name gets the answer that it gets
     long_answers.py       answers that take longer than a turn of the loop should
     resolve.py            names of others, and addresses that our own answers lack

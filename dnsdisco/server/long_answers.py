@@ -75,6 +75,11 @@ class LongAnswers:
         if self._may_wait():
             self._under_way[question].clients.append((plain, client))
 
+    def explain(self, decision: Turns[Settled], client: Client) -> None:
+        """Go on with the *decision* for *client* alone, whose steps are told. Nothing is kept."""
+        if self._may_wait():
+            self._run(self._alone(decision, client))
+
     def send(self, client: Client, prepared: Prepared, *, recursion: bool) -> None:
         """A large answer, put together in an order for this client alone."""
         if self._may_wait():
@@ -126,6 +131,12 @@ class LongAnswers:
             self._table.keep(question, prepared, self._now())
             return _LongAnswer(settled, prepared, is_kept=True)
         return _LongAnswer(settled, prepared)
+
+    def _alone(self, decision: Turns[Settled], client: Client) -> Turns[None]:
+        with self._counting_faults():
+            settled = yield from decision
+            self._settle(None, client, settled)
+        self.waiting -= 1
 
     def _for_one(self, client: Client, prepared: Prepared, *, recursion: bool) -> Turns[None]:
         query, _, _, limit, options, send, _ = client

@@ -16,7 +16,6 @@ from dnsdisco.answer.fast_path import FastPath
 from dnsdisco.answer.hot_entries import HotEntries
 from dnsdisco.answer.prepared import Prepared
 from dnsdisco.answer.rate import Bucket, ERROR, KINDS, RateVerdict
-from dnsdisco.answer.reasons import no_such_name
 from dnsdisco.answer.trace import Trace
 from dnsdisco.cache.entry import CacheEntry
 from dnsdisco.errors import WireError
@@ -24,6 +23,7 @@ from dnsdisco.model.choice import Draw
 from dnsdisco.server.answer_policy import AnswerPolicy, Clock
 from dnsdisco.server.cached_upstream import CachedUpstream, Upstreams
 from dnsdisco.server.explain import Explaining, Explanation
+from dnsdisco.server.hints import Hints
 from dnsdisco.server.long_answers import LongAnswers
 from dnsdisco.server.reply_sender import Client, ReplySender
 from dnsdisco.server.resolve import Resolver
@@ -43,7 +43,7 @@ from dnsdisco.wire.constants import (
 from dnsdisco.wire.cookie import CLIENT_OCTETS, Cookies
 from dnsdisco.wire.edns import option, without_cookie
 from dnsdisco.wire.envelope import Ede
-from dnsdisco.wire.name import from_text, labels_of
+from dnsdisco.wire.name import from_text
 from dnsdisco.wire.padding import padded
 from dnsdisco.wire.query import HEADER_OCTETS, Query, slice_query
 from dnsdisco.wire.reply import cut_reply, fault_reply, Reply, RR, size_limit
@@ -52,8 +52,6 @@ from dnsdisco.zone.soa import soa
 
 Send = Callable[[bytes], None]
 EXACT_OCTETS_MAX = 1232  # an answer that fits every client that sends EDNS may be kept for all of them
-HINTS_MAX = 20  # denied names, in each HINTS_EVERY_S, that are held against what is there: 4 ms of a second at most
-HINTS_EVERY_S = 1.0
 EXPLAINED = "explain"  # waits for upstreams in place of the client that an explanation is for
 TCP_IDLE_TENTHS = 100  # the value of edns-tcp-keepalive: ten seconds, in 100 ms (RFC 7828 §3.1)
 
@@ -78,7 +76,7 @@ class Responder:
         self._long = LongAnswers(self._table, catalog, self.faults, draw, clock.monotonic, settle=self._settle, give=self._give)
         self._sender = ReplySender(self._table, draw)
         self._resolver = Resolver(self._asker, catalog, self._sender, now=clock.monotonic)
-        self._hints_left, self._hints_due_at = HINTS_MAX, 0.0
+        self._hints = Hints(catalog)
         self.configure(policy)
 
     def configure(self, policy: AnswerPolicy) -> None:
@@ -188,6 +186,8 @@ class Responder:
             decision = self._resolver.decide(query, client.trace)
             if not isinstance(decision, InTurns):
                 self._settle(plain, client, decision)
+            elif client.trace is not None:
+                self._long.explain(decision.turns, client)
             else:
                 self._long.begin(question, decision.turns, plain, client)
 
@@ -196,7 +196,11 @@ class Responder:
         match decision:
             case Reply():
                 if decision.depends_on is None or client.trace is not None:
-                    hint = self._hint(client, decision) if decision.rcode == NXDOMAIN and not decision.ede else ""
+                    hint = (
+                        self._hints.of(client, decision, self.settings.zone)
+                        if decision.rcode == NXDOMAIN and not decision.ede
+                        else ""
+                    )
                     if hint:
                         decision = replace(decision, ede=(Ede(EDE_OTHER, hint),))
                     elif decision.rcode == NXDOMAIN and not decision.ede and plain is not None:
@@ -236,21 +240,6 @@ class Responder:
             return message
         return without_cookie(message, query.edns.cookie, HEADER_OCTETS + len(query.question))
 
-    def _hint(self, client: Client, denial: Reply) -> str:
-        """What may have been meant by a name of ours that is not there; "" where nothing is like it, or many names are denied just now.
-
-        Behind aliases it is the last one's target that is not there.
-        """
-        query = client.query
-        if query.edns is None or not (self._hints_left or client.trace is not None):
-            return ""
-        labels = labels_of(denial.answer[-1].rdata.lower()) if denial.answer else query.labels
-        zone = self.settings.zone.zone_of(labels)
-        if zone is None:
-            return ""
-        self._hints_left -= client.trace is None
-        return no_such_name(self._catalog, labels[: len(labels) - len(zone)])
-
     def _keep_denial(self, plain: bytes, client: Client, reply: Reply) -> None:
         """Let the datagram loop deny names of this shape by itself, where a name with one label more than its zone is either in
         the catalog's `top` or nowhere: no wildcard, no zone of ours below the zone."""
@@ -279,8 +268,7 @@ class Responder:
         self._fleeting.renew(now)
         self.fast_path.look_at_cookies(self._clock.unix())
         self._table.redraw(now)
-        if now >= self._hints_due_at:
-            self._hints_due_at, self._hints_left = now + HINTS_EVERY_S, HINTS_MAX
+        if self._hints.is_renewed(now):
             self._table.forget_denials()
 
     def _send_limited(self, query: Query, options: bytes, bucket: Bucket, send: Send, octets: bytes) -> None:

@@ -11,7 +11,7 @@ import pytest
 from dnsdisco.model.claims import ChainPolicy
 from dnsdisco.model.entry import ProviderState
 from dnsdisco.model.service import Health, Instance, Port, Service
-from dnsdisco.server.serve import HINTS_EVERY_S, HINTS_MAX
+from dnsdisco.server.hints import HINTS_EVERY_S, HINTS_MAX
 from tests.kit import Answers, CannedUpstreams, errors, section, services
 
 TEXT = """

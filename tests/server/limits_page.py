@@ -64,7 +64,7 @@ GROUPS: dict[str, tuple[Bound, ...]] = {
         _of("compiled answers", "answer.table:OCTETS_MAX", "octets", "of their records, some ten thousand large answers", f"{FORGOTTEN}=answers", "nothing; it is compiled anew"),
         _of("compiled denials", "answer.table:DENIALS_MAX", "shapes", "lengths of a label times types and flags", f"{FORGOTTEN}=denials", "nothing; they are compiled anew"),
         _of("clients at hand", "answer.admit:KNOWN_MAX", "addresses", "looking one up anew costs microseconds", f"{FORGOTTEN}=clients", "nothing"),
-        _of("denied names that are held against what is there", "server.serve:HINTS_MAX", "a second", "each costs up to 0.2 ms", "", 'NXDOMAIN without "did you mean"'),
+        _of("denied names that are held against what is there", "server.hints:HINTS_MAX", "a second", "each costs up to 0.2 ms", "", 'NXDOMAIN without "did you mean"'),
         _of("cookies at hand", "wire.cookie:CACHE_ENTRIES_MAX", "", "hashing one anew costs 20 µs", f"{FORGOTTEN}=cookies", "nothing"),
         _of("clients with a cookie that are answered without a look at it", "answer.fast_path:COOKIES_AT_HAND_MAX", "", "as many as cookies at hand", f"{FORGOTTEN}=cookies", "nothing"),
         _of("age of a server cookie", "wire.cookie:ACCEPT_PAST_S", "s", "RFC 9018 §4.3", "", "a new cookie; until it is shown, the rate limit holds"),

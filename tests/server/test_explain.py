@@ -266,7 +266,7 @@ def counted(answers):
     return (
         dict(responder.fast_path.table.counts()),
         dict(responder.faults),
-        responder._hints_left,
+        responder._hints._left,
         len(responder.fast_path.admission.known),
         len(responder.fast_path.admission.buckets),
     )

@@ -17,6 +17,7 @@ from dnsdisco.model import choice
 from dnsdisco.model.service import Health, Instance, Port, Service
 from dnsdisco.model.turns import PART
 from dnsdisco.server import long_answers
+from dnsdisco.server.explain import Explanation, message_for
 from dnsdisco.zone import below, render
 from tests.kit import Answers, section, SERVICES, services
 
@@ -236,3 +237,26 @@ def test_answers_made_in_turns_are_those_that_are_made_at_once(text: str, monkey
             for ours, theirs in zip(got.sections, wanted.sections, strict=True):
                 assert section(ours) == section(theirs), question
     assert not in_turns.responder.faults
+
+
+@pytest.mark.parametrize("name", ["big.svc.local", "alias.svc.local"])
+def test_an_explanation_meanwhile_costs_no_client_its_answer(name: str) -> None:
+    answers = wide(5_000)
+
+    async def work() -> tuple[list[bytes], list[Explanation]]:
+        sent: list[bytes] = []
+        told: list[Explanation] = []
+        for _ in range(2):
+            answers.responder.respond(query(name, "A"), "127.0.0.1", is_tcp=False, send=sent.append)
+            answers.responder.explain(message_for(f"{name}.", 1), "127.0.0.1", told.append)
+        while len(sent) < 2 or len(told) < 2:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return sent, told
+
+    sent, told = answers.run(asyncio.wait_for(work(), 10))
+    assert all(dns.message.from_wire(reply).rcode() == dns.rcode.NOERROR for reply in sent)
+    assert [each.reply[3] & 15 for each in told] == [0, 0]
+    assert any("of 5000 instances" in step.text for step in told[0].steps)
+    assert answers.responder._long.waiting == 0
+    assert sum(answers.responder.faults.values()) == 0
