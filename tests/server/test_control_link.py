@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 
 import dns.message
@@ -356,7 +357,7 @@ def test_counters_are_told():
         side.link.tick()
         first = side.heard()[-1]
         assert isinstance(first["life"], int)
-        assert first == {"op": "counters", "life": first["life"], "counters": {"x": 1}}
+        assert first == {"op": "counters", "life": first["life"], "pid": os.getpid(), "counters": {"x": 1}, "upstreams": []}
         side.link.tick()
         assert side.heard()[-1] == first  # one life
 
