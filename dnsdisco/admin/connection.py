@@ -241,7 +241,8 @@ class Connection:
         headers = [(b"date", formatdate(usegmt=True).encode()), (b"content-type", reply.media_type.encode())]
         if isinstance(reply.body, bytes):
             headers.append((b"content-length", b"%d" % len(reply.body)))
-        headers += [*reply.headers, *HEADERS]
+        own = {name for name, _ in reply.headers}  # a page of HTML has a policy of its own
+        headers += [*reply.headers, *(each for each in HEADERS if each[0] not in own)]
         self._write(h11.Response(status_code=reply.status, headers=headers, reason=HTTPStatus(reply.status).phrase))
         if self._method == "HEAD":
             await self._drain()

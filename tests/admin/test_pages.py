@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from dnsdisco.admin import api, control_client, gate, json_views
+from dnsdisco.admin import api, control_client, gate, json_views, routes
+from dnsdisco.admin.request import ApiReply
 from dnsdisco.errors import ProviderError
 from dnsdisco.model.service import Health, Instance, Port, Service
 from tests.admin.bench import HttpBench, with_http
@@ -206,6 +208,20 @@ def test_what_is_refused_and_what_is_not() -> None:
                 assert "evil" not in body.decode()
 
     with_http(HttpBench(both()), scenario)
+
+
+def test_a_page_may_have_a_policy_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def page(_: Any, __: Any) -> ApiReply:
+        return ApiReply(b"<p>", media_type="text/html", headers=((b"content-security-policy", b"default-src 'self'"),))
+
+    monkeypatch.setitem(routes._ROUTES["/health"], "GET", replace(routes._ROUTES["/health"]["GET"], page=page))
+
+    async def scenario(bench: HttpBench) -> None:
+        reply = await bench.get("/health")
+        assert reply.headers.get_list("content-security-policy") == ["default-src 'self'"]
+        assert reply.headers["x-content-type-options"] == "nosniff"
+
+    with_http(HttpBench({"p": Scripted(snapshot())}), scenario)
 
 
 GARBAGE = [
