@@ -219,11 +219,13 @@ class Connection:
             self._hanging = asyncio.get_running_loop().create_task(self._hang(task))
 
     async def _hang(self, task: asyncio.Task[None]) -> None:
+        octets = 0
         with suppress(OSError):
-            ahead = await self._reader.read(READ_OCTETS)
-            if ahead:  # of the next request; how the client does shows with it
+            while ahead := await self._reader.read(READ_OCTETS):  # of the next requests
                 self._h11.receive_data(ahead)
-                return
+                octets += len(ahead)
+                if octets > READ_OCTETS:
+                    return  # the rest waits in the kernel; that the client has gone shows when we write
         self.abort()
         task.cancel()
 

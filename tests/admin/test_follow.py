@@ -262,6 +262,19 @@ def test_one_more_than_there_is_room_for_is_told(monkeypatch: pytest.MonkeyPatch
     with_http(bench("web"), scenario)
 
 
+def test_the_end_of_a_client_is_seen_behind_what_it_sent_ahead() -> None:
+    async def scenario(made: HttpBench) -> None:
+        for ahead in (b"", b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n" * 3):
+            reader, writer = await asyncio.open_connection("127.0.0.1", made.port)
+            writer.write(b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n" + ahead)
+            await reader.readuntil(b"\n\n\r\n")
+            writer.write_eof()
+            assert await asyncio.wait_for(reader.read(), 5) == b""  # long before the next sign of life
+            writer.close()
+
+    with_http(bench("web"), scenario)
+
+
 def test_watchers_take_no_place_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "CONNECTIONS_MAX", 4)
 
