@@ -1,4 +1,4 @@
-"""What is answered: a query and the catalog in, a decision out. The decision is a value, and nothing here sends anything.
+"""From a query and the catalog to a decision. The decision is a value; nothing in this room sends anything.
 
     decision.py         the outcomes, a closed union: Reply, Forward, Gather
     decide.py           from a query to a decision
@@ -17,7 +17,7 @@
     narration.py        what was found and decided, as such steps
     reasons.py          why an answer is empty, as text for the client
     special_use.py          special-use names
-    special_reply.py    what is said of them
+    special_reply.py    the replies to them
   Names of others:
     cached_reply.py         cache keys, and what a cached entry is to a client
     believe.py   what is believed of an upstream's reply

@@ -18,7 +18,7 @@ ClientKey: TypeAlias = int | bytes | str  # a client's address as the datagram l
 
 
 class KnownClient(NamedTuple):
-    """What is known of a client address. `bucket`: how much it may receive over UDP; None: no limit."""
+    """A client address. `bucket`: how much it may receive over UDP; None: no limit."""
 
     is_admitted: bool
     is_local: bool
@@ -26,12 +26,12 @@ class KnownClient(NamedTuple):
 
     @property
     def is_free(self) -> bool:
-        """It may ask, as much as it likes."""
+        """The client may ask, without a limit."""
         return self.is_admitted and self.bucket is None
 
 
 class Admission:
-    """By the text of the client's address, as the socket gives it."""
+    """The ACL and the rate limit, looked up by the text of a client's address as the socket gives it."""
 
     def __init__(
         self, allow: Iterable[str], rate: RateLimits = _RATE, own: Iterable[str] = (), *, trusts_loopback: bool = True
@@ -56,7 +56,7 @@ class Admission:
         self.credits: dict[ClientKey, list[int]] = {}
 
     def look(self, peer: str, now: float) -> KnownClient:
-        """Whether *peer* may ask, whether it is on the loopback, and how much it may receive."""
+        """Look up *peer*: may it ask, is it on the loopback, and how much may it receive?"""
         known = self.known.get(peer)
         if known is None:
             address = ipaddress.ip_address(peer.partition("%")[0])
@@ -83,7 +83,7 @@ class Admission:
         return self.buckets.is_limited(ipaddress.ip_address(peer.partition("%")[0]))
 
     def may_have(self, client: ClientKey, reply: bytes) -> bool:
-        """Whether *client* is known to the datagram loop as one that may have *reply* (behind its id), whose tokens are taken then."""
+        """True if the datagram loop knows *client* as one that may have *reply* (behind its id); takes the tokens for it."""
         if client in self.admitted:
             return True
         credit = self.credits.get(client)

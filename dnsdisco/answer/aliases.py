@@ -1,4 +1,4 @@
-"""How many aliases one name may lead through, wherever they come from: our zones, one upstream, or several in turn."""
+"""The bound of aliases that one name may lead through, wherever they come from: our zones, one upstream, or several in turn."""
 
 from __future__ import annotations
 

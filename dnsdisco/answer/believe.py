@@ -1,4 +1,4 @@
-"""What of an upstream's reply is believed: the question's own chain of aliases and its end, and nothing else that came along.
+"""The part of an upstream's reply that is believed: the question's own chain of aliases and its end, and no other record.
 
 A forwarder trusts its upstream with the name that it asked for, and with no other: records beside the chain are left out before anything
 uses them (RFC 2181 §5.4.1). Where the chain enters a name that belongs to other upstreams, or that is answered here, the chain goes on
@@ -251,7 +251,7 @@ def _enclosing(owner: bytes) -> set[bytes]:
 def _proofs(
     reader: NameReader, message: bytes, authority: list[RecordPlace], leaves: Leaves, *, has_soa: bool
 ) -> list[RecordPlace]:
-    """What a validator needs of the authority section: that something does not exist, and the SOA's signature (RFC 4035 §3.1.3)."""
+    """The records of the authority section that a validator needs: proofs that something does not exist, and the SOA's signature (RFC 4035 §3.1.3)."""
     signed = (NSEC, NSEC3, SOA) if has_soa else (NSEC, NSEC3)
     wanted = [place for place in authority if place.rtype in (NSEC, NSEC3) or _covered(message, place) in signed]
     if len(wanted) > PROOFS_MAX:

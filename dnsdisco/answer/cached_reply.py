@@ -113,7 +113,7 @@ def reply_from(
 
 
 def stale_reply(entry: CacheEntry, query: Query, ttl: int, *, limit: int, options: bytes) -> bytes:
-    """What the client gets of an entry past its end. AD never: what was proven then may have been signed for a time that is over."""
+    """The reply from an entry past its end. Never with AD: the signatures that proved it may have expired."""
     ede = (stale_reason(entry),)
     return reply_of(query, RA, entry.rcode, entry.counts, entry.stale_body(ttl), limit=limit, options=options, ede=ede)
 
@@ -135,7 +135,7 @@ def reasons_of(error: UpstreamError) -> Reasons:
 
 
 def is_to_be_remembered(error: UpstreamError) -> bool:
-    """Whether the failure belongs to the question: then a client that asks again does not make us ask again at once (RFC 9520 §3)."""
+    """True if the failure belongs to the question: then a client that repeats it does not make us ask upstream again at once (RFC 9520 §3)."""
     return error.kind not in _OF_OUR_OWN
 
 

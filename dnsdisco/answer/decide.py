@@ -34,7 +34,7 @@ def decide(
 ) -> Decision:
     """The decision about *query*, which has no fault and comes from a client that may ask. O(labels), and O(instances) of one service.
 
-    *can_answer*: an upstream may be asked that question, or its reply is in the cache. *trace*: where the steps are told.
+    *can_answer*: an upstream may be asked that question, or its reply is in the cache. *trace*: collects the steps.
     """
     if query.qclass != IN:
         return _chaos(query, settings) if query.qclass == CH else Reply(REFUSED)

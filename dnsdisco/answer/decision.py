@@ -25,7 +25,7 @@ class Want(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Where the addresses that *want* brings go: under *owner*, with *rank*. `is_glue`: in ADDITIONAL, and it may be missing.
+    """A place for the addresses that *want* brings: under *owner*, with *rank*. `is_glue`: in ADDITIONAL, and they may be missing.
 
     `is_chain`: *want* is the target of a CNAME that stands already in the answer: whatever it has is put behind it.
     """
@@ -40,7 +40,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Gather:
-    """An answer of ours that lacks what only an upstream knows; `resume.finish` puts it together."""
+    """An answer of ours that lacks data that only an upstream has; `resume.finish` completes it."""
 
     draft: Reply
     parts: tuple[Part, ...]

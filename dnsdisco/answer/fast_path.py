@@ -1,7 +1,7 @@
-"""What the datagram loop answers by itself: the compiled answers, the clients that may have them, and the cookies at hand.
+"""The queries that the datagram loop answers by itself: the compiled answers, the clients that may have them, and the cookies at hand.
 
-The responder fills it, with what it has just decided the longer way. The loop reads it: what is in `table.exact` where it stands, the
-rest by find().
+The responder fills it with the answers that it has just made the longer way. The loop reads `table.exact` directly, and calls find() for
+the rest.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ NOT_AT_HAND = (*UNKNOWN, False)
 
 
 class FastPath:
-    """Of one worker. The loop reads its parts anew for every turn: a new configuration brings another `admission`."""
+    """The fast path of one worker. The loop reads its parts anew in every turn: a new configuration replaces `admission`."""
 
     def __init__(self, catalog: Catalog, admission: Admission) -> None:
         self.table = Table()
@@ -84,7 +84,7 @@ class FastPath:
         self._cookies_at_hand = 0
 
     def look_at_cookies(self, unix: float) -> None:
-        """To be called some times a second. *unix*: the time by which cookies age."""
+        """Renews what depends on time; call it some times a second. *unix*: the time by which cookies age."""
         if not 0 <= unix - self._cookies_since < COOKIES_AT_HAND_S:
             self.forget_cookies()
             self._cookies_since = unix
@@ -99,7 +99,7 @@ class FastPath:
 
     @property
     def forgotten(self) -> dict[str, int]:
-        """How often a table that was full made room: an answer at a time, else all of it at once."""
+        """How often a full table made room: one answer at a time, or all of them at once."""
         return {
             "answers": self.table.evictions,
             "denials": self.table.denials_forgotten,

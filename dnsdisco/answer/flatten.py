@@ -26,7 +26,7 @@ _LOOPBACK = {A: rdata.address("127.0.0.1"), AAAA: rdata.address("::1")}
 
 
 class Parts(NamedTuple):
-    """What is known already, and what an upstream is to be asked."""
+    """The addresses that are known already, and the questions for an upstream."""
 
     records: list[RR]
     ranks: list[Rank]

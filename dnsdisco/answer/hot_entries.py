@@ -29,7 +29,7 @@ class _HotEntry(NamedTuple):
 
 
 class HotEntries:
-    """How often each was given is added to what *table* and *cache* count."""
+    """The cached answers that stand in *table*. Each use of one is counted in *table* and *cache*."""
 
     def __init__(self, table: Table, cache: Cache) -> None:
         self._table, self._cache = table, cache
@@ -37,9 +37,9 @@ class HotEntries:
         self._kept: list[_HotEntry] = []
 
     def takes(self, message: bytes, query: Query, entry: CacheEntry, now: float) -> bool:
-        """Whether it is worth while, and safe: only the name in *message* may have letters (see Table.keep_exact).
+        """True if keeping it pays and is safe: only the name in *message* may have letters (see Table.keep_exact).
 
-        Not below arpa: there, an instance that comes makes an answer ours at once.
+        Never below arpa: there, a new instance can make the answer ours at any moment.
         """
         return (
             len(self._kept) < ENTRIES_MAX
@@ -74,7 +74,7 @@ class HotEntries:
                 self._tell(each)
 
     def drop(self) -> None:
-        """What is kept is wrong. O(entries)."""
+        """Drop all of them, because they may be wrong now. O(entries)."""
         kept, self._kept = self._kept, []
         for each in kept:
             if self._exact.get(each.exact_key) is each.exact:

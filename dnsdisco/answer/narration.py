@@ -63,7 +63,7 @@ _BY_FRESHNESS = {
 
 
 def looked_up(trace: Trace, result: Result, zone: Labels, name: Labels, catalog: Catalog) -> None:
-    """What *name* (labels left of *zone*) stands for, and the readings that lost."""
+    """Record what *name* (labels left of *zone*) stands for, and the readings that lost."""
     subject = reasons.text_of((*name, *zone))
     trace.add("zone", reasons.text_of(zone), f"{subject} is a name of this zone")
     match result:
@@ -152,7 +152,7 @@ def _host(trace: Trace, instance: Instance, qtype: int, parts: Parts) -> None:
 
 
 def gathered(trace: Trace, outcomes: Mapping[Want, Outcome]) -> None:
-    """What upstreams had to the host names."""
+    """Record what upstreams returned for the host names."""
     for instance, parts in trace.hosts:
         came = [(part, outcomes.get(part.want, Unanswered("not there in time"))) for part in parts]
         if any(not isinstance(outcome, Unanswered) and addresses_of(part, outcome) for part, outcome in came):

@@ -66,7 +66,7 @@ def answer(
     aliases: tuple[bytes, ...] = (),
     trace: Trace | None = None,
 ) -> Decision:
-    """The decision for a name in *zone*, which is ours. *aliases*: the names (wire form) that led here. *trace*: where the steps are told."""
+    """The decision for a name in *zone*, which is ours. *aliases*: the names (wire form) that led here. *trace*: collects the steps."""
     turns = _answer(question, zone, catalog, settings, aliases, trace)
     try:
         next(turns)
@@ -149,7 +149,7 @@ class _Context(NamedTuple):
     trace: Trace | None
 
     def depends_on(self, found: Found) -> tuple[object, ...] | None:
-        """What the answer was made of. An empty non-terminal depends on too much to be kept."""
+        """The names that the answer was made from. An empty non-terminal depends on too many to be kept."""
         if found.entry is None:
             return None
         name = self.name
@@ -298,7 +298,7 @@ def _minimal_any(question: Question, ttl: int) -> Reply:
 
 
 def _stale_states(catalog: Catalog, entry: Entry) -> list[ProviderState]:
-    """Of the providers that its instances come from, those that are away."""
+    """The states of those providers of its instances that are away."""
     states = (catalog.states.get(name) for name in (entry.provider, *entry.merged))
     return [state for state in states if state is not None and (state.is_stale or not state.has_synced)]
 

@@ -1,7 +1,7 @@
-"""How much one network may receive over UDP: token buckets by prefix and by kind of answer, in a table with a bound.
+"""Limits the answers that one network receives over UDP: token buckets by prefix and by kind of answer, in a table with a bound.
 
 A UDP sender can be forged: an attacker who writes a victim's address as the sender of small questions makes us send large answers there.
-So a network that is not exempt gets at most so many answers a second (response rate limiting). Of those beyond the limit, every `slip`th
+So a network that is not exempt gets a limited number of answers a second (response rate limiting). Of those beyond the limit, every `slip`th
 is an empty reply with TC, as large as the question: a real client asks again over TCP, or sends the cookie that came along.
 """
 
@@ -32,7 +32,7 @@ class RateVerdict(Enum):
 
 
 class Bucket:
-    """Of one network. `credit`: tokens by kind, a second's worth at most.
+    """The tokens of one network. `credit`: tokens by kind, a second's worth at most.
 
     The datagram loop takes them by itself without looking at a clock; a bucket is filled when it comes here, so the first second of a
     flood may see three seconds' worth, and every later one the limit.
@@ -47,7 +47,7 @@ class Bucket:
         self._over = 0
 
     def take(self, kind: int, octets: int, now: float) -> RateVerdict:
-        """Whether a reply of so many *octets* may go there."""
+        """Decide whether a reply of so many *octets* may be sent, and take its tokens."""
         most = self._limits.responses_per_second
         cost = min(cost_of(octets), most)
         self._fill(kind, now)

@@ -24,7 +24,7 @@ _FAMILIES = {A: "IPv4", AAAA: "IPv6"}
 
 
 def all_critical(found: Found) -> str:
-    """What becomes of a service without a healthy instance; "" where there is one, or health is not asked for."""
+    """The rule that applies to a service without a healthy instance; "" if it has one, or if the question ignores health."""
     if found.entry is None or not render.all_critical(found):
         return ""
     rule = "all of them are given" if found.entry.fails_open else "none is given"
@@ -72,7 +72,7 @@ def no_data(found: Found, name: Labels, qtype: int) -> Turns[str]:
 
 
 def _words_of(instances: Iterable[Instance]) -> str:
-    """What made *instances*, which are critical, so: the most frequent reasons first, with how many have it where they differ."""
+    """Why *instances* are critical: the most frequent reasons first, with the number of instances for each where they differ."""
     counts = Counter(instance.reason for instance in instances)
     if len(counts) == 1:
         return next(iter(counts))
@@ -105,7 +105,7 @@ def no_port(found: Found, instance: Instance) -> str:
 
 
 def reading(found: Found, name: Labels) -> str:
-    """How the *name* (labels left of its zone) was read."""
+    """The reading of *name* (labels left of its zone), in words."""
     service = f"the service {text_of(found.path[:1])}" + f" in the namespace {text_of(found.path[1:])}" * (len(found.path) > 1)
     return {
         "service": service,
@@ -120,7 +120,7 @@ def reading(found: Found, name: Labels) -> str:
 
 
 def left_out(entry: Entry | None) -> str:
-    """What of the service could not be used when it was read, and why; "" where all of it is used."""
+    """The part of the service that could not be used when it was read, and why; "" if all of it is used."""
     if entry is None or entry.service.left_out is None:
         return ""
     count, reason = entry.service.left_out
@@ -161,12 +161,12 @@ def nothing_itself(name: Labels) -> str:
 
 
 def nothing_special(name: Labels, zone: Labels, qtype: int) -> str:
-    """Of a *name* in a special *zone*, both whole."""
+    """Why a *name* in a special *zone* (both whole) has no such record."""
     return _special(_no_record(text_of(name), qtype), zone)
 
 
 def not_special(name: Labels, zone: Labels, address: str | None) -> str:
-    """Of a *name* that is not there. *address*: the one that it is the reverse name of."""
+    """Why a *name* does not exist. *address*: the one whose reverse name it is."""
     return _special(f"no instance is known to have the address {address}" if address else f"{text_of(name)} does not exist", zone)
 
 
@@ -183,12 +183,12 @@ def nothing_reverse(address: str, qtype: int) -> str:
 
 
 def nothing_of_ours(name: Labels, qtype: int) -> str:
-    """Of the name of this server, whole."""
+    """Why the name of this server (whole) has no such record."""
     return _no_record(f"{text_of(name)} is the name of this server, and", qtype)
 
 
 def no_such_name(catalog: Catalog, name: Labels) -> str:
-    """What may have been meant by *name* (labels left of its zone), which is not there, or what was left out above it; else ""."""
+    """A name like *name* (labels left of its zone), which does not exist, or the data that were left out above it; else ""."""
     meant = names_like(catalog, name)
     if meant and meant[0][:1] == name[:1] and len(meant[0]) == 2:
         spaces = [label_to_text(path[1]) for path in meant]

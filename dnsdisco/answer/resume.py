@@ -1,4 +1,4 @@
-"""What follows an upstream's reply: our draft of an answer is completed with the addresses that it lacked."""
+"""Completes our draft of an answer with the addresses that upstreams returned."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said of a special name, by the rule of its zone (`special_use.py`)."""
+"""The reply to a special name, by the rule of its zone (`special_use.py`)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Special-use names: answered here, never forwarded, each overridable by `forward.zones` (RFC 6761 §5; docs/special-names.md is made from
 this table).
 
-A zone of ours inside one of them is served all the same; its ancestors then exist (RFC 8020).
+A zone of ours inside one of them is served normally; its ancestors then exist (RFC 8020).
 """
 
 from __future__ import annotations

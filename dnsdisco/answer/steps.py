@@ -1,4 +1,4 @@
-"""What an answer still wants from upstreams: generators that yield their wants, are sent what came of them, and return the reply.
+"""The questions to upstreams that an answer still needs: generators that yield them, are sent the outcomes, and return the reply.
 
 The caller does all input and output: it asks for each `Ask`, and runs the steps of an `AllOf` beside each other. Where the answer of one
 upstream leads on by an alias, the next step is decided here: our own data, a special name, or a question to the upstreams of that name.
@@ -46,14 +46,14 @@ Steps: TypeAlias = Generator[Ask | AllOf | None, Any, T]  # None: enough for one
 
 
 class Resolution:
-    """The steps of one answer. *decide*: what is to be done about a name, by what is known at that moment. *trace*: where they are told."""
+    """The steps of one answer. *decide*: the decision about a name, by the data of that moment. *trace*: collects the steps."""
 
     def __init__(self, decide: Callable[[Want], Decision], trace: Trace | None = None) -> None:
         self._decide, self._trace = decide, trace
         self._questions = 0
 
     def complete(self, gather: Gather, depth: int = 0) -> Steps[Reply]:
-        """An answer of ours with what upstreams know of it, asked for all at once. *depth*: aliases on the way here."""
+        """Complete an answer of ours with data from upstreams, all of them asked at the same time. *depth*: aliases on the way here."""
         depth += aliases.count(gather.draft.answer)
         chained = {part.want for part in gather.parts if part.is_chain}
         outcomes: Mapping[Want, Outcome] = yield AllOf(
@@ -79,7 +79,7 @@ class Resolution:
         )
 
     def _outcome(self, ask: Ask, depth: int) -> Steps[Outcome]:
-        """What upstreams have to *ask*, to the end of its aliases."""
+        """The upstreams' outcome for *ask*, followed to the end of its aliases."""
         self._questions += 1
         if self._questions > QUESTIONS_MAX:
             return Unanswered(_TOO_MANY_QUESTIONS)
@@ -97,7 +97,7 @@ class Resolution:
         return Answered(rest.rcode, (*found.records, *rest.answer), found.is_stale, (*found.authority, *rest.authority))
 
     def _target(self, ask: Ask, depth: int) -> Steps[Reply]:
-        """What stands at the end of *depth* aliases."""
+        """The outcome for the target at the end of *depth* aliases."""
         decision = self._decide(ask.want)
         if isinstance(decision, InTurns):
             decision = yield from decision.turns
@@ -117,5 +117,5 @@ class Resolution:
 
 
 def _is_failure(rest: Reply) -> bool:
-    """Nothing of a chain is answered whose end cannot be had (RFC 2308 §7.1)."""
+    """True if the end of the chain cannot be had: then no part of it is answered (RFC 2308 §7.1)."""
     return rest.rcode == SERVFAIL and not rest.answer

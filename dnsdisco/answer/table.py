@@ -158,7 +158,7 @@ class Table:
         )
 
     def forget_denials(self) -> None:
-        """The next denial of each shape is made anew: its name may be like one of ours, and then the denial suggests that one."""
+        """Drop all denials by shape: the next name may be like one of ours, and then its denial suggests that one."""
         self.denials.clear()
 
     def cell(self, qtype: int, rcode: int) -> list[int]:
@@ -238,7 +238,7 @@ class Table:
 
 
 def is_exact(message: bytes, end: int) -> bool:
-    """Nothing but the name has letters: the message in lower case stands for no other one."""
+    """True if only the name has letters: then the message in lower case stands for no other one."""
     plain = message[2:HEADER_OCTETS] + message[end - 4 :]
     return plain.lower() == plain == plain.upper()
 

@@ -1,4 +1,4 @@
-"""The steps on the way to one answer, kept only where somebody asks for them: everybody else passes None, and nothing is made."""
+"""The steps on the way to one answer, kept only for a caller that passes a trace; with None, nothing is recorded."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
     __main__.py         `python -m dnsdisco.control FD`: the entry point
     run.py              the composition: one event loop that owns all that is published; signals, readiness, reload
-    parameters.py       what the process is started with
+    parameters.py       the parameters of the process at its start
     turns.py            gives the processor to a worker that waits for it
   Providers:
     watcher.py          one provider's thread: watch(), back-off, pace
@@ -17,7 +17,7 @@
     records.py          `records:` of a service → wire form
     zonefiles.py        the same from zone files
   What workers get:
-    flushes.py          what workers are told to forget
+    flushes.py          answers that workers are asked to forget
     publisher.py        serial + 1, a delta or the whole, to each worker
     worker_link.py             control's end of the link to one worker
     serials.py          the catalog's serial

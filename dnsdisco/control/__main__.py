@@ -91,7 +91,7 @@ def _absolute(path: str | None) -> str | None:
 
 
 class _Source:
-    """Where the settings come from. `origins`: of each of those that were read last."""
+    """Reads the settings. `origins`: the place that each of the last ones came from."""
 
     def __init__(self, plain: dict[str, Any]) -> None:
         self.origins: Mapping[str, str] = plain.get("origins") or {}

@@ -1,4 +1,4 @@
-"""How long to leave a backend alone after a failure. With jitter, so that many servers do not come back as one."""
+"""The wait before a backend is asked again after a failure. It has jitter, so that many servers do not return at the same moment."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class _Checked(NamedTuple):
 
 @dataclass(slots=True)
 class _ProbeUse:
-    """What one probe stands for. `number`: of the want() that began it; news of an earlier one are late."""
+    """One probe and its users. `number`: that of the want() call that began it; results with an earlier number are late."""
 
     number: int
     health: Health
@@ -43,7 +43,7 @@ class _ProbeUse:
 
 
 class Checks:
-    """The loop's thread only. *changed* is called there when results have come in, which overlay() then gives out."""
+    """Health results over the providers' views. The loop's thread only. *changed* is called there when overlay() has new results to return."""
 
     def __init__(self, call: Call, changed: Callable[[], None], log: Logger) -> None:
         """*call* runs a function in the loop's thread, from any thread."""
@@ -99,7 +99,7 @@ class Checks:
         return Snapshot({**view.services, **{key: checked.made for key, checked in after.items()}}, changed)
 
     def forget(self, provider: str) -> None:
-        """Nothing of it is asked any more."""
+        """Stop all checks of the provider."""
         self.overlay(provider, Snapshot())
         self._laid.discard(provider)
 
@@ -181,8 +181,8 @@ class Checks:
             self._dirty.setdefault(provider, set()).add(key)
             news += _news(provider, before, after, reasons)
         for line in news[:SHOWN_MAX]:
-            tell = self._log.warning if line["health"] == Health.CRITICAL.word else self._log.info
-            tell("health", **line)
+            log = self._log.warning if line["health"] == Health.CRITICAL.word else self._log.info
+            log("health", **line)
         if len(news) > SHOWN_MAX:
             self._log.warning("health", more=len(news) - SHOWN_MAX)
         if users:
@@ -190,7 +190,7 @@ class Checks:
 
 
 def _probe(service: Service, instance: Instance) -> Probe | None:
-    """None: the check may not ask it (the data's faults have the reason), or there is nothing that an answer could change."""
+    """The probe of an instance; None if the check may not ask it (the data's faults give the reason), or if no answer could change its health."""
     assert service.check is not None
     if instance.health is Health.CRITICAL:
         return None

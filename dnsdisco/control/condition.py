@@ -1,4 +1,4 @@
-"""What the server lacks, and since when: a provider, a worker, an upstream, an address, a file. Sick instances are no lack of ours."""
+"""What the server lacks, and since when: a provider, a worker, an upstream, an address, a file. Unhealthy instances are not among them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _UPSTREAM = {"dead": "it does not answer", "own": "it is this server itself", "l
 
 
 class Condition:
-    """Of one control process. The loop's thread only."""
+    """The condition of one server, as its control process sees it. The loop's thread only."""
 
     def __init__(self, chain: Chain, publisher: Publisher, counters: Counters, presence: Presence, http: HttpDoor) -> None:
         self._chain, self._publisher, self._counters, self._presence, self._http = chain, publisher, counters, presence, http

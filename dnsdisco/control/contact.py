@@ -1,4 +1,4 @@
-"""Whether a provider is there, and how its answers are marked. Time is an argument: monotonic seconds, and text for people."""
+"""Tracks whether a provider answers, and how answers with its data are marked. Time is an argument: monotonic seconds, and text for people."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Contact:
         return since is not None and self.max_stale_s is not None and now - since >= self.max_stale_s
 
     def state(self, name: str, now: float) -> ProviderState:
-        """What the workers are to know. It changes only when they must answer otherwise: a loss shows when it has lasted."""
+        """The state that is sent to the workers. It changes only when their answers must change: a loss counts after `stale_after`."""
         if not self.has_synced and self.restored_at is not None and not self.is_given_up(now):
             reason = f"known from {self._restored_when}{': ' + self.reason if self.reason else ''}"[:REASON_CHARACTERS_MAX]
             return ProviderState(name, has_synced=False, is_stale=True, reason=reason, is_optional=self.is_optional)

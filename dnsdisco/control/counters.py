@@ -1,7 +1,7 @@
-"""What all workers have counted together: totals that do not fall when a worker is started anew.
+"""The counters of all workers, added up: totals that do not fall when a worker is started anew.
 
 Every worker reports once a second all that it has counted since its start, with a number for this life. When the life is new,
-the last figures of the one before are added to the past. The past outlives this process, too: what it was is kept for its successor.
+the last figures of the one before are added to the past. The past outlives this process, too: it is handed over to the successor.
 What a worker counted in the second before it was killed is lost. What it counted in a life that ended while control was away is lost.
 """
 
@@ -63,7 +63,7 @@ class WorkerFigures:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Of all workers, and of those that were in their place before. Read-only."""
+    """The sum over all workers and their predecessors. Read-only."""
 
     counts: Mapping[str, int]  # by the names of server/worker.py `statistics()`; they never fall
     levels: Mapping[str, int]  # those of LEVELS, of the workers there are
@@ -113,7 +113,7 @@ class Counters:
             self._keep({"past": dict(self._past), "restarts": self._restarts, "lives": [each.life for each in self._seats]})
 
     def workers(self, applied: Sequence[int]) -> tuple[WorkerView, ...]:
-        """Each worker; *applied* has the serial that it last said it has."""
+        """Each worker's figures; *applied* holds the serial that each one reported last."""
         now = time.monotonic()
         return tuple(
             _worker(number, seat, serial, now) for number, (seat, serial) in enumerate(zip(self._seats, applied, strict=True))

@@ -1,4 +1,4 @@
-"""What the control process knows, as values that do not change: for probes, metrics and pages. Read-only; nothing here can act.
+"""The knowledge of the control process as immutable values: for probes, metrics and pages.
 
 `Control.view()`, `Control.services()` and `Control.service(name)` make them, in the loop's thread alone; what they return may go
 to any thread. Ages are seconds, instants are unix time.
@@ -80,7 +80,7 @@ CHANGE_NAMES_MAX = 2_000  # services of one published change that are named to t
 
 
 class PublishedChange(NamedTuple):
-    """What became of the catalog with *serial*. Services by their canonical names."""
+    """The change of the catalog with *serial*. Services are given by their canonical names."""
 
     serial: int
     changed: tuple[str, ...] = ()  # new or different
@@ -130,7 +130,7 @@ class UpstreamView(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ServerStatus:
-    """How the whole server does."""
+    """The state of the whole server."""
 
     facts: ControlFacts
     problems: tuple[ProblemView, ...]
@@ -152,7 +152,7 @@ class ConfigView(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Reloaded:
-    """What a reload has done. With *problems* nothing was changed."""
+    """The outcome of a reload. If it has *problems*, nothing was changed."""
 
     changed: tuple[str, ...] = ()  # keys of the settings that are other ones now
     problems: Sequence[Mapping[str, str | int]] = field(default=())  # as `dnsdisco check --json` has them

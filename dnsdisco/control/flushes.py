@@ -1,4 +1,4 @@
-"""What the workers are told to forget, and what each says that it has forgotten. The loop's thread only."""
+"""Sends the workers the names whose answers they drop, and collects how many each has dropped. The loop's thread only."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class Flushes:
         self._waiting: dict[int, _Flush] = {}
 
     def begin(self, name: str | None, *, is_tree: bool) -> Future[list[int | None]]:
-        """In every worker: how many answers it dropped. None: it has not reported in time; then it has been killed, and its successor
-        begins empty, or it hangs. Raises WireError for what is no name."""
+        """Flush in every worker, and return how many answers each has dropped. None: it has not reported in time; then it was killed, and its successor
+        begins empty, or it hangs. Raises WireError for a text that is not a name."""
         from_text(name or "")
         workers = self._workers()
         self._begun += 1

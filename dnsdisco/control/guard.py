@@ -30,7 +30,7 @@ class RemovalGuard:
         self._young: dict[Key, float] = {}  # services that have come within the window, and when; the oldest first
 
     def admit(self, view: Snapshot, now: float, *, is_return: bool = False) -> Snapshot:
-        """What may be published: *view*, or with the services that it lacks. A view `confirm_after_s` after the first is believed.
+        """Returns the view to publish: *view*, or *view* with the services that it lacks. A view `confirm_after_s` after the first is believed.
         *is_return*: it is the first one after a loss.
 
         O(changed services) where the view lists what it changed.
@@ -63,7 +63,7 @@ class RemovalGuard:
         return self._admitted
 
     def _lost(self, missing: list[Key]) -> int:
-        """How many of them count. Services that come and go within the window, a few at a time, are a busy deployment."""
+        """How many of the lost services count. Services that come and go within the window, a few at a time, are a busy deployment."""
         if len(missing) >= REMOVED_MIN:
             return len(missing)
         return sum(key not in self._young for key in missing)

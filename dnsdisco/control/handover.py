@@ -1,4 +1,4 @@
-"""What the next control process is to know of this one. The supervisor holds it, as a dict of plain values."""
+"""The state that the next control process takes over from this one. The supervisor holds it, as a dict of plain values."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ class Handover:
 
     def keep_counted(self, counted: dict[str, Any]) -> None:
         self.counted = counted
-        self._tell()
+        self._send()
 
     def keep_floor(self, serial: int) -> None:
         self.serial_floor = serial
-        self._tell()
+        self._send()
 
     def keep_synced(self, synced: list[str]) -> None:
         """*synced*: sorted."""
         if synced != self._synced:
             self._synced = synced
-            self._tell()
+            self._send()
 
-    def _tell(self) -> None:
+    def _send(self) -> None:
         self._say("keep", kept={"serial_floor": self.serial_floor, "synced": self._synced, "counted": self.counted})

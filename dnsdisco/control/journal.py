@@ -45,7 +45,7 @@ class Journal:
                 self._write_later()
 
     def lose(self) -> None:
-        """What comes does not continue what is there: write a whole soon. Until then what is there is as good as it gets."""
+        """The next messages do not continue the journal: it needs a whole catalog soon. Until then, the old content stays in use."""
         self._is_whole, self._later = False, None
         self._cancel()
         self._write_later()

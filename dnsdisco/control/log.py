@@ -1,6 +1,6 @@
-"""How control logs: a line per change of state, never a secret. Retries that fail as before are no news.
+"""The log of control: a line per change of state, never a secret. A retry that fails as before is not logged.
 
-structlog is what the providers' room logs with too; here it hands each event to the lines that the whole server has.
+Like the providers' room, control logs with structlog; this file turns each event into a line of the server's one form.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Logger = structlog.typing.FilteringBoundLogger
 
 
 class _Events:
-    """What structlog writes to: a method for each level."""
+    """The target of structlog: a method for each level."""
 
     def __init__(self, lines: Lines) -> None:
         for level in LEVELS:

@@ -61,8 +61,8 @@ def provider(member: Member, now: float) -> ProviderView:
 
 
 class Services:
-    """Every published service at one moment, in the order of the names. Each is made when it is looked at, in any thread: those who read
-    a long list slowly hold what the catalog shares with them, not a list of their own."""
+    """Every published service at one moment, in the order of the names. Each is made when it is read, in any thread: readers of
+    a long list share the catalog's data and hold no list of their own."""
 
     def __init__(self, chain: Chain, now: float) -> None:
         self._stale = _stale(chain, now)

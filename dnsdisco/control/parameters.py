@@ -1,4 +1,4 @@
-"""What the control process is started with: by the supervisor, by a test, by `dnsdisco.testing`."""
+"""The parameters of the control process, from the supervisor, a test, or `dnsdisco.testing`."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class HttpDoor(Protocol):
         """It has been published."""
 
     def problems(self) -> Sequence[ProblemView]:
-        """Where it should listen, and cannot."""
+        """The addresses that it should listen on and cannot."""
 
     def close(self) -> None: ...
 
 
 class NoHttp:
-    """In whose place nothing is served, whatever the settings say."""
+    """A listener that serves nothing, whatever the settings say."""
 
     def apply(self, http: str | None, hosts: Collection[str], control: str | None) -> None: ...
     def take(self, change: PublishedChange) -> None: ...
@@ -47,7 +47,7 @@ class NoHttp:
 
 @dataclass(frozen=True, slots=True)
 class ControlParameters:
-    """What the supervisor sends at the start. `restarts`, `kept`: of the control processes before this one."""
+    """The parameters that the supervisor sends at the start. `restarts`, `kept`: from the control processes before this one."""
 
     links: Sequence[socket.socket]
     say: Say

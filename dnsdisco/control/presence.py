@@ -19,7 +19,7 @@ class Presence:
         self._looked_at = float("-inf")
 
     def look(self, now: float) -> None:
-        """To be called often; looks every LOOK_S."""
+        """Look for the addresses, at most once in LOOK_S; call it often."""
         if now - self._looked_at < LOOK_S:
             return
         self._looked_at = now

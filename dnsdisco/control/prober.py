@@ -50,15 +50,15 @@ class _ProbeState:
 
 
 class Prober:
-    """*tell* and *warn* are called in the prober's thread. Starts with the first want()."""
+    """Runs the checks in a thread of its own, which starts with the first want(). *report* and *warn* are called in that thread."""
 
     def __init__(
         self,
-        tell: Callable[[list[Flip]], None],
+        report: Callable[[list[Flip]], None],
         warn: Callable[[str], None],
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
-        self._tell, self._warn, self._uniform = tell, warn, uniform
+        self._report, self._warn, self._uniform = report, warn, uniform
         self._states: dict[Probe, _ProbeState] = {}
         self._waiting: deque[Probe] = deque()
         self._under_way = 0
@@ -70,7 +70,7 @@ class Prober:
         self._thread = threading.Thread(target=self._run, name="checks", daemon=True)
 
     def want(self, number: int, add: Iterable[Probe], drop: Iterable[Probe]) -> None:
-        """From now on also *add*, no longer *drop*. From any thread. *number* is the caller's, to know late results from new ones."""
+        """Begin to check *add*, and stop checking *drop*. From any thread. *number* is the caller's, which marks late results."""
         if self._own_loop is None:
             self._own_loop = asyncio.new_event_loop()
             self._thread.start()
@@ -78,7 +78,7 @@ class Prober:
             self._loop.call_soon_threadsafe(self._change, number, tuple(add), tuple(drop))
 
     def close(self) -> None:
-        """Nothing is reported after it has returned. A host name that is being resolved is left behind."""
+        """End all checks; nothing is reported after it has returned. A host name that is being resolved is abandoned."""
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(CLOSE_S)
@@ -176,4 +176,4 @@ class Prober:
 
     def _tell_flips(self) -> None:
         flips, self._flips = self._flips, []
-        self._tell(flips)
+        self._report(flips)

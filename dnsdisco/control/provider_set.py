@@ -90,16 +90,16 @@ class Chain:
         )
 
     def member_of(self, watcher: Watcher) -> Member | None:
-        """None: a reload has taken it out of the chain."""
+        """The member for a provider; None if a reload has taken it out of the chain."""
         return next((member for member in self.members if member.watcher is watcher), None)
 
     def take_event(self, member: Member, event: Event, now: float) -> None:
         """Take an event of a provider's thread. Nothing is merged yet."""
         if isinstance(event, WatchFailed):
             if member.contact.lost(now, event.reason, self._when(), is_denied=event.is_denied):
-                tell = self._log.error if event.is_denied else self._log.warning
+                log = self._log.error if event.is_denied else self._log.warning
                 kept = {"services_kept": len(member.view.services)} if member.view is not None else {}
-                tell(
+                log(
                     "provider lost" if member.contact.has_synced else "provider not reached",
                     provider=member.name,
                     reason=event.reason,
@@ -116,7 +116,7 @@ class Chain:
 
     @property
     def is_settled(self) -> bool:
-        """Whether all views of the providers are merged, and nothing is held back."""
+        """True if all views of the providers are merged, and nothing is held back."""
         return all(member.pending is None and member.guard.held_since is None for member in self.members)
 
     def merge_pending(self) -> Change:

@@ -82,7 +82,7 @@ class Publisher:
         self._on_published(PublishedChange(serial))
 
     def publish_states(self, states: tuple[ProviderState, ...], inherited: tuple[ProviderState, ...] = ()) -> None:
-        """Where a provider's state has changed and nothing else. *inherited*: for those that still hold an earlier process's catalog."""
+        """Send the providers' states, without a change of services. *inherited*: to the workers that still hold an earlier process's catalog."""
         if states != self.states:
             self.states, self._whole = states, None
             self._send([_providers(states)])
@@ -95,7 +95,7 @@ class Publisher:
                     link.send(datagrams)
 
     def publish_settings(self, settings: dict[str, Any]) -> None:
-        """For every worker, whatever catalog it holds."""
+        """Send the settings to every worker, whatever catalog it holds."""
         self._settings, self._whole = settings, None
         datagrams = delta.pack({"op": "settings", "settings": settings})
         self._journal.send(datagrams)
@@ -103,12 +103,12 @@ class Publisher:
             link.send(datagrams)
 
     def publish_alive(self) -> None:
-        """For every worker that reads: we are there."""
+        """Send every worker that reads a sign that control is there."""
         for link in self.links:
             link.send_alive(_ALIVE)
 
     def flush(self, request: int, name: str | None, *, is_tree: bool) -> None:
-        """For every worker: forget *name* (None: all), with *is_tree* what is below it, too. on_flushed() hears of each, by *request*."""
+        """Have every worker forget *name* (None: all names), with *is_tree* also the names below it. on_flushed() gets each reply, by *request*."""
         for link in self.links:
             link.send(delta.pack({"op": "flush", "id": request, "name": name, "tree": is_tree}))
 
@@ -137,7 +137,7 @@ class Publisher:
             self._journal.send(datagrams)
 
     def _lose_journal(self) -> None:
-        """What an earlier process kept stands until we know enough to send a whole of our own."""
+        """Mark the journal as broken, but keep the one of an earlier process until we can send a whole catalog of our own."""
         if not self.is_successor:
             self._journal.lose()
 
@@ -148,7 +148,7 @@ class Publisher:
         link.restart(self._datagrams())
 
     def _datagrams(self) -> Iterator[bytes]:
-        """Of the whole catalog, made once for all that need it at the same time."""
+        """The datagrams of the whole catalog, made once for all workers that need it at the same time."""
         whole = self._whole() if self._whole is not None else None
         if whole is None:
             # A copy, for the catalog goes on changing while this one is on its way.

@@ -1,4 +1,4 @@
-"""What a provider yields becomes a Snapshot: built-in ones yield it themselves, a plug-in's dict is read service by service."""
+"""Turns what a provider yields into a Snapshot: built-in ones yield it themselves, a plug-in's dict is read service by service."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dnsdisco.providers.values import not_too_many, TooMuch, values_in, VALUES_M
 
 
 class _Known(NamedTuple):
-    """Of one service: its data as text, the values in that, what it became, and how many objects were left out of it."""
+    """A service that was read: its data as text, the number of values in that, the result, and how many objects were left out."""
 
     text: str
     values: int
@@ -66,7 +66,7 @@ class Reader:
 
 
 def _whole(path: str) -> str:
-    """What is left out for a fault at *path*: an entry of a list, or the one instance that is written beside the service."""
+    """The object that is left out for a fault at *path*: an entry of a list, or the one instance that is written beside the service."""
     head = path.partition(".")[0]
     return head if head.endswith("]") else ""
 

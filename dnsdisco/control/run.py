@@ -181,19 +181,19 @@ class Control:
         return overview.service(self.chain, name, self._loop.time())
 
     def totals(self) -> Totals:
-        """What the workers have counted."""
+        """The totals of the workers' counters."""
         return self.counters.totals()
 
     def figures(self) -> dict[str, int]:
-        """What has been counted here, by names for the metrics. They never fall."""
+        """Control's own counters, by names for the metrics. They never fall."""
         return statistics.figures(self._parameters, self.publisher)
 
     def log_statistics(self) -> None:
-        """What there is and what has been counted, for SIGUSR1."""
+        """Log the state and the counters, for SIGUSR1."""
         statistics.write(self._log, self.view(), self.totals(), self.figures())
 
     def ask(self, question: Callable[[], T]) -> Future[T]:
-        """From any thread: the result of *question*, which is one of the above, run in our thread. Not answered while we are ending."""
+        """The result of *question*, one of the methods above, run in our thread. From any thread. Never set while we are ending."""
         future: Future[T] = Future()
         self._call(settle, future, question)
         return future
@@ -302,7 +302,7 @@ class Control:
             self._parameters.say("ready", zones=zones, providers=[member.name for member in members], example=example)
 
     def _is_known(self, member: Member) -> bool:
-        """Nothing is taken away by publishing what we know of it. The disk's word is a little older than what the workers hold, so it
+        """True if publishing its services takes none away. The view on disk is a little older than what the workers hold, so it
         counts only when the provider has not spoken for as long as a start may take."""
         return member.contact.has_synced or (not self._is_patient and member.contact.restored_at is not None)
 
@@ -316,7 +316,7 @@ class Control:
         return ViewStore(self._settings.state_dir, self._parameters.environ, self._log, is_successor=is_successor)
 
     def _call(self, method: Callable[..., None], *arguments: object) -> None:
-        """From any thread: *method* in ours, in the order of the calls."""
+        """Run *method* in our thread, in the order of the calls. From any thread."""
         with suppress(RuntimeError):  # the loop has been closed: the process is ending
             self._loop.call_soon_threadsafe(method, *arguments)
 

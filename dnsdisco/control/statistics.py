@@ -1,4 +1,4 @@
-"""What SIGUSR1 asks for: what has been counted, in the log, a line for each part of the server."""
+"""Writes the counters to the log on SIGUSR1, a line for each part of the server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dnsdisco.counted import Counted
 
 
 class ControlStatistics(Counted, names="", metrics="control_"):
-    """What control itself counts."""
+    """Control's own counters."""
 
     restarts: Annotated[int, "Control processes started anew."] = 0
     wholes_sent: Annotated[int, "Whole catalogs sent to workers: at their starts, after gaps and for large changes."] = 0
@@ -24,7 +24,7 @@ class ControlStatistics(Counted, names="", metrics="control_"):
 
 
 def write(log: Logger, view: ControlFacts, totals: Totals, figures: Mapping[str, int]) -> None:
-    """What is zero is left out."""
+    """Log the figures, without those that are zero."""
     log.info("statistics", part="catalog", serial=view.serial, services=view.services, instances=view.instances)
     for each in view.providers:
         log.info("statistics", part="provider", provider=each.name, state=each.state, services=each.services, errors=each.errors)
@@ -43,7 +43,7 @@ def write(log: Logger, view: ControlFacts, totals: Totals, figures: Mapping[str,
 
 
 def figures(parameters: ControlParameters, publisher: Publisher) -> dict[str, int]:
-    """What control itself has counted, by names for the metrics."""
+    """Control's own counters, by names for the metrics."""
     counted = ControlStatistics()
     counted.restarts = parameters.restarts
     counted.wholes_sent = publisher.wholes_sent

@@ -1,4 +1,4 @@
-"""What control reports to the supervisor, one JSON line each. The supervisor's docstring (dnsdisco/supervisor/family.py) lists the events."""
+"""Status lines from control to the supervisor, one JSON object each. The supervisor's docstring (dnsdisco/supervisor/family.py) lists the events."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Say = Callable[..., None]
 
 
 def to_pipe(fd: int) -> Say:
-    """`say(event, **fields)` writes to *fd* and never waits for its reader: what does not fit goes with a later call, and of each
+    """Returns `say(event, **fields)`, which writes to *fd* and never waits for its reader: what does not fit goes with a later call, and of each
     event only its last line then. Without a reader lines are lost: that is no reason to stop answering."""
     os.set_blocking(fd, False)
     begun = b""  # what is left of a line

@@ -52,7 +52,7 @@ class Label:
     settings: str
 
     def path(self, folder: str) -> Path:
-        """In *folder*, the state_dir."""
+        """The path of the view's file in *folder*, the state_dir."""
         plain = re.sub(r"[^a-z0-9-]", "_", self.provider.lower())
         if plain != self.provider or len(plain) > 100:
             plain = f"{plain[:100]}.{blake2b(self.provider.encode('utf-8', 'replace'), digest_size=4).hexdigest()}"
@@ -139,7 +139,7 @@ def sweep(folder: str) -> None:
 
 
 def parse(octets: bytes, whose: Label) -> tuple[float, dict[tuple[str, str], Service]]:
-    """When it was saved, and the services by key. Raises Unusable. Nothing is made of it before all of it is known to be there.
+    """Returns when the view was saved, and its services by key. Raises Unusable. It is checked to be whole before anything is made from it.
 
     About 8 µs an instance.
     """

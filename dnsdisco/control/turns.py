@@ -46,7 +46,7 @@ def _run() -> None:
 
 
 def _take_turns() -> bool:
-    """Whether the others still work."""
+    """Let control work for some turns; True if it used the processor most of that time."""
     began, used = time.monotonic(), time.process_time()
     for _ in range(LOOKS):
         time.sleep(TURN_S)

@@ -1,4 +1,4 @@
-"""What all workers together know of each upstream. Each worker reports its own once a second; a report that makes no sense is passed over."""
+"""The state of each upstream, put together from all workers. Each worker reports once a second; a report that makes no sense is ignored."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _Row:
 
 
 def together(reports: Iterable[object]) -> tuple[UpstreamView, ...]:
-    """In the order in which they were first reported: that of the configuration."""
+    """The upstreams in the order in which they were first reported, which is that of the configuration."""
     rows: dict[tuple[str, str], _Row] = {}
     for report in reports:
         for plain in report[:ROWS_MAX] if isinstance(report, list) else ():

@@ -1,4 +1,4 @@
-"""What outlives the process: the last good views, kept as they come and brought back at a start (view_writer.py does the disk's part)."""
+"""Keeps the last good views of the providers on disk, and brings them back at a start (view_writer.py does the disk's part)."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class ViewStore:
         self._keeper.touch([member.name for member in members if member.has_spoken and member.contact.lost_at is None])
 
     def close(self) -> None:
-        """What is not written yet is, if the disk is quick. May block for keeper.CLOSE_S."""
+        """Write what is not written yet, if the disk is quick enough. May block for view_writer.CLOSE_S."""
         if self._keeper is not None:
             self._keeper.close()
 
@@ -98,7 +98,7 @@ class ViewStore:
         return made[1]
 
     def _on_fault(self, reason: str) -> None:
-        """In the keeper's thread."""
+        """Called in the writer's thread."""
         if reason:
             self._log.warning("views are not kept", state_dir=self.folder, reason=reason)
         else:

@@ -22,7 +22,7 @@ CLOSE_S = 2.0  # for what is not written yet when the process ends, which has fi
 
 @dataclass(slots=True)
 class _PendingView:
-    """Of one provider; `pending` is newer than what the file holds."""
+    """The view of one provider; `pending` is newer than the content of the file."""
 
     label: Label
     pending: Snapshot | None = None
@@ -33,11 +33,11 @@ class _PendingView:
 
 
 class ViewWriter:
-    """Methods return at once, but for read() and close(). *tell* is called with a reason when keeping fails, "" when it works again; any thread."""
+    """Writes views to disk in a thread. Only read() and close() block. *report* gets a reason when writing fails, "" when it works again."""
 
-    def __init__(self, folder: str, tell: Callable[[str], None]) -> None:
+    def __init__(self, folder: str, report: Callable[[str], None]) -> None:
         self.folder = folder
-        self._tell = tell
+        self._report = report
         self._kept: dict[str, _PendingView] = {}
         self._wake = threading.Condition()
         self._is_ending = False
@@ -45,7 +45,7 @@ class ViewWriter:
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
 
     def read(self, label: Label) -> Stored | None:
-        """What was kept under *label*. Raises Unusable, OSError. About 8 µs an instance."""
+        """Read the view that was kept under *label*. Raises Unusable, OSError. About 8 µs an instance."""
         stored = stored_view.read(self.folder, label, time.time())
         if stored is not None:
             with self._wake:
@@ -110,7 +110,7 @@ class ViewWriter:
                 self._note(kept.label.provider, "")
 
     def _next(self) -> _PendingView | None:
-        """Whose view or contact is to be written now. At the end nothing waits for its time, and what failed is not tried again."""
+        """The provider whose view or contact is written next. At the end, none waits for its time, and none that failed is tried again."""
         now = time.monotonic()
         for kept in self._kept.values():
             is_due = not kept.retry_s if self._is_ending else kept.due_at <= now
@@ -144,9 +144,9 @@ class ViewWriter:
         if reason:
             self._reasons[provider] = reason
         if (reason and reason not in before) or (before and not self._reasons):
-            self._tell(reason)
+            self._report(reason)
 
 
 def _is_same(view: Snapshot, written: Snapshot | None) -> bool:
-    """Also in its order, which decides between two services that want one name. O(services) where they are shared."""
+    """True if both views are equal, also in their order, which decides between two services that want one name. O(services) if they are shared."""
     return written is not None and list(view.services.items()) == list(written.services.items())

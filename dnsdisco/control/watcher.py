@@ -48,13 +48,13 @@ Event = ViewSeen | WatchFailed
 
 
 class Watcher:
-    """Runs `provider.watch()` for as long as it is wanted. *tell* is called in the watching thread, for one event after another."""
+    """Runs `provider.watch()` for as long as it is wanted. *report* is called in the watching thread, for one event after another."""
 
     def __init__(
-        self, name: str, provider: ServiceDiscovery, tell: Callable[[Event], None], new_backoff: Callable[[], Backoff] = Backoff
+        self, name: str, provider: ServiceDiscovery, report: Callable[[Event], None], new_backoff: Callable[[], Backoff] = Backoff
     ) -> None:
         self.name, self.provider = name, provider
-        self._tell, self._new_backoff = tell, new_backoff
+        self._report, self._new_backoff = report, new_backoff
         self._lock = threading.Lock()  # orders the events of two threads
         self._stop = threading.Event()  # of the newest thread: only that one is listened to
         self._is_over = False
@@ -106,7 +106,7 @@ class Watcher:
                 self.provider.close()
 
     def _watch_once(self, stop: threading.Event, reader: Reader, pace: _Pace) -> tuple[bool, BaseException | None]:
-        """One watch() from beginning to end: whether it yielded, and what ended it (None: it just ended)."""
+        """Run one watch() to its end. Returns whether it yielded, and the error that ended it (None: it just ended)."""
         last: object = _NOTHING
         view = Snapshot()
         try:
@@ -136,7 +136,7 @@ class Watcher:
     def _emit(self, stop: threading.Event, event: Event) -> None:
         with self._lock:
             if stop is self._stop and not self._is_over:
-                self._tell(event)
+                self._report(event)
 
 
 class _Pace:

@@ -43,7 +43,7 @@ class WorkerLink:
 
     @property
     def is_restarting(self) -> bool:
-        """What restart() sends has not all been taken by the socket, or is due."""
+        """True while a whole catalog from restart() is due, or not yet taken by the socket."""
         return self.is_dropping or (bool(self._queue) and not self._queue[0][1])
 
     def send(self, datagrams: Sequence[bytes]) -> None:
@@ -58,7 +58,7 @@ class WorkerLink:
         self._pump()
 
     def send_alive(self, datagrams: Sequence[bytes]) -> None:
-        """As send(), but not behind anything: where something waits, the worker is not behind for want of a word."""
+        """Like send(), but only if nothing waits: otherwise the messages that wait show the worker that control is there."""
         if not self._queue and self._datagram is None:
             self.send(datagrams)
 

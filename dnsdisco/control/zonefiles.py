@@ -72,12 +72,12 @@ class ZoneFileRecords:
             return
         self.stop()
 
-        def tell(records: list[ZoneRecord]) -> None:
+        def report(records: list[ZoneRecord]) -> None:
             self._call(self._take, files, records)
 
-        files = self._files = ZoneFiles(patterns, zones, tell, self._warn)
+        files = self._files = ZoneFiles(patterns, zones, report, self._warn)
         files.start()
-        tell(files.records())  # also that there are none any more
+        report(files.records())  # also when no record is left
 
     def stop(self) -> None:
         if self._files is not None:
@@ -89,13 +89,13 @@ class ZoneFileRecords:
 
 
 class ZoneFiles:
-    """The files that *patterns* (absolute paths or globs) name. *tell* gets all their records; *warn* a reason, once per change."""
+    """The files that *patterns* (absolute paths or globs) name. *report* gets all their records; *warn* a reason, once per change."""
 
     def __init__(
-        self, patterns: Sequence[str], zones: Sequence[str], tell: Callable[[list[ZoneRecord]], None], warn: Callable[[str], None]
+        self, patterns: Sequence[str], zones: Sequence[str], report: Callable[[list[ZoneRecord]], None], warn: Callable[[str], None]
     ) -> None:
         self.patterns, self.zones = tuple(patterns), tuple(zones)
-        self._tell, self._warn = tell, warn
+        self._report, self._warn = report, warn
         self._files: dict[str, _File] = {}
         self._unmatched: frozenset[str] = frozenset()
         self._stop = threading.Event()
@@ -107,7 +107,7 @@ class ZoneFiles:
             threading.Thread(target=self._watch, name="zone-files", daemon=True).start()
 
     def records(self) -> list[ZoneRecord]:
-        """As last believed."""
+        """The records of all files, as they were last accepted."""
         return [record for file in self._files.values() for record in file.current.records]
 
     def stop(self) -> None:
@@ -138,7 +138,7 @@ class ZoneFiles:
             self._warn(f"{pattern}: there is no such zone file")
         self._unmatched = unmatched
         if (records := self.records()) != before and not self._stop.is_set():
-            self._tell(records)
+            self._report(records)
 
     def _read(self, path: str, file: _File, now: float) -> None:
         file.read_at = now
@@ -151,14 +151,14 @@ class ZoneFiles:
             file.read = _Version(problems=[Problem(path, error.line, 0, "", error.reason)])
 
     def _believe(self, file: _File, version: _Version) -> None:
-        """What was whole is better than a part of the new; a part is better than nothing."""
+        """Accept what was read, unless it has faults and an earlier, whole version is there: a part is used only in place of nothing."""
         old, file.read = file.current, None
         keeps_old = not version.is_whole and old.is_whole and bool(old.records)
-        self._tell_of(version, keeps_old=keeps_old)
+        self._log_faults(version, keeps_old=keeps_old)
         if not keeps_old and (version.is_whole or version.records):
             file.current = version
 
-    def _tell_of(self, version: _Version, *, keeps_old: bool) -> None:
+    def _log_faults(self, version: _Version, *, keeps_old: bool) -> None:
         faults = [problem for problem in version.problems if not problem.is_warning]
         warnings = [problem for problem in version.problems if problem.is_warning]
         what = (
@@ -207,7 +207,7 @@ def _paths(patterns: Sequence[str]) -> dict[str, str]:
 
 
 def _state(path: str) -> FileState | None:
-    """None: there is none, or it is not known; reading it will give the reason."""
+    """The state of the file; None if there is no file or its state cannot be read (reading the file then gives the reason)."""
     try:
         return state_of(Path(path))
     except OSError:
