@@ -5,7 +5,8 @@ Not errors: NXDOMAIN, NODATA, REFUSED, an empty snapshot, a provider that has no
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Self
 
 FORMERR = 1  # RFC 1035 §4.1.1; spelled here because this room imports nothing
 EXCERPT_MAX = 60  # characters of a written value, in a message about it
@@ -48,6 +49,13 @@ class Problem(NamedTuple):
         """As JSON."""
         message = f"warning: {self.message}" if self.is_warning else self.message
         return {"file": self.file, "line": self.line, "column": self.column, "path": self.path, "message": message}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Self:
+        """What plain() has made."""
+        message: str = plain["message"]
+        text = message.removeprefix("warning: ")
+        return cls(plain["file"], plain["line"], plain["column"], plain["path"], text, is_warning=text != message)
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}: " if self.line else f"{self.file}: " if self.file else ""

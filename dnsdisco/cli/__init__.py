@@ -10,12 +10,15 @@
     register.py      `dnsdisco register`
     deregister.py    `dnsdisco deregister`
     cache.py         `dnsdisco cache`
+    status.py        `dnsdisco status`
+    reload.py        `dnsdisco reload`
     version.py       `dnsdisco version`
     options.py       the options that several commands share
     compose.py       settings and providers for several commands
     server_client.py  asks the running server over its control socket
     stub.py          asks a DNS server
     report.py        what goes to stderr, and colours
+    screen.py        tables, and what is shown again and again
 
 Rules of the room: a composition root; it wires the other rooms and decides nothing about DNS. Answers go to stdout, everything else to
 stderr; output is coloured only on a terminal. Nothing a user does shows a traceback. Exit codes are in docs/command-line.md.
@@ -51,6 +54,8 @@ COMMANDS = {  # in the order in which a new user needs them; written here so tha
     "url": "Print the URL of one healthy instance of a service.",
     "register": "Add an instance of a service, and print its id.",
     "deregister": "Remove instances of a service.",
+    "status": "Show how the running server does, and what it lacks.",
+    "reload": "Make the running server read its configuration anew.",
     "cache": "Show or flush what a running server has cached of other names.",
     "version": "Print the version.",
 }

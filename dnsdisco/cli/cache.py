@@ -16,9 +16,7 @@ from dnsdisco.cli import options, report
 @click.argument("name", required=False)
 @click.option("--tree", "is_tree", is_flag=True, help="With flush NAME: also every name below it.")
 @click.option("--json", "is_json", is_flag=True, help="Print the figures as JSON.")
-@options.config_option
-@click.option("--state-dir", type=options.PATH, metavar="DIR|off", help="The server's, if it was given one by a flag.")
-@click.option("--control", type=options.PATH, metavar="PATH", help="The server's control socket, which it names at its start.")
+@options.server_options
 def command(action: str, name: str | None, *, is_tree: bool, is_json: bool, **where: str | None) -> int:
     """Show what a running server has cached of other names, or make it forget.
 

@@ -91,6 +91,13 @@ _PROVIDER = click.option(
     help="Ask only this provider: env, static, consul, kubernetes or a plug-in. Several times: the first that has a service wins.",
 )
 _SERVICES = click.option("--services", type=PATH, metavar="FILE", help="The services file of the static provider (YAML or JSON).")
+_STATE_DIR = click.option("--state-dir", type=PATH, metavar="DIR|off", help="The server's, if it was given one by a flag.")
+_CONTROL = click.option(
+    "--control",
+    type=PATH,
+    metavar="PATH",
+    help="The server's control socket, which it names at its start. Default: DNSDISCO_CONTROL, else as the configuration has it.",
+)
 
 
 def config_option(function: Decorated) -> Decorated:
@@ -104,3 +111,12 @@ def services_option(function: Decorated) -> Decorated:
 def source_options(function: Decorated) -> Decorated:
     """--config, --provider, --services: for every command that asks providers."""
     return _CONFIG(_PROVIDER(_SERVICES(function)))
+
+
+def server_options(function: Decorated) -> Decorated:
+    """--config, --state-dir, --control: for every command that asks the running server; server_client.path() takes them."""
+    return _CONFIG(_STATE_DIR(_CONTROL(function)))
+
+
+def control_option(function: Decorated) -> Decorated:
+    return _CONTROL(function)

@@ -17,9 +17,11 @@ from urllib.parse import urlencode
 
 from dnsdisco.admin.socket_file import reachable
 from dnsdisco.cli import compose
-from dnsdisco.errors import ServerError
+from dnsdisco.config.sources import inspect
+from dnsdisco.errors import ConfigError, ServerError
 
 VARIABLE = "DNSDISCO_CONTROL"
+INDEX = "X-Dnsdisco-Index"
 HOST = "dnsdisco"  # the server takes any
 REPLY_S = 10.0  # the server answers within 5 s, a reload apart
 RELOAD_S = 30.0
@@ -45,15 +47,19 @@ class ServerRefused(ServerError):
 
 
 def path(config: str | None, state_dir: str | None, control: str | None) -> str:
-    """The server's, by the flag, the environment, the configuration, the default. Raises ConfigError, or ServerError where it has none."""
+    """The server's, by the flag, the environment, the configuration, the default. A file with faults elsewhere will do: the server that runs
+    has read an earlier one. Raises ServerError where there is none, ConfigError for a file that cannot be read or is not to be trusted, and for a wrong flag."""
     if control is not None:
         return control
     if named := os.environ.get(VARIABLE):
         return named
-    found = compose.settings(compose.source(config, state_dir=state_dir)).control
-    if found is None:
+    found = inspect(compose.source(config, state_dir=state_dir))
+    settings = found.settings or found.remains
+    if settings is None or any(not problem.line for problem in found.problems):
+        raise ConfigError(found.problems)
+    if settings.control is None:
         raise ServerError("this configuration has `control: off`: the server cannot be talked to")
-    return found
+    return settings.control
 
 
 def ask(path: str, method: str, target: str, query: Mapping[str, Any] | None = None, *, seconds: float = REPLY_S) -> Any:
@@ -67,6 +73,23 @@ def ask(path: str, method: str, target: str, query: Mapping[str, Any] | None = N
     finally:
         connection.close()
     return _read(path, response.status, octets)
+
+
+def followed(path: str, target: str, index: int | None) -> tuple[int, Any]:
+    """The serial and the JSON of *target*, once it has changed since the serial *index*, or half a minute later; None: at once. None in
+    place of JSON: there is no such thing. Raises as ask() does."""
+    connection = _OverSocket(path, SILENCE_S)
+    try:
+        response = connection.asked("GET", target, {} if index is None else {"index": index})
+        octets = response.read(REPLY_OCTETS_MAX)
+    except (OSError, HTTPException) as error:
+        raise _unreachable(path, error) from None
+    finally:
+        connection.close()
+    serial = int(response.headers.get(INDEX, "0"))
+    if response.status == 404 and serial:
+        return serial, None
+    return serial, _read(path, response.status, octets)
 
 
 def events(path: str, target: str, query: Mapping[str, Any] | None = None, last: str | None = None) -> Iterator[ServerSentEvent]:
@@ -131,8 +154,8 @@ def _unreachable(path: str, error: Exception) -> ServerError:
     match error:
         case FileNotFoundError() | ConnectionRefusedError() | NotADirectoryError():
             return ServerError(
-                f"no server listens at {path}. A running one names its own in its first lines (`control socket`): "
-                "give it with --control, or give the same --config or --state-dir as to `dnsdisco serve`"
+                f"no server listens at {path}. Start one with `dnsdisco serve`; a running one names its own in its first lines "
+                "(`control socket`): give it with --control, or give the same --config or --state-dir as to `dnsdisco serve`"
             )
         case PermissionError():
             return ServerError(f"{path} may not be used by you: ask as the user that the server runs as, or as root")

@@ -78,19 +78,16 @@ def inspect(source: Given, known: ProviderTypes = NO_PROVIDERS, *, is_to_serve: 
     names, name_problems = providers.wanted(source.flags, source.environ, known)
     problems += flag_problems + name_problems
     if problems:
-        return Inspection(None, tuple(problems), document, remains)
+        sound = over(remains, in_flags)
+        return Inspection(None, tuple(problems), document, made(sound | _places(sound, source.environ)))
     merged = over(in_file, in_flags)
     try:
         chosen: Values = {"providers": providers.choose(in_file, names, source.flags, source.environ, known)}
     except ValueError as error:
-        return Inspection(None, (Problem("", 0, 0, "--services", str(error)),), document, remains)
+        return Inspection(None, (Problem("", 0, 0, "--services", str(error)),), document, made(remains))
     if "listen" not in merged and _has_ipv6():
         chosen["listen"] = (*Settings().listen, "[::1]:53")
-    if "state_dir" not in merged:
-        chosen["state_dir"] = _state_folder(source.environ)
-    if "control" not in merged:
-        chosen["control"] = _control_socket(chosen.get("state_dir", merged.get("state_dir")), source.environ)
-    settings = made(merged | chosen)
+    settings = made(merged | _places(merged, source.environ) | chosen)
     problems += encrypted.clashes(settings, source.flags, document)
     if is_to_serve:
         problems += encrypted.problems(settings, source.flags, document)
@@ -125,7 +122,7 @@ def _has(values: Values, keys: tuple[str, ...]) -> bool:
     return first in values and (not rest or rest[0] in values[first])
 
 
-def _file_values(document: Document, context: ReadingContext) -> tuple[Values, list[Problem], Settings]:
+def _file_values(document: Document, context: ReadingContext) -> tuple[Values, list[Problem], Values]:
     """What stands in the file, what is wrong with it, and what remains without the faulty keys."""
     problems = list(document.problems)
     refused = {problem.path for problem in problems}
@@ -137,7 +134,7 @@ def _file_values(document: Document, context: ReadingContext) -> tuple[Values, l
             problems.append(problem)
     problems.sort(key=lambda problem: (problem.line, problem.column))
     faulty = {fault.path[0] for fault in faults if fault.path}
-    return found, problems, made({key: value for key, value in found.items() if key not in faulty})
+    return found, problems, {key: value for key, value in found.items() if key not in faulty}
 
 
 def _flag_values(flags: Mapping[str, Any], context: ReadingContext) -> tuple[Values, list[Problem]]:
@@ -158,6 +155,13 @@ def _flag_values(flags: Mapping[str, Any], context: ReadingContext) -> tuple[Val
         path = ".".join(step for step in fault.path if isinstance(step, str))
         problems.append(Problem("", 0, 0, flag_of.get(path, f"--{path}"), fault.message))
     return values, problems
+
+
+def _places(given: Values, environ: Mapping[str, str]) -> Values:
+    """The state folder and the control socket, where *given* does not name them."""
+    state_dir = given["state_dir"] if "state_dir" in given else _state_folder(environ)
+    control = given["control"] if "control" in given else _control_socket(state_dir, environ)
+    return {"state_dir": state_dir, "control": control}
 
 
 def _state_folder(environ: Mapping[str, str]) -> str | None:

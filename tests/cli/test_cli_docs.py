@@ -12,7 +12,8 @@ import pytest
 from dnsdisco.cli import COMMANDS
 
 PAGE = (pathlib.Path(__file__).parents[2] / "docs" / "command-line.md").read_text()
-SHARED = {"--config", "--provider", "--services"}  # in the page's own section
+SOURCE = {"--config", "--provider", "--services"}  # in the page's own section
+SERVER = {"--config", "--state-dir", "--control"}  # likewise
 
 
 def command(name) -> click.Command:
@@ -33,19 +34,29 @@ def options(name):
 def test_every_option_is_in_the_usage_and_explained(name):
     text = section(name)
     usage = text.split("```")[1]
-    assert set(re.findall(r"--[a-z-]+", usage)) == options(name)
-    for option in options(name) - SHARED - {"--json"}:
-        assert re.search(rf"^\| `{option}[ `]", text, re.MULTILINE), f"{option} has no row"
+    assert set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", usage)) == options(name)
+    of_server = SERVER if options(name) >= SERVER and name != "serve" else set()
+    for option in options(name) - SOURCE - of_server - {"--json"}:
+        assert re.search(rf"^\| (`-[a-z][^|]*, )?`{option}[ `]", text, re.MULTILINE), f"{option} has no row"
 
 
-@pytest.mark.parametrize("option", sorted(SHARED))
-def test_the_shared_options_are_explained(option):
-    assert re.search(rf"^\| `{option} ", section("Source options"), re.MULTILINE)
+@pytest.mark.parametrize(
+    ("title", "option"),
+    [("Source options", each) for each in sorted(SOURCE)] + [("Server options", each) for each in sorted(SERVER)],
+)
+def test_the_shared_options_are_explained(title, option):
+    assert re.search(rf"^\| `{option} ", section(title), re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", ["serve", "services", "url", "register", "deregister"])
 def test_who_asks_providers_takes_the_source_options(name):
-    assert options(name) >= SHARED
+    assert options(name) >= SOURCE
+
+
+def test_who_asks_the_server_is_listed():
+    """Each command that takes the server's options, and no other."""
+    listed = set(re.findall(r"`([a-z]+)`", section("Server options").strip().partition(" ask the running server")[0]))
+    assert listed == {name for name in COMMANDS if options(name) >= SERVER and name != "serve"}
 
 
 def test_the_list_of_commands_is_whole():

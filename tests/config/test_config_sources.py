@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from dnsdisco.config import load, sources
 from dnsdisco.config.client_defaults import Glance, glance
-from dnsdisco.config.reading import ReadingContext
+from dnsdisco.config.reading import made, ReadingContext
 from dnsdisco.config.sources import Given
 from dnsdisco.errors import ConfigError
 from dnsdisco.settings.declared import Settings
@@ -398,6 +398,7 @@ trees = st.recursive(
 @given(trees)
 def test_any_json_is_settings_or_faults(tree):
     document = load.parse(json.dumps(tree), "f.yaml")
-    _, problems, settings = sources._file_values(document, ReadingContext("", HOME))
+    _, problems, values = sources._file_values(document, ReadingContext("", HOME))
+    settings = made(values)
     if not problems:
         assert from_plain(Settings, json.loads(json.dumps(to_plain(settings)))) == settings == reread(settings)
