@@ -140,12 +140,12 @@ class HttpListener:
 
 
 def _bound_early(doors: Iterable[Door]) -> dict[Door, socket.socket]:
-    """The control socket is there before the server says that it is ready: who comes then waits until what serves is loaded."""
+    """Bind the doors at once, so that they are there before the server reports that it is ready: a client that comes then waits until
+    what serves is loaded. What cannot be bound yet, the thread tries again, and reports."""
     bound: dict[Door, socket.socket] = {}
     for door in doors:
-        if isinstance(door, ControlSocket):
-            with suppress(OSError):  # it is told when the thread has no more luck
-                bound[door] = door.bind()
+        with suppress(OSError, ValueError):
+            bound[door] = door.bind()
     return bound
 
 
@@ -173,6 +173,8 @@ class _Thread:
     def want(self, doors: frozenset[Door], bound: dict[Door, socket.socket]) -> None:
         """These are to be open; *bound*: the sockets of some of them."""
         self._bound |= bound
+        for door in self._bound.keys() - doors:
+            door.unbind(self._bound.pop(door))
         closing = [task for door, task in self._open.items() if door not in doors]
         for task in closing:
             task.cancel()

@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -45,6 +46,65 @@ def test_a_port_that_is_taken_costs_one_line_and_is_tried_again(monkeypatch: pyt
         port = taken.getsockname()[1]
         with_bench(HttpBench({"p": Scripted(snapshot(svc("web", "10.0.0.1")))}, http=f"127.0.0.1:{port}"), scenario)
     assert not threads()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "[::1]"])
+def test_every_door_is_open_before_the_server_is_ready(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str) -> None:
+    """Its thread may be slow to load what serves: a client that saw `ready:` is not refused meanwhile, through either door."""
+    loading = threading.Event()
+    serve = listener._Thread._serve
+
+    async def slow(self: listener._Thread, door: listener.Door) -> None:
+        while not loading.is_set():
+            await asyncio.sleep(0.01)
+        await serve(self, door)
+
+    monkeypatch.setattr(listener._Thread, "_serve", slow)
+    with socket.socket(socket.AF_INET6 if host == "[::1]" else socket.AF_INET) as sock:
+        try:
+            sock.bind((host.strip("[]"), 0))
+        except OSError:
+            pytest.skip(f"no {host} here")
+        port = sock.getsockname()[1]
+
+    async def scenario(bench: HttpBench) -> None:
+        await until(lambda: bench.said("ready"))
+        assert not bench.log.said("http listening")
+        target = host.replace("0.0.0.0", "127.0.0.1").strip("[]")
+        doors = [await asyncio.open_connection(target, port), await asyncio.open_unix_connection(tmp_path / "control")]
+        loading.set()
+        for reader, writer in doors:
+            writer.write(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert b" 200 " in await reader.readline()
+            writer.close()
+
+    bench = HttpBench({"p": Scripted(snapshot())}, http=f"{host}:{port}", control=str(tmp_path / "control"))
+    with_bench(bench, scenario)
+
+
+def test_a_door_that_is_closed_again_before_it_is_served_leaves_its_address(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async def never(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(listener._Thread, "_serve", never)
+
+    async def scenario(bench: HttpBench) -> None:
+        await until(lambda: bench.said("ready"))
+        assert (tmp_path / "control").exists()
+        bench.next_settings = {**bench.settings, "http": None, "control": None}
+        bench.control.reload()
+        await until(lambda: not threads())
+        assert not (tmp_path / "control").exists()
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", port)
+
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+    bench = HttpBench({"p": Scripted(snapshot())}, http=f"127.0.0.1:{port}", control=str(tmp_path / "control"))
+    with_bench(bench, scenario)
 
 
 @pytest.mark.parametrize("address", ["192.0.2.1:8053", "[::ffff:192.0.2.1]:8053", "nonsense"])

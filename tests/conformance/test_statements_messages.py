@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import re
 import socket
 import struct
@@ -17,6 +18,8 @@ import dns.rcode
 import dns.rdatatype
 import pytest
 
+from dnsdisco.answer.settings import AnswerSettings
+from dnsdisco.settings.declared import Settings
 from dnsdisco.wire import constants
 from tests.answer.test_rows import ROWS
 from tests.conformance.exchange import send
@@ -248,7 +251,8 @@ def test_a_68_nsid_for_those_who_ask_where_it_is_configured(ask):
         reply = ask(header(counts=(1, 0, 0, 1)) + question() + opt(options))
         assert reply.count(b"\0\3\0\4here") == expected
     silent = Answers()
-    silent.responder.configure(silent.policy._replace(answers=type(silent.policy.answers)(silent.policy.answers.zone)))
+    zone = silent.policy.answers.zone
+    silent.responder.configure(silent.policy._replace(answers=AnswerSettings(dataclasses.replace(zone, configured=Settings()))))
     assert silent.ask("web.svc.local", options=[dns.edns.GenericOption(3, b"")]).options == ()
 
 

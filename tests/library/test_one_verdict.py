@@ -13,7 +13,6 @@ from dnsdisco.cli import main
 from dnsdisco.config import load
 from dnsdisco.config.sources import Given
 from dnsdisco.model.claims import ChainPolicy
-from dnsdisco.providers import registry
 from dnsdisco.providers.combined import ChainServiceDiscovery
 from dnsdisco.providers.static import check_file, StaticServiceDiscovery
 from dnsdisco.server.settings import WorkerSettings
@@ -103,7 +102,7 @@ def test_what_a_duration_is(folder, capsys, written, seconds):
     for arguments in (["check", "--services", "services.yaml"], ["check", "--config", "d.yaml"]):
         assert main(arguments) == (0 if seconds is not None else 1), (arguments, capsys.readouterr())
         capsys.readouterr()
-    settings = inspect(Given(config="d.yaml", environ={}), registry).settings
+    settings = inspect(Given(config="d.yaml", environ={})).settings
     assert (settings.ttl if settings else None) == seconds
 
 
@@ -115,7 +114,7 @@ def test_where_an_upstream_is(folder, capsys, written, canonical):
     given = Given(config="d.yaml", environ={})
     by_flag = Given(flags={"services": "empty.yaml", "upstream": [written]}, environ={})
     assert main(["check", "--config", "d.yaml"]) == (0 if canonical else 1), capsys.readouterr()
-    for settings in (inspect(given, registry).settings, inspect(by_flag, registry).settings):
+    for settings in (inspect(given).settings, inspect(by_flag).settings):
         assert (settings is not None) == (canonical is not None)
         if settings is None:
             continue
