@@ -8,6 +8,7 @@
   Pages:
     probes.py           health, readiness, metrics, providers
     status.py           how the server does; upstreams; settings; the cache
+    browser.py          the page for people; its files are in page/
     services.py         services, at once or when they have changed
     events.py           changes as they are published
     server_sent.py      the form of such events

@@ -241,7 +241,7 @@ class Connection:
 
     async def _send(self, reply: ApiReply) -> None:
         headers = [(b"date", formatdate(usegmt=True).encode()), (b"content-type", reply.media_type.encode())]
-        if isinstance(reply.body, bytes):
+        if isinstance(reply.body, bytes) and reply.status != HTTPStatus.NOT_MODIFIED:
             headers.append((b"content-length", b"%d" % len(reply.body)))
         own = {name for name, _ in reply.headers}  # a page of HTML has a policy of its own
         headers += [*reply.headers, *(each for each in HEADERS if each[0] not in own)]

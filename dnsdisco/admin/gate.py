@@ -23,7 +23,7 @@ HEAD_TOO_LONG = f"the head of the request is longer than {HEAD_OCTETS_MAX} octet
 CLOSE = (b"connection", b"close")
 RETRY = (b"retry-after", b"1")
 READING = ("GET", "HEAD")
-HEADERS = (
+HEADERS = (  # of every reply that has no other value for them
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"cross-origin-resource-policy", b"same-origin"),

@@ -94,13 +94,15 @@ def providers(view: ControlFacts) -> shapes.Providers:
 
 
 def service(view: ServiceView) -> dict[str, Any]:
-    """The library's dict (docs/library.md) as far as everybody may read it, its instances' labels, and where it all comes from."""
+    """The library's dict (docs/library.md) as far as everybody may read it, its instances' labels and reasons, and where it all comes from."""
     plain = service_to_dict(view.entry.service)
     for told, instance in zip(plain["instances"], view.entry.service.instances, strict=True):
-        told["label"] = instance.label
+        told["label"], told["reason"] = instance.label, instance.reason
     for told in (plain, *plain["instances"], plain.get("service", {}), plain.get("check", {})):
         _hide(told)
     plain["names"] = list(view.names)
+    if left_out := view.entry.service.left_out:
+        plain["left_out"] = {"instances": left_out.number, "reason": left_out.reason}
     plain["provenance"] = {
         "provider": view.provider,
         "merged": list(view.merged),

@@ -9,7 +9,20 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from dnsdisco.admin import envoy, events, json_views, openapi, operations, probes, prometheus, server_sent, services, shapes, status
+from dnsdisco.admin import (
+    browser,
+    envoy,
+    events,
+    json_views,
+    openapi,
+    operations,
+    probes,
+    prometheus,
+    server_sent,
+    services,
+    shapes,
+    status,
+)
 from dnsdisco.admin.api import Api, json_reply
 from dnsdisco.admin.metrics import MEDIA_TYPE as METRICS
 from dnsdisco.admin.request import ApiReply, ApiRequest, flag, JSON, Parameter, seconds, text, whole
@@ -46,10 +59,12 @@ class ApiRoute:
     body_octets_max: int = 0
 
 
-async def index(api: Api, _: ApiRequest) -> ApiReply:
+async def index(api: Api, request: ApiRequest) -> ApiReply:
+    if browser.is_wanted(request.headers):
+        return browser.page(request)
     paths = [route.path for route in TABLE if route.method == "GET" and route.path != "/"]
     reply: shapes.Index = {**json_views.HEAD, "name": "dnsdisco", "release": api.version, "paths": paths}
-    return json_reply(reply)
+    return json_reply(reply, 200, browser.VARY)
 
 
 async def description(api: Api, _: ApiRequest) -> ApiReply:
@@ -80,7 +95,7 @@ _NOT_YET = ReplyKind(
 )
 
 TABLE = (
-    ApiRoute("GET", "/", index, "The paths there are.", _ok(shapes.Index)),
+    ApiRoute("GET", "/", index, "The paths there are; for a browser, the page.", _ok(shapes.Index)),
     ApiRoute("GET", "/health", probes.health, "Whether the process is there; for liveness.", _ok(shapes.Alive)),
     ApiRoute("GET", "/ready", probes.ready, "Whether everything is there that answers are made of; for readiness.", (*_ok(shapes.Ready), ReplyKind(503, "Something is missing.", JSON, shapes.Ready))),
     ApiRoute("GET", "/metrics", probes.metrics, "Metrics, in Prometheus's text form.", _ok(str, media_type=METRICS)),
@@ -99,10 +114,13 @@ TABLE = (
     ApiRoute("GET", "/v1/openapi.json", description, "This description of the API.", _ok(dict[str, Any])),
 )  # fmt: skip
 
+# What is no part of the API, and not listed.
+_UNLISTED = (ApiRoute("GET", "/page/{file}", browser.file, "A file of the page.", _ok(str)),)
+
 
 def _by_path() -> Mapping[str, dict[str, ApiRoute]]:
     found: dict[str, dict[str, ApiRoute]] = {}
-    for route in TABLE:
+    for route in (*TABLE, *_UNLISTED):
         found.setdefault(route.path, {})[route.method] = route
     return found
 
