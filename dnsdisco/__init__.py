@@ -27,6 +27,7 @@ The rooms, from the inside out. The docstring of each has a line for each of its
   server      a worker: UDP, TCP, TLS and HTTPS, the life of a query
   admin       probes, metrics, pages over HTTP
   supervisor  the parent process, with nothing but the standard library
+  doctor      what stands between this machine's programs and the names
 
 What wires the rooms together:
   cli         the command line, one command a file

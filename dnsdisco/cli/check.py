@@ -39,7 +39,7 @@ def command(config: str | None, services: str | None, *, is_json: bool) -> int:
 
     Exit status: 0 without faults (warnings alone do not count), else 1.
     """
-    files, problems = _inspected(config, services)
+    files, problems = inspected(config, services)
     is_ok = all(problem.is_warning for problem in problems)
     if is_json:
         click.echo(json.dumps({"version": 1, "ok": is_ok, "problems": [problem.plain() for problem in problems]}, indent=2))
@@ -52,7 +52,7 @@ def command(config: str | None, services: str | None, *, is_json: bool) -> int:
     return 0 if is_ok else 1
 
 
-def _inspected(config: str | None, services: str | None) -> tuple[list[str], list[Problem]]:
+def inspected(config: str | None, services: str | None) -> tuple[list[str], list[Problem]]:
     """The files that were read, and what is wrong in them. A warning when there was none: this may be the wrong folder."""
     from dnsdisco.cli import compose  # noqa: PLC0415  --help needs no schema
 

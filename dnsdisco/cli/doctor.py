@@ -1,0 +1,88 @@
+"""`dnsdisco doctor`: what stands between this machine's programs and the names."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any, TYPE_CHECKING
+
+import click
+
+from dnsdisco.cli import options, report
+from dnsdisco.errors import DnsdiscoError
+
+if TYPE_CHECKING:
+    from dnsdisco.doctor.finding import Finding
+    from dnsdisco.doctor.known import Known
+
+ASK_S = 2.0  # of a server on this machine
+PAGE = "docs/doctor.md"
+_COLOURS = {"ok": "green", "note": "blue", "warning": "yellow", "error": "red"}
+
+
+@click.command("doctor", short_help="Find what stands between this machine's programs and the names.")
+@click.option(
+    "--json",
+    "is_json",
+    is_flag=True,
+    help='Print {"version": 1, "ok": …, "findings": [{"code", "level", "subject", "text", "fix"}]}.',
+)
+@options.config_option
+@click.option("--state-dir", type=options.PATH, metavar="DIR|off", help="The server's, if it was given one by a flag.")
+@click.option("--control", type=options.PATH, metavar="PATH", help="The server's control socket, which it names at its start.")
+def command(config: str | None, state_dir: str | None, control: str | None, *, is_json: bool) -> int:
+    """Find what stands between this machine's programs and the names: who is asked for them, what is in the way, what the server lacks.
+
+    It only reads, and ends within a few seconds. It asks the resolvers that this machine is configured with, and the server. Each finding
+    has a code with a section in docs/doctor.md, and a fix; the worst comes last.
+
+    Exit status: 0 without an error (warnings and notes do not count), else 1.
+    """
+    from dnsdisco.doctor import run  # noqa: PLC0415  --help needs no check
+
+    found = run.findings(_known(config, state_dir, control))
+    is_ok = run.is_ok(found)
+    if is_json:
+        click.echo(json.dumps({"version": 1, "ok": is_ok, "findings": [each.plain() for each in found]}, indent=2))
+    else:
+        for each in found:
+            _show(each)
+        errors = sum(each.level == "error" for each in found)
+        report.note(
+            "nothing is in the way" if is_ok else f"{errors} error{'s' if errors != 1 else ''}; {PAGE} says more of each code"
+        )
+    return 0 if is_ok else 1
+
+
+def _show(finding: Finding) -> None:
+    is_coloured = report.wants_colour(sys.stdout)
+    level = click.style(f"{finding.level:<7}", fg=_COLOURS[finding.level]) if is_coloured else f"{finding.level:<7}"
+    click.echo(f"{level} {finding.code} {finding.subject}: {finding.text}")
+    if finding.fix:
+        click.echo(f"        fix: {finding.fix}")
+
+
+def _known(config: str | None, state_dir: str | None, control: str | None) -> Known:
+    from dnsdisco.cli import check, compose, server_client  # noqa: PLC0415  likewise
+    from dnsdisco.doctor.known import Known  # noqa: PLC0415  likewise
+    from dnsdisco.doctor.machine import MachineFiles  # noqa: PLC0415  likewise
+    from dnsdisco.doctor.probe import ResolverProbe  # noqa: PLC0415  likewise
+    from dnsdisco.settings.forms import to_plain  # noqa: PLC0415  likewise
+
+    _, written = check.inspected(config, None)
+    inspection = compose.inspection(compose.source(config, state_dir=state_dir))
+    decided = inspection.settings or inspection.remains
+    settings: dict[str, Any] = {} if decided is None else to_plain(decided)
+    path = ""
+
+    def ask(target: str) -> Any:
+        return server_client.ask(path, "GET", target, seconds=ASK_S)
+
+    status, silence = None, ""
+    try:
+        path = server_client.path(config, state_dir, control)
+        status = ask("/v1/status")
+        settings = ask("/v1/config")["settings"]
+    except DnsdiscoError as error:
+        silence = str(error)
+    return Known(MachineFiles(), ResolverProbe(), status, silence, settings, written, ask)

@@ -1,0 +1,109 @@
+"""What the checks look at: the machine's files, what resolvers reply, and what the server says of itself, or its configuration where none runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from dnsdisco import sockaddr
+from dnsdisco.doctor import resolver_file
+from dnsdisco.doctor.machine import MachineFiles
+from dnsdisco.doctor.probe import ResolverProbe, Seen
+from dnsdisco.doctor.resolver_file import ResolverFile
+from dnsdisco.errors import Problem
+from dnsdisco.wire.constants import TYPES
+from dnsdisco.written.addresses import join_port, split_address
+from dnsdisco.written.endpoints import listener
+from dnsdisco.written.transports import DNS_PORT
+
+_SOA = TYPES["SOA"]
+Ask = Callable[[str], Any]  # a path of the API; raises DnsdiscoError where it has no answer
+
+
+@dataclass(frozen=True)
+class Known:
+    """`status`: /v1/status; None: nobody answers at the control socket, for the reason `silence`. `settings`: those in use, by /v1/config, else
+    those of the configuration; {}: it has faults. `written`: every fault of it and of the files that it names."""
+
+    machine: MachineFiles
+    probe: ResolverProbe
+    status: Mapping[str, Any] | None = None
+    silence: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    written: Sequence[Problem] = ()
+    ask: Ask = lambda _: None
+
+    @cached_property
+    def resolver(self) -> ResolverFile:
+        return resolver_file.read(self.machine)
+
+    @cached_property
+    def writer(self) -> str:
+        return resolver_file.writer(self.machine)
+
+    @cached_property
+    def zones(self) -> list[str]:
+        if self.status:
+            return [zone["name"] for zone in self.status["zones"]]
+        return list(self.settings.get("zones", ()))
+
+    @cached_property
+    def listen(self) -> list[tuple[str, int]]:
+        """Where plain DNS is answered, or should be."""
+        written = self.status["listen"] if self.status else self.settings.get("listen", ())
+        found = [listener(entry) for entry in written]
+        return [split_address(each.address) for each in found if not each.scheme]
+
+    @cached_property
+    def runs(self) -> bool:
+        """A server of ours is there: by its control socket, or by what it answers where it should listen."""
+        return self.status is not None or any(
+            self.is_authority(sockaddr.REACHED_AT.get(host, host), port) for host, port in self.listen if port
+        )
+
+    def is_ours(self, host: str, port: int = DNS_PORT) -> bool:
+        """Whether our server listens there, or should."""
+        for ours, number in self.listen:
+            is_any = ours in sockaddr.REACHED_AT and (":" in ours) == (":" in host)
+            if number == port and (ours == host or (is_any and sockaddr.is_here(host))):
+                return True
+        return False
+
+    def is_authority(self, host: str, port: int = DNS_PORT) -> bool:
+        return any((seen := self.asked(host, zone, port)).is_authoritative and self._has_soa(seen) for zone in self.zones)
+
+    def asked(self, host: str, zone: str, port: int = DNS_PORT) -> Seen:
+        """What a resolver replies to the question for the SOA of a zone of ours."""
+        return self.probe(host, zone, "SOA", port=port)
+
+    def lacks(self, host: str, port: int = DNS_PORT) -> list[str]:
+        """The zones that the resolver does not know. [] for one that does not reply: nothing can be said of it."""
+        seen = {zone: self.asked(host, zone, port) for zone in self.zones}
+        return [zone for zone, each in seen.items() if not each.trouble and not self._has_soa(each)]
+
+    def serves(self, host: str, port: int = DNS_PORT) -> bool:
+        """The resolver replies, and knows every zone."""
+        seen = [self.asked(host, zone, port) for zone in self.zones]
+        return bool(seen) and all(self._has_soa(each) for each in seen)
+
+    def _has_soa(self, seen: Seen) -> bool:
+        return _SOA in seen.types
+
+    @cached_property
+    def zone(self) -> str:
+        """One to name in a sentence."""
+        return self.zones[0] if self.zones else "svc.local"
+
+    @cached_property
+    def nameserver(self) -> str:
+        """The address that belongs into resolv.conf."""
+        hosts = [sockaddr.REACHED_AT.get(host, host) for host, port in self.listen if port == DNS_PORT]
+        return hosts[0] if hosts else "127.0.0.1"
+
+    @cached_property
+    def address(self) -> str:
+        """Where another resolver should send the zone, with its port."""
+        host, port = self.listen[0] if self.listen else ("127.0.0.1", DNS_PORT)
+        return join_port(sockaddr.REACHED_AT.get(host, host), port)
