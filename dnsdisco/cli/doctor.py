@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import Any, TYPE_CHECKING
 
 import click
 
 from dnsdisco.cli import options, report
+from dnsdisco.cli.screen import BAD, coloured, GOOD, POOR, printable
 from dnsdisco.errors import DnsdiscoError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 ASK_S = 2.0  # of a server on this machine
 PAGE = "docs/doctor.md"
-_COLOURS = {"ok": "green", "note": "blue", "warning": "yellow", "error": "red"}
+_COLOURS = {"ok": GOOD, "note": GOOD, "warning": POOR, "error": BAD}
 
 
 @click.command("doctor", short_help="Find what stands between this machine's programs and the names.")
@@ -27,10 +27,8 @@ _COLOURS = {"ok": "green", "note": "blue", "warning": "yellow", "error": "red"}
     is_flag=True,
     help='Print {"version": 1, "ok": …, "findings": [{"code", "level", "subject", "text", "fix"}]}.',
 )
-@options.config_option
-@click.option("--state-dir", type=options.PATH, metavar="DIR|off", help="The server's, if it was given one by a flag.")
-@click.option("--control", type=options.PATH, metavar="PATH", help="The server's control socket, which it names at its start.")
-def command(config: str | None, state_dir: str | None, control: str | None, *, is_json: bool) -> int:
+@options.server_options
+def command(*, is_json: bool, **where: str | None) -> int:
     """Find what stands between this machine's programs and the names: who is asked for them, what is in the way, what the server lacks.
 
     It only reads, and ends within a few seconds. It asks the resolvers that this machine is configured with, and the server. Each finding
@@ -40,7 +38,7 @@ def command(config: str | None, state_dir: str | None, control: str | None, *, i
     """
     from dnsdisco.doctor import run  # noqa: PLC0415  --help needs no check
 
-    found = run.findings(_known(config, state_dir, control))
+    found = run.findings(_known(**where))
     is_ok = run.is_ok(found)
     if is_json:
         click.echo(json.dumps({"version": 1, "ok": is_ok, "findings": [each.plain() for each in found]}, indent=2))
@@ -55,11 +53,11 @@ def command(config: str | None, state_dir: str | None, control: str | None, *, i
 
 
 def _show(finding: Finding) -> None:
-    is_coloured = report.wants_colour(sys.stdout)
-    level = click.style(f"{finding.level:<7}", fg=_COLOURS[finding.level]) if is_coloured else f"{finding.level:<7}"
-    click.echo(f"{level} {finding.code} {finding.subject}: {finding.text}")
+    """A line, and below it the fix. A backend's text is among it."""
+    level = coloured(f"{finding.level:<7}", _COLOURS[finding.level])
+    click.echo(f"{level} {finding.code} {printable(finding.subject)}: {printable(finding.text)}")
     if finding.fix:
-        click.echo(f"        fix: {finding.fix}")
+        click.echo(f"        fix: {printable(finding.fix)}")
 
 
 def _known(config: str | None, state_dir: str | None, control: str | None) -> Known:
