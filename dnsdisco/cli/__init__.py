@@ -13,6 +13,7 @@
     status.py        `dnsdisco status`
     reload.py        `dnsdisco reload`
     doctor.py        `dnsdisco doctor`
+    config.py        `dnsdisco config`
     version.py       `dnsdisco version`
     options.py       the options that several commands share
     compose.py       settings and providers for several commands
@@ -57,6 +58,7 @@ COMMANDS = {  # in the order in which a new user needs them; written here so tha
     "deregister": "Remove instances of a service.",
     "status": "Show how the running server does, and what it lacks.",
     "reload": "Make the running server read its configuration anew.",
+    "config": "Show the settings in use and where each comes from, the file, or the schema.",
     "cache": "Show or flush what a running server has cached of other names.",
     "doctor": "Find what stands between this machine's programs and the names.",
     "version": "Print the version.",

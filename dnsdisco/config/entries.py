@@ -6,8 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 from dnsdisco.settings.entry import EntryOptions
-from dnsdisco.settings.forms import declared, OptionsClass, to_plain
-from dnsdisco.settings.setting import Section, Setting
+from dnsdisco.settings.forms import OptionsClass, to_plain
 from dnsdisco.written.units import did_you_mean, shown
 
 
@@ -62,11 +61,6 @@ def fault_of_type(entry: Mapping[str, Any], types: Collection[str]) -> tuple[str
         known = f"Known here: {', '.join(sorted(types))}. A plug-in is found once its package is installed in this environment"
         return "type", f"there is no provider {shown(kind)}{did_you_mean(kind, types) or '.'} {known}"
     return "", ""
-
-
-def options_of(options: OptionsClass | None) -> dict[str, Setting | Section]:
-    """What an entry takes whose provider declares *options*."""
-    return {**declared(EntryOptions), **(declared(options) if options else {})}
 
 
 def plain_entry(values: Mapping[str, Any]) -> dict[str, Any]:

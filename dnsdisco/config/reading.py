@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from dnsdisco.config.entries import contradiction, fault_of_type, NO_PROVIDERS, options_of, plain_entry, ProviderTypes, whole_entry
+from dnsdisco.config.entries import contradiction, fault_of_type, NO_PROVIDERS, plain_entry, ProviderTypes, whole_entry
 from dnsdisco.config.faults import Fault, not_a_list, not_a_mapping, unknown_key
 from dnsdisco.config.values import machine
 from dnsdisco.errors import ConfigError, Problem
 from dnsdisco.settings.declared import Settings
-from dnsdisco.settings.forms import declared, sections
+from dnsdisco.settings.forms import declared, entry_options, sections
 from dnsdisco.settings.kinds import Machine, ValueKind
 from dnsdisco.settings.lists import ByDomain, DOMAIN, ListOf, ProviderEntries
 from dnsdisco.settings.setting import Section, Setting
@@ -140,11 +140,11 @@ class _SettingsReader:
             self._refuse((*path, key) if key else path, message, entry)
         kind = entry.get("type")
         options = providers.options(kind) if isinstance(kind, str) and not message else None
-        values = self._known(options_of(options), entry, path)
+        values = self._known(entry_options(options), entry, path)
         if options is not None:
-            self._refuse_others(options_of(options), entry, path)
+            self._refuse_others(entry_options(options), entry, path)
         elif "type" in entry:
-            values |= {key: value for key, value in entry.items() if key not in options_of(None)}
+            values |= {key: value for key, value in entry.items() if key not in entry_options(None)}
         if len(self.faults) == before and (message := contradiction(options, values)):
             self._refuse(path, message, entry)
         return plain_entry(values) if len(self.faults) == before else None

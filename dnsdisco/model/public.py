@@ -31,7 +31,7 @@ _SETTING = re.compile(
     rf"""((?:\A|[\s,;{{])["']?[\w.-]*{_WORDS}["']?\s?[=:]\s?)(?:"[^"]*"|'[^']*'|(?![\s,}}]|\*)(?:(?![\s,][\w.-]+=)[^;}}])*)""",
     re.IGNORECASE,
 )
-_KEY = re.compile(rf".*{_WORDS}", re.IGNORECASE | re.DOTALL)
+_KEY = re.compile(rf".*(?:{_WORDS}|(?:http|basic)[_.-]?auth)", re.IGNORECASE | re.DOTALL)
 _SAID = re.compile(rf"""(authorization["']?\s*[=:]\s*(?:[a-z]+\s+)?|{_WORDS}["']?\s*[=:]\s*|\bbearer\s+)[^\s,;]+""", re.IGNORECASE)
 
 

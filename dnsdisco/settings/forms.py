@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, get_type_hints, TypeVar
 
 from dnsdisco.settings.declared import Settings
+from dnsdisco.settings.entry import EntryOptions
 from dnsdisco.settings.lists import ByDomain
 from dnsdisco.settings.setting import Section, Setting
 
@@ -25,6 +26,11 @@ def declared(section: OptionsClass = Settings) -> dict[str, Setting | Section]:
 def sections() -> dict[str, type[tuple[Any, ...]]]:
     """The keys of Settings that are sections, and their classes."""
     return {key: type(default) for key, default in Settings._field_defaults.items() if isinstance(declared()[key], Section)}
+
+
+def entry_options(options: OptionsClass | None) -> dict[str, Setting | Section]:
+    """What an entry of `providers` takes whose provider declares *options*; None: only what every entry takes."""
+    return {**declared(EntryOptions), **(declared(options) if options else {})}
 
 
 def leaves() -> Iterator[tuple[str, Setting, Any]]:
@@ -79,9 +85,32 @@ def needing_restart() -> tuple[str, ...]:
     return tuple(key for key, of in declared().items() if isinstance(of, Setting) and of.needs_restart)
 
 
-def json_schema() -> dict[str, Any]:
-    """Of the configuration file (JSON Schema 2020-12)."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "dnsdisco.yaml", **_schema(Settings)}
+def json_schema(providers: Mapping[str, OptionsClass | None] | None = None) -> dict[str, Any]:
+    """Of the configuration file (JSON Schema 2020-12). *providers*: by type the class that declares what an entry takes beside the common
+    options; None: it declares nothing, and takes any key. An entry of another type is a plug-in's, which is installed elsewhere."""
+    whole = _schema(Settings)
+    if providers:
+        entries = [_entry_schema(kind, options) for kind, options in sorted(providers.items())]
+        others = {"type": "object", "required": ["type"], "properties": {"type": {"not": {"enum": sorted(providers)}}}}
+        whole["properties"]["providers"]["items"] = {"anyOf": [{"type": "string"}, *entries, others]}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "dnsdisco.yaml", **whole}
+
+
+def _entry_schema(kind: str, options: OptionsClass | None) -> dict[str, Any]:
+    """Of an entry of `providers` of the type *kind*."""
+    properties = {key: _setting_schema(each) for key, each in entry_options(options).items() if isinstance(each, Setting)}
+    properties["type"] = {"const": kind}
+    return {
+        "title": kind,
+        "type": "object",
+        "required": ["type"],
+        "additionalProperties": options is None,
+        "properties": properties,
+    }
+
+
+def _setting_schema(of: Setting) -> dict[str, Any]:
+    return {"description": of.sentence, **of.kind.schema}
 
 
 def _schema(section: type[tuple[Any, ...]]) -> dict[str, Any]:
@@ -90,6 +119,5 @@ def _schema(section: type[tuple[Any, ...]]) -> dict[str, Any]:
         if isinstance(of, Section):
             properties[key] = _schema(sections()[key])
         else:
-            shown = {"default": to_plain(section())[key]} if not of.default else {}
-            properties[key] = {"description": of.sentence, **of.kind.schema, **shown}
+            properties[key] = {**_setting_schema(of), **({"default": to_plain(section())[key]} if not of.default else {})}
     return {"type": "object", "additionalProperties": False, "properties": properties}
