@@ -22,7 +22,7 @@ from dnsdisco.control.log import Logger
 if TYPE_CHECKING:
     from dnsdisco.admin.api import Api
 
-RETRY_S = 5.0  # between two attempts to bind an address that is taken
+RETRY_S = 1.0  # between two attempts to bind an address that is taken or not there, and two looks whether its interface still is
 FILES = 4096  # descriptors of this process: 1,164 clients at each door, and what providers need
 CLOSE_S = 1.0  # for the thread to end; it is a daemon, so that nothing waits for it for longer
 BACKLOG = 512  # of a thousand that follow, and come back at once
@@ -35,8 +35,7 @@ class TcpDoor(NamedTuple):
     hosts: frozenset[str]
 
     def bind(self) -> socket.socket:
-        host, _, port = self.address.rpartition(":")
-        family, target = sockaddr.of(host.strip("[]"), int(port))
+        family, target = self._target()
         sock = socket.socket(family, socket.SOCK_STREAM)
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of the process before this one may linger
@@ -49,8 +48,19 @@ class TcpDoor(NamedTuple):
             raise
         return sock
 
+    def is_lost(self, sock: socket.socket) -> bool:
+        """Its interface has gone, or was made anew with another number: nothing comes in any more."""
+        try:
+            return bool(self._target()[1][3:] != sock.getsockname()[3:])
+        except OSError:
+            return True
+
     def unbind(self, sock: socket.socket) -> None:
         sock.close()
+
+    def _target(self) -> tuple[socket.AddressFamily, sockaddr.Address]:
+        host, _, port = self.address.rpartition(":")
+        return sockaddr.of(host.strip("[]"), int(port))
 
     def opened(self, sock: socket.socket, log: Logger) -> None:
         host, port = sockaddr.host_of(sock.getsockname()), sock.getsockname()[1]
@@ -76,6 +86,9 @@ class ControlSocket(NamedTuple):
 
     def bind(self) -> socket.socket:
         return socket_file.bind(self.path)
+
+    def is_lost(self, sock: socket.socket) -> bool:
+        return False
 
     def unbind(self, sock: socket.socket) -> None:
         socket_file.unbind(self.path, sock)
@@ -237,7 +250,8 @@ class _Thread:
         try:
             self.problems.pop(door, None)
             door.opened(sock, self._log)
-            await self._loop.create_future()  # until this task is cancelled
+            while not door.is_lost(sock):  # noqa: ASYNC110  until this task is cancelled, or the interface is gone
+                await asyncio.sleep(RETRY_S)
         finally:
             server.close()
             door.unbind(sock)

@@ -4,6 +4,7 @@
     run.py                the process: parameters in, and its end with the supervisor
     worker.py             a worker put together: sockets, responder, forwarder, link
     listeners.py          the sockets of a worker by their transport: how each is served
+    late_sockets.py       sockets that the supervisor binds while this worker runs
     settings.py           the configuration as a worker uses it
     answer_policy.py             what a responder is made with
     log.py                how a worker logs

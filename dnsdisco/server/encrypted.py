@@ -59,6 +59,10 @@ class HttpsServer(TcpServer):
         self._connection = HttpsConnection
         self._paths = frozenset(path.encode() for _, path in sockets)
 
+    def listen_on(self, sock: socket.socket, detail: str = "") -> None:
+        self._paths |= {detail.encode()}
+        super().listen_on(sock, detail)
+
     def _open(self, sock: socket.socket, peer: str, *, is_remote: bool) -> ClientConnection | None:
         context = self._certificates.https
         if context is None:

@@ -6,6 +6,7 @@ What a transport needs is imported where there is a socket of it: most workers h
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence, Sized
 from typing import Any, NamedTuple, Protocol, TYPE_CHECKING
@@ -37,6 +38,7 @@ class TransportServer(Protocol):
     @property
     def connections(self) -> Sized: ...
     def start(self) -> None: ...
+    def listen_on(self, sock: socket.socket, detail: str) -> None: ...
     def close(self) -> None: ...
     def drain(self) -> Coroutine[Any, Any, None]: ...
 
@@ -79,23 +81,46 @@ class Listeners:
         latency: Latency,
     ) -> None:
         bound = [BoundSocket(*each) for each in sockets]
-        self._loop = loop
+        self._loop, self._latency = loop, latency
         self._encryption: Encryption | None = None
-        parts = ServerParts(responder, loop, self._shared)
+        self._tls = TlsSettings()
+        self._is_on = False  # from start() to close() or drain()
+        self._parts = parts = ServerParts(responder, loop, self._shared)
         by_transport = {name: [each for each in bound if each.transport == name] for name in SERVED}
         self._servers = {
             name: SERVED[name](group, parts) for name, group in by_transport.items() if group or name == "tcp"
         }  # TCP counts, socket or none
-        self._udp = [
-            UdpListener(each.sock, each.detail, responder, loop, latency=latency) for each in bound if each.transport == "udp"
-        ]
+        self._udp = [self._datagrams(each) for each in bound if each.transport == "udp"]
+        self._bound = {os.fstat(each.sock.fileno()).st_ino: each for each in bound}
 
     def apply(self, tls: TlsSettings) -> None:
         """The files of certificate and key, also when they are those of before: they may have changed."""
+        self._tls = tls
         if self._encryption is not None:
             self._encryption.apply(tls)
 
+    def take(self, late: BoundSocket, replaces: int = 0) -> None:
+        """A socket that was bound while this worker runs. *replaces*: the inode of the one that is dead since, its interface being gone; this
+        one takes its place below everything that has its descriptor."""
+        number = os.fstat(late.sock.fileno()).st_ino
+        dead = self._bound.pop(replaces, None)
+        if dead is not None:
+            self._loop.remove_reader(dead.sock.fileno())
+            os.dup2(late.sock.fileno(), dead.sock.fileno(), inheritable=False)
+            late.sock.close()
+            late = dead
+        self._bound[number] = late
+        if late.transport == "udp":
+            self._take_datagrams(late)
+        elif late.transport in self._servers:
+            self._servers[late.transport].listen_on(late.sock, late.detail)
+        else:
+            self._servers[late.transport] = server = SERVED[late.transport]([late], self._parts)
+            if self._is_on:
+                server.start()
+
     def start(self) -> None:
+        self._is_on = True
         for each in self._udp:
             each.start()
         for server in self._servers.values():
@@ -113,11 +138,13 @@ class Listeners:
 
     def close(self) -> None:
         """End the connections now."""
+        self._is_on = False
         for server in self._servers.values():
             server.close()
 
     def drain(self) -> list[asyncio.Task[None]]:
         """Take nothing new from now on. The tasks end with what is in flight on connections."""
+        self._is_on = False
         for each in self._udp:
             each.close()
         return [self._loop.create_task(server.drain()) for server in self._servers.values()]
@@ -130,6 +157,17 @@ class Listeners:
             counts[f"{name}.open"] = len(server.connections)
         return counts | (self._encryption.certificates.figures() if self._encryption is not None else {})
 
+    def _datagrams(self, bound: BoundSocket) -> UdpListener:
+        return UdpListener(bound.sock, bound.detail, self._parts.responder, self._loop, latency=self._latency)
+
+    def _take_datagrams(self, late: BoundSocket) -> None:
+        listener = next((each for each in self._udp if each.serves(late.sock)), None)
+        if listener is None:
+            listener = self._datagrams(late)
+            self._udp.append(listener)
+        if self._is_on:
+            listener.start()
+
     def _shared(self) -> Encryption:
         if self._encryption is None:
             from dnsdisco.server.certificates import Certificates  # noqa: PLC0415  see above
@@ -137,4 +175,5 @@ class Listeners:
             from dnsdisco.server.encrypted import Encryption  # noqa: PLC0415  see above
 
             self._encryption = Encryption(Certificates(), CostlyWork(self._loop))
+            self._encryption.apply(self._tls)
         return self._encryption

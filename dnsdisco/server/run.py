@@ -46,6 +46,8 @@ def main(arguments: Sequence[str]) -> int:
         worker=number,
         listeners=[(each["transport"], socket.socket(fileno=each["fd"]), each["detail"]) for each in plain["sockets"]],
         link=socket.socket(fileno=plain["link_fd"]),
+        late=socket.socket(fileno=plain["late_fd"]) if "late_fd" in plain else None,
+        absent=[(host, port) for host, port in plain.get("absent", ())],
         settings=plain["settings"],
         say=lambda event: _say(status_fd, event),
         journal=plain.get("journal") or (),

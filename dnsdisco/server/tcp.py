@@ -52,7 +52,7 @@ class TcpServer:
         self.now = now
         self.turns = turns or CostlyWork(loop)
         self.connections: OrderedDict[ClientConnection, None] = OrderedDict()  # the longest untouched first
-        self._sockets = tuple(sockets)
+        self._sockets = list(sockets)
         self._by_client: Counter[str] = Counter()
         self._sweep_timer: asyncio.TimerHandle | None = None
         self._all_ended: asyncio.Future[None] | None = None  # while draining
@@ -63,9 +63,14 @@ class TcpServer:
     def start(self) -> None:
         self._is_accepting = True
         for sock in self._sockets:
-            sock.setblocking(False)
-            self.loop.add_reader(sock.fileno(), self._accept, sock)
+            self._resume(sock)
         self._sweep()
+
+    def listen_on(self, sock: socket.socket, _detail: str = "") -> None:
+        """Accept on this one, too; or anew, on one whose descriptor leads to another socket now."""
+        if sock not in self._sockets:
+            self._sockets.append(sock)
+        self._resume(sock)
 
     def stop_accepting(self) -> None:
         """Whoever comes now waits in the kernel for the next worker."""
@@ -197,6 +202,7 @@ class TcpServer:
 
     def _resume(self, sock: socket.socket) -> None:
         if self._is_accepting:
+            sock.setblocking(False)
             self.loop.add_reader(sock.fileno(), self._accept, sock)
 
     # open connections

@@ -69,6 +69,9 @@ class UdpListener(UdpStatistics):
         self._piled_up = 0  # datagrams that may still be read one batch after the other
         self.backlog = MissQueue(responder, loop)
 
+    def serves(self, sock: socket.socket) -> bool:
+        return sock is self._socket
+
     def start(self) -> None:
         self._socket.setblocking(False)
         self.catch_up()

@@ -9,7 +9,7 @@ import random
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TYPE_CHECKING
 
 from dnsdisco import sockaddr
 from dnsdisco.answer.hot_entries import MOMENT_S
@@ -35,6 +35,9 @@ from dnsdisco.server.statistics import (
 )
 from dnsdisco.wire.cookie import Cookies
 from dnsdisco.zone.catalog import Catalog
+
+if TYPE_CHECKING:
+    from dnsdisco.server.late_sockets import LateSockets
 
 log = logging.getLogger("dnsdisco.worker")
 
@@ -62,6 +65,8 @@ class WorkerParameters(NamedTuple):
     say: Callable[[str], None]
     cookie_secret: bytes  # 16 octets; equal in all workers, so that each knows the cookies of the others
     journal: Sequence[int] = ()  # the descriptors where control keeps the last whole catalog
+    late: socket.socket | None = None  # where sockets come from that are bound later; None: there will be none
+    absent: Sequence[tuple[str, int]] = ()  # of what is listened on, the addresses and ports for which there is no socket yet
     lines: Lines | None = None  # where this process logs to; None: the caller has set it up
 
 
@@ -71,7 +76,8 @@ class Worker:
     def __init__(self, parameters: WorkerParameters) -> None:
         """Raises WireError, ValueError or TypeError for settings that cannot be used. Does no I/O."""
         self._parameters = parameters
-        self._own = [(sockaddr.host_of(name), name[1]) for name in (sock.getsockname() for _, sock, _ in parameters.listeners)]
+        bound = [sock.getsockname() for _, sock, _ in parameters.listeners]
+        self._own = [*((sockaddr.host_of(name), name[1]) for name in bound), *parameters.absent]
         self._settings = self._settings_from(parameters.settings)
         self.catalog = Catalog()
         self.forwarder = Forwarder(self._settings.configured.forward, own=self._own, secret=parameters.cookie_secret)
@@ -86,6 +92,7 @@ class Worker:
         self._latency = Latency()
         self._listeners: Listeners | None = None
         self._link: ControlLink | None = None
+        self._late: LateSockets | None = None
         self._replica = Replica(self.catalog, self.responder)
         self._silent_since = ""  # a time of day: when control was last heard of
         self._ended: asyncio.Future[None] | None = None
@@ -115,6 +122,10 @@ class Worker:
         self._link.upstreams = self.forwarder.describe
         self._listeners = Listeners(parameters.listeners, self.responder, loop, self._latency)
         self._listeners.apply(self._settings.configured.tls)
+        if parameters.late is not None:
+            from dnsdisco.server.late_sockets import LateSockets  # noqa: PLC0415  most workers have none
+
+            self._late = LateSockets(parameters.late, self._listeners.take, loop)
         self._tick()
         await self._link.replay(journal.read(parameters.journal))
         self._link.start()
@@ -239,6 +250,8 @@ class Worker:
         """Take nothing new: it waits in the kernel for the next worker. What is in flight has DRAIN_S."""
         assert self._listeners is not None
         assert self._link is not None
+        if self._late is not None:
+            self._late.close()
         drains = self._listeners.drain()
         self._link.close()
         until = time.monotonic() + DRAIN_S

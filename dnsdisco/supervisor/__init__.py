@@ -9,6 +9,7 @@
     watchdog.py     which child has stopped answering
     signals.py      what each signal means
     sockets.py      the sockets of `listen`, bound once
+    late_listening.py   addresses of an interface that comes later, or comes back
     port_holder.py       which process has an address already
     activation.py   sockets that systemd gives
     notify.py       what is reported to systemd

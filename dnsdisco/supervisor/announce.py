@@ -27,8 +27,8 @@ def ready(lines: Lines, listening: Sequence[Listening], event: Mapping[str, Any]
 
 
 def dig(listening: Sequence[Listening], example: str, zones: Sequence[str]) -> str:
-    """The line to type, for plain DNS if there is any. An unspecified address is asked at the loopback one."""
-    place = next((each for each in listening if not each.scheme), listening[0]).place
+    """The line to type, for plain DNS if there is any, and for an address that is there. An unspecified address is asked at the loopback one."""
+    place = min(listening, key=lambda each: (not each.is_bound, bool(each.scheme))).place
     host = REACHED_AT.get(place.host, place.host)
     name = ".".join(part for part in (example or "SERVICE", zones[0] if zones else "") if part)
     port = "" if place.port == place.usual_port else f" -p {place.port}"

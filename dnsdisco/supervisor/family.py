@@ -28,6 +28,7 @@ from dnsdisco.priority import CONTROL, WORKER
 from dnsdisco.supervisor import announce, signals, watchdog
 from dnsdisco.supervisor.channels import journal, link
 from dnsdisco.supervisor.child import Child, told_status
+from dnsdisco.supervisor.late_listening import LateListening, LOOK_S
 from dnsdisco.supervisor.notify import Notifier
 from dnsdisco.supervisor.sockets import Listening
 from dnsdisco.supervisor.watchdog import Watchdog
@@ -79,6 +80,7 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._journal = journal()
         self._links = [link() for _ in range(self._settings["workers"])]
+        self._late = LateListening(listening, len(self._links), lines)
         self._ready_line: dict[str, Any] = {}
         self.control = Child("control", commands.control, self._control_parameters, CONTROL, CONTROL_OOM)
         self.workers = [
@@ -95,6 +97,8 @@ class Supervisor:
         for child in self._children():
             self._start(child)
         self._watch()
+        if self._late.is_needed:
+            self._bind_late()
         while self._stop_at is None or any(child.pid for child in self._children()):
             for key, _ in self._selector.select(self._seconds_to_wait()):
                 if key.fileobj is wakeup:
@@ -127,7 +131,7 @@ class Supervisor:
     def _worker_parameters(self, number: int) -> Callable[[], tuple[dict[str, Any], list[int]]]:
         def parameters() -> tuple[dict[str, Any], list[int]]:
             sockets = [
-                {"fd": sock.fileno(), "transport": transport, "detail": each.place.path or each.address}
+                {"fd": sock.fileno(), "transport": transport, "detail": each.detail}
                 for each in self._listening
                 for transport, sock in each.of_worker(number)
             ]
@@ -135,6 +139,9 @@ class Supervisor:
             journal = [reader for _, reader in self._journal]
             fds = [link, *journal, *(sock.fileno() for each in self._listening for _, sock in each.of_worker(number))]
             plain = {"worker": number, "sockets": sockets, "link_fd": link, "journal": journal}
+            if (late := self._late.channel(number)) is not None:
+                plain["late_fd"], plain["absent"] = late, self._late.absent
+                fds.append(late)
             return {**plain, "settings": self._worker_settings, "cookie_secret": self._cookie_secret}, fds
 
         return parameters
@@ -239,6 +246,11 @@ class Supervisor:
                 child.kill(signal.SIGKILL)
                 child.heard_at = time.monotonic()  # once is enough
 
+    def _bind_late(self) -> None:
+        self._after(LOOK_S, self._bind_late)
+        for number in self._late.look():
+            self.workers[number].kill(signal.SIGTERM)
+
     def _take_signals(self, wakeup: socket.socket) -> None:
         with suppress(BlockingIOError):
             for number in set(wakeup.recv(4096)):
@@ -277,6 +289,7 @@ class Supervisor:
         for child in self._children():
             child.kill(signal.SIGTERM)
         # Our copy too: a connection that no process will accept is better refused than left waiting.
+        self._late.close()
         for listening in self._listening:
             listening.close()
         self._after(STOP_S, self._kill_stragglers)

@@ -28,6 +28,9 @@ _MTU_DISCOVER = {socket.AF_INET: (socket.IPPROTO_IP, 10), socket.AF_INET6: (sock
 _PMTUDISC_OMIT = 5  # send with the interface's MTU and believe no ICMP about smaller ones (RFC 9715 §3.1, linux/in.h)
 _FREEBIND = {socket.AF_INET: (socket.IPPROTO_IP, 15), socket.AF_INET6: (socket.IPPROTO_IPV6, 78)}  # linux/in.h, linux/in6.h
 _ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT})
+_MAY_COME = frozenset(
+    {errno.ENODEV, errno.EADDRNOTAVAIL}
+)  # no such interface; no such address, where the system binds only its own
 
 
 class ListenPlace(NamedTuple):
@@ -50,7 +53,8 @@ class ListenPlace(NamedTuple):
 
 @dataclass(slots=True)
 class Listening:
-    """One address. `udp`, `tcp`: a socket for each worker; where they are shared, any number of them for all workers."""
+    """One address. `udp`, `tcp`: a socket for each worker; where they are shared, any number of them for all workers. None of both: it is
+    bound when it is there (late_listening.py)."""
 
     place: ListenPlace  # with the port that was bound
     udp: list[socket.socket] = field(default_factory=list)
@@ -65,10 +69,20 @@ class Listening:
     def scheme(self) -> str:
         return self.place.scheme
 
+    @property
+    def detail(self) -> str:
+        """What a worker is told of it: the path where it is asked, where its transport has paths; else its address."""
+        return self.place.path or self.address
+
+    @property
+    def is_bound(self) -> bool:
+        return bool(self.udp or self.tcp)
+
     def __str__(self) -> str:
         if self.scheme:
             return self.address
-        return f"{'+'.join(kind for kind, group in self._groups() if group)} {self.address}"
+        kinds = [kind for kind, group in self._groups() if group] or self.place.sockets
+        return f"{'+'.join(kinds)} {self.address}"
 
     def of_worker(self, number: int) -> list[tuple[str, socket.socket]]:
         """What one worker serves: transport and socket."""
@@ -90,19 +104,25 @@ class Listening:
 
 
 def bind_all(listen: Sequence[ListenPlace], workers: int) -> tuple[list[Listening], list[str]]:
-    """All of *listen* for so many workers, and what could be left out. Raises ListenError, with nothing left bound."""
+    """All of *listen* for so many workers, and what could be left out. What may come later is returned without sockets.
+
+    Raises ListenError, with nothing left bound.
+    """
     bound: list[Listening] = []
     left_out: list[str] = []
     try:
         for place in listen:
             is_spare = tuple(map(str, listen)) == DEFAULT_LISTEN and place is listen[1]
             try:
-                bound.append(_bind(place, workers, must_be_here=is_spare))
+                bound.append(bind(place, workers, must_be_here=is_spare))
             except ListenError as error:
-                cause = error.__cause__
-                if not (is_spare and isinstance(cause, OSError) and cause.errno in _ABSENT):
+                number = getattr(error.__cause__, "errno", None)
+                if is_spare and number in _ABSENT:
+                    left_out.append(str(place))
+                elif number in _MAY_COME:
+                    bound.append(Listening(place))
+                else:
                     raise
-                left_out.append(str(place))
     except ListenError:
         for each in bound:
             each.close()
@@ -110,8 +130,11 @@ def bind_all(listen: Sequence[ListenPlace], workers: int) -> tuple[list[Listenin
     return bound, left_out
 
 
-def _bind(place: ListenPlace, workers: int, *, must_be_here: bool = False) -> Listening:
-    """An address that this machine does not have yet is bound all the same, where the system can, unless it *must be here*."""
+def bind(place: ListenPlace, workers: int, *, must_be_here: bool = False) -> Listening:
+    """An address that this machine does not have yet is bound all the same, where the system can, unless it *must be here*.
+
+    Raises ListenError, with nothing left bound.
+    """
     for _ in range(PORT_TRIES):
         listening = Listening(place)
         kind = ""
@@ -220,8 +243,6 @@ def _refused(place: ListenPlace, kind: str, error: OSError) -> ListenError:
             f"`sysctl net.ipv4.ip_unprivileged_port_start={port}`; or {elsewhere}"
         )
         return ListenError(address, f"{transport} port {port}: permission denied", hint)
-    if error.errno == errno.EADDRNOTAVAIL:
-        return ListenError(address, "this machine does not have that address", "see `ip address`")
     if error.errno in _ABSENT:
         return ListenError(address, "this machine has no IPv6" if ":" in host else (error.strerror or str(error)))
     return ListenError(address, error.strerror or str(error))

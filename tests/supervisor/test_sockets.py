@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import socket
@@ -17,6 +18,8 @@ import pytest
 
 from dnsdisco.errors import ListenError
 from dnsdisco.supervisor import port_holder, sockets
+from dnsdisco.supervisor.announce import dig
+from dnsdisco.supervisor.late_listening import LateListening
 from dnsdisco.supervisor.sockets import Listening
 from tests.supervisor.harness import ask, bind_texts, place, Running
 
@@ -179,10 +182,72 @@ def test_an_address_that_may_come_later_is_bound(bound: Any, address: str, worke
         bind_texts([listening.address], 1)
 
 
-def test_an_address_that_is_not_ours_where_the_system_cannot_wait_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "address", ["192.0.2.1:53", "tls://192.0.2.1:853", "[fe80::1%nope]:53", "https://[fe80::1%nope]:443/q", "[fe80::1%4000]:53"]
+)
+def test_an_address_that_cannot_be_bound_yet_costs_no_other(bound: Any, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    """There is no such interface; or no such address, where the system does not wait for it."""
     monkeypatch.setattr(sockets, "_FREEBIND", {})
-    with pytest.raises(ListenError, match="this machine does not have that address; see `ip address`"):
-        bind_texts(["192.0.2.1:0"], 1)
+    absent, here = bound([address, "127.0.0.1:0"], 2)
+    assert (absent.is_bound, here.is_bound) == (False, True)
+    assert (absent.address, absent.of_worker(0), absent.of_worker(1)) == (address, [], [])
+    assert str(absent) == (address if "://" in address else f"udp+tcp {address}")
+    assert dig([absent, here], "web", ["svc.local"]).startswith("dig @127.0.0.1 ")
+
+
+class Said:
+    def __init__(self) -> None:
+        self.events: list[str] = []
+
+    def event(self, _level: str, event: str, **_fields: object) -> None:
+        self.events.append(event)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_it_is_bound_when_it_can_be_and_handed_to_every_worker(bound: Any, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
+    (stand_in,) = bound(["127.0.0.1:0"])
+    port = stand_in.place.port
+    stand_in.close()
+    absent = Listening(place(f"127.0.0.1:{port}"))
+    said = Said()
+    late = LateListening([absent], workers, said)  # type: ignore[arg-type]
+    channels = [socket.socket(fileno=os.dup(late.channel(number) or -1)) for number in range(workers)]
+    with socket.create_server(("127.0.0.1", port)):  # it has come, and another server has its port
+        assert late.look() == late.look() == []
+        assert not absent.is_bound
+        assert len([event for event in said.events if "is in use by" in event]) == 1
+    assert late.look() == []
+    assert absent.is_bound
+    assert said.events[-1] == "listened on from now on"
+    for number, channel in enumerate(channels):
+        octets, fds, _, _ = socket.recv_fds(channel, 65536, 16)
+        told = json.loads(octets)
+        assert [each["transport"] for each in told] == ["udp", "tcp"]
+        assert {(each["detail"], each["replaces"]) for each in told} == {(f"127.0.0.1:{port}", 0)}
+        for fd, (_, ours) in zip(fds, absent.of_worker(number), strict=True):
+            assert os.path.sameopenfile(fd, ours.fileno())
+            os.close(fd)
+        channel.close()
+    events = len(said.events)
+    assert late.look() == []  # nothing is missing now
+    assert len(said.events) == events
+    late.close()
+    absent.close()
+
+
+def test_a_worker_that_does_not_read_is_named_and_gets_all_at_its_next_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    (free,), _ = bind_texts(["127.0.0.1:0"], 1)
+    free.close()
+    absent = Listening(place(free.address))
+    late = LateListening([absent], 2, Said())  # type: ignore[arg-type]
+    for number in range(2):
+        late.channel(number)
+    late._channels[1][1].close()
+    assert late.look() == [1]
+    late.channel(1)
+    assert absent.of_worker(1)
+    late.close()
+    absent.close()
 
 
 def test_nothing_stays_bound_after_a_refusal(bound: Any) -> None:
@@ -217,8 +282,12 @@ def test_ipv6_that_nobody_asked_for_may_be_absent(monkeypatch: pytest.MonkeyPatc
     else:
         with pytest.raises(ListenError, match="permission denied; ports below 1024 need CAP_NET_BIND_SERVICE"):
             bind_texts(sockets.DEFAULT_LISTEN, 1)
+    if number == errno.EADDRNOTAVAIL:  # asked for: it may come
+        (asked_for,), left_out = bind_texts(["[::1]:53"], 1)
+        assert (asked_for.is_bound, left_out) == (False, [])
+        return
     with pytest.raises(ListenError, match=r"cannot listen on \[::1\]:53"):
-        bind_texts(["[::1]:53"], 1)  # asked for
+        bind_texts(["[::1]:53"], 1)
 
 
 def test_the_ways_out_that_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
