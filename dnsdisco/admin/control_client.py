@@ -7,8 +7,9 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
+from dnsdisco.control.asked_workers import AskedWorkers
 from dnsdisco.control.counters import Totals
-from dnsdisco.control.facts import ConfigView, ControlFacts, Reloaded, ServerStatus, ServiceView, UpstreamView
+from dnsdisco.control.facts import ConfigView, ControlFacts, Explained, Reloaded, ServerStatus, ServiceView, UpstreamView
 
 FRESH_S = 0.25  # an answer may be so old: a person does not notice, and a scraper asks every few seconds
 CATALOG_FRESH_S = 1.0  # the list of all services: 10,000 of them take the loop 40 ms
@@ -31,8 +32,8 @@ class ControlLoop(Protocol):
     def configuration(self) -> ConfigView: ...
     def reload(self) -> Reloaded: ...
 
-    def flush(self, name: str | None, *, is_tree: bool) -> Future[list[int | None]]:
-        """By worker: how many answers were dropped; None: it did not say that it is done. Raises WireError for what is no name."""
+    @property
+    def workers(self) -> AskedWorkers: ...
 
     def ask(self, question: Callable[[], T]) -> Future[T]:
         """Call *question* in the loop's thread. From any thread."""
@@ -99,8 +100,12 @@ class ControlClient:
 
     async def flush(self, name: str | None, *, is_tree: bool) -> list[int | None]:
         """Raises WireError, too."""
-        dropped = await self._ask(lambda: self._control.flush(name, is_tree=is_tree))
+        dropped = await self._ask(lambda: self._control.workers.flush(name, is_tree=is_tree))
         return await asyncio.wait_for(asyncio.wrap_future(dropped), FLUSH_S)
+
+    async def explain(self, name: str, rtype: str, client: str) -> Explained:
+        """Raises WireError, ServerError and TimeoutError, too."""
+        return await asyncio.wrap_future(await self._ask(lambda: self._control.workers.explain(name, rtype, client)))
 
     async def service(self, name: str) -> ServiceView | None:
         return await self._ask(lambda: self._control.service(name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
 from urllib.parse import parse_qsl
@@ -73,6 +74,12 @@ def seconds(name: str, told: str, high: float, default: str) -> Parameter:
     return Parameter(name, told, lambda value: duration_s(value, 0.0, high), schema, duration_s(default))
 
 
+def address(name: str, told: str, default: str) -> Parameter:
+    return Parameter(
+        name, told, _address, {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}], "default": default}, default
+    )
+
+
 def flag(name: str, told: str) -> Parameter:
     return Parameter(name, told, _flag, {"type": "boolean", "default": False}, default=False)
 
@@ -110,6 +117,13 @@ def _text(value: str) -> str:
     if not 0 < len(value) <= TEXT_CHARACTERS_MAX:
         raise ValueError(f"expected 1 to {TEXT_CHARACTERS_MAX} characters")
     return value
+
+
+def _address(value: str) -> str:
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        raise ValueError(f"expected an IP address, found {shown(value)}") from None
 
 
 def _flag(value: str) -> bool:

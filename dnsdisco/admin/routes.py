@@ -13,6 +13,7 @@ from dnsdisco.admin import (
     browser,
     envoy,
     events,
+    explain,
     json_views,
     openapi,
     operations,
@@ -25,7 +26,7 @@ from dnsdisco.admin import (
 )
 from dnsdisco.admin.api import Api, json_reply
 from dnsdisco.admin.metrics import MEDIA_TYPE as METRICS
-from dnsdisco.admin.request import ApiReply, ApiRequest, flag, JSON, Parameter, seconds, text, whole
+from dnsdisco.admin.request import address, ApiReply, ApiRequest, flag, JSON, Parameter, seconds, text, whole
 
 OTHER = "other"
 SERIAL_MAX = 2**32 - 1
@@ -87,6 +88,11 @@ _CHOICE = (
     text("namespace", "Only services of this namespace."),
     flag("all", "Also instances that clients of DNS are not sent to."),
 )
+_QUESTION = (
+    text("name", "A name; without a dot, in the first zone. An address: its reverse name."),
+    text("type", "A record type. A where it is left out, PTR for an address."),
+    address("client", "Who asks.", "127.0.0.1"),
+)
 _NOT_YET = ReplyKind(
     503,
     "A provider that is not optional has never been in contact: what it knows must not be taken for nothing.",
@@ -106,6 +112,7 @@ TABLE = (
     ApiRoute("GET", "/v1/upstreams", status.upstreams, "The resolvers that other names are forwarded to.", _ok(shapes.UpstreamList)),
     ApiRoute("GET", "/v1/config", status.config, "The settings in use, and where each comes from.", _ok(shapes.Config)),
     ApiRoute("GET", "/v1/cache", status.cache, "What the workers have counted of their caches.", _ok(shapes.CacheFigures)),
+    ApiRoute("GET", "/v1/explain", explain.explain, "Why a name gets its answer, step by step, and that answer.", (*_ok(shapes.ExplanationPage), ReplyKind(503, "Many are being made.", JSON, shapes.Refused), ReplyKind(504, "No worker answers.", JSON, shapes.Refused)), _QUESTION),
     ApiRoute("GET", "/v1/events", events.events, "Changes as they are published: server-sent events, `change` and `reset`.", _ok(shapes.ChangeEvent, "The data of a `change`.", server_sent.MEDIA_TYPE)),
     ApiRoute("GET", "/v1/sd/prometheus", prometheus.targets, "Instances for Prometheus's HTTP service discovery.", (*_ok(list[shapes.TargetGroup]), _NOT_YET), _CHOICE),
     ApiRoute("POST", "/v3/discovery:endpoints", envoy.endpoints, "Instances for Envoy: EDS over REST and JSON.", (*_ok(shapes.EnvoyEndpoints), _NOT_YET), takes_any_host=True, body_octets_max=NODE_OCTETS_MAX),

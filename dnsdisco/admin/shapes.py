@@ -161,6 +161,52 @@ class Flushed(Versioned):
     workers: list[int | None]
 
 
+AskedQuestion = TypedDict("AskedQuestion", {"name": str, "type": str, "class": str})  # a keyword is among its keys
+
+
+class RecordLine(TypedDict):
+    name: str
+    type: str
+    ttl: int
+    data: str
+
+
+class ReplyReason(TypedDict):
+    """An Extended DNS Error (RFC 8914)."""
+
+    code: int
+    text: str
+
+
+class ExplainedAnswer(TypedDict):
+    """What the client gets over TCP."""
+
+    rcode: str
+    answer: list[RecordLine]
+    authority: list[RecordLine]
+    additional: list[RecordLine]
+    ede: list[ReplyReason]
+
+
+class ExplainedStep(TypedDict):
+    """`code`: zone, special, reading, provider, shadowed, left-out, rejected, choice, ttl, stale, denied, not-ready, forward, upstream, cache, limit."""
+
+    code: str
+    subject: str
+    text: str
+
+
+class ExplanationPage(Versioned):
+    """`serial`: of the catalog that the worker answers from."""
+
+    question: AskedQuestion
+    answer: ExplainedAnswer
+    steps: list[ExplainedStep]
+    did_you_mean: list[str]
+    serial: int
+    worker: int
+
+
 class ConfigFault(TypedDict):
     """As `dnsdisco check --json` has it."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import socket
 import sys
@@ -16,9 +15,10 @@ from dnsdisco.cli.stub import exchange, NoReply, question, Server, StubExchange
 from dnsdisco.config.client_defaults import Glance, glance
 from dnsdisco.errors import WireError
 from dnsdisco.presentation.message import decode, EDE_WORDS, PrintedRecord, QueryResult
+from dnsdisco.presentation.question import owner_of, type_of
 from dnsdisco.sockaddr import is_here, REACHED_AT
 from dnsdisco.wire import name as wire_name
-from dnsdisco.wire.constants import type_from_text, type_to_text, TYPES
+from dnsdisco.wire.constants import type_to_text, TYPES
 from dnsdisco.written.addresses import address, join_port, split_address
 from dnsdisco.written.addresses import port as port_from
 from dnsdisco.written.names import dns_name
@@ -73,22 +73,13 @@ def command(name: str, rtype: str, server: str | None, config: str | None, *, tc
 def _question(written: str, rtype: str, zone: str) -> tuple[bytes, int]:
     """The owner in wire form and the type's number. Raises UsageError."""
     try:
-        reverse = ipaddress.ip_address(written).reverse_pointer
-    except ValueError:
-        reverse = ""
-    try:
-        number = type_from_text(rtype) if rtype else TYPES["PTR" if reverse else "A"]
+        number = type_of(rtype, written)
     except WireError:
         raise click.UsageError(f"{rtype!r} is not a record type{did_you_mean(rtype.upper(), TYPES)}") from None
     try:
-        text = reverse or (written if "." in written else f"{written}.{zone}")
-        return wire_name.from_text(text if text.isascii() else _to_ascii(text)), number
-    except (WireError, UnicodeError) as error:
-        raise click.UsageError(f"{written!r} is not a DNS name: {error}") from None
-
-
-def _to_ascii(text: str) -> str:
-    return ".".join(label if label.isascii() else label.encode("idna").decode("ascii") for label in text.split("."))
+        return owner_of(written, zone), number
+    except WireError as error:
+        raise click.UsageError(str(error)) from None
 
 
 def _server(written: str) -> Server:

@@ -17,6 +17,8 @@
     records.py          `records:` of a service → wire form
     zonefiles.py        the same from zone files
   What workers get:
+    asked_workers.py    what is asked of the workers for people
+    explanations.py     why a name gets its answer
     flushes.py          answers that workers are asked to forget
     publisher.py        serial + 1, a delta or the whole, to each worker
     worker_link.py             control's end of the link to one worker

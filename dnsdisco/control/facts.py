@@ -150,6 +150,24 @@ class ConfigView(NamedTuple):
     origins: Mapping[str, str]  # by the path of each setting: flag, environment:NAME, file:LINE, detected, default
 
 
+class ExplanationStep(NamedTuple):
+    code: str
+    subject: str
+    text: str
+
+
+class Explained(NamedTuple):
+    """Why a name gets its answer."""
+
+    name: str  # whole, with the last dot
+    rtype: str
+    reply: bytes  # the message that the client gets over TCP
+    steps: tuple[ExplanationStep, ...]
+    did_you_mean: tuple[str, ...]  # whole names
+    serial: int  # of the catalog that the worker answers from
+    worker: int
+
+
 @dataclass(frozen=True, slots=True)
 class Reloaded:
     """The outcome of a reload. If it has *problems*, nothing was changed."""

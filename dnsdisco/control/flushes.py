@@ -8,24 +8,25 @@ from concurrent.futures import Future
 from typing import Protocol
 
 from dnsdisco.control.log import Logger
+from dnsdisco.control.worker_link import WorkerLink
 from dnsdisco.model.delta import Message
 from dnsdisco.wire.name import from_text
 
 FLUSHED_S = 3.0  # for the workers to report that it is done; the largest cache takes one a second and a half
 
 
-class FlushableWorkers(Protocol):
+class Workers(Protocol):
     """The publisher, as seen from here."""
 
     @property
-    def links(self) -> Sequence[object]: ...
-    def flush(self, request: int, name: str | None, *, is_tree: bool) -> None: ...
+    def links(self) -> Sequence[WorkerLink]: ...
+    def tell(self, message: Message, worker: int | None = None) -> None: ...
 
 
 class Flushes:
     """Those that are on their way."""
 
-    def __init__(self, workers: Callable[[], FlushableWorkers], log: Logger) -> None:
+    def __init__(self, workers: Callable[[], Workers], log: Logger) -> None:
         self._workers, self._log = workers, log
         self._begun = 0
         self._waiting: dict[int, _Flush] = {}
@@ -40,7 +41,7 @@ class Flushes:
         flush = self._waiting[number] = _Flush(len(workers.links))
         flush.result.add_done_callback(lambda _: self._ended(number, name, is_tree=is_tree))
         asyncio.get_running_loop().call_later(FLUSHED_S, flush.settle)
-        workers.flush(number, name, is_tree=is_tree)
+        workers.tell({"op": "flush", "id": number, "name": name, "tree": is_tree})
         return flush.result
 
     def take(self, worker: int, message: Message) -> None:

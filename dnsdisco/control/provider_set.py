@@ -18,7 +18,7 @@ from dnsdisco.model.claims import ChainPolicy, ChainSource, Collision, wanted_by
 from dnsdisco.model.diff import catalog_change, Change, Key
 from dnsdisco.model.entry import Entry, ProviderState
 from dnsdisco.model.merge import merge, Merger
-from dnsdisco.model.service import Snapshot
+from dnsdisco.model.service import Service, Snapshot
 from dnsdisco.settings.declared import Settings
 from dnsdisco.settings.entry import OF_THE_CHAIN
 
@@ -78,6 +78,11 @@ class Chain:
     @property
     def entries(self) -> Mapping[str, Entry]:
         return self._merger.entries
+
+    def shadowed(self, key: str) -> dict[str, Service]:
+        """The services that the one of that key shadows, by the name of their provider."""
+        entry = self.entries.get(key)
+        return self._merger.shadowed(entry) if entry is not None else {}
 
     def states(self, now: float) -> tuple[ProviderState, ...]:
         return tuple(_with_rejected(member, member.contact.state(member.name, now)) for member in self.members)

@@ -32,12 +32,12 @@ class Publisher:
         is_successor: bool,
         on_applied: Callable[[], None],
         on_counters: Callable[[int, Message], None],
-        on_flushed: Callable[[int, Message], None],
+        on_told: Callable[[int, Message], None],
         on_published: Callable[[PublishedChange], None] = lambda _: None,
         journal: Sequence[int] = (),
     ) -> None:
         """*is_successor*: the workers hold what an earlier process published, and keep it until feed_all() or until they ask.
-        *on_counters*: what a worker, by its number, has counted. *on_flushed*: it has done a flush().
+        *on_counters*: what a worker, by its number, has counted. *on_told*: its reply to what tell() said.
         *journal*: the descriptors where the last whole catalog is kept."""
         self.entries: Mapping[str, Entry] = {}
         self.records: list[ZoneRecord] = []
@@ -45,7 +45,7 @@ class Publisher:
         self.wholes_sent = 0
         self._settings: dict[str, Any] | None = None  # as reloaded; None: those that the workers were started with
         self._serials = serials
-        self._on_applied, self._on_counters, self._on_flushed = on_applied, on_counters, on_flushed
+        self._on_applied, self._on_counters, self._on_told = on_applied, on_counters, on_told
         self._on_published = on_published
         self.is_successor = is_successor
         self._inherited: tuple[ProviderState, ...] = ()
@@ -107,10 +107,10 @@ class Publisher:
         for link in self.links:
             link.send_alive(_ALIVE)
 
-    def flush(self, request: int, name: str | None, *, is_tree: bool) -> None:
-        """Have every worker forget *name* (None: all names), with *is_tree* also the names below it. on_flushed() gets each reply, by *request*."""
-        for link in self.links:
-            link.send(delta.pack({"op": "flush", "id": request, "name": name, "tree": is_tree}))
+    def tell(self, message: Message, worker: int | None = None) -> None:
+        """Send *message*, which changes nothing of the catalog, to one worker or to each."""
+        for link in self.links if worker is None else self.links[worker : worker + 1]:
+            link.send(delta.pack(message))
 
     def feed_all(self) -> None:
         """Send the whole to those that still hold what an earlier process published."""
@@ -173,8 +173,8 @@ class Publisher:
                 self._on_applied()
             case "counters":
                 self._on_counters(link.number, message)
-            case "flushed":
-                self._on_flushed(link.number, message)
+            case "flushed" | "explained" | "queries":
+                self._on_told(link.number, message)
             case _:
                 pass
 

@@ -17,11 +17,11 @@ from typing import Any, TypeVar
 
 from dnsdisco.control import overview, statistics
 from dnsdisco.control.asked import settle
+from dnsdisco.control.asked_workers import AskedWorkers
 from dnsdisco.control.checks import Checks
 from dnsdisco.control.condition import Condition
 from dnsdisco.control.counters import Counters, Totals
 from dnsdisco.control.facts import ConfigView, ControlFacts, Reloaded, ServerStatus, ServiceView
-from dnsdisco.control.flushes import Flushes
 from dnsdisco.control.handover import Handover
 from dnsdisco.control.log import Logger, logger, time_of_day
 from dnsdisco.control.parameters import ControlParameters
@@ -62,7 +62,7 @@ class Control:
         self.chain = Chain(self._log, time_of_day, self.checks)
         self.presence = Presence(parameters.listening, self._log)
         self._memory = self._open_memory()
-        self._flushes = Flushes(lambda: self.publisher, self._log)
+        self.workers = AskedWorkers(lambda: self.publisher, self.chain, lambda: self._settings.zones[0], self._log)
         self._http = parameters.http(self, self._log)
         self.publisher = Publisher(
             parameters.links,
@@ -70,7 +70,7 @@ class Control:
             is_successor=parameters.restarts > 0,
             on_applied=self._check_ready_and_takeover,
             on_counters=self.counters.take,
-            on_flushed=self._flushes.take,
+            on_told=self.workers.take,
             on_published=self._http.take,
             journal=parameters.journal,
         )
@@ -169,10 +169,6 @@ class Control:
 
     def configuration(self) -> ConfigView:
         return ConfigView(self._parameters.config, to_plain(self._settings), self._origins)
-
-    def flush(self, name: str | None, *, is_tree: bool) -> Future[list[int | None]]:
-        """Make every worker forget it, and with *is_tree* what is below it; None: everything. See flushes.py."""
-        return self._flushes.begin(name, is_tree=is_tree)
 
     def services(self) -> overview.Services:
         return overview.Services(self.chain, self._loop.time())

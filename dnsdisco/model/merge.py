@@ -79,6 +79,17 @@ class Merger:
         decision = self._decisions.get(path)
         return decision.members if decision else ()
 
+    def shadowed(self, entry: Entry) -> dict[str, Service]:
+        """The services that *entry* shadows, by the name of their provider."""
+        found: dict[int, Service] = {}
+        for path in entry.paths:
+            decision, claims = self._decisions[path], self._claims[path]
+            winner = next(claim for claim in claims if claim[:2] == decision.members[0])
+            for claim in claims:
+                if claim.source in decision.shadows and claim.same == winner.same:
+                    found.setdefault(claim.source, self._views[claim.source][claim.key])
+        return {self._sources[source].name: found[source] for source in sorted(found)}
+
     def collisions(self) -> list[Collision]:
         """Every service that lost a name, each once per winner, in the order of the names. O(losses)."""
         lost = [Collision(self._sources[source].name, shown(key), ()) for source, key in sorted(self._nameless)]

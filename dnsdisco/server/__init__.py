@@ -40,6 +40,7 @@
     http2_frames.py       HTTP/2 frames, counted before they are read
   The catalog:
     control_link.py               a worker's end of the link to control
+    inspector.py          what control asks for people
     replica.py            the catalog kept in step with control's
     journal.py            reads the last whole catalog while control is away
 

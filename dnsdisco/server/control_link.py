@@ -83,6 +83,7 @@ class ControlLink:
         self._sock, self._replica, self._loop = sock, replica, loop
         self._on_settings, self._on_whole, self._on_closed = on_settings, on_whole, on_closed
         self._statistics = statistics
+        self.inspect: Callable[[Message], None] = lambda _: None  # what control asks for people
         self.upstreams: Callable[[], Sequence[Mapping[str, object]]] = tuple  # each as JSON, for control's pages
         self._now = now
         self._assembler, self._joiner = Assembler(), Joiner()
@@ -201,7 +202,9 @@ class ControlLink:
             case "flush":
                 dropped = replica.flush(message["name"], is_tree=bool(message["tree"]))
                 self._count()
-                self._send({"op": "flushed", "id": message["id"], "dropped": dropped})
+                self.send({"op": "flushed", "id": message["id"], "dropped": dropped})
+            case "explain":
+                self.inspect(message)
             case "begin" | "services" | "put" | "zone" | "end" | "delta" | "providers":
                 self.counters["passed_over"] += 1
             case op:
@@ -236,14 +239,14 @@ class ControlLink:
 
     def _count(self) -> None:
         upstreams = self.upstreams()[:UPSTREAMS_MAX]
-        self._send(
+        self.send(
             {"op": "counters", "life": self._life, "pid": os.getpid(), "counters": dict(self._statistics()), "upstreams": upstreams}
         )
 
     def _applied(self, serial: int) -> None:
         self.serial = serial
         if not self._is_replaying:
-            self._send({"op": "applied", "serial": serial})
+            self.send({"op": "applied", "serial": serial})
 
     def _resync(self) -> None:
         """What is here and what comes do not fit together. The catalog in use stays in use."""
@@ -254,9 +257,10 @@ class ControlLink:
     def _ask(self) -> None:
         if self._now() - self._asked_at >= ASK_S and not self._is_replaying:
             self._asked_at = self._now()
-            self._send({"op": "resync" if self.serial else "hello", "serial": self.serial})
+            self.send({"op": "resync" if self.serial else "hello", "serial": self.serial})
 
-    def _send(self, message: Message) -> None:
+    def send(self, message: Message) -> None:
+        """Queue it. Beyond the bound the oldest ones are left out."""
         self._queue.extend(pack(message))
         while len(self._queue) > QUEUE_DATAGRAMS_MAX:
             self._queue.popleft()

@@ -20,6 +20,7 @@ from dnsdisco.server import journal
 from dnsdisco.server import log as server_log
 from dnsdisco.server.answer_policy import Clock
 from dnsdisco.server.control_link import ControlLink
+from dnsdisco.server.inspector import Inspector
 from dnsdisco.server.latency import Latency
 from dnsdisco.server.listeners import Listeners
 from dnsdisco.server.replica import Replica
@@ -120,6 +121,7 @@ class Worker:
             statistics=self.statistics,
         )
         self._link.upstreams = self.forwarder.describe
+        self._link.inspect = Inspector(self.responder, self._link.send).take
         self._listeners = Listeners(parameters.listeners, self.responder, loop, self._latency)
         self._listeners.apply(self._settings.configured.tls)
         if parameters.late is not None:

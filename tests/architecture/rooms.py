@@ -26,7 +26,21 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "providers": frozenset({"errors", "written", "sockaddr", "model", "settings"}),
     "config": frozenset({"errors", "settings", "written", "model"}),
     "control": frozenset(
-        {"errors", "settings", "log", "priority", "written", "sockaddr", "model", "providers", "config", "zone", "wire", "counted"}
+        {
+            "errors",
+            "settings",
+            "log",
+            "priority",
+            "written",
+            "sockaddr",
+            "model",
+            "providers",
+            "config",
+            "zone",
+            "wire",
+            "presentation",
+            "counted",
+        }
         | DECLARATIONS
     ),  # ADR 0004
     "forward": frozenset({"errors", "settings", "counted", "written", "sockaddr", "wire", "answer"}),

@@ -102,6 +102,7 @@ class Worker:
         self.is_silent = False  # applies, and does not say so
         self.flushes: list[tuple[Any, Any]] = []
         self.on_flush: Callable[[dict[str, Any]], None] = lambda _message: None
+        self.on_explain: Callable[[dict[str, Any]], None] = lambda _message: None
         self._assembler = Assembler()
         self._joiner = delta.Joiner()
         self._fresh: dict[str, Entry] | None = None
@@ -176,6 +177,8 @@ class Worker:
             case "flush":
                 self.flushes.append((message["name"], message["tree"]))
                 self.on_flush(message)
+            case "explain":
+                self.on_explain(message)
             case other:
                 raise AssertionError(other)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
 import socket
 from concurrent.futures import Future
@@ -15,13 +16,16 @@ from dnsdisco.admin.api import Api
 from dnsdisco.admin.connection import Connection, Connections, READ_OCTETS
 from dnsdisco.admin.gate import Gate
 from dnsdisco.admin.rate import RequestRate
+from dnsdisco.control.asked_workers import AskedWorkers
 from dnsdisco.control.counters import Counters, Totals
-from dnsdisco.control.facts import ConfigView, ControlFacts, Reloaded, ServerStatus
-from dnsdisco.control.flushes import Flushes
-from dnsdisco.wire.name import from_text
+from dnsdisco.control.facts import ConfigView, ControlFacts, Explained, Reloaded, ServerStatus
+from dnsdisco.presentation.question import owner_of, type_of
+from dnsdisco.wire.constants import type_to_text
+from dnsdisco.wire.name import from_text, to_text
 from tests.control.harness import Log
 from tests.fuzz.reader import Reader
 
+REPLY = bytes.fromhex("000084000000000000000000")
 REPLY_MAX = 65536
 SENT_MAX = READ_OCTETS  # of one case: behind more of it, the end of a client that follows shows later
 STATUSES = frozenset({200, 400, 403, 404, 405, 413, 421, 429, 431, 501, 503, 505})
@@ -46,7 +50,7 @@ def _flushed(octets: bytes) -> None:
 
 
 async def _told(message: dict[str, Any]) -> None:
-    Flushes(lambda: None, Log()).take(0, message)  # type: ignore[arg-type,return-value]
+    AskedWorkers(lambda: None, None, lambda: "svc.local", Log()).take(0, message)  # type: ignore[arg-type,return-value]
 
 
 # pages
@@ -78,6 +82,17 @@ class _Control:
 
     def reload(self) -> Reloaded:
         return Reloaded()
+
+    @property
+    def workers(self) -> _Control:
+        return self
+
+    def explain(self, name: str, rtype: str, client: str) -> Future[Explained]:
+        question = owner_of(name, "svc.local"), type_of(rtype, name)
+        ipaddress.ip_address(client)
+        future: Future[Explained] = Future()
+        future.set_result(Explained(to_text(question[0]), type_to_text(question[1]), REPLY, (), (), 7, 0))
+        return future
 
     def flush(self, name: str | None, *, is_tree: bool) -> Future[list[int | None]]:
         assert name is None or (isinstance(name, str) and name)

@@ -146,7 +146,7 @@ class _Control:
             is_successor=False,
             on_applied=lambda: None,
             on_counters=self.counters.take,
-            on_flushed=lambda _, message: self.flushed.append(message),
+            on_told=lambda _, message: self.flushed.append(message),
         )
 
     def take(self, datagrams: list[bytes]) -> None:
