@@ -39,7 +39,7 @@ def test_the_index_names_every_page_and_each_is_there() -> None:
     async def scenario(bench: HttpBench) -> None:
         index = await bench.plain("/")
         assert index["version"] == 1
-        for path in index["paths"]:
+        for path in set(index["paths"]) - {"/v1/explain"}:  # which needs a name: test_explain.py
             assert await bench.status_of(path.replace("{name}", "web")) == 200, path
         assert (await bench.plain("/health"))["status"] == "ok"
 
