@@ -31,6 +31,7 @@ BODY_S = 20.0  # from an answer's head to its end
 BUSY_S = 5.0  # after a 429 without Retry-After
 INDEX_MAX = 2**63  # beyond is no index but noise
 EXCERPT_CHARACTERS_MAX = 160
+_DOTS = {".": "%2E", "..": "%2E%2E"}
 
 _FILTERED = "X-Consul-Results-Filtered-By-ACLs"  # since Consul 1.11, for tokens that exist
 
@@ -139,17 +140,17 @@ class Agent:
             headers["X-Consul-Token"] = token
         self._connection.patience = Patience(blocks_s + SLACK_S, BODY_S)
         self._connection.is_repeatable = not blocks_s
-        parts = [quote(name, safe="") for name in names]
+        parts = [_quoted(name) for name in names]
         try:
             answer = send(lambda response: response, self._path(path, parts), query or None, **more)
         except NoAnswer as error:
-            if not isinstance(error, Redirected) or not any("%2F" in part for part in parts):
+            if not isinstance(error, Redirected) or not any("%2F" in part or "%2E" in part for part in parts):
                 raise self._failed(error) from None
             answer = self._exchange_again(send, self._path(path, [quote(part) for part in parts]), query, **more)
         return answer.code, answer.headers, answer.body
 
     def _exchange_again(self, send: Any, path: str, query: list[tuple[str, str]], **more: Any) -> Any:
-        """For an agent before Consul 1.18, which reads slashes that are quoted once as those of the path, and cleans that."""
+        """For an agent before Consul 1.18, which reads slashes and dots that are quoted once as those of the path, and cleans that."""
         try:
             return send(lambda response: response, path, query or None, **more)
         except Redirected as error:
@@ -182,8 +183,13 @@ class Agent:
 
 
 def is_askable(name: str) -> bool:
-    """Whether a path can hold *name*: dots alone cannot be quoted, and the agent resolves them, so that it would be asked for another."""
-    return name not in {"", ".", ".."}
+    """Whether every agent can be asked for *name*: one before Consul 1.18 resolves dots alone, quoted or not, and is then asked for another."""
+    return name not in {"", *_DOTS}
+
+
+def _quoted(name: str) -> str:
+    """As one part of a path. Dots alone are a path of their own, unless they are quoted (RFC 3986 §3.3): quote() leaves every dot."""
+    return _DOTS.get(name) or quote(name, safe="")
 
 
 def _index(text: Any) -> int:

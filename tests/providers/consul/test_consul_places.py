@@ -21,7 +21,25 @@ from tests.providers.consul.kit import sees
 from tests.providers.consul.real import RealConsul
 from tests.providers.kubernetes.tls import Tls
 
-ODD_IDS = ["/ns/area/web", "a//b", "x/../y", "..x", "a%2Fb", "a b", "käse", "a?b=c#d", "/"]
+ODD_IDS = [
+    "/ns/area/web",
+    "a//b",
+    "x/../y",
+    "..x",
+    "a%2Fb",
+    "a b",
+    "käse",
+    "a?b=c#d",
+    "/",
+    ".",
+    "..",
+    "...",
+    "%2e",
+    "%2E%2E",
+    "./..",
+    "a/.",
+    "../a",
+]
 
 
 def options(**environ):
@@ -76,6 +94,39 @@ def test_an_older_agent_cleans_paths_and_is_asked_in_its_own_way():
         agent.lie("/v1/agent/service/", fake.status(301, more="Location: /v1/kv/x\r\n"))
         with pytest.raises(ProviderError, match="a redirect"):  # of another kind, and not followed
             provider.register_service("other", {"address": "10.0.0.1", "id": "/ns/web"})
+        provider.close()
+
+
+@pytest.mark.parametrize("dots", [".", ".."])
+def test_an_older_agent_reads_dots_as_a_path_until_they_are_quoted_twice(dots):
+    """Or never: then it is an error in words, and no other service is touched."""
+    with FakeConsul() as agent:
+        agent.lie(f"/v1/agent/service/{dots}", fake.status(301, more="Location: /v1/agent/service/\r\n"))
+        agent.lie("/v1/agent/service/%2E", fake.status(200, '{"Service": "web"}'))
+        provider = ConsulServiceDiscovery(address=agent.address)
+        with pytest.raises(ValueError, match="is an instance of 'web'"):
+            provider.register_service("other", {"address": "10.0.0.1", "id": dots})
+        assert len(agent.requests) == 2
+        agent.be_honest()
+        agent.lie("/v1/agent/service/", fake.status(301, more="Location: /v1/agent/service/\r\n"))
+        with pytest.raises(ProviderError, match="a redirect"):
+            provider.register_service("other", {"address": "10.0.0.1", "id": dots})
+        assert not agent.asked("/v1/agent/service/register")
+        provider.close()
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("dots", [".", ".."])
+def test_dots_of_another_tool_go_with_their_service_and_leave_the_others(consul, dots):
+    consul.register("web", dots)
+    consul.register("other", "o1")
+    provider = ConsulServiceDiscovery(address=consul.address)
+    try:
+        assert provider.deregister_service("other", dots) is False
+        assert provider.deregister_service("web") is True
+        assert sorted(consul.get("/v1/agent/services")) == ["o1"]
+    finally:
+        consul.put("/v1/agent/service/deregister/o1")
         provider.close()
 
 
