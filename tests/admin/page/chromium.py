@@ -66,7 +66,7 @@ class Chromium:
         context = self.call("Target.createBrowserContext")["browserContextId"]
         target = self.call("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        return Tab(self, target, session, width, height)
+        return Tab(self, context, target, session, width, height)
 
     def call(self, method: str, session: str = "", **parameters: Any) -> dict[str, Any]:
         with self._news:
@@ -103,8 +103,8 @@ class Chromium:
 class Tab:
     """One page, and what has become of it: requests, faults, violations of its policy."""
 
-    def __init__(self, browser: Chromium, target: str, session: str, width: int, height: int) -> None:
-        self.browser, self.target, self.session = browser, target, session
+    def __init__(self, browser: Chromium, context: str, target: str, session: str, width: int, height: int) -> None:
+        self.browser, self.context, self.target, self.session = browser, context, target, session
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.call(f"{domain}.enable")
         self.call("Page.addScriptToEvaluateOnNewDocument", source=_WATCH)
@@ -118,6 +118,13 @@ class Tab:
 
     def close(self) -> None:
         self.browser.call("Target.closeTarget", targetId=self.target)
+
+    def cover(self) -> None:
+        """By another tab of the same window."""
+        self.browser.call("Target.createTarget", url="about:blank", browserContextId=self.context)
+
+    def uncover(self) -> None:
+        self.browser.call("Target.activateTarget", targetId=self.target)
 
     def goto(self, url: str) -> None:
         self.call("Page.navigate", url=url)
@@ -166,7 +173,7 @@ class Tab:
     def type(self, text: str) -> None:
         self.call("Input.insertText", text=text)
 
-    def screenshot(self, path: Path, *, quality: int | None = None, **clip: float) -> None:
+    def screenshot(self, path: Path, **clip: float) -> None:
         more = {"clip": {"scale": 1, **clip}} if clip else {}
         made = self.call("Page.captureScreenshot", format="png", **more)
         path.write_bytes(base64.b64decode(made["data"]))
