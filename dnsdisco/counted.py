@@ -1,4 +1,4 @@
-"""A counter is declared once, where it is counted: its name, what it says, and a plain int that one thread writes.
+"""Counters. Each is declared once, where it is counted: its name, its help text, and a plain int that one thread writes.
 
     class CacheStatistics(Counted, names="cache.", metrics="cache_"):
         hits: Annotated[int, "Answers from the cache."] = 0
@@ -54,11 +54,11 @@ class Counted:
             cls._names, cls._metrics, cls._keys = names, metrics, tuple(cls.__annotations__)
 
     def as_dict(self) -> dict[str, int]:
-        """What has been counted, by the names of the attributes."""
+        """All counters, by the names of the attributes."""
         return {key: getattr(self, key) for key in self._keys}
 
     def figures(self) -> dict[str, int]:
-        """What has been counted, by the names of the statistics."""
+        """All counters, by the names of the statistics."""
         return self.named(self.as_dict())
 
     @classmethod
@@ -68,7 +68,7 @@ class Counted:
 
     @classmethod
     def sums(cls, counted: Sequence[Counted]) -> dict[str, int]:
-        """What several of this class have counted together, by the names of the statistics."""
+        """The sums over several of this class, by the names of the statistics."""
         return cls.named({key: sum(getattr(each, key) for each in counted) for key in cls._keys})
 
     @classmethod

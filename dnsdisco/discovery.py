@@ -112,7 +112,7 @@ class Discovery:
             old.close()
 
     def change(self, make: Callable[[ServiceDiscovery], Changed]) -> Changed:
-        """What *make* does to the provider; the cache is cleared, unless the provider refuses, and so nothing has changed."""
+        """Change the provider by *make*, then clear the cache, unless the provider refuses, because then nothing has changed."""
         try:
             provider = self.provider()
             with named(provider):

@@ -46,7 +46,7 @@ class Problem(NamedTuple):
     is_warning: bool = False  # a warning alone leaves `dnsdisco check` at exit 0
 
     def plain(self) -> dict[str, str | int]:
-        """As JSON."""
+        """The problem as JSON."""
         message = f"warning: {self.message}" if self.is_warning else self.message
         return {"file": self.file, "line": self.line, "column": self.column, "path": self.path, "message": message}
 
@@ -91,7 +91,7 @@ class ConfigError(DnsdiscoError):
 
 
 def plain_faults(error: Exception) -> list[dict[str, str | int]]:
-    """What is wrong with a configuration, as JSON, whatever error says it."""
+    """The faults of a configuration as JSON, from any error that has some."""
     problems = error.problems if isinstance(error, ConfigError) else (Problem("", 0, 0, "", str(error)),)
     return [problem.plain() for problem in problems]
 

@@ -1,7 +1,7 @@
-"""Where a written address leads: the family and the socket address that are connected to, or bound, its scope included. Standard library alone.
+"""From a written address to the family and the socket address to connect to or bind, scope included. Standard library alone.
 
-`fe80::1%eth0` is the address of a machine on one link (RFC 4007 §11): without the number of the interface the system cannot use it. That number is
-another one when the interface has been made anew, so it is looked up at each use and never kept.
+`fe80::1%eth0` is the address of a machine on one link (RFC 4007 §11): without the number of the interface the system cannot use it. That number
+changes when the interface is made anew, so it is looked up at each use and never kept.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Address = tuple[str, int] | tuple[str, int, int, int]
 
 
 def of(host: str, port: int) -> tuple[socket.AddressFamily, Address]:
-    """For *host*, an IPv4 or IPv6 text with or without a scope. Raises OSError (ENODEV) when there is no such interface."""
+    """The family and socket address of *host*, an IPv4 or IPv6 text with or without a scope. Raises OSError (ENODEV) when there is no such interface."""
     if ":" not in host:
         return socket.AF_INET, (host, port)
     bare, percent, scope = host.partition("%")
@@ -34,17 +34,17 @@ def host_of(address: Address) -> str:
 
 
 def without_scope(host: str) -> str:
-    """What the other side knows of the address: a scope has a meaning on this machine alone (RFC 6874 §4), in no certificate and no Host field."""
+    """The address as the other side knows it: a scope has a meaning on this machine alone (RFC 6874 §4), in no certificate and no Host field."""
     return host.partition("%")[0]
 
 
 def is_loopback(host: str) -> bool:
-    """Whether the address *host* is of this machine alone (RFC 1122 §3.2.1.3, RFC 4291 §2.5.3)."""
+    """True if the address *host* is of this machine alone (RFC 1122 §3.2.1.3, RFC 4291 §2.5.3)."""
     return host == "::1" or host.startswith("127.")
 
 
 def is_here(host: str) -> bool:
-    """Whether this machine has the address *host*, so that another host could be answered from it. True where that is not known."""
+    """True if this machine has the address *host*, so that it could answer another host from it, or if that is not known."""
     try:
         family, target = of(host, 0)
         with socket.socket(family, socket.SOCK_DGRAM) as sock:

@@ -30,7 +30,7 @@ def make_key(qname: bytes, type_and_class: bytes, *, dnssec_ok: bool, checking_d
 
 
 def key_of_name(key: bytes) -> bytes:
-    """Where an NXDOMAIN for the name of *key* is: under type 0, which cannot be asked for."""
+    """The key of an NXDOMAIN for the name of *key*: it has type 0, which cannot be asked for."""
     return key[:-_BEHIND_NAME] + b"\0\0" + key[-3:]
 
 
@@ -61,7 +61,7 @@ class Cache:
     # asking
 
     def look(self, key: bytes, now: float) -> tuple[Freshness, CacheEntry | None]:
-        """What is to be done for a question; the entry for every state but FAILED and MISSING. Counts."""
+        """Look a question up: its state, with the entry for every state but FAILED and MISSING. Counts."""
         statistics = self.statistics
         entry = self._store.get(key)
         if entry is None or now >= entry.expires_at:
@@ -105,10 +105,10 @@ class Cache:
         return self._failures.get(key, now)
 
     def stale(self, key: bytes, now: float) -> CacheEntry | None:
-        """What there is to give in place of an answer that does not come: also what has become fresh meanwhile.
+        """The entry to use when no upstream answers: a stale one, or one that has become fresh meanwhile.
 
-        It may be what was heard with DO for a question without, or the reverse (`CacheEntry.is_signed`), and without CD for one with it, where
-        nothing nearer is there, or where that was heard after this had ended.
+        Without a nearer entry, or if it was received after that one had ended, it may be one that was received with DO for a question
+        without (or the reverse, `CacheEntry.is_signed`), or without CD for a question with it.
         """
         found = None
         for bits in _STAND_INS[key[-1]]:
@@ -120,7 +120,7 @@ class Cache:
         return found
 
     def _old(self, key: bytes, now: float) -> CacheEntry | None:
-        """What was heard for this key, and may still be given."""
+        """The entry of this key that may still be used, though it has ended."""
         entry = self._store.get(key_of_name(key)) or self._store.get(key)
         return entry if entry is not None and now < entry.expires_at + self.settings.serve_stale else None
 
@@ -131,9 +131,9 @@ class Cache:
     # learning
 
     def keep(self, key: bytes, item: Item, now: float) -> CacheEntry:
-        """What was heard just now. Returns the entry that it has become, which may be given at once whether or not it is kept.
+        """Keep what an upstream has just returned. Returns its entry, which may be used at once whether or not it is kept.
 
-        Another rcode, and a denial without SOA, are not kept, and change nothing of what is.
+        Another rcode, and a denial without an SOA, are not kept, and change no entry.
         """
         settings = self.settings
         low, high = 0, settings.negative_max_ttl
@@ -192,7 +192,7 @@ class Cache:
         return self._store.remove_if(is_meant)
 
     def expire(self, now: float) -> None:
-        """Where the answers came from has changed: ask for everything anew; what is here may still be given when that fails."""
+        """End the life of all entries, because the upstreams have changed. They may still be used as stale answers."""
         self._failures.clear()
         for _, entry in self._store:
             entry.expires_at = min(entry.expires_at, now)

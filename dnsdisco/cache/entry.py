@@ -20,7 +20,7 @@ class Kind(Enum):
 
 
 class Item(NamedTuple):
-    """What is believed of one reply.
+    """The believed part of one reply.
 
     `body`: the records behind the question. `ttls`: where each TTL stands in it, and its seconds. `counts`: ANCOUNT and NSCOUNT.
     `flags`: AD as it came. `target`: the name at the end of the CNAMEs whose own answer is not in here; b"": none.
@@ -112,7 +112,7 @@ class CacheEntry:
         return self._patched(0, ttl)
 
     def is_aged(self, now: float) -> bool:
-        """Whether body() was called before in this second of the entry's life: the answer is wanted more than once a second."""
+        """True if body() was called before in this second of the entry's life: the answer is wanted more than once a second."""
         return int(now - self.stored_at) == self._elapsed
 
     def _patched(self, elapsed: int, ttl: int | None) -> bytes:

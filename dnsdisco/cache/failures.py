@@ -15,7 +15,7 @@ class Failure(NamedTuple):
 
 
 class Failures:
-    """At most *entries_max*; the oldest goes first, which costs one more question to an upstream."""
+    """Questions that failed lately, at most *entries_max*; dropping the oldest costs one more question to an upstream."""
 
     def __init__(self, entries_max: int) -> None:
         self.entries_max = entries_max

@@ -1,4 +1,4 @@
-"""The bounds of the cache that nobody sets; those of `cache:` in the configuration are in CacheSettings (docs/cache.md has both)."""
+"""The fixed bounds of the cache; those that `cache:` sets in the configuration are in CacheSettings (docs/cache.md has both)."""
 
 from __future__ import annotations
 

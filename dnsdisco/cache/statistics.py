@@ -1,4 +1,4 @@
-"""What the cache has counted since it was made, and how full it is. Plain ints, written by one thread."""
+"""The counters of the cache since it was made, and its size. Plain ints, written by one thread."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ class Glance(NamedTuple):
 
 
 def glance(config: str | None = None) -> Glance:
-    """From the file *config*, or the one that is found; the defaults for whatever cannot be read (`dnsdisco check` has the reason).
+    """Read the two settings from the file *config*, or the one that is found; defaults replace what cannot be read (`dnsdisco check` has the reason).
 
     Raises ConfigError for a file in the working directory that is not to be trusted: it could name an attacker's server.
     """

@@ -1,4 +1,4 @@
-"""What encrypted listeners need beside their line: a port of their own, a certificate with its key, and packages for HTTP.
+"""Checks the needs of encrypted listeners: a port of their own, a certificate with its key, and packages for HTTP.
 
 Opens the certificate and the key, so it is used only by commands that serve or check.
 """

@@ -1,4 +1,4 @@
-"""What stands in an entry of `providers`, and what this room asks of the providers, whom it does not know."""
+"""An entry of `providers`, and the questions that this room asks about providers without knowing any."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ProviderTypes(Protocol):
 
 
 class _NoProviders:
-    """For one who reads the configuration alone: every type is taken for a plug-in's."""
+    """Takes every type for a plug-in's, for callers that read the configuration alone."""
 
     def types(self) -> Collection[str]:
         return ()

@@ -33,7 +33,7 @@ def unknown_key(key: str, known: list[str], path: KeyPath) -> str:
 
 
 def elsewhere(key: str, path: KeyPath) -> str:
-    """Where *key*, which has no meaning at *path*, would have one; "": nowhere."""
+    """The place where *key*, which has no meaning at *path*, would have one; "": there is no such place."""
     home = next((name for name, section in sections().items() if key in declared(section)), "")
     if home:
         return f"unknown key here; it belongs under {home}"

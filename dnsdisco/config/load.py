@@ -83,7 +83,7 @@ def parse(text: str, path: str) -> Document:
 
 
 def _plain(text: str) -> Any:
-    """What a scalar without quotes means here: a boolean as in YAML 1.1 (`off` is false), and a number as in a services file.
+    """The value of a scalar without quotes: a boolean as in YAML 1.1 (`off` is false), and a number as in a services file.
 
     There a number is decimal digits (written/units.py). `0x10`, `020`, `1_000`, `1e3` and `.5`, which YAML's versions read in
     different ways, are texts, and so is `1:53`, which is no base-60 number here, and 2026-01-02, which is no date.

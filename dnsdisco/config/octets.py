@@ -1,4 +1,4 @@
-"""What a configuration file holds, as octets: never more than may be read, never waited for for ever, and not from a stranger."""
+"""Reads the octets of a configuration file: with a bound, without waiting for ever, and not if another user could have written it."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def wanted(flags: Mapping[str, Any], environ: Mapping[str, str], known: Provider
 
 
 def origin(flags: Mapping[str, Any], environ: Mapping[str, str]) -> str:
-    """What chooses the providers before the file does; "": nothing."""
+    """The flag or variable that chooses the providers, before the file does; "": none."""
     if "provider" in flags or "services" in flags:
         return "flag"
     return f"environment:{PROVIDER_VARIABLE}" if environ.get(PROVIDER_VARIABLE, "").strip() else ""

@@ -1,4 +1,4 @@
-"""What stands in a file, or is given by flags, against what is declared (`settings`): canonical values, and every fault at once."""
+"""Checks written values, from a file or flags, against the declarations (`settings`): canonical values, and every fault at once."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ReadingContext(NamedTuple):
 
 
 def values_of(written: Mapping[str, Any], context: ReadingContext) -> tuple[Values, list[Fault]]:
-    """What was written of Settings, as far as it is sound, and what is not, in the order in which settings are declared."""
+    """The sound values for Settings, and the faults of the others, in the order in which settings are declared."""
     reader = _SettingsReader(context)
     return reader.section(Settings, written, ()), reader.faults
 

@@ -1,6 +1,6 @@
-"""Where a setting comes from: flags over environment over the file over defaults; a list that is given replaces the list.
+"""Puts the settings together: flags over environment over the file over defaults; a list that is given replaces the whole list.
 
-Of a provider the environment gives only its name here: CONSUL_*, KUBERNETES_NAMESPACE, KUBECONFIG and the path in
+From the environment, this file reads only a provider's name: CONSUL_*, KUBERNETES_NAMESPACE, KUBECONFIG and the path in
 SERVICE_DISCOVERY_CONFIG_FILE are read by the providers themselves, below their entry in the file.
 """
 
@@ -26,7 +26,7 @@ CONTROL_SOCKET = "control.sock"
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What a person gave. `config`: a path; None: search for one. `flags`: by flag name without dashes, only those that were given:
+    """The sources that a person gave. `config`: a path; None: search for one. `flags`: by flag name without dashes, only those that were given:
     listen, zone, provider, upstream (lists of text), services, http, state_dir, control, log_level, log_format (text), workers (number)."""
 
     config: str | None = None
@@ -35,7 +35,7 @@ class Given:
     is_found: bool = False  # `config` is what a search has found: it was not named
 
     def plain(self) -> dict[str, Any]:
-        """As JSON; the environment is not among it."""
+        """The sources as JSON, without the environment."""
         return {"config": self.config, "flags": dict(self.flags), "is_found": self.is_found}
 
     @classmethod
@@ -69,7 +69,7 @@ def resolve(source: Given, known: ProviderTypes = NO_PROVIDERS, *, is_to_serve: 
 
 
 def inspect(source: Given, known: ProviderTypes = NO_PROVIDERS, *, is_to_serve: bool = False) -> Inspection:
-    """As resolve(), but problems are a result, beside the document that they are in; warnings may be among them."""
+    """Like resolve(), but problems are a result, beside the document that they are in; warnings may be among them."""
     path = source.config or find()
     document = read(path, is_found=source.is_found or source.config is None) if path else Document("")
     folder, slash, _ = document.file.rpartition("/")
@@ -123,7 +123,7 @@ def _has(values: Values, keys: tuple[str, ...]) -> bool:
 
 
 def _file_values(document: Document, context: ReadingContext) -> tuple[Values, list[Problem], Values]:
-    """What stands in the file, what is wrong with it, and what remains without the faulty keys."""
+    """The content of the file, its faults, and the values that remain without the faulty keys."""
     problems = list(document.problems)
     refused = {problem.path for problem in problems}
     found, faults = values_of(document.values, context)
@@ -173,7 +173,7 @@ def _state_folder(environ: Mapping[str, str]) -> str | None:
 
 
 def _control_socket(state_dir: str | None, environ: Mapping[str, str]) -> str:
-    """In the server's own folder; without one, where sockets of running programs belong."""
+    """The path of the control socket: in the server's own folder; without one, where sockets of running programs belong."""
     if state_dir is not None:
         return f"{state_dir}/{CONTROL_SOCKET}"
     folder = environ.get("XDG_RUNTIME_DIR", "")
@@ -181,7 +181,7 @@ def _control_socket(state_dir: str | None, environ: Mapping[str, str]) -> str:
 
 
 def _has_ipv6() -> bool:
-    """Whether ::1 can be bound: not where the kernel or the container has no IPv6."""
+    """True if ::1 can be bound: a kernel or a container may have no IPv6."""
     try:
         with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
             probe.bind(("::1", 0))

@@ -1,4 +1,4 @@
-"""What the kinds of values ask of this machine: whole paths, `~`, which packages are installed."""
+"""Facts of this machine that reading values needs: whole paths, `~`, which packages are installed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dnsdisco.written import units
 
 
 def machine(folder: str, environ: Mapping[str, str]) -> kinds.Machine:
-    """Where relative paths start at *folder* (with its slash), itself from the working directory."""
+    """A Machine whose relative paths start at *folder* (with its slash), itself relative to the working directory."""
     return kinds.Machine(lambda written: absolute(written, folder, environ), lambda module: find_spec(module) is not None)
 
 

@@ -28,7 +28,7 @@ class Asking(Protocol):
 
 
 class Attempt:
-    """What the two kinds share. `doubts`: how often this question was in doubt at this upstream. `is_late`: it has been counted so."""
+    """The base of all kinds. `doubts`: how often this upstream's replies to the question were in doubt. `is_late`: it was counted as late."""
 
     __slots__ = ("asked_at", "context", "doubts", "exchange", "has_edns", "is_late", "upstream")
 
@@ -217,7 +217,7 @@ class HttpsAttempt(Attempt):
 
 
 def kind_of(upstream: Upstream, *, is_stream: bool = False) -> type[Attempt]:
-    """How it is asked: over UDP first, or the one way that it was written with. *is_stream*: UDP will not do."""
+    """The kind of attempt for *upstream*: UDP first, or the one transport that it was written with. *is_stream*: UDP cannot be used."""
     if upstream.https is not None:
         return HttpsAttempt
     return StreamAttempt if is_stream or upstream.is_encrypted else UdpAttempt

@@ -1,4 +1,4 @@
-"""What everything in this room shares: the loop, the clock, chance, the bounds, the counters."""
+"""The objects that the whole room shares: the loop, the clock, the random source, the bounds, the counters."""
 
 from __future__ import annotations
 

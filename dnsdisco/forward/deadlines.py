@@ -28,21 +28,21 @@ class Deadlines:
         self._slots: dict[int, set[Ringing]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def set(self, who: Ringing, after_s: float) -> None:
-        """Ring *who* in *after_s* seconds; the one set before is forgotten."""
-        self.forget(who)
+    def set(self, exchange: Ringing, after_s: float) -> None:
+        """Ring *exchange* in *after_s* seconds, in place of its earlier deadline."""
+        self.forget(exchange)
         slot = int((self._now() + after_s) / STEP_S) + 1
-        who.slot = slot
-        self._slots.setdefault(slot, set()).add(who)
+        exchange.slot = slot
+        self._slots.setdefault(slot, set()).add(exchange)
         if self._timer is None:
             self._timer = self._loop.call_later(STEP_S, self._tick)
 
-    def forget(self, who: Ringing) -> None:
-        if who.slot:
-            waiting = self._slots.get(who.slot)
+    def forget(self, exchange: Ringing) -> None:
+        if exchange.slot:
+            waiting = self._slots.get(exchange.slot)
             if waiting is not None:
-                waiting.discard(who)
-            who.slot = 0
+                waiting.discard(exchange)
+            exchange.slot = 0
 
     def close(self) -> None:
         if self._timer is not None:
@@ -57,9 +57,9 @@ class Deadlines:
                 waiting = self._slots[slot]
                 while waiting and left:
                     left -= 1
-                    who = waiting.pop()
-                    who.slot = 0
-                    who.on_time()
+                    exchange = waiting.pop()
+                    exchange.slot = 0
+                    exchange.on_time()
                 if not left:
                     return
                 del self._slots[slot]

@@ -287,7 +287,7 @@ class Exchange:
     # the end
 
     def _fail(self) -> None:
-        """Nothing better will come than what there is."""
+        """End with the best reply so far, because no better one can come."""
         held = self._held
         if held:
             self._context.statistics.denials_believed += 1
@@ -312,7 +312,7 @@ class Exchange:
         done(self, result)
 
     def _note_failure(self, upstream: Upstream, kind: str, reason: str, reply: bytes = b"") -> None:
-        """The text of the error, if nothing better comes."""
+        """Keep the failure: its text is that of the error, unless a more telling one comes."""
         if kind != "rcode" or reason == SERVFAIL_TEXT:
             self.gap_at = min(self.gap_at, self._upstreams.index(upstream))
         if self._failure is None or _TELLING.index(kind) >= _TELLING.index(self._failure.kind):

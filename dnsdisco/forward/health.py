@@ -1,4 +1,4 @@
-"""What is known of one upstream: how quick it is, whether it is there. Pure: time is an argument."""
+"""The health of one upstream: how quick it is, whether it is there. Pure: time is an argument."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class UpstreamHealth:
         return self.is_silent or self.failures >= self._limits.failures
 
     def patience_s(self) -> float:
-        """How long to wait for this one before the next is asked as well."""
+        """Seconds to wait for this upstream before the next one is asked as well."""
         limits = self._limits
         if self.is_silent:
             return limits.patience_dead_s
@@ -63,14 +63,14 @@ class UpstreamHealth:
         return self.is_dead and not was_dead
 
     def take_trial(self, now: float) -> bool:
-        """Of a silent one: whether a client's question may try it, once in `retry_s`."""
+        """True, once in `retry_s`, if it is silent and a client's question may try it."""
         if not self.is_silent or now < self._trial_at:
             return False
         self._trial_at = now + self._limits.retry_s
         return True
 
     def said_nothing(self, since: float) -> bool:
-        """Whatever was asked after *since* brought no reply, for as long as it may take. True: with this it counts as dead."""
+        """Note that no question since *since* had a reply in time. Returns True if the upstream counts as dead from now on."""
         if self.replied_at >= since:
             return False
         was_dead = self.is_dead

@@ -140,7 +140,7 @@ class HttpsPool:
         self._spawn(self._run(request))
 
     def doubt(self, kept: _ConnectionGroup) -> None:
-        """Nothing comes over these connections: new questions go to new ones. They are closed with their last question."""
+        """Stop using these connections, over which nothing comes: new questions open new ones. Each is closed after its last question."""
         if kept is self._kept:
             self.context.statistics.connections_doubted += 1
             self._kept = None
@@ -240,7 +240,7 @@ class HttpsPool:
         return bytes(body)
 
     async def _addresses(self) -> list[str]:
-        """Where to connect to. Raises HttpsFault."""
+        """The addresses to connect to. Raises HttpsFault."""
         host = self.address.host
         if is_ip(host):
             return [host]
@@ -277,7 +277,7 @@ class HttpsPool:
         return self._kept
 
     def retire(self) -> None:
-        """Nothing more will be asked; what is on its way ends as it began."""
+        """Take no new question; those on their way end normally."""
         self._spawn(self._retire())
 
     async def _retire(self) -> None:
@@ -301,7 +301,7 @@ class HttpsPool:
 
 
 def _why(error: BaseException) -> str:
-    """In a few words, of the innermost cause: a certificate that does not verify is in there somewhere."""
+    """The innermost cause of *error* in a few words: it has the reason why a certificate does not verify."""
     while (cause := error.__cause__ or error.__context__) is not None:
         error = cause
     if isinstance(error, ssl.SSLCertVerificationError):

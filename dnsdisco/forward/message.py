@@ -26,7 +26,7 @@ _OPT_HEAD = b"\0\0\x29"  # the root's OPT record
 
 
 class Verdict(Enum):
-    """What a datagram, or a message on a stream, is to the question that was asked."""
+    """The relation of a datagram, or of a message on a stream, to the question that was asked."""
 
     USABLE = auto()
     OVERLONG = auto()  # usable, with octets after its last record, which are to be cut off
@@ -96,7 +96,7 @@ def judge(reply: bytes, message_id: int, question: bytes, *, is_stream: bool = F
 
 
 def is_badvers(reply: bytes, end: int) -> bool:
-    """Nothing but an OPT record behind the question, which *end*s there, and rcode 16 in it (RFC 6891 §6.1.3)."""
+    """True if only an OPT record follows the question, which ends at *end*, and holds rcode 16 (RFC 6891 §6.1.3)."""
     return reply[6:12] == b"\0\0\0\0\0\1" and reply[end : end + 3] == _OPT_HEAD and reply[end + 5 : end + 6] == b"\1"
 
 
@@ -124,7 +124,7 @@ def short_lived(reply: bytes, end: int, ttl: int) -> bytes:
 
 
 def _types_at(reply: bytes, at: int) -> Iterator[int]:
-    """Where the type of each record stands in *reply*, whose records begin at *at* and can be read."""
+    """The offsets of the records' types in *reply*, whose records begin at *at* and can be read."""
     for _ in range((reply[6] << 8 | reply[7]) + (reply[8] << 8 | reply[9]) + (reply[10] << 8 | reply[11])):
         while 0 < (length := reply[at]) < 0x40:
             at += 1 + length
@@ -154,7 +154,7 @@ def folded(question: bytes) -> bytes:
 
 
 def mixed_case(question: bytes, bits: int) -> bytes:
-    """*question* with each letter of its name in the case that the next of *bits* says: an attacker has to guess these as well
+    """*question* with the case of each letter of its name set by the next of *bits*: an attacker has to guess these as well
     (draft-vixie-dnsext-dns0x20). Octets of a length are below 64, and letters above it."""
     name = bytearray(question[:-4])
     for at, octet in enumerate(name):
@@ -170,7 +170,7 @@ def is_same_question(one: bytes, other: bytes) -> bool:
 
 
 def end_of_records(message: bytes, at: int) -> int:
-    """Where the last record of *message* ends, when its records begin at *at*; 0: they cannot be read.
+    """The offset behind the last record of *message*, whose records begin at *at*; 0: they cannot be read.
 
     Owners are stepped over, not read, so no pointer can cost more than its two octets; a pointer that does not go backwards to a
     name is a fault, and so are more labels than any message needs. The data of answer and authority is to have the form of its type (wire/rdata_forms.py);

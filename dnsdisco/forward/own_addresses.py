@@ -1,4 +1,4 @@
-"""Whether an upstream is this server itself, decided before anything is sent: a server that forwards to itself answers no question."""
+"""Finds upstreams that are this server itself, before anything is sent: a server that forwards to itself answers no question."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Own = Iterable[tuple[str, int]]  # the addresses and ports that this server list
 
 
 def is_own(host: str, port: int, own: Own) -> bool:
-    """Whether a question sent to *host* and *port* would come back to us: an address of *own*, or any local one where *own* has a wildcard.
+    """True if a question sent to *host* and *port* would come back to us: an address of *own*, or any local one where *own* has a wildcard.
 
     An unspecified address (0.0.0.0) as destination means this host.
     """

@@ -1,4 +1,4 @@
-"""The names by which this server knows its own questions again: others cannot guess them, and every worker recognises them.
+"""The names by which this server recognises its own questions: others cannot guess them, and every worker knows them.
 
     16 letters . 16 letters . zone        TXT, class IN
 

@@ -1,7 +1,7 @@
-"""Whether an upstream that has not answered in time is there. It is asked what it should have in its cache; if it is silent, every second anew.
+"""Finds out whether an upstream that has not answered in time is there: it is asked for a name that it should have in its cache, once a second.
 
-Clients' questions do not show it: one name takes its time because of servers far behind the upstream, and the next question may come in an
-hour. So silence is judged by two questions of our own, `. NS`, which every resolver has, and what it answered last, because some do not answer
+Clients' questions do not show this: one name takes its time because of servers far behind the upstream, and the next question may come in an
+hour. So silence is judged by two questions of our own: `. NS`, which every resolver has, and the name that it answered last, because some do not answer
 for names that are not theirs. They are repeated, and asked without EDNS as well; any reply of the upstream meanwhile, to any question, shows that it is there.
 """
 

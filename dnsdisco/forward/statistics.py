@@ -1,4 +1,4 @@
-"""What the forwarder has counted since it was made. Plain ints, written by one thread."""
+"""The counters of the forwarder since it was made. Plain ints, written by one thread."""
 
 from __future__ import annotations
 

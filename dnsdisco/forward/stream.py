@@ -15,7 +15,7 @@ from dnsdisco.written.endpoints import UpstreamAddress
 
 
 class StreamWaiter(Protocol):
-    """A question that is asked on one connection, and perhaps on another one as well. Every call names the sending that it is about."""
+    """A question that waits on one connection, and perhaps on a second one as well. Every call names the sending that it is about."""
 
     tail: bytes  # the query without its id
 
@@ -63,7 +63,7 @@ class StreamPool:
         return sending
 
     def doubt(self, connection: UpstreamConnection) -> None:
-        """Nothing comes over it."""
+        """Note that no reply comes over this connection."""
         self.context.statistics.connections_doubted += 1
         self._connections.remove(connection)
         if len(self._doubted) >= self.context.limits.streams:
@@ -90,7 +90,7 @@ class StreamPool:
         return connection in self._connections
 
     def retire(self) -> None:
-        """Nothing more will be asked: close what is idle now, the rest when it is."""
+        """Take no new question: close idle connections now, the others as soon as they are idle."""
         for connection in tuple(self._connections):
             if not connection.waiting:
                 connection.end("closed", "no longer an upstream")

@@ -109,7 +109,7 @@ class Upstream:
             log.warning("upstream %s does not answer (it says nothing): asked last until it does", self)
 
     def describe(self) -> dict[str, object]:
-        """For a page or a metric. As JSON."""
+        """Its state as JSON, for pages and metrics."""
         return {
             "address": str(self.address),
             "state": "own" if self.own_reason else "loop" if self.looping else "dead" if self.health.is_dead else "up",

@@ -1,4 +1,4 @@
-"""From what was written to the upstreams that can be asked: addresses parsed, resolv.conf files read, ourselves left out, routes made."""
+"""Makes the table of upstreams from written addresses: it parses them, reads resolv.conf files, leaves ourselves out, and makes the routes."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class UpstreamTable:
             await upstream.close()
 
     def _by_address(self) -> list[Upstream]:
-        """Who may be asked where an upstream is that was written by name."""
+        """The upstreams, written by address, that may be asked for the address of one that was written by name."""
         found = [upstream for upstream in self.routes.general.upstreams if not (upstream.address.is_by_name or upstream.looping)]
         if found:
             return found

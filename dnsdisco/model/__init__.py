@@ -15,9 +15,9 @@
     claims.py         the members of the chain, its policy, and the names that each service asks for
     merge.py         the views of several providers become one catalog
     readings.py      `x.y` as a service in a namespace, or as a name below a service
-    diff.py          what differs between two views
+    diff.py          the difference between two views
     entry.py         what control publishes and every worker holds
-    rules.py         what a plain value has to be
+    rules.py         rules for plain values
     plain.py         the plain form of both, for the link and for the disk
     unread.py        services of a whole catalog that are read when they are first asked for
     delta.py         the messages between control and a worker

@@ -1,4 +1,4 @@
-"""When a certificate is valid, from its own octets (RFC 5280 §4.1), and what is wrong with it at a given time."""
+"""Reads the time for which a certificate is valid from its octets (RFC 5280 §4.1), and finds what is wrong with it at a given time."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Validity(NamedTuple):
             raise ValueError(f"it is not valid before {_day(self.begins_at)}")
 
     def warning(self, now: float) -> str:
-        """What a person should know of one that can be used; "" for nothing."""
+        """A warning about a certificate that can be used; "" for none."""
         return f"it expires on {_day(self.ends_at)}" if self.ends_at - now < SOON_S else ""
 
 
 def validity(pem: str) -> Validity:
-    """Of the first certificate in *pem*, which is the server's own. Raises ValueError for what is none."""
+    """The validity of the first certificate in *pem*, which is the server's own. Raises ValueError if there is none."""
     found = _PEM.search(pem)
     if found is None:
         raise ValueError("there is no certificate in it (-----BEGIN CERTIFICATE-----)")
@@ -93,12 +93,12 @@ def _day(at: float) -> str:
 
 
 def no_passphrase() -> str:
-    """For OpenSSL, which would ask the terminal without it. Raises ValueError."""
+    """A callback for OpenSSL, which would ask the terminal for a passphrase without it. Raises ValueError."""
     raise ValueError("the key has a passphrase, which a server cannot type")
 
 
 def explain(reason: str) -> str:
-    """What OpenSSL calls *reason* (of an SSLError), in words that help."""
+    """OpenSSL's *reason* (of an SSLError), in words that help."""
     return {
         "KEY_VALUES_MISMATCH": "the key is not that of the certificate",
         "KEY_TYPE_MISMATCH": "the key is not that of the certificate",

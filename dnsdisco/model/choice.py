@@ -28,7 +28,7 @@ _ROUNDING = 1e-9  # a share that is a whole number but for what floating point l
 
 
 class Rank(NamedTuple):
-    """What decides the place of an instance, or of a record that stands for some of them. Weights in use: that of its health."""
+    """The priority and weight of an instance, or of a record that stands for several. `weight`: the one that its health leaves it."""
 
     priority: int = 0  # the lowest comes first
     weight: int = 1
@@ -123,7 +123,7 @@ class Ranking:
         return made
 
     def is_settled(self, count: int) -> bool:
-        """Nothing of orders() with this *count* is left to chance: another drawing would be the same."""
+        """True if chance decides nothing in orders() with this *count*: another drawing would be the same."""
         return self._is_fixed() and (not self._tiers or self._tiers[0].is_even(count))
 
     def _is_fixed(self) -> bool:
@@ -175,7 +175,7 @@ class _Tier:
         return [members[at] for at in found if at != without]
 
     def firsts(self, count: int, draw: Draw) -> list[tuple[int, int]]:
-        """Who comes first in how many of *count* orders, those of weight 0 apart."""
+        """How many of *count* orders each record is first in, those of weight 0 apart."""
         idle = set(self.idle)
         busy = [(at, weight) for at, weight in enumerate(self._weights) if at not in idle]
         scale = count / sum(weight for _, weight in busy)

@@ -29,7 +29,7 @@ class ChainSource:
 
 @dataclass(frozen=True, slots=True)
 class ChainPolicy:
-    """What holds for the whole chain."""
+    """The settings of the whole chain."""
 
     is_merging: bool = False  # `chain: merge`: union of instances; else the first provider that has a service wins
     when_all_unhealthy: str = FAIL_OPEN
@@ -54,7 +54,7 @@ class Collision(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """That one service would be found at one path."""
+    """A path at which one service would be found."""
 
     source: int
     key: Key
@@ -63,7 +63,7 @@ class Claim(NamedTuple):
 
 
 def claims_of(source: int, key: Key, service: Service) -> dict[Path, Claim]:
-    """What *service* wants to be found as, its canonical name first. *key* is where its provider keeps it."""
+    """The names that *service* claims, its canonical name first. *key* is where its provider keeps it."""
     raw, heads = service.name.lower(), spellings(service.name)
     claims: dict[Path, Claim] = {}
     if service.is_default_namespace or not service.namespace:

@@ -1,4 +1,4 @@
-"""What differs between two views of the same thing. Unchanged services are shared by identity, so a pass over them is cheap."""
+"""Finds the difference between two views. Unchanged services are shared by identity, so a pass over them is cheap."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Change(NamedTuple):
-    """What takes a catalog from one state to the next: entries that are new or different, and keys that are gone."""
+    """The step of a catalog from one state to the next: entries that are new or different, and keys that are gone."""
 
     put: tuple[Entry, ...] = ()
     drop: tuple[str, ...] = ()
@@ -38,7 +38,7 @@ def changed_keys(old: Mapping[Key, Service], new: Snapshot) -> Iterable[Key]:
 
 
 def catalog_change(old: Mapping[str, Entry], new: Mapping[str, Entry]) -> Change:
-    """From one whole catalog to another. O(entries)."""
+    """The change from one whole catalog to another. O(entries)."""
     differing = _differing(old, new)
     return Change(tuple(new[key] for key in differing if key in new), tuple(key for key in differing if key not in new))
 

@@ -1,4 +1,4 @@
-"""What control publishes and every worker holds: services with their final names, and the state of each provider."""
+"""The data that control publishes and every worker holds: services with their final names, and the state of each provider."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class ProviderState:
-    """What an answer must know of a provider."""
+    """The state of a provider, as far as answers depend on it."""
 
     name: str
     has_synced: bool  # False: a name it might know is SERVFAIL + EDE 14, not NXDOMAIN

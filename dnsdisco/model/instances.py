@@ -50,7 +50,7 @@ class Shared(NamedTuple):
 
 
 class Read(NamedTuple):
-    """Of `instances`: those that can be used, each id once, the scheme of the first one that has one, and what is left out."""
+    """The result of reading `instances`: the usable ones, each id once, the scheme of the first one that has one, and what is left out."""
 
     instances: tuple[Instance, ...]
     scheme: str
@@ -217,7 +217,7 @@ def scheme_of(data: Mapping[str, Any], faults: list[Fault]) -> str:
 
 
 def lenient(read: Callable[[Any], Value], data: Mapping[str, Any], key: str, dot: str, faults: list[Fault]) -> Value:
-    """What *read* makes of `data[key]`; where it cannot be used, a fault, and what *read* makes of nothing."""
+    """The result of *read* for `data[key]`; if that cannot be used, note a fault and return the result of *read* for nothing."""
     try:
         return read(data.get(key))
     except ValueError:

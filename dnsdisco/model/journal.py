@@ -1,4 +1,4 @@
-"""How the last whole catalog is kept where no child's death reaches it: two files of memory, written in turn by control.
+"""The last whole catalog, kept in memory that outlives every child: two files, written in turn by control.
 
 Each begins with a header, its generation (0: not whole) and the octets that follow and count; the file of the later generation is the
 one to read. What follows is what a worker reads on the link (delta.py): the datagrams of a whole catalog and of the changes after it,

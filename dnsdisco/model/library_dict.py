@@ -95,7 +95,7 @@ def _nobody(service: Service) -> dict[str, Any]:
 
 
 def _said_of_the_whole(service: Service, *, is_url_shown: bool) -> dict[str, Any] | None:
-    """None where service_data.py concludes the same from the rest."""
+    """The value for the whole service; None if service_data.py concludes the same from the rest."""
     whole: dict[str, Any] = {}
     if service.alias_of:
         whole["alias_of"] = service.alias_of

@@ -24,7 +24,7 @@ Members = tuple[tuple[int, Key], ...]  # services (by source index and key) that
 
 
 class _Decision(NamedTuple):
-    """Who is found at a path. `members[0]` is the owner; the others are merged into it."""
+    """The services that are found at a path. `members[0]` is the owner; the others are merged into it."""
 
     members: Members
     shadows: tuple[int, ...]
@@ -39,7 +39,7 @@ def no_records(_service: Service) -> tuple[ExtraRecord, ...]:
 
 
 class Merger:
-    """The catalog of one chain. Not thread-safe: one owner, who calls update() and reads `entries` between two calls."""
+    """The catalog of one chain. Not thread-safe: a single owner calls update() and reads `entries` between two calls."""
 
     def __init__(self, sources: Sequence[ChainSource], policy: ChainPolicy, records: Records = no_records) -> None:
         """*records* compiles a service's `records:`; it is called once for every new state of a service."""
@@ -105,7 +105,7 @@ class Merger:
         return lost + list(self._lost_readings())
 
     def _lost_readings(self) -> Iterator[Collision]:
-        """What stands below a service and is not found: a service in a namespace of that name is. O(those services' instances)."""
+        """The names below a service that are lost, because a service in a namespace of that name has them. O(those services' instances)."""
         for namespace, taken in self._within.items():
             decision = self._decisions.get((namespace,))
             if decision is None or not taken:

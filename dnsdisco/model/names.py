@@ -148,7 +148,7 @@ def _hash_suffix(instance: Instance) -> str:
 
 
 def _fit(label: str, suffix: str) -> str:
-    """Both, joined; the label is cut, and a hash says what was lost, where 63 octets do not hold it."""
+    """Both, joined; if they take more than 63 octets, the label is cut, and a hash stands for the lost part."""
     whole = f"{label}-{suffix}"
     if len(whole) <= LABEL_OCTETS_MAX:
         return whole
@@ -157,7 +157,7 @@ def _fit(label: str, suffix: str) -> str:
 
 
 def _identity(instance: Instance) -> tuple[str, ...]:
-    """What makes it this instance: health, weight, tags and meta may change without a new name."""
+    """The identity of an instance: health, weight, tags and meta may change without a new name."""
     ports = ",".join(f"{port.number}/{port.name}/{port.protocol}" for port in instance.ports)
     return instance.id, instance.hostname, instance.node, instance.address, ports
 

@@ -72,13 +72,13 @@ class Probe(NamedTuple):
 
     @property
     def authority(self) -> str:
-        """For the Host header (RFC 9110 §7.2)."""
+        """The value of the Host header (RFC 9110 §7.2)."""
         host = f"[{self.address}]" if ":" in self.address else self.address
         return host if self.port == DEFAULT_PORTS.get(self.scheme) else f"{host}:{self.port}"
 
 
 def template(http: str, tcp: str) -> Template:
-    """What is written in `http` or `tcp`. Raises ValueError for what no instance could be asked by."""
+    """Check the text of `http` or `tcp`. Raises ValueError for one by which no instance could be asked."""
     if http:
         return _http(http)
     host, port = _authority(tcp, tcp)

@@ -1,4 +1,4 @@
-"""What everybody may read of service data: in pages, TXT records and the log. The whole URL is for programs that ask the library for it.
+"""The part of service data that everybody may read: in pages, TXT records and the log. Only programs that use the library get the whole URL.
 
 A secret is the user part of a URL, the value of a URL's parameter or of a `meta` key whose name ends as that of a secret does, and such a
 setting within a value of `meta`: `host=db password=x` (libpq), `Server=db;Pwd=x` (ODBC), `{"token": "x"}`. In

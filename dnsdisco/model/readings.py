@@ -13,7 +13,7 @@ EVERY = "all"  # `all.y`: every instance of y
 
 
 def lost_below(service: Service, taken: Container[str]) -> Iterator[tuple[str, str]]:
-    """What of *service* is not found right below it, since the label is in *taken*: the label, and what it is there. O(instances)."""
+    """The labels right below *service* that are not found, because they are in *taken*, each with its meaning there. O(instances)."""
     if EVERY in taken:
         yield EVERY, "all"
     seen: set[tuple[str, str]] = set()

@@ -1,4 +1,4 @@
-"""What a plain value (of JSON) has to be, as rules that are put together. A rule raises ValueError for any other value."""
+"""Rules for plain values (of JSON), which can be put together. A rule raises ValueError for any other value."""
 
 from __future__ import annotations
 

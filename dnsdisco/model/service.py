@@ -12,7 +12,7 @@ TRANSPORTS = frozenset({"tcp", "udp", "sctp"})  # as a scheme, each one names th
 
 
 class Health(IntEnum):
-    """Of one instance. Warning instances are answered with their `warning_weight`; critical ones are left out."""
+    """The health of one instance. Warning instances are answered with their `warning_weight`; critical ones are left out."""
 
     PASSING = 0
     WARNING = 1
@@ -81,7 +81,7 @@ class Check:
 
 
 class LeftOut(NamedTuple):
-    """What of a service's data cannot be used: so many instances (0: the list of them as a whole), and why the first one (model/public.py: left_out)."""
+    """The part of a service's data that cannot be used: a number of instances (0: the whole list), and why (the first one; model/public.py: left_out)."""
 
     number: int
     reason: str

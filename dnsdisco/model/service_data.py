@@ -160,7 +160,7 @@ def _library_view(name: str, data: Mapping[str, Any], faults: list[Fault]) -> Se
 
 
 def _said_of_the_whole(data: Mapping[str, Any], scheme: str, instances: tuple[Instance, ...]) -> Mapping[str, Any]:
-    """Whether the data of the whole service are those of its only instance, all or none; then service_to_dict() leaves `service` out."""
+    """True if the data of the whole service are those of its only instance, all or none; then service_to_dict() leaves `service` out."""
     if len(instances) != 1:
         return {} if instances else {key: data[key] for key in ("url", "tags", "meta") if key in data}
     only = instances[0]
@@ -186,7 +186,7 @@ def _service(name: str, data: Mapping[str, Any], faults: list[Fault], **values: 
 
 
 def _tell_long_texts(service: Service, faults: list[Fault]) -> None:
-    """The URL as everybody may read it, and the scheme, where a TXT record has no room for them."""
+    """Report the public URL and the scheme if a TXT record has no room for them."""
     tell_long_string("url", "url", public_url(service.url), faults)
     tell_long_string("scheme", "scheme", service.scheme, faults)
 

@@ -15,7 +15,7 @@ PART = 400  # instances or records: about half a millisecond
 
 
 def at_once(turns: Turns[T]) -> T:
-    """What *turns* makes, in this turn."""
+    """The result of *turns*, made in this turn."""
     while True:
         try:
             next(turns)

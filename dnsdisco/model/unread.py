@@ -51,7 +51,7 @@ def to_plain(entries: Iterable[Entry]) -> dict[str, Any]:
 
 
 def from_plain(message: dict[str, Any]) -> Unread:
-    """Raises what a message can raise that is none of ours. O(services), a few tenths of a microsecond for each."""
+    """Index the lines of a message. Raises what a malformed message raises. O(services), a few tenths of a microsecond for each."""
     lines, keys = message["lines"], _parted(message["keys"])
     if len(lines) != len(keys):
         raise WireError(f"{len(lines)} services under {len(keys)} names", None)

@@ -71,8 +71,8 @@ class Batch:
     """The buffers of one socket. After receive(), datagram *i* is `octets[i * STRIDE :]` with the length that was returned, from
     `addresses[i * SOCKADDR_OCTETS :]`.
 
-    `sizes[i] = n` says that the first *n* octets there are to go back to where they came from; `send(i, k)` sends those of slots
-    *i* to *k* - 1. *has_source*: the socket listens on every address and tells which one was asked (IP_PKTINFO); a reply leaves from
+    `sizes[i] = n` means that the first *n* octets there are sent back to the sender; `send(i, k)` sends those of slots
+    *i* to *k* - 1. *has_source*: the socket listens on every address and reports which one was asked (IP_PKTINFO); a reply leaves from
     there (RFC 2181 §4.1).
     """
 
@@ -149,7 +149,7 @@ class Batch:
         return lost
 
     def peer(self, index: int) -> tuple[str, int] | tuple[str, int, int, int]:
-        """Where datagram *index* came from, as sendto() takes it."""
+        """The sender of datagram *index*, as sendto() takes it."""
         at = index * SOCKADDR_OCTETS
         raw = self.addresses[at : at + SOCKADDR_OCTETS]
         port = raw[2] << 8 | raw[3]

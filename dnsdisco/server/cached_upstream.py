@@ -59,14 +59,14 @@ class Upstreams(Protocol):
 
     @property
     def heard(self) -> Sequence[UpstreamWord]:
-        """While a waiter is called: what each upstream said to its question. (): none was asked."""
+        """While a waiter is called: the result of each upstream for its question. (): none was asked."""
 
 
 Look = tuple[Freshness, CacheEntry | None]
 
 
 class CacheFinding(NamedTuple):
-    """What there is to a key."""
+    """The entry of the cache that answers a question."""
 
     entry: CacheEntry
     is_stale: bool = False
@@ -102,7 +102,7 @@ class _Asking:
 
 
 def _grounds(settings: AnswerSettings) -> Hashable:
-    """What the entries of the cache are judged by when they come in."""
+    """The settings by which entries were judged before they were kept."""
     return settings.zone.zones, settings.overrides, settings.configured.forward.rebind_protection, settings.rebind_allowed
 
 
@@ -122,9 +122,9 @@ class CachedUpstream:
         self.heard: Sequence[UpstreamWord] = ()  # while a waiter is called, as that of the upstreams
 
     def configure(self, settings: AnswerSettings, cache: CacheSettings, *, trust_ad: bool, origin: Hashable) -> None:
-        """What is kept stays, but: where other names are ours or special, none of it can be relied on; from elsewhere, all of it is old.
+        """Use new settings. The cache is emptied if other names are ours or special now; if the upstreams are others, its entries become stale.
 
-        *origin*: where answers come from; None: there is no upstream to ask now, and the kept answers are the best there is.
+        *origin*: the source of answers; None: there is no upstream to ask now, so the kept answers stay.
         """
         before, before_origin = self._settings, self._origin
         self._settings, self.trust_ad = settings, trust_ad

@@ -87,7 +87,7 @@ class Certificates(CertificateStatistics):
 
 
 def _looks(pair: Pair) -> tuple[object, ...]:
-    """What changes when a file is replaced or written to."""
+    """The state of the files, which changes when one is replaced or written to."""
     found: list[object] = []
     for path in pair.files:
         try:
@@ -108,7 +108,7 @@ def _reason(error: OSError | ValueError) -> str:
 
 
 def context_of(certificate: str, key: str | None, protocols: tuple[str, ...]) -> ssl.SSLContext:
-    """For one pair of PEM files; *key* None: it is in the first. Raises OSError (ssl.SSLError is one) or ValueError."""
+    """The TLS context of one pair of PEM files; *key* None: it is in the first. Raises OSError (ssl.SSLError is one) or ValueError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(_CIPHERS)

@@ -14,13 +14,13 @@ Send = Callable[[bytes], None]
 
 
 class MessageResponder(Protocol):
-    """What answers a message (`serve.py`). *is_encrypted* is given only where the stream is."""
+    """The part that answers a message (`serve.py`). *is_encrypted* is given only for an encrypted stream."""
 
     def respond(self, message: bytes, peer: str, *, is_tcp: bool, send: Send, is_encrypted: bool = False) -> None: ...
 
 
 class Owner(StreamServer, Protocol):
-    """Whose connection it is (`tcp.py`)."""
+    """The server that a connection belongs to (`tcp.py`)."""
 
     responder: MessageResponder
 
@@ -45,27 +45,27 @@ class ClientConnection:
 
     @property
     def is_idle(self) -> bool:
-        """Nothing asked and unanswered, nothing half read, nothing unsent."""
+        """True if nothing is unanswered, half read or unsent."""
         raise NotImplementedError
 
     @property
     def begun_at(self) -> float | None:
-        """When the client began to send what it has not sent whole; None: it is not in the middle of anything, or waits for us."""
+        """The instant at which the client began the message that it has not sent whole; None: there is none, or it waits for us."""
         raise NotImplementedError
 
     def start(self) -> None:
         self.stream.start(self)
 
     def look(self, now: float) -> None:
-        """What the connection itself has to do when time has passed."""
+        """Do what is due with time; called now and then."""
         raise NotImplementedError
 
     def is_slow(self, now: float) -> bool:
-        """What the client has begun to send takes too long to come."""
+        """True if the client takes too long to send what it has begun."""
         raise NotImplementedError
 
     def stop_reading(self) -> None:
-        """Take no more questions; what was asked is answered, then the connection ends. Also called by the stream, when the client says so."""
+        """Take no more questions; answer those that were asked, then end. Also called by the stream, when the client has ended its side."""
         self.stream.stop_reading()
         self._end_if_done()
 
@@ -95,5 +95,5 @@ class ClientConnection:
         self._server.ended(self, reason)
 
     def _end_if_done(self) -> None:
-        """Nothing more will be asked: end once all is answered."""
+        """End once all is answered, if no more questions are taken."""
         raise NotImplementedError

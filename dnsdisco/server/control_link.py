@@ -40,7 +40,7 @@ _OF_A_WHOLE = frozenset(("begin", "services", "put", "zone", "end"))
 
 
 class CatalogSink(Protocol):
-    """What the messages change (`replica.py`). False: it does not fit what is there; the whole is needed."""
+    """The target of the messages (`replica.py`). A method returns False if its message does not fit the catalog; then the whole is needed."""
 
     def begin(self, serial: int) -> None: ...
     def put(self, entries: Iterable[Entry]) -> None: ...
@@ -249,7 +249,7 @@ class ControlLink:
             self.send({"op": "applied", "serial": serial})
 
     def _resync(self) -> None:
-        """What is here and what comes do not fit together. The catalog in use stays in use."""
+        """Ask for the whole catalog, because a message does not fit the one in use, which stays in use."""
         self.counters["resyncs"] += 1
         self._is_lost, self._whole_serial = True, None
         self._ask()

@@ -72,7 +72,7 @@ class HttpsServer(TcpServer):
 
 
 class Encryption(NamedTuple):
-    """What all encrypted listeners of a worker share: the certificate, and the turns in which they do what is costly."""
+    """The parts that all encrypted listeners of a worker share: the certificate, and the turns for costly work."""
 
     certificates: Certificates
     turns: CostlyWork

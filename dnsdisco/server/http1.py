@@ -35,12 +35,12 @@ class Http1:
 
     @property
     def begun_at(self) -> float | None:
-        """When the request began that is not whole."""
+        """The instant at which the unfinished request began."""
         return self._began_at
 
     @property
     def stuck_octets(self) -> int:
-        """Of responses that the client's windows hold back: HTTP/1.1 has none."""
+        """The octets of responses that the client's windows hold back: none, since HTTP/1.1 has no windows."""
         return 0
 
     def receive(self, octets: bytes, now: float) -> None:
@@ -126,7 +126,7 @@ class Http1:
         return Request(_ONLY, request.method, request.target, content_type, bytes(self._body))
 
     def _refuse(self, status: int) -> Request:
-        """Nothing behind it can be trusted to begin where a request begins."""
+        """Refuse the request and end: the start of the next one cannot be found safely."""
         self.is_over = self._is_asked = True
         self.has_more, self._began_at = False, None
         return Request(_ONLY, b"", b"", status=status)

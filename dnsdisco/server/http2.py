@@ -76,7 +76,7 @@ class Http2:
 
     @property
     def begun_at(self) -> float | None:
-        """When the oldest request or frame began that is not whole."""
+        """The instant at which the oldest unfinished request or frame began."""
         times = [stream.began_at for stream in self._streams.values() if not stream.is_asked]
         if self._frame_at is not None and not self._frames.has_more:
             times.append(self._frame_at)
@@ -84,7 +84,7 @@ class Http2:
 
     @property
     def stuck_octets(self) -> int:
-        """Of responses that the client's windows hold back."""
+        """The octets of responses that the client's windows hold back."""
         return sum(len(stream.rest) for stream in self._streams.values())
 
     def receive(self, octets: bytes, now: float) -> None:
@@ -144,7 +144,7 @@ class Http2:
         return None
 
     def end_of_input(self) -> None:
-        """What is half here will not be whole."""
+        """Drop unfinished requests: the rest of them will not come."""
         self._frame_at = None
         for number in [number for number, stream in self._streams.items() if not stream.is_asked]:
             self._forget(number)
@@ -237,7 +237,7 @@ class Http2:
                 self._pour(number, stream)
 
     def _pour(self, number: int, stream: _Stream) -> None:
-        """As much of the response as the client's windows have room for."""
+        """Send as much of the response as the client's windows have room for."""
         try:
             while stream.rest:
                 room = min(self._h2.local_flow_control_window(number), self._h2.max_outbound_frame_size)

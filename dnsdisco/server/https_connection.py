@@ -142,7 +142,7 @@ class HttpsConnection(ClientConnection):
             self._server.turns.take(self._digest)
 
     def _digest(self) -> None:
-        """What has been received, for a moment; the rest in another turn."""
+        """Read the received octets for a moment; the rest follows in another turn."""
         self._is_digesting = False
         http, server = self._http, self._server
         if self.stream.has_ended or http is None:
@@ -196,7 +196,7 @@ class HttpsConnection(ClientConnection):
 
     @property
     def _is_full(self) -> bool:
-        """Whether to take no more in, because the client does not read. Replies that its windows hold back do not count: it has to send what opens them."""
+        """True if no more input is taken, because the client does not read. Replies that its windows hold back do not count: it has to send updates."""
         return len(self.stream.unsent) >= self._server.limits.pause_octets
 
     @property

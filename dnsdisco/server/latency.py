@@ -1,4 +1,4 @@
-"""How long answers take, of a sample: one turn in SAMPLE reads the clock, which would cost a compiled answer a tenth of its time."""
+"""Measures how long answers take, by a sample: one turn in SAMPLE reads the clock, which would cost a compiled answer a tenth of its time."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The listeners of a worker: a row for each transport says how its sockets are served. What is written of each is in written/transports.py.
+"""The listeners of a worker: a row for each transport has the maker of its server. The words for each are in written/transports.py.
 
-What a transport needs is imported where there is a socket of it: most workers have none that is encrypted, and start the sooner.
+A transport's modules are imported only for a socket of it: most workers have none that is encrypted, and start the sooner.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class TransportServer(Protocol):
 
 
 class ServerParts(NamedTuple):
-    """What the makers of servers take. `encryption()`: the certificate and the turns of what is costly, shared by all that are encrypted."""
+    """The arguments of the makers of servers. `encryption()`: the certificate and the turns for costly work, shared by all encrypted ones."""
 
     responder: Responder
     loop: asyncio.AbstractEventLoop
@@ -132,7 +132,7 @@ class Listeners:
             each.catch_up()
 
     def look(self) -> None:
-        """To be called about once a second."""
+        """Do what is due with time; call it about once a second."""
         if self._encryption is not None:
             self._encryption.certificates.look()
 

@@ -1,4 +1,4 @@
-"""How a worker logs: by Python's logging, as the rooms that it is made of do, into the lines that the whole server has."""
+"""The log of a worker: its rooms use Python's logging, and this file turns each record into a line of the server's one form."""
 
 from __future__ import annotations
 

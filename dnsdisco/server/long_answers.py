@@ -1,6 +1,6 @@
-"""Answers that take longer than a turn of the loop should: one part of one of them a turn, each made once for all who ask for it meanwhile.
+"""Answers that take longer than a turn of the loop should: one part of one of them a turn, each made once for all clients that ask meanwhile.
 
-A change that touches what an answer is made of does not stop it: it was right when it was asked for. It is not kept then.
+A change of the data does not stop such an answer: it was right when it was asked for. It is not kept then.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class LongAnswers:
                     self._give(plain if made.is_kept else None, client, made.prepared)
 
     def _made(self, question: bytes, decision: Turns[Settled]) -> Turns[_LongAnswer | None]:
-        """None: it failed."""
+        """The long answer; None if making it failed."""
         try:
             return (yield from self._make(question, decision))
         except Exception as error:  # noqa: BLE001  as in _counting_faults()
@@ -148,7 +148,7 @@ class LongAnswers:
 
     @contextmanager
     def _counting_faults(self) -> Iterator[None]:
-        """A fault of ours costs this one answer, not the loop."""
+        """Log and count a fault of ours, so that it costs this one answer, not the loop."""
         try:
             yield
         except Exception as error:  # noqa: BLE001

@@ -1,4 +1,4 @@
-"""Queries that the table of compiled answers does not hold: they wait here, so that those which it holds do not wait for them.
+"""The queue of queries that the table of compiled answers does not hold, so that those which it holds need not wait for them.
 
 A known answer costs a microsecond, another one up to a hundred. In a flood of names that have to be forwarded, a batch of 64 would
 hold up the next one for 6 ms; so the work on them is done in short turns, and between two of them the sockets are read.
@@ -28,7 +28,7 @@ class Waiting(NamedTuple):
 
 
 class MissQueue(BacklogStatistics):
-    """Of one socket. `dropped` counts queries that came when WAITING_MAX were there."""
+    """The queue of one socket. `dropped` counts queries that came when WAITING_MAX were there."""
 
     def __init__(self, responder: Responder, loop: asyncio.AbstractEventLoop, *, clock: Callable[[], float] = perf_counter) -> None:
         self._responder, self._loop, self._clock = responder, loop, clock
@@ -36,7 +36,7 @@ class MissQueue(BacklogStatistics):
         self._has_turn = False  # it has been asked for
 
     def __bool__(self) -> bool:
-        """Whether a query waits."""
+        """True if a query waits."""
         return bool(self._waiting)
 
     def put(self, waiting: Waiting) -> None:

@@ -57,7 +57,7 @@ class OneByOne:
         return text
 
     def peer(self, index: int) -> Any:
-        """Where datagram *index* came from, as sendto() takes it."""
+        """The sender of datagram *index*, as sendto() takes it."""
         return self._senders[index][0] if self._has_source else self._senders[index]
 
     def source(self, index: int) -> Source:

@@ -1,4 +1,4 @@
-"""What the link does to this worker: the catalog kept in step with control's, and the answers made from it with it."""
+"""Applies control's messages: keeps the catalog in step with control's, and drops the answers that were made from changed data."""
 
 from __future__ import annotations
 

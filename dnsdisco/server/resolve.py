@@ -44,7 +44,7 @@ class Resolver:
         self._catalog, self._sender, self._now = catalog, sender, now
 
     def decide(self, query: Query, trace: Trace | None = None) -> Decision:
-        """What is to be done about *query*, by what is known now."""
+        """The decision about *query*, by the data of this moment."""
         decision = decide(query, self._catalog, self.settings, self._upstream.can_answer, trace)
         return at_once(decision.turns) if trace is not None and isinstance(decision, InTurns) else decision
 
@@ -74,11 +74,11 @@ class Resolver:
         return None
 
     def gather(self, client: Client, gather: Gather) -> None:
-        """Complete an answer of ours with what upstreams know."""
+        """Complete an answer of ours with data from upstreams."""
         self._run(client, self._resolution(client).complete(gather), partial(self._sender.reply, client))
 
     def reply_from(self, entry: CacheEntry, client: Client) -> bytes:
-        """What *client* gets of a fresh entry."""
+        """The reply to *client* from a fresh entry."""
         query, limit, options = client.query, client.limit, client.options
         trust_ad = self._upstream.trust_ad
         return cached_reply.reply_from(entry, query, self._now(), limit=limit, options=options, trust_ad=trust_ad)
@@ -175,15 +175,15 @@ class Resolver:
             self._upstream.find(client, asked, look, take)
         else:
             narration.cached(client.trace, labels_of(want.name), *look, now)
-            self._upstream.find(client, asked, look, self._told(client.trace, asked, look, take))
+            self._upstream.find(client, asked, look, self._recording(client.trace, asked, look, take))
 
-    def _told(self, trace: Trace, asked: Asked, look: Look, done: Callable[[Finding], None]) -> Callable[[Finding], None]:
-        """As *done*, and what upstreams replied is told before."""
+    def _recording(self, trace: Trace, asked: Asked, look: Look, done: Callable[[Finding], None]) -> Callable[[Finding], None]:
+        """*done*, with the upstreams' replies recorded in *trace* before it."""
         if look[0] not in _ASKED_FOR:
             return done
         upstreams = self._upstream.upstreams_for(asked.spelled)
 
-        def tell(finding: Finding) -> None:
+        def recorded(finding: Finding) -> None:
             if words := self._upstream.heard:
                 narration.heard(trace, words)
             elif isinstance(finding, UpstreamFailed):
@@ -191,7 +191,7 @@ class Resolver:
             done(finding)
 
         narration.asked(trace, labels_of(asked.question.qname), upstreams)
-        return tell
+        return recorded
 
     def _answered(self, want: Want, finding: CacheFinding) -> Answered:
         entry, is_stale = finding

@@ -114,7 +114,7 @@ class Responder:
     ) -> None:
         """Answer *message* through *send*: at once, later on the loop, or never. Never raises for what is in *message*.
 
-        *client*: what the datagram loop knows *peer* by; None: it has not come from there. *trace*: where the steps are told.
+        *client*: the datagram loop's key for *peer*; None: the message came another way. *trace*: collects the steps.
         """
         try:
             query = slice_query(message)
@@ -263,7 +263,7 @@ class Responder:
             self._fleeting.keep(plain, client.query, entry, key_of(client.query), reply, now)
 
     def tick(self) -> None:
-        """What comes with time alone; to be called every fleeting.MOMENT_S."""
+        """Do what is due with time; call it every fleeting.MOMENT_S."""
         now = self._clock.monotonic()
         self._fleeting.renew(now)
         self.fast_path.look_at_cookies(self._clock.unix())
@@ -304,13 +304,13 @@ class Responder:
 
     @property
     def forgotten(self) -> dict[str, int]:
-        """How often a table that was full made room: an answer at a time, else all of it at once."""
+        """How often a full table made room: one answer at a time, or all of them at once."""
         forgotten = self.fast_path.forgotten
         return forgotten | {"cookies": forgotten["cookies"] + self._cookies.forgotten}
 
     @property
     def statistics(self) -> dict[str, int]:
-        """What the cache has counted, and how full it is."""
+        """The counters of the cache, and its size."""
         return self._asker.cache.figures()
 
     @property

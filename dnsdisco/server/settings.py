@@ -21,9 +21,9 @@ class WorkerSettings(NamedTuple):
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any], listen_addresses: Iterable[str] = ()) -> WorkerSettings:
-        """From the part of the settings that a worker gets. *listen_addresses*: IP texts, for the NS name.
+        """Make a worker's settings from the part that it gets. *listen_addresses*: IP texts, for the NS name.
 
-        Raises WireError, ValueError or TypeError for what the configuration room would not have let through.
+        Raises WireError, ValueError or TypeError for a value that the configuration room would have refused.
         """
         configured = from_plain(Settings, plain)
         own = tuple(dict.fromkeys(REACHED_AT.get(address, address).partition("%")[0] for address in listen_addresses))

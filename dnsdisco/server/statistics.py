@@ -1,4 +1,4 @@
-"""What a worker counts beside its cache and its forwarder. Imports nothing: control and HTTP read the declarations."""
+"""The counters of a worker beside those of its cache and its forwarder. Imports no other room: control and HTTP read the declarations."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class WorkerStatistics(Counted, names="", metrics="server_"):
 
 
 class BacklogStatistics(Counted, names="udp.", metrics="server_udp_"):
-    """Of one UDP socket's backlog."""
+    """The counters of one UDP socket's queue of misses."""
 
     dropped: Annotated[
         int, "Queries over UDP that were dropped, for so many waited that the table of compiled answers does not hold."
@@ -53,7 +53,7 @@ class BacklogStatistics(Counted, names="udp.", metrics="server_udp_"):
 
 
 class UdpStatistics(Counted, names="udp.", metrics="server_udp_"):
-    """Of one UDP socket."""
+    """The counters of one UDP socket."""
 
     cut: Annotated[int, "Replies over UDP that were cut to what the client can take (TC)."] = 0
     unsent: Annotated[int, "Replies that the kernel would not take."] = 0

@@ -36,7 +36,7 @@ class StreamState(Enum):
 
 
 class StreamServer(Protocol):
-    """What a stream wants of its server (`tcp.py`)."""
+    """The calls of a stream to its server (`tcp.py`)."""
 
     limits: TcpLimits
     loop: asyncio.AbstractEventLoop
@@ -48,7 +48,7 @@ class StreamServer(Protocol):
 
 
 class StreamUser(Protocol):
-    """What a stream calls (`connection.py`)."""
+    """The calls of a stream to its connection (`connection.py`)."""
 
     def touch(self) -> None: ...
     def established(self, protocol: str | None) -> None: ...
@@ -127,7 +127,7 @@ class Stream:
     # octets in
 
     def read_on(self, *, is_wanted: bool) -> None:
-        """Whether what the client sends is to be read, or waits in the kernel."""
+        """Begin to read what the client sends, or leave it in the kernel."""
         if is_wanted != self.is_reading:
             self.is_reading = is_wanted
             if is_wanted:

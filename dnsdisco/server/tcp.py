@@ -164,7 +164,7 @@ class TcpServer:
         connection.start()
 
     def _open(self, sock: socket.socket, peer: str, *, is_remote: bool) -> ClientConnection | None:
-        """What is spoken on it. None: nothing, and it is closed."""
+        """The connection for its protocol; None: it has no known one, and is closed."""
         return TcpConnection(Stream(sock, self), peer, self, is_remote=is_remote)
 
     def _refuse(self, sock: socket.socket, reason: str) -> None:

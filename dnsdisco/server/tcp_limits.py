@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class TcpLimits(NamedTuple):
-    """Of one worker. Seconds, counts, octets."""
+    """The bounds of one worker's streams. Seconds, counts, octets."""
 
     connections: int = 512  # BIND has 150, CoreDNS no bound; a file descriptor and a few kilobytes each
     per_client: int = 32  # for a client on another host; those on this one share it anyway

@@ -22,7 +22,7 @@ class TlsSession:
 
     @property
     def protocol(self) -> str | None:
-        """What ALPN has agreed on."""
+        """The protocol that ALPN has agreed on."""
         return self._ssl.selected_alpn_protocol() if self._ssl is not None else None
 
     @property
@@ -40,7 +40,7 @@ class TlsSession:
         self.is_established = True
 
     def read(self, octets_max: int) -> tuple[bytes, bool]:
-        """What can be read of it, to about *octets_max*, and whether the client has announced the end. Raises ssl.SSLError."""
+        """Returns the octets that can be read, up to about *octets_max*, and whether the client has announced the end. Raises ssl.SSLError."""
         assert self._ssl is not None
         parts: list[bytes] = []
         octets = 0
@@ -62,13 +62,13 @@ class TlsSession:
         return b"".join(parts), False
 
     def seal(self, octets: bytes) -> bytes:
-        """As records to be sent. Raises ssl.SSLError."""
+        """The octets as TLS records to send. Raises ssl.SSLError."""
         assert self._ssl is not None
         self._ssl.write(octets)
         return self.outgoing.read()
 
     def release(self) -> None:
-        """What OpenSSL holds for it, some 30 KiB: now, and not when the collector finds that it is unused."""
+        """Free OpenSSL's memory for it, some 30 KiB, now and not when the collector finds that it is unused."""
         self._ssl = None
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.has_more = False

@@ -94,7 +94,7 @@ class UdpListener(UdpStatistics):
             self._loop.add_reader(self._socket.fileno(), self._drain)
 
     def _drain(self) -> bool:
-        """Whether the socket is empty now."""
+        """Read and answer a batch; True if the socket is empty now."""
         batch, fast_path = self._batch, self._fast_path
         exact, find, top = fast_path.table.exact.get, fast_path.table.find, fast_path.catalog.top
         cookies, with_cookie, admission = fast_path.cookies, fast_path.with_cookie, fast_path.admission

@@ -57,7 +57,7 @@ def now() -> float:
 
 
 class WorkerParameters(NamedTuple):
-    """What the supervisor sends at the start. It owns the sockets; `say` writes a status line."""
+    """The parameters that the supervisor, which owns the sockets, sends at the start; `say` writes a status line."""
 
     worker: int
     listeners: Sequence[tuple[str, socket.socket, str]]  # transport, socket, detail (listeners.py)
@@ -238,7 +238,7 @@ class Worker:
         return tuple(str(upstream["address"]) for upstream in self.forwarder.describe())
 
     def _on_internal_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """A fault of ours in a callback: one line with its place, and the loop goes on."""
+        """Log a fault of ours in a callback, in one line with its place; the loop goes on."""
         self._counted.internal_errors += 1
         error = context.get("exception")
         place = ""

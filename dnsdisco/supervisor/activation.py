@@ -14,7 +14,7 @@ FIRST_FD = 3  # SD_LISTEN_FDS_START
 
 
 def given(environ: MutableMapping[str, str], pid: int, listen: Sequence[ListenPlace] = ()) -> tuple[list[Listening], list[str]]:
-    """What was given to this process, by address, and what of it cannot be used. The variables are taken out of *environ*.
+    """The sockets that were given to this process, by address, and the reasons why some cannot be used. Removes the variables from *environ*.
 
     A socket whose address *listen* has with a scheme, such as tls://, speaks that. All workers share each socket. Empty: nothing was
     given, or to another process.

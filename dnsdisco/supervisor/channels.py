@@ -1,4 +1,4 @@
-"""What control and the workers have between them. It belongs to the supervisor, so that it outlives each of them."""
+"""The links and the memory between control and the workers. They belong to the supervisor, so that they outlive each child."""
 
 from __future__ import annotations
 

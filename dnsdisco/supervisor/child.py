@@ -47,7 +47,7 @@ class Child:
 
     @property
     def young_deaths(self) -> int:
-        """In a row, each soon after a start."""
+        """How many deaths came in a row, each soon after a start."""
         return self._restarts.young
 
     def start(self, now: float) -> None:

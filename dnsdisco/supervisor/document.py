@@ -1,4 +1,4 @@
-"""What a child is to know at its start, as a file without a name: no reader waits for a writer, and no other program can open it."""
+"""The parameters of a child, as a file without a name: no reader waits for a writer, and no other program can open it."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def _modules(name: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """What is run; a descriptor's number is added as the last argument."""
+    """The commands of the children; a descriptor's number is added as the last argument."""
 
     control: Sequence[str] = field(default_factory=lambda: _modules("control"))
     worker: Sequence[str] = field(default_factory=lambda: _modules("server"))

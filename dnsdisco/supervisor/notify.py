@@ -24,7 +24,7 @@ class Notifier:
         self._send("READY=1", f"STATUS={status}")
 
     def reloading(self) -> None:
-        """To be followed by ready(), also when the new configuration is not used (systemd's Type=notify-reload)."""
+        """Report the begin of a reload. ready() must follow, also when the new configuration is not used (systemd's Type=notify-reload)."""
         self._send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}", "STATUS=reloading")
 
     def stopping(self) -> None:

@@ -1,4 +1,4 @@
-"""Who has an address already, as far as /proc shows it: another user's process is seen, but not which one it is."""
+"""Finds the process that has an address already, as far as /proc shows it: another user's process is seen, but not which one it is."""
 
 from __future__ import annotations
 

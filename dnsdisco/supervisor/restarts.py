@@ -1,4 +1,4 @@
-"""When a child that has died may start again: at once, unless it dies young again and again."""
+"""Decides when a child that has died may start again: at once, unless it dies young again and again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ BACKOFF_MIN_S, BACKOFF_MAX_S = 0.25, 5.0  # then; doubling with each further you
 
 
 class Restarts:
-    """Of one child. `young` counts its deaths in a row that came within WINDOW_S of a start."""
+    """The restarts of one child. `young` counts its deaths in a row that came within WINDOW_S of a start."""
 
     def __init__(self) -> None:
         self.young = 0

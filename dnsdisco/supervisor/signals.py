@@ -1,4 +1,4 @@
-"""What each signal means, here and in the children, so that none of those that other DNS servers know ends this one by surprise.
+"""The meaning of each signal, here and in the children, so that no signal that other DNS servers know ends this one by surprise.
 
 SIGTERM, SIGINT, SIGQUIT end it; SIGHUP reloads; SIGUSR1 logs statistics. What would end a program that does not know it, and has no
 meaning here, is ignored: SIGUSR2 (dnsmasq's, Unbound's), the timers', the terminal's, the real-time ones (systemd-resolved's).
@@ -17,7 +17,7 @@ IGNORED = (*(int(getattr(signal, name)) for name in _NAMES if hasattr(signal, na
 
 
 def catch() -> tuple[socket.socket, socket.socket]:
-    """From here on each of TAKEN is an octet to read from the first socket. The second is to be kept."""
+    """Catch the signals of TAKEN: each becomes an octet to read from the first socket. The caller keeps the second one."""
     wakeup, theirs = socket.socketpair()
     for sock in (wakeup, theirs):
         sock.setblocking(False)
@@ -29,7 +29,7 @@ def catch() -> tuple[socket.socket, socket.socket]:
 
 
 def let_go() -> None:
-    """At the end: while Python takes itself down, one more of them must not turn an orderly end into another one."""
+    """Ignore the signals from now on: while Python shuts down, one more of them must not turn an orderly end into a failure."""
     signal.set_wakeup_fd(-1)
     ignore(tuple(map(int, TAKEN)))
 

@@ -1,4 +1,4 @@
-"""What is listened on. Bound once, here, and kept open: the datagrams for a worker that dies wait in the kernel for its successor."""
+"""The listening sockets, bound once, here, and kept open: the datagrams for a worker that dies wait in the kernel for its successor."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _MAY_COME = frozenset(
 
 
 class ListenPlace(NamedTuple):
-    """An entry of `listen`, as whoever started us has taken it apart (written/endpoints.py). What has a default is plain DNS's."""
+    """An entry of `listen`, taken apart by the starting program (written/endpoints.py). The defaults are those of plain DNS."""
 
     host: str
     port: int
@@ -85,7 +85,7 @@ class Listening:
         return f"{'+'.join(kinds)} {self.address}"
 
     def of_worker(self, number: int) -> list[tuple[str, socket.socket]]:
-        """What one worker serves: transport and socket."""
+        """The transport and the socket of each listener of one worker."""
         return [
             (self.scheme or kind, sock)
             for kind, group in self._groups()

@@ -28,7 +28,7 @@ class Watchdog:
         self._looked_at = now
 
     def look(self, now: float) -> list[tuple[Child, float]]:
-        """To be called every TICK_S: those that do not answer, with the seconds of their silence."""
+        """The children that do not answer, with the seconds of their silence; call it every TICK_S."""
         late_s, self._looked_at = now - self._looked_at - TICK_S, now
         if late_s > PAUSE_S:
             for child, _ in self._children:
@@ -52,7 +52,7 @@ class Watchdog:
 
 
 def _states(pid: int) -> set[str]:
-    """Of all threads (proc_pid_stat(5)): R runs or waits for a processor, T is stopped. Empty where that cannot be seen."""
+    """The states of all threads (proc_pid_stat(5)): R runs or waits for a processor, T is stopped. Empty if they cannot be seen."""
     states = set()
     with suppress(OSError):
         for thread in Path(f"/proc/{pid}/task").iterdir():

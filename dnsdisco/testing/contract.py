@@ -1,4 +1,4 @@
-"""What every provider keeps to, as tests. A provider's own suite subclasses ProviderContract and says how to fill its backend.
+"""The contract of providers, as tests. A provider's own suite subclasses ProviderContract, with a method that fills its backend.
 
 class TestNomad(ProviderContract):
     @pytest.fixture

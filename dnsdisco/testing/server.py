@@ -78,7 +78,7 @@ class Server:
     def __init__(
         self, services: Mapping[str, Mapping[str, Any]] | None = None, *, provider: ServiceDiscovery | None = None, **settings: Any
     ) -> None:
-        """*provider* instead of *services*: one of your own, to be tested. Nothing is forwarded unless `forward` says so."""
+        """*provider*, in place of *services*: one of your own, to be tested. No query is forwarded, unless `forward` sets upstreams."""
         self.provider = provider or MemoryServiceDiscovery(services or {})
         self.address, self.port = "127.0.0.1", 0
         self._settings = _checked(settings)._replace(providers=({"type": self.provider.type},))

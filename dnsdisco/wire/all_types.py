@@ -102,7 +102,7 @@ def _verify(rtype: int, octets: bytes, *, is_known: bool) -> None:
 
 
 def _verify_words(kind: str, words: Sequence[Token]) -> None:
-    """What dnspython does not look at. Raises ValueError."""
+    """Check the words that dnspython does not check. Raises ValueError."""
     if (first := _BASE64_FROM.get(kind)) is not None:
         end = first + 1 if kind == "HIP" else len(words)  # names of servers follow the key
         key = "".join(word.text for word in words[first:end])

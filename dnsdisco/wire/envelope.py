@@ -1,4 +1,4 @@
-"""What stands around the records of a reply: header and question before them, the OPT record behind (RFC 1035 §4.1.1, RFC 6891 §6.1)."""
+"""The octets around the records of a reply: header and question before them, the OPT record behind (RFC 1035 §4.1.1, RFC 6891 §6.1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long a reply may be kept by a cache that sees only its octets: one of HTTP (RFC 8484 §5.1)."""
+"""The time for which a cache that sees only a reply's octets, such as one of HTTP, may keep it (RFC 8484 §5.1)."""
 
 from __future__ import annotations
 

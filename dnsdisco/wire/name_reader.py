@@ -26,7 +26,7 @@ class NameReader:
         self.steps = 0
 
     def read(self, at: int) -> tuple[bytes, int]:
-        """As name.read(). Raises WireError, also when the message has cost STEPS_MAX."""
+        """Like name.read(). Raises WireError, also when the message has cost STEPS_MAX."""
         message = self._message
         if at + 1 < len(message) and message[at] >= 0xC0:  # nothing but a pointer, to what has been read before
             target = (message[at] & 0x3F) << 8 | message[at + 1]

@@ -1,4 +1,4 @@
-"""What other programs print and dnspython does not read: types that were experiments, and numbers without their leading zeros."""
+"""Reads texts that other programs print and dnspython does not read: types that were experiments, and numbers without their leading zeros."""
 
 from __future__ import annotations
 

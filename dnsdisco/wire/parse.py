@@ -22,7 +22,7 @@ _ERROR_CONTROL = dict.fromkeys((*range(0x20), 0x7F, *range(0x80, 0xA0)))  # no t
 
 
 class RecordPlace(NamedTuple):
-    """Where one record stands in its message."""
+    """The place of one record in its message."""
 
     section: int  # 1 answer, 2 authority, 3 additional
     start: int
@@ -90,7 +90,7 @@ def places(message: bytes, at: int = 0, most: int = RECORDS_MAX) -> list[RecordP
 
 
 def end_of_record(message: bytes, at: int) -> int:
-    """Where the record that begins at *at* ends, of a message that has been read before."""
+    """The offset behind the record that begins at *at*, in a message that has been read before."""
     while 0 < (length := message[at]) <= name.LABEL_OCTETS_MAX:
         at += 1 + length
     at += 2 if length else 1
@@ -107,13 +107,13 @@ def ttl(message: bytes, place: RecordPlace) -> int:
 
 
 def seconds(octets: bytes) -> int:
-    """What the four octets of a TTL mean, as above."""
+    """Seconds of a TTL from its four octets, by the rule of ttl()."""
     found = int.from_bytes(octets, "big")
     return found if found <= TTL_MAX else 0
 
 
 def rcode(message: bytes, found: list[RecordPlace]) -> int:
-    """With the upper eight bits, which are in the OPT record (RFC 6891 §6.1.3)."""
+    """The rcode with its upper eight bits, which are in the OPT record (RFC 6891 §6.1.3)."""
     low = message[3] & 15
     return next((low | message[place.ttl_at] << 4 for place in found if place.rtype == OPT and place.section == 3), low)
 

@@ -124,7 +124,7 @@ def _question(query: Query, message: bytes) -> int:
 
 
 def _own_soa(message: bytes, at: int) -> int:
-    """Where the SOA ends that a client sends with its request for a transfer (RFC 1995 §3); it is passed over."""
+    """The offset behind the SOA that a client sends with its request for a transfer (RFC 1995 §3); it is ignored."""
     rtype, _, end = _record(message, at)
     if rtype != SOA:
         raise WireError("a record other than SOA in the authority section of IXFR")

@@ -1,7 +1,7 @@
-"""What stands in the RDATA of each known type, as far as octets from outside can be right or wrong there (RFC 1035 §3.3, and each type's own).
+"""The form of each known type's RDATA, as far as octets from outside can be right or wrong there (RFC 1035 §3.3, and each type's own RFC).
 
-A form is a row of fields. It says where names are, which may be compressed in a message and are not to be in another (RFC 3597 §4), and
-where the data must end. Types that are not in the table have any octets (RFC 3597 §3).
+A form is a row of fields. It has the places of names, which may be compressed in a message and must not be in another (RFC 3597 §4), and
+the place where the data must end. Types that are not in the table have any octets (RFC 3597 §3).
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def _plain(at: int, reader: NameReader) -> int:
 
 
 def _string(message: bytes, at: int, end: int) -> int:
-    """Where it ends; perhaps behind *end*."""
+    """The offset behind a character-string; perhaps beyond *end*."""
     if at >= end:
         raise WireError(_SHORT)
     return at + 1 + message[at]
@@ -165,7 +165,7 @@ def _relay(message: bytes, at: int, end: int, reader: NameReader) -> int:
 
 
 def _host(at: int, end: int, kind: int, reader: NameReader) -> int:
-    """None, an IPv4 or IPv6 address, or a name; of another kind nobody knows how long it is."""
+    """The offset behind a host: none, an IPv4 or IPv6 address, or a name. One of an unknown kind takes the rest."""
     if kind == _NAME_OF_HOST:
         return _plain(at, reader)
     return at + _HOST_OCTETS[kind] if kind in _HOST_OCTETS else end

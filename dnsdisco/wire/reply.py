@@ -161,7 +161,7 @@ def fault_reply(query: Query, *, options: bytes = b"", recursion: bool = False) 
 
 
 def _bad_key(query: Query) -> bytes:
-    """The TSIG record that says so; b"" where the query is not signed."""
+    """The TSIG record for BADKEY; b"" if the query is not signed."""
     if query.tsig is None:
         return b""
     key, algorithm_and_time = query.tsig

@@ -15,7 +15,7 @@ ADDRESS_OCTETS = {IPV4HINT: 4, IPV6HINT: 16}
 
 
 def check(message: bytes, at: int, end: int) -> int:
-    """Where the parameters that begin at *at* end; perhaps behind *end*. Raises WireError for one that cannot be right. Linear in them."""
+    """The offset behind the parameters that begin at *at*; perhaps beyond *end*. Raises WireError for one that cannot be right. Takes linear time."""
     values: dict[int, bytes] = {}
     last = -1
     while at + 3 < end:
@@ -43,7 +43,7 @@ def _are_right(values: dict[int, bytes]) -> bool:
 
 
 def _are_protocols(value: bytes) -> bool:
-    """At least one string of at least one octet, to the end (§7.1.1)."""
+    """True for at least one string of at least one octet, up to the end (§7.1.1)."""
     at = 0
     while at < len(value) and value[at]:
         at += 1 + value[at]
@@ -51,7 +51,7 @@ def _are_protocols(value: bytes) -> bool:
 
 
 def _are_there(value: bytes, values: dict[int, bytes]) -> bool:
-    """At least one key, in ascending order, each of them in the record, `mandatory` itself not among them (§8)."""
+    """True for at least one key, in ascending order, each of them in the record, and `mandatory` itself not among them (§8)."""
     keys = [int.from_bytes(value[at : at + KEY_OCTETS], "big") for at in range(0, len(value), KEY_OCTETS)]
     is_whole = bool(value) and not len(value) % KEY_OCTETS
     return (

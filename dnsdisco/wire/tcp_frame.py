@@ -41,7 +41,7 @@ class FrameReader:
 
     @property
     def is_between_messages(self) -> bool:
-        """Nothing is held: not even a first octet of a length."""
+        """True if no octet is held, not even the first one of a length."""
         return self._at == len(self._buffer)
 
     def receive(self, octets: bytes) -> None:

@@ -1,7 +1,7 @@
 """Our own names: which of them exist, and which records they have.
 
     catalog.py    a worker's replica of what control publishes, by name and by address
-    below.py      what stands right below a service's name
+    below.py      the names right below a service's name
     lookup.py     what a name stands for: a value of a closed union
     render.py     instances → addresses, SRV, TXT
     records.py    the extra records of zone files

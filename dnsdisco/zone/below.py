@@ -1,4 +1,4 @@
-"""What stands right below a service's name: its instances by label and by tag, and its ports."""
+"""The names right below a service's name: its instances by label and by tag, and its ports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dnsdisco.model.unread import tag_labels
 
 
 class Below:
-    """What stands right below a service's name."""
+    """The instances, tags and ports of one service, by their labels."""
 
     __slots__ = ("by_label", "by_tag", "ports")
 
@@ -53,6 +53,6 @@ class Below:
 
 
 def _well(named: list[Instance]) -> tuple[Instance, ...]:
-    """Of several with one name, those of each family that are well; one alone has its name whatever its health."""
+    """The instances that one label stands for: of several, the usable ones of each family; a single one whatever its health."""
     families = ([each for each in named if (":" in each.address) == is_six] for is_six in (False, True))
     return tuple(each for family in families for each in usable(tuple(family), fails_open=True))

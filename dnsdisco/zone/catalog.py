@@ -104,7 +104,7 @@ class Catalog:
         self._put(entry, facts, facts.addresses)
 
     def put_unread(self, services: Unread) -> None:
-        """As put(), of services that are read when they are asked for."""
+        """Like put(), for services that are read when they are first asked for."""
         self._entries.update(zip(services.keys, services.lines, strict=True))
         self._names.update(services.names)
         for name in services.keys:
@@ -242,7 +242,7 @@ class Catalog:
 
 
 class _Facts(NamedTuple):
-    """What a catalog files an entry under beside its names."""
+    """The keys, beside its names, under which a catalog finds an entry."""
 
     addresses: set[str]
     tags: set[bytes]

@@ -1,4 +1,4 @@
-"""What a name of ours stands for (the table of docs/design.md, RFC 1034 §4.3.2): labels in, a value of a closed union out.
+"""Finds what a name of ours stands for (the table of docs/design.md, RFC 1034 §4.3.2): labels in, a value of a closed union out.
 
 The order in which `X.Y.Z` is read: service X in namespace Y, whichever provider has it; then `all`, an instance, a tag, a record of
 service Y. What stands below service X in namespace Y is its own alone (model/readings.py: names that are lost by this are logged).
@@ -78,7 +78,7 @@ BROWSING = frozenset(((b"_udp",), _DNS_SD, *((label, *_DNS_SD) for label in (b"_
 
 
 def lookup(catalog: Catalog, zone: Labels, name: Labels) -> Result:
-    """What *name* (labels left of *zone*, lower case) stands for. O(labels), and O(instances) of one service below it."""
+    """Find what *name* (labels left of *zone*, lower case) stands for. O(labels), and O(instances) of one service below it."""
     if not name:
         return Apex(catalog.records.at(zone, name))
     found = _service_name(catalog, name)
@@ -95,7 +95,7 @@ def lookup(catalog: Catalog, zone: Labels, name: Labels) -> Result:
 
 
 def prepare(catalog: Catalog, name: Labels) -> Turns[None]:
-    """What lookup() would take long to make for *name*: of a service with many instances, what stands below it."""
+    """Make, in parts, the index below a service with many instances, which lookup() of *name* would take long to make at once."""
     if not catalog.has_large or len(name) < 2 or name[0] == b"all":
         return
     paths = [name[-1:]]
@@ -125,7 +125,7 @@ def _service_name(catalog: Catalog, name: Labels) -> Found | None:
 
 
 def readings(catalog: Catalog, name: Labels, *, with_lost: bool = False) -> Iterator[Found]:
-    """What *name* can be read as, the reading that counts first; *with_lost*: also those that another service's name rules out."""
+    """The possible readings of *name*, the one that counts first; *with_lost*: also those that another service's name rules out."""
     depth = len(name)
     if depth <= 2 and (entry := catalog.at(name)) is not None:
         yield Found(entry, name, entry.service.instances, is_service=True, records=_records(entry, ()), reading="service")

@@ -39,8 +39,8 @@ def parse(text: str, path: str, zones: tuple[str, ...]) -> list[tuple[Labels, Ex
 
 
 def usable(text: str, path: str, zones: tuple[str, ...]) -> tuple[list[tuple[Labels, ExtraRecord]], list[Problem]]:
-    """As parse(), without the records that have a fault, and each fault with its line. Of a text in which one cannot tell where a record
-    ends, or under which name the next ones stand, nothing is usable. A record that is read over is a warning."""
+    """Like parse(), but leaves out the records that have a fault, and returns each fault with its line. A text in which the end of a record,
+    or the name of the next ones, is unclear has no usable record. An ignored record is a warning."""
     state = _ParserState(zones)
     records: list[tuple[Labels, ExtraRecord]] = []
     problems: list[Problem] = []
