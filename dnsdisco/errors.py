@@ -127,7 +127,7 @@ class UpstreamError(DnsdiscoError):
     """No upstream gave a usable reply. `kind`: timeout, refused, malformed, rcode, truncated, disabled, shed, closed.
 
     `reply`: with kind rcode (SERVFAIL, REFUSED, NOTIMP, FORMERR from all of them) the message with that rcode, for its EDE; with
-    truncated the part that came over UDP when TCP gave nothing. Its question is proven; it is not to be cached. Else b"".
+    truncated the part that came over UDP when TCP brought no reply. Its question is proven; it is not to be cached. Else b"".
     """
 
     def __init__(self, upstream: str, kind: str, reason: str = "", *, reply: bytes = b"") -> None:

@@ -63,15 +63,15 @@ class HotEntries:
         for each in kept:
             mask, cell, end, reply = each.exact
             if self._exact.get(each.exact_key) is not each.exact:
-                self._tell(each)
+                self._count(each)
             elif cell[0] and len(self._kept) < RENEWED_MAX and self._cache.holds(each.cache_key, each.entry, now):
-                self._tell(each)
+                self._count(each)
                 exact = (mask, cell, end, reply[:end] + each.entry.body(now) + each.opt)
                 self._exact[each.exact_key] = exact
                 self._kept.append(each._replace(exact=exact))
             else:
                 del self._exact[each.exact_key]
-                self._tell(each)
+                self._count(each)
 
     def drop(self) -> None:
         """Drop all of them, because they may be wrong now. O(entries)."""
@@ -79,9 +79,9 @@ class HotEntries:
         for each in kept:
             if self._exact.get(each.exact_key) is each.exact:
                 del self._exact[each.exact_key]
-            self._tell(each)
+            self._count(each)
 
-    def _tell(self, kept: _HotEntry) -> None:
+    def _count(self, kept: _HotEntry) -> None:
         cell = kept.exact[1]
         if cell[0]:
             self._table.cell(kept.qtype, kept.entry.rcode)[0] += cell[0]

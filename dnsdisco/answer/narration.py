@@ -78,7 +78,7 @@ def looked_up(trace: Trace, result: Result, zone: Labels, name: Labels, catalog:
         case NxDomain():
             if left_out := reasons.rejected(catalog, name):
                 trace.add("rejected", subject, left_out)
-            heard = [f"{state.name} has been heard" for state in catalog.states.values() if state.has_synced]
+            heard = [f"{state.name} has answered" for state in catalog.states.values() if state.has_synced]
             trace.add(
                 "denied",
                 subject,
@@ -86,7 +86,7 @@ def looked_up(trace: Trace, result: Result, zone: Labels, name: Labels, catalog:
             )
         case NotReady(providers):
             for provider in providers:
-                trace.add("not-ready", provider, "has not been heard yet, and may know the name")
+                trace.add("not-ready", provider, "has not answered yet, and may know the name")
         case _:
             assert_never(result)
     for lost in readings(catalog, name, with_lost=True):
@@ -122,7 +122,7 @@ def written(trace: Trace, found: Found, subject: Labels, made: list[RR]) -> None
 
 
 def alias(trace: Trace, subject: Labels, target: Labels) -> None:
-    trace.add("reading", reasons.text_of(subject), f"is nothing but another name for {reasons.text_of(target)}")
+    trace.add("reading", reasons.text_of(subject), f"is only another name for {reasons.text_of(target)}")
 
 
 def addresses(
@@ -158,8 +158,8 @@ def gathered(trace: Trace, outcomes: Mapping[Want, Outcome]) -> None:
         if any(not isinstance(outcome, Unanswered) and addresses_of(part, outcome) for part, outcome in came):
             trace.add("choice", instance.id, f"{instance.address}: a host name, with addresses from upstream")
             continue
-        untold = [outcome.reason for _, outcome in came if isinstance(outcome, Unanswered)]
-        trace.leave_out(instance, untold[0] if untold else reasons.no_address_of(parts[0].want.qtype))
+        unanswered = [outcome.reason for _, outcome in came if isinstance(outcome, Unanswered)]
+        trace.leave_out(instance, unanswered[0] if unanswered else reasons.no_address_of(parts[0].want.qtype))
     trace.hosts.clear()
 
 

@@ -48,7 +48,7 @@ from dnsdisco.zone.catalog import Catalog
 from dnsdisco.zone.lookup import Apex, Found, lookup, NameServer, NotReady, NxDomain, prepare
 from dnsdisco.zone.settings import ZoneSettings
 
-STALE_TOLD_MAX = 2  # providers of one service that are reported as away: each reason takes up to 200 octets from the answer
+STALE_SHOWN_MAX = 2  # providers of one service that are reported as away: each reason takes up to 200 octets from the answer
 _BESIDE_ALIAS = frozenset((CNAME, ANY, SIG, KEY, NXT, RRSIG, NSEC))  # asked of the alias itself (RFC 2181 §10.1, RFC 4035 §2.5)
 
 
@@ -308,7 +308,7 @@ def _is_stale(catalog: Catalog, entry: Entry) -> bool:
 
 
 def _stale(catalog: Catalog, entry: Entry) -> tuple[Ede, ...]:
-    away = _stale_states(catalog, entry)[:STALE_TOLD_MAX]
+    away = _stale_states(catalog, entry)[:STALE_SHOWN_MAX]
     return tuple(Ede(EDE_STALE, f"{state.name}: {state.reason or 'last known data'}") for state in away)
 
 

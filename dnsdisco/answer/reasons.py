@@ -16,8 +16,8 @@ from dnsdisco.zone.catalog import Catalog
 from dnsdisco.zone.lookup import BROWSING, Found
 
 NEAR_OCTETS_MAX = 20  # of a label that is looked for in other spellings: 75 look-ups for each octet, so 0.2 ms at most
-REASONS_TOLD_MAX = 2  # of a service whose instances are critical for different ones
-SPACES_TOLD_MAX = 3  # namespaces that have a service of the name
+REASONS_SHOWN_MAX = 2  # of a service whose instances are critical for different ones
+SPACES_SHOWN_MAX = 3  # namespaces that have a service of the name
 _LETTERS = [bytes((octet,)) for octet in b"abcdefghijklmnopqrstuvwxyz0123456789-_"]
 _NOT_ASKED = "the address is a host name, and no upstream could be asked for it: "
 _FAMILIES = {A: "IPv4", AAAA: "IPv6"}
@@ -40,8 +40,8 @@ def no_data(found: Found, name: Labels, qtype: int) -> Turns[str]:
         if found.records:
             return _no_record(subject, qtype)
         if found.is_wildcard:
-            return f"{subject} is covered by a wildcard that has nothing itself"
-        return f"{subject} has nothing itself: it is for browsing" if name in BROWSING else nothing_itself(name)
+            return f"{subject} is covered by a wildcard that has no records itself"
+        return f"{subject} has no records itself: it is for browsing" if name in BROWSING else nothing_itself(name)
     if not instances:
         return left_out(found.entry) or f"{subject} has no instance"
     if qtype in _FAMILIES and not found.has_addresses:
@@ -76,8 +76,8 @@ def _words_of(instances: Iterable[Instance]) -> str:
     counts = Counter(instance.reason for instance in instances)
     if len(counts) == 1:
         return next(iter(counts))
-    words = [f"{reason or 'no reason is known'} ({number})" for reason, number in counts.most_common(REASONS_TOLD_MAX)]
-    return ", ".join(words) + ", …" * (len(counts) > REASONS_TOLD_MAX)
+    words = [f"{reason or 'no reason is known'} ({number})" for reason, number in counts.most_common(REASONS_SHOWN_MAX)]
+    return ", ".join(words) + ", …" * (len(counts) > REASONS_SHOWN_MAX)
 
 
 def critical(instance: Instance) -> str:
@@ -93,7 +93,7 @@ def no_address_of(qtype: int) -> str:
 
 
 def too_many_hosts() -> str:
-    return "of an answer's addresses that are host names, so many are looked up and no more"
+    return "only that many of an answer's host names are looked up"
 
 
 def no_port(found: Found, instance: Instance) -> str:
@@ -137,7 +137,7 @@ def rejected(catalog: Catalog, name: Labels) -> str:
 
 def _beside(entry: Entry | None) -> str:
     """The same behind another reason."""
-    return f"; {told}" if (told := left_out(entry)) else ""
+    return f"; {left}" if (left := left_out(entry)) else ""
 
 
 def no_address(wants: Sequence[Want]) -> str:
@@ -157,7 +157,7 @@ def nothing_at_the_zone(zone: Labels, qtype: int) -> str:
 
 
 def nothing_itself(name: Labels) -> str:
-    return f"{text_of(name)} has nothing itself: there are names below it"
+    return f"{text_of(name)} has no records itself: there are names below it"
 
 
 def nothing_special(name: Labels, zone: Labels, qtype: int) -> str:
@@ -175,7 +175,7 @@ def _special(statement: str, zone: Labels) -> str:
 
 
 def part_of_an_address(name: Labels) -> str:
-    return f"{text_of(name)} is a part of an address, and has nothing itself"
+    return f"{text_of(name)} is a part of an address, and has no records itself"
 
 
 def nothing_reverse(address: str, qtype: int) -> str:
@@ -192,8 +192,8 @@ def no_such_name(catalog: Catalog, name: Labels) -> str:
     meant = names_like(catalog, name)
     if meant and meant[0][:1] == name[:1] and len(meant[0]) == 2:
         spaces = [label_to_text(path[1]) for path in meant]
-        told = ", ".join(spaces[:SPACES_TOLD_MAX]) + ", …" * (len(spaces) > SPACES_TOLD_MAX)
-        return f"{label_to_text(name[0])} is in the namespace{'s' * (len(spaces) > 1)} {told}"
+        shown = ", ".join(spaces[:SPACES_SHOWN_MAX]) + ", …" * (len(spaces) > SPACES_SHOWN_MAX)
+        return f"{label_to_text(name[0])} is in the namespace{'s' * (len(spaces) > 1)} {shown}"
     if meant:
         return f"did you mean {text_of(meant[0])}?"
     return left_out(catalog.at(name[1:])) if len(name) == 2 else ""
@@ -209,7 +209,7 @@ def names_like(catalog: Catalog, name: Labels) -> list[Labels]:
     label, space = name[0], name[1:]
     spaces = sorted(catalog.namespaces_of(label))
     if spaces:
-        return [(label, each) for each in spaces[: SPACES_TOLD_MAX + 1]]
+        return [(label, each) for each in spaces[: SPACES_SHOWN_MAX + 1]]
     if space and not catalog.at(space) and catalog.at((label,)):
         return [(label,)]
     if len(label) > NEAR_OCTETS_MAX:

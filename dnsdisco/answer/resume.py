@@ -42,13 +42,13 @@ def finish(gather: Gather, outcomes: Mapping[Want, Outcome]) -> Reply:
     draft = gather.draft
     answer, ranks = list(draft.answer), [Rank(*rank) for rank in draft.ranks or ()]
     additional = list(draft.additional)
-    untold: list[str] = []
+    unanswered: list[str] = []
     rcode, authority = NOERROR, draft.authority
     for part in gather.parts:
         outcome = outcomes.get(part.want, Unanswered("not asked"))
         if isinstance(outcome, Unanswered):
             if not part.is_glue:
-                untold.append(outcome.reason)
+                unanswered.append(outcome.reason)
             continue
         if part.is_chain:
             answer += outcome.records
@@ -60,8 +60,8 @@ def finish(gather: Gather, outcomes: Mapping[Want, Outcome]) -> Reply:
         else:
             answer += records
             ranks += [part.rank] * len(records)
-    if untold and len(answer) == count(answer):
-        return Reply(SERVFAIL, ede=(*draft.ede, Ede(EDE_NO_REACHABLE, no_upstream(untold[0]))))
+    if unanswered and len(answer) == count(answer):
+        return Reply(SERVFAIL, ede=(*draft.ede, Ede(EDE_NO_REACHABLE, no_upstream(unanswered[0]))))
     ede = draft.ede
     if any(isinstance(outcome, Answered) and outcome.is_stale for outcome in outcomes.values()):
         ede = (*ede, STALE)
@@ -95,14 +95,14 @@ def _with_one_ttl(records: list[RR]) -> tuple[RR, ...]:
     return tuple(record._replace(ttl=lowest[record.owner, record.rtype]) for record in records)
 
 
-def addresses_of(part: Part, told: Answered) -> list[RR]:
+def addresses_of(part: Part, answered: Answered) -> list[RR]:
     """The addresses at the end of the CNAME chain from the wanted name, under the owner that asked for them."""
     target, ttl = part.want.name, part.ttl
-    following = {record.owner: record for record in told.records if record.rtype == CNAME}
+    following = {record.owner: record for record in answered.records if record.rtype == CNAME}
     while (alias := following.pop(target, None)) is not None:  # each once: a loop ends
         target, ttl = alias.rdata.lower(), min(ttl, alias.ttl)
     return [
         RR(part.owner, record.rtype, min(ttl, record.ttl), record.rdata)
-        for record in told.records
+        for record in answered.records
         if record.owner == target and record.rtype == part.want.qtype and len(record.rdata) == (4 if record.rtype == 1 else 16)
     ]

@@ -39,7 +39,7 @@ class _NoProviders:
         return None
 
     def of_services_file(self) -> tuple[str, str]:
-        raise ValueError("no provider of those that are installed reads a file of services")
+        raise ValueError("no provider of those that are installed reads a services file")
 
 
 NO_PROVIDERS = _NoProviders()

@@ -52,7 +52,7 @@ def _pieces(descriptor: int, *, is_file: bool) -> Iterator[bytes]:
     left, until = CONFIG_OCTETS_MAX + 1, time.monotonic() + PIPE_S
     while left > 0:
         if not is_file and not select.select([descriptor], [], [], max(0.0, until - time.monotonic()))[0]:
-            raise OSError(None, f"this is no file, and nothing has come from it for {PIPE_S:g} s")
+            raise OSError(None, f"this is not a regular file, and no data came from it for {PIPE_S:g} s")
         piece = os.read(descriptor, left)
         if not piece:
             return

@@ -47,7 +47,7 @@ def main() -> int:
 async def _run(plain: dict[str, Any], lines: Lines, on_ready: Callable[[], None]) -> int:
     loop = asyncio.get_running_loop()
     log = logging.logger()
-    loop.set_exception_handler(lambda _, context: log.error("a fault of ours", reason=_told(context)))
+    loop.set_exception_handler(lambda _, context: log.error("a fault of ours", reason=_reason_of(context)))
     source = _Source(plain)
     parameters = ControlParameters(
         links=[socket.socket(fileno=fd) for fd in plain["links"]],
@@ -114,7 +114,7 @@ def _http(control: Control, log: logging.Logger) -> HttpDoor:
     return HttpListener(control, log)
 
 
-def _told(context: dict[str, Any]) -> str:
+def _reason_of(context: dict[str, Any]) -> str:
     error = context.get("exception")
     frame = error.__traceback__ if error is not None else None
     while frame is not None and frame.tb_next is not None:

@@ -134,7 +134,7 @@ class Checks:
             for each in set(before[key].probes)
             if each is not None and self._leave(each, (provider, key), needed)
         ]
-        self._tell_bound(sum(each not in self._asked for each, _ in needed))
+        self._log_bound(sum(each not in self._asked for each, _ in needed))
         if self._prober is None:
             self._prober = Prober(lambda flips: self._call(self._take, flips), lambda text: self._call(self._log.warning, text))
         self._prober.want(self._number, add, drop)
@@ -150,7 +150,7 @@ class Checks:
         del self._asked[each]
         return True
 
-    def _tell_bound(self, left_out: int) -> None:
+    def _log_bound(self, left_out: int) -> None:
         if left_out and not self._is_full:
             self._log.warning("not every instance is checked", left_out=left_out, checked=PROBES_MAX)
         self._is_full = bool(left_out)
@@ -203,5 +203,5 @@ def _probe(service: Service, instance: Instance) -> Probe | None:
 def _news(provider: str, before: _Checked, after: _Checked, reasons: Mapping[Probe, str]) -> Iterable[dict[str, str]]:
     for old, new, each in zip(before.made.instances, after.made.instances, after.probes, strict=True):
         if each is not None and each in reasons and old.health is not new.health:
-            told = {"provider": provider, "service": after.raw.name, "instance": new.id, "health": new.health.word}
-            yield {**told, "reason": reasons[each]} if reasons[each] else told
+            line = {"provider": provider, "service": after.raw.name, "instance": new.id, "health": new.health.word}
+            yield {**line, "reason": reasons[each]} if reasons[each] else line

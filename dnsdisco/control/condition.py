@@ -35,7 +35,7 @@ def problems(
     return list({(each.code, each.subject): each for each in found}.values())  # an upstream of two zones once
 
 
-_WORKER = {"starting": "it has no catalog yet", "silent": "nothing has been heard of it lately"}
+_WORKER = {"starting": "it has no catalog yet", "silent": "no message from it lately"}
 _UPSTREAM = {"dead": "it does not answer", "own": "it is this server itself", "loop": "it leads back to this server"}
 
 

@@ -111,7 +111,7 @@ class ProblemView(NamedTuple):
 class WorkerView(NamedTuple):
     number: int
     pid: int | None  # None: not heard of yet
-    state: str  # up; starting: it has no catalog yet; silent: nothing has been heard of it for a while
+    state: str  # up; starting: it has no catalog yet; silent: no message from it for a while
     serial: int  # of the catalog that it answers from; 0: none yet
     queries: int  # answered since it started
 

@@ -14,7 +14,7 @@ import structlog
 from dnsdisco.log.handler import install
 from dnsdisco.log.lines import LEVELS, Lines
 
-TOLD_MAX = 10_000  # reasons remembered, so that each is logged once; then they may be logged again
+LOGGED_MAX = 10_000  # reasons remembered, so that each is logged once; then they may be logged again
 SHOWN_MAX = 20  # of a kind at once; the rest is counted, `dnsdisco check` lists them all
 
 Logger = structlog.typing.FilteringBoundLogger
@@ -57,20 +57,20 @@ class LoggedReasons:
     """Which reasons a person has heard already. Bounded."""
 
     def __init__(self) -> None:
-        self._told: set[object] = set()
+        self._logged: set[object] = set()
 
     def news(self, reasons: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
         """The reasons that were not logged before, each once; they count as logged from now on."""
-        fresh = [reason for reason in dict.fromkeys(reasons) if reason not in self._told]
-        if len(self._told) + len(fresh) > TOLD_MAX:
-            self._told.clear()
-        self._told.update(fresh[:TOLD_MAX])
+        fresh = [reason for reason in dict.fromkeys(reasons) if reason not in self._logged]
+        if len(self._logged) + len(fresh) > LOGGED_MAX:
+            self._logged.clear()
+        self._logged.update(fresh[:LOGGED_MAX])
         return fresh
 
 
-def tell_faults(log: Logger, told: LoggedReasons, event: str, faults: Iterable[tuple[str, str]], **fields: str) -> None:
+def log_faults(log: Logger, logged: LoggedReasons, event: str, faults: Iterable[tuple[str, str]], **fields: str) -> None:
     """One warning for each (service, reason) that is new; beyond SHOWN_MAX one line counts the rest."""
-    fresh = told.news(faults)
+    fresh = logged.news(faults)
     for service, reason in fresh[:SHOWN_MAX]:
         log.warning(event, service=service, reason=reason, **fields)
     if len(fresh) > SHOWN_MAX:

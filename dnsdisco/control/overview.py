@@ -40,7 +40,7 @@ def whole(
 def provider(member: Member, now: float) -> ProviderView:
     contact, source = member.contact, member.watcher.provider
     services = member.view.services if member.view is not None else {}
-    told = source.rejected if isinstance(source.rejected, int) else 0  # a plug-in can set anything
+    rejected = source.rejected if isinstance(source.rejected, int) else 0  # a plug-in can set anything
     return ProviderView(
         name=member.name,
         type=str(member.entry["type"]),
@@ -53,7 +53,7 @@ def provider(member: Member, now: float) -> ProviderView:
         errors=contact.errors,
         services=len(services),
         instances=sum(len(service.instances) for service in services.values()),
-        rejected=member.rejected + told,
+        rejected=member.rejected + rejected,
         held=member.guard.held,
         index=str(source.index)[:INDEX_CHARACTERS_MAX],
         is_restored=contact.restored_at is not None,

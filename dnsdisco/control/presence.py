@@ -26,10 +26,10 @@ class Presence:
         absent = tuple(address for address in self._listening if not _is_here(address))
         for address in absent:
             if address not in self.absent:
-                self._log.warning("this machine does not have an address that is listened on", address=address)
+                self._log.warning("this machine does not have an address of `listen`", address=address)
         for address in self.absent:
             if address not in absent:
-                self._log.info("an address that is listened on is here now", address=address)
+                self._log.info("this machine has an address of `listen` now", address=address)
         self.absent = absent
 
 

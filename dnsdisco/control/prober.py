@@ -171,9 +171,9 @@ class Prober:
         if health is not state.health and self._states.get(probe) is state:
             state.health = health
             if not self._flips:
-                self._loop.call_soon(self._tell_flips)
+                self._loop.call_soon(self._report_flips)
             self._flips.append(Flip(probe, state.number, health, reason))
 
-    def _tell_flips(self) -> None:
+    def _report_flips(self) -> None:
         flips, self._flips = self._flips, []
         self._report(flips)

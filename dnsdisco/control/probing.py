@@ -68,7 +68,7 @@ class ProbeClient:
                 raise
             except OSError as error:
                 refused = refused or error
-        raise refused or OSError("its name leads to addresses of the link or of the machine below alone, which are never asked")
+        raise refused or OSError("its name leads only to link-local or metadata addresses, which are never asked")
 
     async def _addresses(self, probe: Probe) -> list[str]:
         """Numeric ones that may be asked."""
@@ -96,7 +96,7 @@ async def _verdict(reader: asyncio.StreamReader) -> str:
         line = await reader.readuntil(b"\n")
         match = _STATUS.fullmatch(line)
         if match is None:
-            return "what answers is no HTTP server"
+            return "the answer is not HTTP"
         status = int(match[1])
         if status // 100 == 1 and status != 101:  # interim (RFC 9110 §15.2): its fields, then the next status line
             while (await reader.readuntil(b"\n")).strip():

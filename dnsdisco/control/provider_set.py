@@ -10,7 +10,7 @@ from typing import Any
 from dnsdisco.control.checks import Checks
 from dnsdisco.control.contact import Contact
 from dnsdisco.control.guard import RemovalGuard
-from dnsdisco.control.log import LoggedReasons, Logger, SHOWN_MAX, tell_faults
+from dnsdisco.control.log import log_faults, LoggedReasons, Logger, SHOWN_MAX
 from dnsdisco.control.provenance import Provenance
 from dnsdisco.control.records import Compiler
 from dnsdisco.control.watcher import Event, ViewSeen, Watcher, WatchFailed
@@ -22,7 +22,7 @@ from dnsdisco.model.service import Service, Snapshot
 from dnsdisco.settings.declared import Settings
 from dnsdisco.settings.entry import OF_THE_CHAIN
 
-REJECTED_TOLD_MAX = 100  # services of one provider whose denial says why; `dnsdisco check` and the count have them all
+REJECTED_SHOWN_MAX = 100  # services of one provider whose denial says why; `dnsdisco check` and the count have them all
 
 
 @dataclass(slots=True)
@@ -36,10 +36,10 @@ class Member:
     guard: RemovalGuard = field(default_factory=RemovalGuard)
     view: Snapshot | None = None  # what the catalog was made from; None: nothing yet, or given up
     pending: Snapshot | None = None  # newer, not merged yet
-    has_gap: bool = False  # a view was not used: what the next one says it changed is told against that one
+    has_gap: bool = False  # a view was not used: what the next one lists as changed is relative to that one
     has_spoken: bool = False  # `view` is its own word in this process, not the disk's or that of another backend before a reload
     has_asked_memory: bool = False  # whether there is a view of an earlier process
-    told: LoggedReasons = field(default_factory=LoggedReasons)
+    logged: LoggedReasons = field(default_factory=LoggedReasons)
     rejected: int = 0  # objects left out of its last view by us
 
     is_wanted: Callable[[Key], bool] = field(init=False)  # by `include` and `exclude`
@@ -143,7 +143,7 @@ class Chain:
                 self._log.error("the view cannot be used", provider=member.name, reason=f"{type(error).__name__}: {error}")
                 member.has_gap = True
                 _add(put, drop, self._merge_anew())
-        self._tell_losses()
+        self._log_losses()
         return Change(tuple(put.values()), tuple(drop))
 
     def give_up_stale(self, now: float) -> Change:
@@ -177,7 +177,7 @@ class Chain:
         self.members = members
         self._policy = ChainPolicy(settings.chain == "merge", settings.when_all_unhealthy)
         change = self._merge_anew()
-        self._tell_losses()
+        self._log_losses()
         return change
 
     def _merge_anew(self) -> Change:
@@ -192,7 +192,7 @@ class Chain:
         return self._checks.overlay(member.name, replace(view, changed=None), member.is_wanted)
 
     def _take_view(self, member: Member, event: ViewSeen, now: float, *, is_return: bool) -> None:
-        tell_faults(self._log, member.told, "left out", event.faults, provider=member.name)
+        log_faults(self._log, member.logged, "left out", event.faults, provider=member.name)
         has_it = member.view is not None or member.pending is not None
         if event.is_repeated and has_it and member.guard.held_since is None:
             return
@@ -208,9 +208,9 @@ class Chain:
             self._log.warning("mass disappearance over", provider=member.name, services=len(admitted.services))
         member.pending = _following(member.pending, admitted)
 
-    def _tell_losses(self) -> None:
+    def _log_losses(self) -> None:
         """Names lost to another service, and records left out: each once."""
-        tell_faults(self._log, self._record_faults, "left out", self._compiler.faults)
+        log_faults(self._log, self._record_faults, "left out", self._compiler.faults)
         self._compiler.faults = []
         collisions = frozenset(self._merger.collisions())
         fresh = sorted(collisions - self._collisions)
@@ -225,7 +225,7 @@ def _with_rejected(member: Member, state: ProviderState) -> ProviderState:
     if member.view is None or not member.view.rejected:
         return state
     wanted = (each for each in member.view.rejected if member.is_wanted(("", each[0])))
-    return replace(state, rejected=tuple(islice(wanted, REJECTED_TOLD_MAX)))
+    return replace(state, rejected=tuple(islice(wanted, REJECTED_SHOWN_MAX)))
 
 
 def named(entries: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
@@ -256,7 +256,7 @@ def members_of(
         member = Member(name, entry, old.watcher if old is not None else new_watcher(name, entry), contact)
         if old is not None:
             contact.continue_from(old.contact)
-            member.view, member.told = old.view, old.told
+            member.view, member.logged = old.view, old.logged
             if old.own_options == member.own_options:
                 member.guard, member.has_spoken, member.rejected = old.guard, old.has_spoken, old.rejected
             else:  # its view stays until the new provider has one

@@ -80,8 +80,8 @@ def label(
     """
     prefix = re.sub(r"[^A-Z0-9]", "_", kind.upper()) + "_"
     variables = {key: value for key, value in environ.items() if key.startswith(prefix) or key in more_variables}
-    told = [kind, _without_secrets(options), _without_secrets(variables), *([origin] if origin else [])]
-    text = json.dumps(told, sort_keys=True, default=repr)
+    source = [kind, _without_secrets(options), _without_secrets(variables), *([origin] if origin else [])]
+    text = json.dumps(source, sort_keys=True, default=repr)
     return Label(name, blake2b(text.encode(), digest_size=DIGEST_OCTETS).hexdigest())
 
 
@@ -153,7 +153,7 @@ def parse(octets: bytes, whose: Label) -> tuple[float, dict[tuple[str, str], Ser
     end = octets.rfind(b"\n", 0, len(octets) - 1) + 1
     services = octets.count(b"\n", 0, end) - 1
     if octets[end:] != _tail(services, blake2b(memoryview(octets)[:end], digest_size=DIGEST_OCTETS)):
-        raise ViewUnusable("damaged or cut short: its digest is another one")
+        raise ViewUnusable("damaged or cut short: its digest does not match")
     if head.get("provider") != whose.provider or head.get("settings") != whose.settings:
         raise ViewUnusable("of a provider with other settings")
     saved_at = head.get("saved_at")

@@ -161,9 +161,7 @@ class ZoneFiles:
     def _log_faults(self, version: _Version, *, keeps_old: bool) -> None:
         faults = [problem for problem in version.problems if not problem.is_warning]
         warnings = [problem for problem in version.problems if problem.is_warning]
-        what = (
-            "its old records stay" if keeps_old else "this record is left out" if version.records else "nothing of the file is used"
-        )
+        what = "its old records stay" if keeps_old else "this record is left out" if version.records else "the file is not used"
         for problem in faults[:WARNED_MAX]:
             self._warn(f"{problem.file}:{problem.line}: {problem.message}; {what}")
         if len(faults) > WARNED_MAX:

@@ -123,7 +123,7 @@ class Exchange:
         elif verdict is Verdict.TRUNCATED:
             statistics.truncated += 1
             upstream.replied(now, now - attempt.asked_at)
-            self._note_failure(upstream, "truncated", "TCP gave nothing", reply)
+            self._note_failure(upstream, "truncated", "no reply over TCP", reply)
             self._replace(attempt, has_edns=attempt.has_edns, is_stream=True)
         else:
             if verdict is Verdict.NEAR_MISS:

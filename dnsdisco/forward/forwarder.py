@@ -239,7 +239,7 @@ class Forwarder:
         if oldest is None or self._now() - oldest.begun_at < self.limits.jostle_s:
             return False
         self.statistics.jostled += 1
-        oldest.abandon(UpstreamError("upstreams", "shed", "it took its time, and newer questions had no room"))
+        oldest.abandon(UpstreamError("upstreams", "shed", "it took too long, and newer questions needed its place"))
         return True
 
     def _ranked(self, upstreams: Sequence[Upstream]) -> Sequence[Upstream]:

@@ -119,12 +119,12 @@ class Loops:
         pair.forget()
         pair.asked_at = now
         self._context.statistics.loop_probes += 1
-        pair.probe = _Probe(pair, self._marks.make(pair.tag, pair.zone, now, os.urandom(4)), self._context, self._on_told)
+        pair.probe = _Probe(pair, self._marks.make(pair.tag, pair.zone, now, os.urandom(4)), self._context, self._on_result)
         pair.probe.begin()
 
     # what comes of it
 
-    def _on_told(self, pair: _Pair, *, leads_back: bool) -> None:
+    def _on_result(self, pair: _Pair, *, leads_back: bool) -> None:
         if leads_back:
             self._disable(pair)
             return
@@ -185,10 +185,10 @@ class _Probe:
     dnssec_ok = False
     flags = RD
 
-    def __init__(self, pair: _Pair, mark: ProbeName, context: Context, told: Callable[..., None]) -> None:
+    def __init__(self, pair: _Pair, mark: ProbeName, context: Context, report: Callable[..., None]) -> None:
         self.question, self._proof = mark
         self.slot = 0  # the ticker's
-        self._pair, self._context, self._told = pair, context, told
+        self._pair, self._context, self._report = pair, context, report
         self._until = context.now() + context.limits.deadline_s
         self._attempt: Attempt | None = None
 
@@ -220,7 +220,7 @@ class _Probe:
         self.end()
         if verdict is Verdict.USABLE or verdict is Verdict.OVERLONG:
             # An error proves nothing: another server in the loop may have disabled us just now.
-            self._told(self._pair, leads_back=self._proof in reply)
+            self._report(self._pair, leads_back=self._proof in reply)
 
     def on_failure(self, attempt: Attempt, kind: str, reason: str) -> None:
         self.end()

@@ -55,7 +55,7 @@ class _Check:
         self._begun_at = context.now()
         context.ticker.set(self, context.limits.silence_s)
         questions = {ROOT_NS, self._upstream.answered or ROOT_NS}
-        self._exchanges = [Exchange(question, RD, False, (self._upstream,), context, self._on_told) for question in questions]
+        self._exchanges = [Exchange(question, RD, False, (self._upstream,), context, self._on_result) for question in questions]
         for exchange in tuple(self._exchanges):
             exchange.begin()
 
@@ -71,7 +71,7 @@ class _Check:
         else:  # a late reply is waited for all the same: it brings the upstream back
             self._upstream.said_nothing(self._begun_at)
 
-    def _on_told(self, exchange: Exchange, result: Result) -> None:
+    def _on_result(self, exchange: Exchange, result: Result) -> None:
         self._exchanges.remove(exchange)
         if self._upstream not in self._checks:
             return

@@ -106,7 +106,7 @@ class Upstream:
         """It has been silent *since* then, for longer than it may."""
         if self.health.said_nothing(since):
             self._context.statistics.died += 1
-            log.warning("upstream %s does not answer (it says nothing): asked last until it does", self)
+            log.warning("upstream %s does not answer: it is asked last until it does", self)
 
     def describe(self) -> dict[str, object]:
         """Its state as JSON, for pages and metrics."""

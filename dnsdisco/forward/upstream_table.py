@@ -39,7 +39,7 @@ class UpstreamTable:
         self._tls: ssl.SSLContext | None = None
         self._bootstrap = Bootstrap(context, self._by_address)
         self._system: dict[UpstreamAddress, Upstream] = {}  # of RESOLV_CONF
-        self._has_told: set[str] = set()  # problems already logged: the files are looked at every two seconds
+        self._logged: set[str] = set()  # problems already logged: the files are looked at every two seconds
 
     def apply(self, settings: ForwardSettings) -> None:
         self._settings = settings
@@ -88,7 +88,7 @@ class UpstreamTable:
             try:
                 zones.append(self._route(name.from_text(zone).lower(), texts, before))
             except WireError as error:
-                self._tell(f"forward.zones: {error}: this zone is left out")
+                self._log_once(f"forward.zones: {error}: this zone is left out")
         self.routes = Routes(general, zones)
         for address, upstream in before.items():
             if address not in self._upstreams:
@@ -119,10 +119,10 @@ class UpstreamTable:
         try:
             address = upstream_from(text)
         except ValueError as error:
-            self._tell(f"forward: {error}: this upstream is left out")
+            self._log_once(f"forward: {error}: this upstream is left out")
             return ()
         if address.transport == "https" and not is_installed():
-            self._tell(f"forward: {text!r}: {INSTALL}; this upstream is left out")
+            self._log_once(f"forward: {text!r}: {INSTALL}; this upstream is left out")
             return ()
         return (address,)
 
@@ -152,7 +152,7 @@ class UpstreamTable:
             self._tls.set_alpn_protocols(["dot"])
         return self._tls
 
-    def _tell(self, problem: str) -> None:
-        if problem not in self._has_told:
-            self._has_told.add(problem)
+    def _log_once(self, problem: str) -> None:
+        if problem not in self._logged:
+            self._logged.add(problem)
             log.error("%s", problem)

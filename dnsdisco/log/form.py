@@ -16,12 +16,12 @@ _COLOURS = {"debug": "2", "info": "32", "warning": "33", "error": "31;1"}  # ECM
 
 def line(form: Form, level: str, text: str, fields: Mapping[str, object]) -> str:
     """*form* applied, with values as long as the line allows. Without a line end."""
-    told = ""
+    written = ""
     for most in VALUE_CHARACTERS_MAX:
-        told = form(level, text, fields, most)
-        if len(told.encode("utf-8", "replace")) < LINE_OCTETS_MAX:
+        written = form(level, text, fields, most)
+        if len(written.encode("utf-8", "replace")) < LINE_OCTETS_MAX:
             break
-    return told
+    return written
 
 
 def for_machines(level: str, text: str, fields: Mapping[str, object], most: int) -> str:
@@ -37,14 +37,14 @@ def as_json(level: str, text: str, fields: Mapping[str, object], most: int) -> s
 
 
 def for_eyes(level: str, text: str, fields: Mapping[str, object], most: int) -> str:
-    told = "".join(f" {key}={_quoted(shown(_text(value), most))}" for key, value in fields.items())
-    return f"{time.strftime('%H:%M:%S')} {level:<7} {shown(text, most)}{told}"
+    written = "".join(f" {key}={_quoted(shown(_text(value), most))}" for key, value in fields.items())
+    return f"{time.strftime('%H:%M:%S')} {level:<7} {shown(text, most)}{written}"
 
 
 def in_colour(level: str, text: str, fields: Mapping[str, object], most: int) -> str:
     """for_eyes(), with the level coloured and the keys dimmed."""
-    told = "".join(f" \x1b[2m{key}=\x1b[0m{_quoted(shown(_text(value), most))}" for key, value in fields.items())
-    return f"\x1b[2m{time.strftime('%H:%M:%S')}\x1b[0m \x1b[{_COLOURS[level]}m{level:<7}\x1b[0m {shown(text, most)}{told}"
+    written = "".join(f" \x1b[2m{key}=\x1b[0m{_quoted(shown(_text(value), most))}" for key, value in fields.items())
+    return f"\x1b[2m{time.strftime('%H:%M:%S')}\x1b[0m \x1b[{_COLOURS[level]}m{level:<7}\x1b[0m {shown(text, most)}{written}"
 
 
 def shown(text: str, most: int = VALUE_CHARACTERS_MAX[0]) -> str:

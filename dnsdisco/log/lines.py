@@ -24,7 +24,7 @@ class Lines:
         self._is_terminal = not self._is_for_journal and os.isatty(fd)
         self._is_coloured = self._is_terminal and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
         self.lost = 0  # lines that could not be written
-        self._untold = 0  # of them, since the last one that was written
+        self._lost = 0  # of them, since the last one that was written
         self.apply(settings)
 
     def apply(self, settings: Mapping[str, object]) -> None:
@@ -46,18 +46,18 @@ class Lines:
         """A line that is part of the command line's contract, whatever the level: *text* as it is, or as JSON *event* with *fields*."""
         self._write(level, form.line(form.as_json, level, event, fields) if self.is_json else text)
 
-    def _write(self, level: str, told: str) -> None:
-        if self._untold and self._put("warning", form.line(self._form, "warning", "log lines were lost", self._lost_fields())):
-            self._untold = 0
-        if not self._put(level, told):
+    def _write(self, level: str, line: str) -> None:
+        if self._lost and self._put("warning", form.line(self._form, "warning", "log lines were lost", self._lost_fields())):
+            self._lost = 0
+        if not self._put(level, line):
             self.lost += 1
-            self._untold += 1
+            self._lost += 1
 
-    def _put(self, level: str, told: str) -> bool:
-        return self._sink.write(f"<{_PRIORITIES[level]}>{told}" if self._is_for_journal else told)
+    def _put(self, level: str, line: str) -> bool:
+        return self._sink.write(f"<{_PRIORITIES[level]}>{line}" if self._is_for_journal else line)
 
     def _lost_fields(self) -> dict[str, object]:
-        return {"lines": self._untold, **self._fields}
+        return {"lines": self._lost, **self._fields}
 
 
 def _is_journal(fd: int, journal: str) -> bool:

@@ -105,4 +105,4 @@ def explain(reason: str) -> str:
         "NO_START_LINE": "it is not a PEM file",
         "EE_KEY_TOO_SMALL": "its key is too short; 2048 bits of RSA, or an elliptic curve, are needed",
         "CA_MD_TOO_WEAK": "its signature is too weak",
-    }.get(reason, f"OpenSSL says {reason}" if reason else "OpenSSL cannot read it")
+    }.get(reason, f"OpenSSL reports {reason}" if reason else "OpenSSL cannot read it")

@@ -75,7 +75,7 @@ def instances_from(value: Any, shared: Shared, faults: list[Fault]) -> Read:
             left_out_at.append(faults_before)
             continue
         if not INSTANCE_KEYS.issuperset(data):
-            tell_unknown(f"{path}.", data, INSTANCE_KEYS, faults)
+            report_unknown(f"{path}.", data, INSTANCE_KEYS, faults)
         instance = instance_from(_completed(data, shared.values) if shared.values else data, path, shared, faults)
         if instance is None:
             left_out_at.append(faults_before)
@@ -121,7 +121,7 @@ def instance_from(data: Mapping[str, Any], path: str, shared: Shared, faults: li
         key = "address"
         if address is None:
             faults.append((path, "expected an `address` or a `url`, found neither", False))
-            _tell_all(data, path, shared, faults)
+            _report_all(data, path, shared, faults)
             return None
         address = canonical_address(address)
         key = "port"
@@ -145,7 +145,7 @@ def instance_from(data: Mapping[str, Any], path: str, shared: Shared, faults: li
         key = "node"
         node = "" if get("node") is None else text_from(data["node"])
     except ValueError as error:
-        if not _tell_all(data, path, shared, faults):
+        if not _report_all(data, path, shared, faults):
             faults.append((f"{path}.{key}" if path else key, str(error), False))
         return None
     dot = f"{path}." if path else ""
@@ -153,12 +153,12 @@ def instance_from(data: Mapping[str, Any], path: str, shared: Shared, faults: li
     if shared.tags:
         tags = tuple(dict.fromkeys((*tags, *shared.tags)))  # the tags of a service are those of each instance
     meta = lenient(meta_from, data, "meta", dot, faults)
-    tell_long(dot, tags, meta, faults)
+    report_long(dot, tags, meta, faults)
     instance = Instance(id_, address, ports, weight, warning_weight, priority, tags, meta, health, hostname, node)
     return instance if health is not Health.CRITICAL else replace(instance, reason=WRITTEN)
 
 
-def _tell_all(data: Mapping[str, Any], path: str, shared: Shared, faults: list[Fault]) -> bool:
+def _report_all(data: Mapping[str, Any], path: str, shared: Shared, faults: list[Fault]) -> bool:
     """Each value of an instance that cannot be used, not only the one for which it is left out. False: there is none.
 
     Faults of the facts for all instances are reported once, by the reader of the service.
@@ -225,20 +225,20 @@ def lenient(read: Callable[[Any], Value], data: Mapping[str, Any], key: str, dot
         return read(None)
 
 
-def tell_long(dot: str, tags: tuple[str, ...], meta: tuple[tuple[str, str], ...], faults: list[Fault]) -> None:
+def report_long(dot: str, tags: tuple[str, ...], meta: tuple[tuple[str, str], ...], faults: list[Fault]) -> None:
     """A warning for what fits no string of a TXT record as `key=value`: programs get it, and DNS does not."""
     for path, key, value in (("tags", "tags", ",".join(tags)), *((f"meta.{key}", key, value) for key, value in meta)):
-        tell_long_string(f"{dot}{path}", key, value, faults)
+        report_long_string(f"{dot}{path}", key, value, faults)
 
 
-def tell_long_string(path: str, key: str, value: str, faults: list[Fault]) -> None:
+def report_long_string(path: str, key: str, value: str, faults: list[Fault]) -> None:
     octets = len(f"{key}={value}".encode(errors="replace"))
     if octets > STRING_OCTETS_MAX:
         where = f"it is left out of the TXT record, where {STRING_OCTETS_MAX} fit"
         faults.append((path, f"{octets} octets as `{key[:STRING_OCTETS_MAX]}=…`: {where}", True))
 
 
-def tell_unknown(dot: str, data: Mapping[str, Any], known: frozenset[str], faults: list[Fault]) -> None:
+def report_unknown(dot: str, data: Mapping[str, Any], known: frozenset[str], faults: list[Fault]) -> None:
     """A warning for each key that means nothing: it is passed over."""
     unknown = [key for key in data if key not in known]
     for at, key in enumerate(unknown):

@@ -48,10 +48,10 @@ def instance_to_plain(instance: Instance, *, is_published: bool) -> list[Any]:
         instance.is_virtual,
         instance.reason,
     ]
-    told = len(plain)
-    while told > _ALWAYS_THERE and plain[told - 1] == _DEFAULTS[told - 1]:
-        told -= 1
-    del plain[told:]
+    kept = len(plain)
+    while kept > _ALWAYS_THERE and plain[kept - 1] == _DEFAULTS[kept - 1]:
+        kept -= 1
+    del plain[kept:]
     return plain
 
 

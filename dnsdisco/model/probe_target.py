@@ -98,14 +98,14 @@ def probe(check: Check, instance: Instance) -> Probe:
     if port and port not in numbers:
         raise ValueError(f"a check may ask a port of the instance alone: expected {{port}} or one of `ports` in place of {port}")
     if is_refused(instance.address):
-        raise ValueError(f"{instance.address} is an address of the link or of the machine below, which is never asked")
+        raise ValueError(f"{instance.address} is a link-local or metadata address, which is never asked")
     port = port or numbers[0]
-    told = {"address": instance.address, "port": str(port)}
+    values = {"address": instance.address, "port": str(port)}
     return Probe(
         scheme,
         instance.address,
         port,
-        _PLACEHOLDER.sub(lambda match: told[match[1]], path),
+        _PLACEHOLDER.sub(lambda match: values[match[1]], path),
         check.verify,
         check.interval_s,
         check.timeout_s,

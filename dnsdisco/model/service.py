@@ -27,7 +27,7 @@ class Health(IntEnum):
 class Port:
     number: int  # 1..65535
     name: str = ""  # lower case, as in `_name._tcp`; "": not named, so it has no `_name._tcp` form
-    protocol: str = ""  # "tcp", "udp", "sctp"; "": not told, so it is found under `_tcp` and `_udp` alike
+    protocol: str = ""  # "tcp", "udp", "sctp"; "": unknown, so it is found under `_tcp` and `_udp` alike
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,11 +22,11 @@ from dnsdisco.model.instances import (
     instances_from,
     lenient,
     READ,
+    report_long,
+    report_long_string,
+    report_unknown,
     scheme_of,
     Shared,
-    tell_long,
-    tell_long_string,
-    tell_unknown,
 )
 from dnsdisco.model.library_dict import service_to_dict
 from dnsdisco.model.names import service_label
@@ -90,7 +90,7 @@ def _refused_name(name: Any) -> str:
 def _one_instance(name: str, data: Mapping[str, Any], faults: list[Fault]) -> Service | None:
     """The short form: the service and its only instance in one mapping."""
     if not _ONE_KEYS.issuperset(data):
-        tell_unknown("", data, _ONE_KEYS, faults)
+        report_unknown("", data, _ONE_KEYS, faults)
     instance = instance_from(data, "", Shared(name), faults)
     if instance is None:
         return None
@@ -99,8 +99,8 @@ def _one_instance(name: str, data: Mapping[str, Any], faults: list[Fault]) -> Se
     if url == build_url(scheme, instance.address, instance.ports[0].number if instance.ports else None):
         url = ""  # it is the URL that is built anyway
     service = _service(name, data, faults, instances=(instance,), url=url, scheme=scheme, tags=instance.tags, meta=instance.meta)
-    _tell_long_texts(service, faults)
-    _tell_unchecked(service, faults)
+    _report_long_texts(service, faults)
+    _report_unchecked(service, faults)
     if instance.is_host and service == Service(name, instances=(Instance(instance.id, instance.address),)):
         return Service(name, instances=(instance,), alias_of=instance.address)  # nothing but another name
     return service
@@ -111,7 +111,7 @@ def _full(name: str, data: Mapping[str, Any], faults: list[Fault]) -> Service:
     if not _FULL_KEYS.issuperset(data):
         misplaced = [key for key in data if key in INSTANCE_KEYS and key not in _FULL_KEYS]
         faults.extend((key, f"`{key}` goes into each of `instances`; it is not used here", True) for key in misplaced)
-        tell_unknown("", data, _FULL_KEYS | INSTANCE_KEYS, faults)
+        report_unknown("", data, _FULL_KEYS | INSTANCE_KEYS, faults)
     scheme = scheme_of(data, faults)
     tags = lenient(tags_from, data, "tags", "", faults)
     shared = Shared(name, scheme, tags, {key: data[key] for key in _SHARED_KEYS if data.get(key) is not None})
@@ -129,16 +129,16 @@ def _full(name: str, data: Mapping[str, Any], faults: list[Fault]) -> Service:
         tags=tags,
         meta=lenient(meta_from, data, "meta", "", faults),
     )
-    tell_long("", service.tags, service.meta, faults)
-    _tell_long_texts(service, faults)
-    _tell_unchecked(service, faults)
+    report_long("", service.tags, service.meta, faults)
+    _report_long_texts(service, faults)
+    _report_unchecked(service, faults)
     return service
 
 
 def _library_view(name: str, data: Mapping[str, Any], faults: list[Fault]) -> Service:
     """The dict that service_to_dict() made: only `service` and `instances` have data that are not in the other keys."""
     if not _VIEW_KEYS.issuperset(data):
-        tell_unknown("", data, _VIEW_KEYS, faults)
+        report_unknown("", data, _VIEW_KEYS, faults)
     scheme = scheme_of({"scheme": data.get("scheme")}, faults)
     instances, scheme, left_out = instances_from(data["instances"], Shared(name, scheme), faults)
     whole = data.get("service")
@@ -185,13 +185,13 @@ def _service(name: str, data: Mapping[str, Any], faults: list[Fault], **values: 
     return Service(name, **values)
 
 
-def _tell_long_texts(service: Service, faults: list[Fault]) -> None:
+def _report_long_texts(service: Service, faults: list[Fault]) -> None:
     """Report the public URL and the scheme if a TXT record has no room for them."""
-    tell_long_string("url", "url", public_url(service.url), faults)
-    tell_long_string("scheme", "scheme", service.scheme, faults)
+    report_long_string("url", "url", public_url(service.url), faults)
+    report_long_string("scheme", "scheme", service.scheme, faults)
 
 
-def _tell_unchecked(service: Service, faults: list[Fault]) -> None:
+def _report_unchecked(service: Service, faults: list[Fault]) -> None:
     """Instances that the service's check may not ask; their health stays as written."""
     if service.check is not None:
         where = "check.http" if service.check.http else "check.tcp"

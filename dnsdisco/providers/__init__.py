@@ -1,8 +1,8 @@
 """Where services come from: one file or folder a provider, and the contract that they all keep.
 
     base.py              the contract of a provider
-    traits.py            what a provider declares of itself
-    local_source.py      what a provider reads on this machine, for `dnsdisco check`
+    traits.py            the declarations of a provider
+    local_source.py      a provider's sources on this machine, for `dnsdisco check`
     registry.py          finds providers by name, and builds them from their settings
     env/                 the env provider: environment variables
     static/              the static provider: a services file
@@ -10,13 +10,13 @@
     kubernetes/          the kubernetes provider
   For the library:
     combined.py          several providers as one
-    cached.py            what providers returned, for a few seconds
+    cached.py            providers' results, kept for a few seconds
     guarded.py           turns whatever a provider raises into ProviderError
     seed_form.py         classes of the older form
     own_url.py           classes with a get_service_url() of their own
   For every provider:
     file_state.py        a file watched by asking for its state
-    endpoint.py          where a backend listens that speaks HTTP
+    endpoint.py          the address of a backend that speaks HTTP
     http.py              one HTTP connection with deadlines and bounds
     values.py            bounds for what a backend returns
     forked.py            locks and connections that a forked child makes anew

@@ -58,7 +58,7 @@ class ServiceDiscovery(ProviderTraits, ABC):
 
     @property
     def has_own_url(self) -> bool:
-        """Whether the class has its own get_service_url(). The URL that it returns then replaces the one in the data, everywhere."""
+        """True if the class has its own get_service_url(). The URL that it returns then replaces the one in the data, everywhere."""
         return type(self).get_service_url is not ServiceDiscovery.get_service_url
 
     def own_url(self, service_name: str) -> str | None:
@@ -117,7 +117,7 @@ class ServiceDiscovery(ProviderTraits, ABC):
     def watch(self, stop: threading.Event) -> Iterator[Services | Snapshot]:
         """Yield all services, whole, each time something changed, until *stop* is set. Blocks between two yields.
 
-        Yield the same object again to say "nothing changed, but the backend is there". Raise ProviderError when it is not: the caller
+        Yield the same object again to report "nothing changed, but the backend is there". Raise ProviderError when it is not: the caller
         keeps the last data, waits, and calls watch() again. The default polls get_services().
         """
         while not stop.is_set():
@@ -125,7 +125,7 @@ class ServiceDiscovery(ProviderTraits, ABC):
             stop.wait(self.poll_interval)
 
     def local_source(self) -> LocalSource | None:
-        """What it reads on this machine, for `dnsdisco check`; None: it asks a backend."""
+        """Its sources on this machine, for `dnsdisco check`; None: it asks a backend."""
         return None
 
     def forked(self) -> None:

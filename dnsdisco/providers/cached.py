@@ -1,4 +1,4 @@
-"""What providers returned, kept for a few seconds: bounded, safe for threads, one question for all threads that ask at the same time.
+"""Keeps providers' results for a few seconds: bounded, safe for threads, one question for all threads that ask at the same time.
 
 An answer that is too old is still better than an error: it is given when the provider does not answer, and the next question waits
 RETRY_S, so that a backend that is down does not make every call as slow as its time-out.

@@ -45,7 +45,7 @@ class ChainMember:
 
 
 class Decided(NamedTuple):
-    """The service that a name belongs to. `entry`: as the server has it; None for one without a name in DNS. `said`: what each provider has."""
+    """The service that a name belongs to. `entry`: as the server has it; None for one without a name in DNS. `said`: each provider's data."""
 
     members: Members
     entry: Entry | None
@@ -105,7 +105,7 @@ class ChainServiceDiscovery(ServiceDiscovery):
         return any(link.provider.has_own_url for link in self.links)
 
     def own_url(self, service_name: str) -> str | None:
-        """That of the provider that decides about the service, or of one before it, if it has a word of its own for this."""
+        """The URL from a provider's own get_service_url(): the provider that decides about the service, or one before it."""
         found = self._decided(service_name) if self.has_own_url else None
         for at, (link, wants) in enumerate(zip(self.links, self._wants, strict=True)):
             is_owner = found is not None and found.source == at
@@ -145,7 +145,7 @@ class ChainServiceDiscovery(ServiceDiscovery):
         return merge(self._sources, self._policy, views)
 
     def _data(self, found: Decided) -> dict[str, Any]:
-        """What the only provider returned, in its form; the union of several."""
+        """The data of the only provider, in its form; the union of several providers' data."""
         entry = found.entry
         if len(found.members) == 1 or entry is None:
             return _completed(self.links[found.source], found.said[found.source][found.name])
@@ -153,7 +153,7 @@ class ChainServiceDiscovery(ServiceDiscovery):
         return service_to_dict(replace(entry.service, instances=_with_own_ids(entry.service.instances), when_all_unhealthy=rule))
 
     def _said_of(self, name: str) -> list[Mapping[str, Any]]:
-        """Of each provider, in order, the services that are found as *name*; none behind the one that has it beyond doubt."""
+        """The services that each provider, in order, has as *name*, up to the provider that has it beyond doubt."""
         said: list[Mapping[str, Any]] = [{} for _ in self.links]
         for at, (link, wants) in enumerate(zip(self.links, self._wants, strict=True)):
             if wants(("", name)):
@@ -165,11 +165,11 @@ class ChainServiceDiscovery(ServiceDiscovery):
         return said
 
     def names(self) -> tuple[()]:
-        """None more: get_service() has looked for every spelling."""
+        """No further names: get_service() has looked for every spelling."""
         return ()
 
     def register_service(self, service_name: str, service_data: Mapping[str, Any]) -> str:
-        """With the first provider that can. Raises NotSupported, with the reason of each, when none can."""
+        """Register with the first provider that can. Raises NotSupported, with the reason of each, if none can."""
         reasons = []
         for link in self._links_for(service_name):
             try:
@@ -180,7 +180,7 @@ class ChainServiceDiscovery(ServiceDiscovery):
         raise NotSupported("; ".join(reasons) or f"no provider takes the name {service_name}")
 
     def deregister_service(self, service_name: str, instance_id: str | None = None) -> bool:
-        """With the first provider that can, and has it. Raises NotSupported where only one that cannot has it."""
+        """Deregister with the first provider that can, and has it. Raises NotSupported if only one that cannot has it."""
         reasons = []
         for link in self._links_for(service_name):
             try:
@@ -202,7 +202,7 @@ class ChainServiceDiscovery(ServiceDiscovery):
 
 
 def _asked(link: ChainMember, ask: Callable[[ServiceDiscovery], Mapping[str, Any]]) -> Mapping[str, Any]:
-    """What the provider returns; nothing when it does not answer and is optional."""
+    """The provider's result; {} if it does not answer and is optional."""
     try:
         return ask(link.provider)
     except ProviderError:

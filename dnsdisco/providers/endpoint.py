@@ -1,4 +1,4 @@
-"""Where a backend listens that speaks HTTP."""
+"""The address of a backend that speaks HTTP."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Endpoint(NamedTuple):
-    """Where the server listens. `path`: of its Unix socket; then host and port are only for the Host field.
+    """The address of the server. `path`: of its Unix socket; then host and port are only for the Host field.
 
     `prefix`: of every path, where the server is behind a gateway; "" or such as `/consul`.
     """

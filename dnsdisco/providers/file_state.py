@@ -14,7 +14,7 @@ READ_TRIES = 5  # of a file that is written while it is read; each try takes as 
 
 
 class FileState(NamedTuple):
-    """What distinguishes one content from the next without reading it. A rename changes the inode, a write the times."""
+    """The state of a file, which changes with its content, without reading it. A rename changes the inode, a write the times."""
 
     device: int
     inode: int
@@ -24,7 +24,7 @@ class FileState(NamedTuple):
 
 
 class NoContent(Exception):
-    """What is there cannot be read as a file; the text has the reason."""
+    """The path cannot be read as a file; the text has the reason."""
 
 
 class Changes:
@@ -63,7 +63,7 @@ class Changes:
 
 
 def state_of(path: Path) -> FileState | None:
-    """None: there is no such file. Raises OSError where that is not known."""
+    """The state of the file; None if there is no such file. Raises OSError if that cannot be found out."""
     try:
         return _state(path.stat())
     except (FileNotFoundError, NotADirectoryError):

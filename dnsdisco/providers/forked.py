@@ -1,4 +1,4 @@
-"""What a forked child (gunicorn, multiprocessing, Celery) makes anew: locks and connections. The one place that knows of forks.
+"""Makes locks and connections anew in a forked child (gunicorn, multiprocessing, Celery). The only file that knows of forks.
 
 In a child only the thread that forked goes on. A lock that another thread held stays held for ever, what another thread was about to
 do never comes, and two processes that read from one connection read each other's answers. So code that holds any of these registers, with
@@ -6,8 +6,8 @@ in_child(), how to begin anew; every provider does (base.py), and renew() does i
 
 An import is the exception: Python has a lock for each module, which cannot be freed in the child, so a fork waits for ours to be over.
 
-Nothing in a child may wait, and nothing may be sent over an inherited connection: closing a socket in the child does not disturb the parent,
-a farewell over it (shutdown, TLS close_notify) would.
+Code in a child may not wait, and may not send over an inherited connection: closing a socket in the child does not disturb the parent,
+ending its connection (shutdown, TLS close_notify) would.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def _begin_anew() -> None:
             method()
         except Exception as error:  # noqa: BLE001  a plug-in's code must not keep the others from theirs
             owner = type(getattr(method, "__self__", method)).__name__
-            logger().error(f"{owner} did not get over a fork of the process: {type(error).__name__}: {error}")
+            logger().error(f"{owner} could not begin anew after a fork of the process: {type(error).__name__}: {error}")
 
 
 def _before() -> None:

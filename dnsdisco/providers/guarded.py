@@ -15,9 +15,9 @@ Answer = TypeVar("Answer")
 
 
 def asked(provider: ServiceDiscovery, ask: Callable[[ServiceDiscovery], Answer]) -> Answer:
-    """What the provider returns. A network error, a backend's text that cannot be read, a slip in a plug-in: ProviderError, with its cause.
+    """The provider's result. A network error, a backend's text that cannot be read, or a bug in a plug-in raises ProviderError, with its cause.
 
-    A server takes them alike (control/watcher.py): a failure to answer does not mean that there is no such service.
+    The server treats them alike (control/watcher.py): a failure to answer does not mean that there is no such service.
     """
     try:
         with named(provider):

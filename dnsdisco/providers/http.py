@@ -2,7 +2,7 @@
 
 The usual clients give up only between two reads, so that a server that sends an octet now and then holds a thread for ever; they
 read bodies of any size, follow redirects with the token in their hands, believe HTTP_PROXY, and a query that blocks cannot be ended.
-Here an answer is due at a fixed time, is bounded, is this server's own, and abort() ends it. ADR 0052 says who uses it.
+Here an answer is due at a fixed time, is bounded, is this server's own, and abort() ends it. ADR 0052 has the reasons.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ContextSource = Callable[[], ssl.SSLContext]
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long one answer may take, in seconds: until its head is whole, and from there until its body is."""
+    """The time that one answer may take, in seconds: until its head is whole, and from there until its body is."""
 
     head_s: float = 10.0
     body_s: float = 20.0
@@ -48,7 +48,7 @@ class NoAnswer(Exception):
 
 
 class Redirected(NoAnswer):
-    """What some servers do with a path that they would write otherwise."""
+    """The server redirects; some do so for a path that they would write in another way."""
 
 
 class HttpReply(NamedTuple):
@@ -183,7 +183,7 @@ class BackendConnection:
         raise OSError("no address")
 
     def _hold(self, sock: socket.socket) -> socket.socket:
-        """Where abort() finds it."""
+        """Keep the socket where abort() finds it."""
         with self._lock:
             if self._is_aborted:
                 sock.close()
@@ -200,7 +200,7 @@ class BackendConnection:
 
 
 class _Wire(io.RawIOBase):
-    """What http.client takes for its socket: a read ends when the answer is due, not some time after the last octet came."""
+    """The socket as http.client sees it: a read ends when the answer is due, not some time after the last octet came."""
 
     def __init__(self, sock: socket.socket, connection: BackendConnection) -> None:
         self._sock, self._connection = sock, connection
@@ -221,7 +221,7 @@ class _Wire(io.RawIOBase):
 
 
 def _no_answer(error: BaseException) -> NoAnswer | None:
-    """What *error*, from a socket or from http.client, means; None: it is something else."""
+    """The failure that *error*, from a socket or from http.client, stands for; None: it is something else."""
     match error:
         case TimeoutError():
             return NoAnswer("timeout", "no answer in time")

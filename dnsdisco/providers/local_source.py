@@ -1,4 +1,4 @@
-"""What a provider reads on this machine, as `dnsdisco check` looks at it: with no backend, and without a line in the log."""
+"""A provider's sources on this machine, for `dnsdisco check`, which reads them without a backend, and without a line in the log."""
 
 from __future__ import annotations
 

@@ -50,19 +50,19 @@ def _suggested(kind: str, environ: Mapping[str, str], folder: Path) -> type[Prov
         logger().warning(f"{kind} cannot be detected: {reason}")
         return None
     if reason:
-        logger().warning(f"{kind} was detected and is passed over: {reason}")
+        logger().warning(f"{kind} was detected, but is not used: {reason}")
     return declared if is_suggested and not reason else None
 
 
 def traits(kind: str) -> type[ProviderTraits]:
-    """What the provider of that type declares. Raises ConfigError as load() does, but not for what it needs to work."""
+    """The declarations of the provider of that type. Raises ConfigError like load(), but not for missing packages."""
     entry = _entry(kind)
     declared = _imported(kind, entry, lambda: getattr(import_module(entry.module), "Traits", None))
     return declared if isinstance(declared, type) and issubclass(declared, ProviderTraits) else _class(kind, entry)
 
 
 def options(kind: str) -> OptionsClass | None:
-    """What may be set in an entry of that type. None: nothing is declared, or the provider cannot be imported, which create() reports."""
+    """The options of an entry of that type. None: it declares none, or the provider cannot be imported, which create() reports."""
     try:
         return traits(kind).Options
     except ConfigError:
@@ -74,7 +74,7 @@ def of_services_file() -> tuple[str, str]:
     for entry in _entries():
         if _is_ours(entry) and (option := traits(entry.name).services_option):
             return entry.name, option
-    return _refuse("", "none of those that are installed reads a file of services")
+    return _refuse("", "no provider of those that are installed reads a services file")
 
 
 def load(kind: str) -> type[ServiceDiscovery]:
@@ -153,7 +153,7 @@ def _imported(kind: str, entry: EntryPoint, load: Callable[[], Any]) -> Any:
 
 
 def _missing(declared: type[ProviderTraits]) -> str:
-    """What has to be installed before the provider can be used; "" for nothing."""
+    """The message that a package is missing, with the command that installs it; "" if none is."""
     if all(map(_is_there, declared.needs)):
         return ""
     return f"its client library is not installed; `pip install '{declared.package}'` does it"

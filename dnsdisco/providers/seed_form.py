@@ -59,7 +59,7 @@ def _takes_an_id(method: Method) -> bool:
 
 
 def instance_ids(name: str, data: Any) -> list[str]:
-    """Of a service in any form; none of what stands for no service."""
+    """The ids of a service's instances, in any form of the data; none if there is no service."""
     service = service_from_data(name, data)[0] if data else None
     return [instance.id for instance in service.instances] if service is not None else []
 

@@ -1,4 +1,4 @@
-"""What a provider declares of itself beside its work. A provider's class has these attributes, each with a default.
+"""The declarations of a provider. A provider's class has these attributes, each with a default.
 
 A provider whose own import costs something declares them in a class of its own, from which it inherits, and names that class `Traits`
 in the module of its entry point: then the server knows its options and its detection, and has imported nothing that its work needs.
@@ -36,5 +36,5 @@ class ProviderTraits:
 
     @classmethod
     def is_suggested(cls, environ: Mapping[str, str], folder: Path) -> bool:
-        """Whether it is used when no provider is named: *environ* or a file, perhaps below *folder*, shows that it is meant. No network."""
+        """True if it is used when no provider is named: *environ* or a file, perhaps below *folder*, shows that it is meant. No network."""
         return False

@@ -1,4 +1,4 @@
-"""How much a backend may send: JSON is bounded by its values as well as by its octets, before anything is made of it.
+"""Bounds what a backend may send: JSON is limited by its values as well as by its octets, before it is parsed.
 
 Sixty million octets of `{},` are thirty million objects, which take 1.6 GB: twenty-five times what came.
 """
@@ -18,7 +18,7 @@ class TooMuch(ValueError):
 
 
 def values_in(text: str | bytes) -> int:
-    """At least as many values as *text* would make, objects counted twice for what they take. A comma in a text counts, too. 0.1 ms a MB."""
+    """An upper bound of the values that *text* would make, objects counted twice for what they take. A comma in a text counts, too. 0.1 ms a MB."""
     comma, brace, bracket = (",", "{", "[") if isinstance(text, str) else (b",", b"{", b"[")
     return 1 + text.count(comma) + 2 * text.count(brace) + text.count(bracket)  # type: ignore[arg-type]
 

@@ -220,7 +220,7 @@ class CachedUpstream:
         asking.is_late = True
         entry = self.cache.stale(asking.asked.key, self._now())
         if entry is not None:
-            self._tell(asking, self._old(asking.asked, entry))
+            self._call_waiters(asking, self._old(asking.asked, entry))
 
     def _old(self, asked: Asked, entry: CacheEntry) -> CacheFinding:
         """*entry*, which the cache has in place of an answer. It may have been heard with DO for a question without, or the reverse."""
@@ -239,7 +239,7 @@ class CachedUpstream:
         except Exception as error:  # noqa: BLE001  a fault of ours costs these answers, not the loop
             self._faults[f"{type(error).__name__} while reading a reply"] += 1
             finding = UpstreamFailed(((EDE_OTHER, "the reply could not be used"),))
-        self._tell(asking, finding, heard)
+        self._call_waiters(asking, finding, heard)
 
     def _learn(self, asking: _Asking, result: Result) -> Finding:
         (key, spelled, question), cache, now = asking.asked, self.cache, self._now()
@@ -266,7 +266,7 @@ class CachedUpstream:
             stale = cache.fail(key, now, reasons)
         return UpstreamFailed(reasons) if stale is None else self._old(asking.asked, stale)
 
-    def _tell(self, asking: _Asking, finding: Finding, heard: Sequence[UpstreamWord] = ()) -> None:
+    def _call_waiters(self, asking: _Asking, finding: Finding, heard: Sequence[UpstreamWord] = ()) -> None:
         waiters, asking.waiters = asking.waiters, []
         for client, done in waiters:
             self._waiting -= 1

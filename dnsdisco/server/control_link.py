@@ -34,7 +34,7 @@ log = logging.getLogger("dnsdisco.link")
 ASK_S = 1.0  # between two requests for the whole catalog
 SILENCE_S = 3.0  # in the middle of a whole catalog: its sender has gone
 REPLAY_DATAGRAMS = 16  # taken before the loop's other users have a turn: a few ms
-UPSTREAMS_MAX = 64  # that control is told of, each in a line of its pages
+UPSTREAMS_MAX = 64  # whose state is reported to control, each in a line of its pages
 QUEUE_DATAGRAMS_MAX = 64  # that control has not read; the oldest go first, for each `applied` includes the one before
 _OF_A_WHOLE = frozenset(("begin", "services", "put", "zone", "end"))
 

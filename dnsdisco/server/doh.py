@@ -56,7 +56,7 @@ def message_of(request: Request, paths: Collection[bytes]) -> bytes:
     if not path.startswith(b"/"):  # the absolute form (RFC 9112 §3.2.2)
         path = b"/" + path.partition(b"://")[2].partition(b"/")[2]
     if path not in paths:
-        raise NotAQuery(404, "DNS is asked for elsewhere")
+        raise NotAQuery(404, "DNS is at another path")
     if request.method == b"GET":
         message = _from_query(query)
     elif request.method == b"POST":
@@ -105,7 +105,7 @@ _REASONS = {
     431: "the head of the request is too long",
     503: "too many questions of this connection wait for an answer",
     504: "there is no answer",
-    505: "HTTP/1.1 and HTTP/2 are spoken here",
+    505: "this server supports HTTP/1.1 and HTTP/2",
 }
 
 

@@ -14,9 +14,9 @@ import h2.settings
 from dnsdisco.server.doh import BODY_OCTETS_MAX, HEAD_OCTETS_MAX, Request, Response
 from dnsdisco.server.http2_frames import Abuse, ENHANCE_YOUR_CALM, FRAME_OCTETS_MAX, Frames, PROTOCOL_ERROR
 
-STREAMS_MAX = 100  # at once; RFC 9113 §6.5.2 advises no fewer, and clients assume it until they are told
+STREAMS_MAX = 100  # at once; RFC 9113 §6.5.2 advises no fewer, and clients assume it until they learn another
 TABLE_OCTETS_MAX = 4096  # of headers that we index for the client, however many it allows: each is looked through
-CLOSED_STREAMS_MAX = 128  # that are remembered, to tell a late frame from a wrong one
+CLOSED_STREAMS_MAX = 128  # that are remembered, to distinguish a late frame from a wrong one
 
 
 class _Connection(h2.connection.H2Connection):

@@ -93,7 +93,7 @@ class Frames:
         elif kind != _DATA or (length == 0 and not flags & _END_STREAM):
             self._busy += 1
         if self._busy > BUSY_FREE + BUSY_A_REQUEST * self._requests:
-            raise Abuse(ENHANCE_YOUR_CALM, "too many frames that ask for nothing")
+            raise Abuse(ENHANCE_YOUR_CALM, "too many frames without a request")
 
     def _count_head(self, kind: int, flags: int, length: int) -> None:
         is_end = flags & 4  # END_HEADERS

@@ -76,7 +76,7 @@ class LongAnswers:
             self._under_way[question].clients.append((plain, client))
 
     def explain(self, decision: Turns[Settled], client: Client) -> None:
-        """Go on with the *decision* for *client* alone, whose steps are told. Nothing is kept."""
+        """Go on with the *decision* for *client* alone, whose steps are recorded. Nothing is kept."""
         if self._may_wait():
             self._run(self._alone(decision, client))
 

@@ -65,7 +65,7 @@ class Resolver:
             asked = Asked(key, query.question, UpstreamQuestion(query.qname, query.qtype, cached_reply.is_dnssec_ok(key)))
             done: Callable[[Finding], None] = partial(self._answer, client)
             if trace is not None:
-                done = self._told(trace, asked, look, done)
+                done = self._recording(trace, asked, look, done)
             self._upstream.find(client, asked, look, done, is_limited=not client.is_local)
         elif entry is not None and state is Freshness.BUSY:
             self._answer(client, CacheFinding(entry))

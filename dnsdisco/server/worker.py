@@ -200,9 +200,9 @@ class Worker:
             self._silent_since = ""
         elif not self._silent_since:
             self._silent_since = time.strftime("%H:%M:%SZ", time.gmtime(time.time() - silent_s))
-            log.warning("nothing is heard of the control process: answers are told to be stale")
+            log.warning("no message from the control process: answers are marked as stale")
         since = self._silent_since
-        self._replica.set_silence(f"no word of the control process since {since}" if since else "")
+        self._replica.set_silence(f"no message from the control process since {since}" if since else "")
 
     def _on_whole(self) -> None:
         # The catalog lives long and has no cycles: the collector need not walk through it for every few thousand new objects.

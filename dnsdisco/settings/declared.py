@@ -70,7 +70,7 @@ class Settings(NamedTuple):
         str,
         Setting(
             k.Word("first", "merge"),
-            "What happens when several providers have a service. `first`: the first one's instances. `merge`: the union.",
+            "The rule for a service that several providers have. `first`: the first one's instances. `merge`: the union.",
         ),
     ] = "first"
     when_all_unhealthy: Annotated[
@@ -78,7 +78,7 @@ class Settings(NamedTuple):
         Setting(
             k.Word("fail_open", "empty"),
             "Critical instances are left out of answers. When none is left: `fail_open` answers all of them, `empty` none. A service's own "
-            "word wins over its provider's, and that over this.",
+            "setting overrides its provider's, and that overrides this one.",
         ),
     ] = "fail_open"
     startup_timeout: Annotated[
@@ -88,7 +88,7 @@ class Settings(NamedTuple):
         float,
         Setting(
             k.Seconds(0, KEPT_S_MAX),
-            "After so long without contact a provider's answers carry EDE 3 (Stale Answer).",
+            "Time without contact after which a provider's answers carry EDE 3 (Stale Answer).",
             is_for_workers=True,
         ),
     ] = 30.0
@@ -96,7 +96,7 @@ class Settings(NamedTuple):
         int,
         Setting(
             k.Whole(0, 65_535, zero="all"),
-            "At most so many A or AAAA records in one answer, a weighted sample.",
+            "The most A or AAAA records in one answer: a weighted sample of them.",
             is_for_workers=True,
         ),
     ] = 0
@@ -112,7 +112,7 @@ class Settings(NamedTuple):
         tuple[Mapping[str, Any], ...],
         Setting(
             lists.ProviderEntries(),
-            "Where services come from, in order of precedence. An entry is a mapping with a `type`, or the type alone. `[]`: nowhere.",
+            "The sources of services, in order of precedence. An entry is a mapping with a `type`, or the type alone. `[]`: none.",
             default="detected",
             flag="--provider",
         ),
@@ -143,13 +143,13 @@ class Settings(NamedTuple):
     ] = 1
     http: Annotated[
         str | None,
-        Setting(k.AddressOrOff(), "Where health, metrics and the JSON API are served ([http.md](http.md)).", flag="--http"),
+        Setting(k.AddressOrOff(), "The address of health, metrics and the JSON API ([http.md](http.md)).", flag="--http"),
     ] = "127.0.0.1:8053"
     http_hosts: Annotated[
         tuple[str, ...],
         Setting(
             lists.DOMAINS,
-            "Names that HTTP may be asked under, beside addresses, `localhost` and this machine's own name ([http.md](http.md)), such as "
+            "Host names that HTTP requests may use, beside addresses, `localhost` and this machine's own name ([http.md](http.md)), such as "
             "that of a Kubernetes Service.",
         ),
     ] = ()
@@ -157,8 +157,8 @@ class Settings(NamedTuple):
         str | None,
         Setting(
             k.Path("off"),
-            "Where the last good view of every provider is kept, so that a start while all of them are down still answers. Each server "
-            "needs its own.",
+            "The folder for the last good view of every provider, so that a server that starts while all of them are down still answers. "
+            "Each server needs its own.",
             values="a folder, or `off`",
             default="`~/.local/state/dnsdisco`; off for an account without a home",
             flag="--state-dir",
@@ -177,7 +177,7 @@ class Settings(NamedTuple):
         str,
         Setting(
             k.Word("debug", "info", "warning", "error"),
-            "What is logged, on stderr: this and what weighs more.",
+            "The lowest level that is logged, on stderr.",
             flag="--log-level",
             is_for_workers=True,
         ),

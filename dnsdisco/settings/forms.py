@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 @cache
 def declared(section: OptionsClass = Settings) -> dict[str, Setting | Section]:
-    """What is declared of each key of *section*, a class with annotations, in its order. Evaluates the annotations: some milliseconds, once."""
+    """The declaration of each key of *section*, a class with annotations, in its order. Evaluates the annotations: some milliseconds, once."""
     hints = get_type_hints(section, include_extras=True)
     return {name: hint.__metadata__[0] for name, hint in hints.items() if hasattr(hint, "__metadata__")}
 
@@ -43,7 +43,7 @@ def leaves() -> Iterator[tuple[str, Setting, Any]]:
 
 
 def to_plain(values: tuple[Any, ...]) -> dict[str, Any]:
-    """As JSON, under the keys of the file: addresses with their port, absolute paths, seconds as numbers, None for off."""
+    """The settings as JSON, under the keys of the file: addresses with their port, absolute paths, seconds as numbers, None for off."""
     plain: dict[str, Any] = {}
     for key, of in declared(type(values)).items():
         value = getattr(values, key)
@@ -57,9 +57,9 @@ def to_plain(values: tuple[Any, ...]) -> dict[str, Any]:
 
 
 def from_plain(section: Callable[..., T], plain: Mapping[str, Any]) -> T:
-    """What to_plain() wrote, or a part of it: what is missing has its default. Looks at no value; raises TypeError for a key that there is not.
+    """The settings from the result of to_plain(), or a part of it: missing keys have their defaults. Checks no value; raises TypeError for an unknown key.
 
-    For what `config` has checked: a worker and control start with it, and need not evaluate what is declared.
+    For values that `config` has checked: a worker and control start with them, and need not evaluate the declarations.
     """
     defaults: dict[str, Any] = section._field_defaults  # type: ignore[attr-defined]  # a NamedTuple, whichever
     values: dict[str, Any] = {}
@@ -86,8 +86,8 @@ def needing_restart() -> tuple[str, ...]:
 
 
 def json_schema(providers: Mapping[str, OptionsClass | None] | None = None) -> dict[str, Any]:
-    """Of the configuration file (JSON Schema 2020-12). *providers*: by type the class that declares what an entry takes beside the common
-    options; None: it declares nothing, and takes any key. An entry of another type is a plug-in's, which is installed elsewhere."""
+    """The schema of the configuration file (JSON Schema 2020-12). *providers*: by type the class that declares the options of an entry beside the common
+    ones; None: it declares none, and takes any key. An entry of another type belongs to a plug-in that is installed elsewhere."""
     whole = _schema(Settings)
     if providers:
         entries = [_entry_schema(kind, options) for kind, options in sorted(providers.items())]
@@ -97,7 +97,7 @@ def json_schema(providers: Mapping[str, OptionsClass | None] | None = None) -> d
 
 
 def _entry_schema(kind: str, options: OptionsClass | None) -> dict[str, Any]:
-    """Of an entry of `providers` of the type *kind*."""
+    """The schema of an entry of `providers` of the type *kind*."""
     properties = {key: _setting_schema(each) for key, each in entry_options(options).items() if isinstance(each, Setting)}
     properties["type"] = {"const": kind}
     return {

@@ -1,7 +1,7 @@
 """The kinds of values that a setting can have. Each reads one written value into its canonical form, which is read again unchanged.
 
-`read` raises ValueError whose text says what was expected and what was found. `values`: the words of the documentation for what may be
-written; `schema`: the same as JSON Schema.
+`read` raises ValueError whose text has the expected form and the value that was found. `values`: the words of the documentation for the
+values that may be written; `schema`: the same as JSON Schema.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _OFF = {"off", "none", "false"}
 
 
 class Machine(NamedTuple):
-    """What a value depends on beside itself. `absolute`: the whole path of one from where it was written. `is_installed`: a package is."""
+    """The facts that reading a value needs. `absolute`: the whole path of a relative one. `is_installed`: True if a package is installed."""
 
     absolute: Callable[[str], str]
     is_installed: Callable[[str], bool]

@@ -25,7 +25,7 @@ class ListOf(NamedTuple):
         return {"type": "array", "items": self.item.schema} | ({"minItems": 1} if at_least_one in self.checks else {})
 
     def read(self, value: object, machine: Machine) -> tuple[str, ...]:
-        """Of items that were read already."""
+        """The list of items that were read already."""
         assert isinstance(value, (list, tuple))
         items = tuple(value)
         for check in self.checks:
@@ -44,7 +44,7 @@ class ByDomain(NamedTuple):
         return {"type": "object", "additionalProperties": self.lists.schema}
 
     def read(self, value: object, machine: Machine) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        """Of keys and lists that were read already."""
+        """The mapping of keys and lists that were read already."""
         assert isinstance(value, dict)
         return tuple(value.items())
 
@@ -64,7 +64,7 @@ class ProviderEntries(NamedTuple):
         return {"type": "array", "items": {"anyOf": [{"type": "string"}, entry]}}
 
     def read(self, value: object, machine: Machine) -> tuple[dict[str, Any], ...]:
-        """Of entries that were read already."""
+        """The entries, which were read already."""
         assert isinstance(value, (list, tuple))
         return tuple(value)
 

@@ -20,8 +20,8 @@ class ForwardSettings(NamedTuple):
         tuple[str, ...],
         Setting(
             lists.UPSTREAMS,
-            "Who is asked for names that are not ours. `[]` (as a flag: `--upstream none`): nobody, such names are REFUSED. "
-            "Our own addresses in a resolv.conf are passed over.",
+            "The resolvers for all other names. `[]` (as a flag: `--upstream none`): none, and such names are REFUSED. "
+            "Our own addresses in a resolv.conf are ignored.",
             flag="--upstream",
         ),
     ] = ("/etc/resolv.conf",)
@@ -37,7 +37,7 @@ class ForwardSettings(NamedTuple):
         str,
         Setting(
             k.Word("order", "fastest"),
-            "Who has the word where a list has several upstreams. `order`: the first one that is there. `fastest`: they are equal, "
+            "The choice among several upstreams of a list. `order`: the first one that answers. `fastest`: they are equal, "
             "and the quickest is asked ([forwarding.md](forwarding.md)).",
         ),
     ] = "order"
@@ -57,14 +57,14 @@ class ForwardSettings(NamedTuple):
         bool,
         Setting(
             k.Truth(),
-            "Spell names towards upstreams over UDP with capitals by chance (0x20), and accept only replies that repeat them "
+            "Send names to upstreams over UDP with random capitals (0x20), and accept only replies that repeat them "
             "([forwarding.md](forwarding.md)).",
         ),
     ] = False
 
 
 class CacheSettings(NamedTuple):
-    """Of one worker. TTLs in seconds."""
+    """The cache of one worker. TTLs in seconds."""
 
     # CoreDNS has 9,984 for each type, dnsmasq at most 10,000
     size: Annotated[int, Setting(k.Whole(0, CACHE_ENTRIES_MAX, zero="none"), "How many forwarded answers a worker keeps.")] = 10_000
@@ -85,7 +85,7 @@ class CacheSettings(NamedTuple):
         int,
         Setting(
             k.Seconds(0, KEPT_S_MAX, zero="never", is_whole=True),
-            "So long after its end an answer may still be given when no upstream answers (RFC 8767).",
+            "Time after its end for which an answer may still be used when no upstream answers (RFC 8767).",
         ),
     ] = 86_400
 
@@ -98,7 +98,7 @@ class AclSettings(NamedTuple):
         tuple[str, ...],
         Setting(
             lists.NETWORKS,
-            "Who may ask; others get REFUSED. `private` stands for 10/8, 172.16/12, 192.168/16, 169.254/16, fc00::/7 and fe80::/10.",
+            "Clients that may ask; others get REFUSED. `private` stands for 10/8, 172.16/12, 192.168/16, 169.254/16, fc00::/7 and fe80::/10.",
             default='`[127.0.0.0/8, "::1/128", private]`',
         ),
     ] = ("127.0.0.0/8", "::1/128", *PRIVATE_NETWORKS)
@@ -112,7 +112,7 @@ class RateLimits(NamedTuple):
         int,
         Setting(
             k.WholeOrOff(1, RESPONSES_A_SECOND_MAX),
-            "So many answers over UDP a second go to one network, of each kind: answers, denials (NXDOMAIN), errors. Larger ones count "
+            "The most answers over UDP a second to one network, of each kind: answers, denials (NXDOMAIN), errors. Larger ones count "
             "more than once ([limits.md](limits.md)).",
         ),
     ] = 200
@@ -121,7 +121,7 @@ class RateLimits(NamedTuple):
         int,
         Setting(
             k.Whole(0, 10, zero="none, 1: all"),
-            "Of what is over, every so many-th is answered with TC, so that a true client comes over TCP; the rest is dropped.",
+            "Of the queries over the limit, one in this many is answered with TC, so that a real client comes over TCP; the others are dropped.",
         ),
     ] = 2
     ipv4_prefix: Annotated[int, Setting(k.Whole(8, 32), "How long the prefix of a network is that is counted as one.")] = 24
@@ -129,7 +129,11 @@ class RateLimits(NamedTuple):
     ipv6_prefix: Annotated[int, Setting(k.Whole(16, 128), "The same for IPv6.")] = 56
     exempt: Annotated[
         tuple[str, ...],
-        Setting(lists.NETWORKS, "Who is not limited; the loopback and this host's own addresses never are.", default="`[private]`"),
+        Setting(
+            lists.NETWORKS,
+            "Clients that are not limited; the loopback and this host's own addresses never are.",
+            default="`[private]`",
+        ),
     ] = PRIVATE_NETWORKS
 
 

@@ -1,4 +1,4 @@
-"""What is declared of a setting beside its name, its type and its default; and the bounds that several of them share."""
+"""The parts of a setting's declaration beside its name, its type and its default; and the bounds that several settings share."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ class Setting(NamedTuple):
 
 
 class Section(NamedTuple):
-    """What an annotation says of a setting that is a mapping of others."""
+    """The annotation of a setting that is a mapping of others."""
 
     is_for_workers: bool = False

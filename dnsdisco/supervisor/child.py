@@ -110,7 +110,7 @@ class Child:
                 os.kill(self.pid, number)
 
 
-def told_status(status: int) -> str:
+def status_text(status: int) -> str:
     """A wait status for people."""
     code = os.waitstatus_to_exitcode(status)
     if code >= 0:

@@ -27,7 +27,7 @@ from dnsdisco.log.lines import Lines
 from dnsdisco.priority import CONTROL, WORKER
 from dnsdisco.supervisor import announce, signals, watchdog
 from dnsdisco.supervisor.channels import journal, link
-from dnsdisco.supervisor.child import Child, told_status
+from dnsdisco.supervisor.child import Child, status_text
 from dnsdisco.supervisor.late_listening import LateListening, LOOK_S
 from dnsdisco.supervisor.notify import Notifier
 from dnsdisco.supervisor.sockets import Listening
@@ -177,10 +177,10 @@ class Supervisor:
             return
         is_hopeless = child.young_deaths >= START_DEATHS_MAX or os.waitstatus_to_exitcode(status) == EX_CONFIG
         if is_hopeless and not self._is_ready:
-            self._fail(f"{child.name} cannot start ({told_status(status)}); see the lines above")
+            self._fail(f"{child.name} cannot start ({status_text(status)}); see the lines above")
             return
         again = f"again in {wait_s:g} s" if wait_s else "again now"
-        text = f"{child.name} ended: {told_status(status)}; it is started {again}"
+        text = f"{child.name} ended: {status_text(status)}; it is started {again}"
         self._lines.event("warning", text, pid=pid, restarts=child.restarts)
         if child is self.control:
             wait_s = max(wait_s, CONTROL_REST_S)

@@ -39,7 +39,7 @@ def __getattr__(name: str) -> Any:
     import pytest  # noqa: PLC0415
 
     home = f"{__name__}.{_HOMES[name]}"
-    pytest.register_assert_rewrite(home)  # so that a provider that breaks the contract is told with the values
+    pytest.register_assert_rewrite(home)  # so that a provider that breaks the contract is reported with the values
     value = getattr(import_module(home), name)
     globals()[name] = value
     return value

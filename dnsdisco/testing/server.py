@@ -138,7 +138,7 @@ class Server:
     def _run(self) -> None:
         try:
             self._loop.run_until_complete(self._serve())
-        except BaseException as error:  # noqa: BLE001  told where it can be acted on: in the test's thread
+        except BaseException as error:  # noqa: BLE001  reported where it can be acted on: in the test's thread
             self._error = error
             self._ready.set()
         finally:
@@ -174,9 +174,9 @@ class Server:
             )
             await asyncio.gather(self._worker.run(), self._control.run())
 
-    def _hear(self, event: str, **told: Any) -> None:
+    def _hear(self, event: str, **fields: Any) -> None:
         if event == "fatal":
-            self._error = RuntimeError(str(told.get("message")))
+            self._error = RuntimeError(str(fields.get("message")))
         if event in ("ready", "fatal"):
             self._ready.set()
 

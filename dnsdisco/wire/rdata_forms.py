@@ -96,7 +96,7 @@ def _string(message: bytes, at: int, end: int) -> int:
 def _tag(message: bytes, at: int, end: int) -> int:
     after = _string(message, at, end)
     if not message[at + 1 : after].isalnum():  # of bytes: ASCII alone
-        raise WireError("a tag that is none")
+        raise WireError("a tag that is not valid")
     return after
 
 
@@ -119,7 +119,7 @@ def _types(message: bytes, at: int, end: int, _: NameReader) -> int:
     window = -1
     while at + 1 < end:
         if message[at] <= window or not 1 <= message[at + 1] <= 32:
-            raise WireError("a type bitmap that is none")
+            raise WireError("a type bitmap that is not valid")
         window = message[at]
         at += 2 + message[at + 1]
     return at
@@ -138,7 +138,7 @@ def _location(message: bytes, at: int, end: int, _: NameReader) -> int:
         latitude, longitude = (int.from_bytes(message[begin : begin + 4], "big") - (1 << 31) for begin in (at + 4, at + 8))
         are_sizes = all(octet >> 4 <= 9 and octet & 15 <= 9 for octet in message[at + 1 : at + 4])
         if not are_sizes or abs(latitude) > _QUARTER or abs(longitude) > 2 * _QUARTER:
-            raise WireError("a location that is nowhere")
+            raise WireError("a location that does not exist")
     return at + _LOCATION_OCTETS
 
 

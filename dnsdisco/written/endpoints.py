@@ -37,7 +37,7 @@ class Listener(NamedTuple):
         return TRANSPORTS[self.scheme]
 
     def apart(self) -> dict[str, Any]:
-        """As the supervisor takes it, in JSON: it parses nothing."""
+        """The parts as JSON, for the supervisor, which parses nothing."""
         host, port = split_address(self.address)
         transport = self.transport
         how = transport.how.format(path=self.path)

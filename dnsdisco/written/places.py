@@ -1,4 +1,4 @@
-"""Where in a text each value stands, and what is wrong with it: what a reader of YAML notes where somebody asks for it."""
+"""Notes the place of each value in a text, and each fault, for a reader of YAML that asks for them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Point = tuple[int, int]  # line and column, 1-based
 
 
 class Place(NamedTuple):
-    """Of a key, and of its value. An entry of a list, and what `<<` brings, has one point for both."""
+    """The place of a key, and of its value. An entry of a list, and a value from `<<`, has one point for both."""
 
     key: Point
     value: Point
@@ -35,7 +35,7 @@ def dotted(path: KeyPath) -> str:
 
 
 class EnoughFaults(Exception):
-    """As many faults as were asked for are known."""
+    """Raised when as many faults as were asked for are known."""
 
 
 class Track:
@@ -49,11 +49,11 @@ class Track:
         self.places: dict[KeyPath, Place] = {}
 
     def path(self, *below: str | int) -> KeyPath:
-        """Of the container that is open, or of what is *below* it."""
+        """The path of the open container, or of a value *below* it."""
         return (*self._open[-1].path, *below) if self._open else ()
 
     def path_of_value(self) -> KeyPath:
-        """Of the value that comes next."""
+        """The path of the next value."""
         return self.path(self._open[-1].step) if self._open else ()
 
     def refuse(self, point: Point, message: str, path: KeyPath) -> None:
@@ -68,12 +68,12 @@ class Track:
         inner.points.setdefault(name, point)
 
     def first(self, name: str) -> Point:
-        """Where the container that is open has this key for the first time."""
+        """The place where the open container has this key for the first time."""
         return self._open[-1].points[name]
 
     @property
     def merge(self) -> Place | None:
-        """Of the `<<` in the mapping that is open."""
+        """The place of the `<<` in the open mapping."""
         return self._open[-1].merge
 
     def value(self, point: Point, *, is_scalar: bool = True) -> None:
@@ -95,7 +95,7 @@ class Track:
         self._open.append(_Open(path, "" if is_mapping else 0, is_usable=is_usable))
 
     def leave(self) -> bool:
-        """Whether the container that ends can be used."""
+        """Close the open container; True if it can be used."""
         return self._open.pop().is_usable
 
     def brought(self, names: Iterable[str], point: Point) -> None:

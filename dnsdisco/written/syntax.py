@@ -1,4 +1,4 @@
-"""Octets become text, and what is wrong with a text of YAML is said in plain words, with its place. Every function takes linear time."""
+"""Turns octets into text, and describes the faults of a YAML text in plain words, with their places. Every function takes linear time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PLAIN = bytes(each for each in range(128) if not _FORBIDDEN.match(chr(each)))
 
 
 class Unreadable(Exception):
-    """Nothing in the text can be used."""
+    """Raised when no part of the text can be used."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(str(problem))
@@ -55,7 +55,7 @@ def place(mark: Any) -> tuple[int, int]:
 
 
 def explain(error: yaml.YAMLError, text: str, file: str) -> Problem:
-    """Where the syntax of *text* is broken, and what to mend."""
+    """The place where the syntax of *text* is broken, and what to mend."""
     if not isinstance(error, yaml.MarkedYAMLError):
         return Problem(file, 0, 0, "", f"this is not YAML: {reason(error)}")
     mark = error.problem_mark or error.context_mark
@@ -72,7 +72,7 @@ def explain(error: yaml.YAMLError, text: str, file: str) -> Problem:
 
 
 def _plain_words(error: yaml.MarkedYAMLError, why: str, char: str) -> str:
-    """*why*, which libyaml says of the character *char*, as what a person has to do."""
+    """*why*, libyaml's message about the character *char*, turned into what a person has to do."""
     if char == "\t" or "tab character" in why or "\\t" in why:
         return "a tab stands where only spaces may; YAML is indented with spaces"
     if char == ":" and ("node content" in why or "found ':'" in why):
@@ -88,7 +88,7 @@ def _plain_words(error: yaml.MarkedYAMLError, why: str, char: str) -> str:
 
 
 def _first_too_deep(text: str, mark: Any) -> Any:
-    """Where the level begins that is one too many. *mark*: where libyaml met its bound; it reads what is before that."""
+    """The place where the level that is one too many begins. *mark*: the place where libyaml met its bound."""
     depth = 0
     with suppress(yaml.YAMLError):
         for event in yaml.parse(text[: mark.index], Loader=LOADER):

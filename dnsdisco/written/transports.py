@@ -1,6 +1,6 @@
-"""What can be listened on: a row for each transport. Who parses `listen`, checks it, binds it and says how to ask there reads this table.
+"""The transports of listeners, a row for each. The code that parses `listen`, checks it, binds it and announces it reads this table.
 
-How a worker serves each is in `server/listeners.py`.
+`server/listeners.py` has the server for each.
 """
 
 from __future__ import annotations

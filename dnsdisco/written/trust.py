@@ -1,4 +1,4 @@
-"""Whether a file that was only found, not named, may be used: not one that somebody else could have put there, or can change."""
+"""Decides whether a file that was only found, not named, may be used: not if another user could have put it there, or can change it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers and durations, how a message shows a wrong value, and what somebody may have meant.
+"""Reads numbers and durations, shows a wrong value in a message, and suggests what was meant.
 
 Every function that reads raises ValueError whose text says what was expected and what was found; none raises anything else.
 """
@@ -64,7 +64,7 @@ def number(value: object, low: int, high: int) -> int:
 
 
 def number_from(value: object, low: int, high: int) -> int:
-    """As number(), also from a decimal text, which is all that variables, tags and annotations can hold.
+    """Like number(), also from a decimal text, which is all that variables, tags and annotations can hold.
 
     A text that begins with a zero is refused: `020` is 20 to some readers and 16 to others.
     """
@@ -102,5 +102,5 @@ def whole_seconds(value: object, low: int, high: int) -> int:
 
 
 def text_of(value: object) -> str:
-    """What was written, without white space around it; "" for what is not a text, which then fits nothing."""
+    """The written text without white space around it; "" for a value that is not a text, which then fits nothing."""
     return value.strip() if isinstance(value, str) else ""

@@ -60,7 +60,7 @@ def survey(
     *,
     faults_max: int = FAULTS_MAX,
 ) -> Survey:
-    """As load(), with every fault and every place; never raises. *wanted*: the keys at the top whose places are kept; None: all."""
+    """Like load(), with every fault and every place; never raises. *wanted*: the keys at the top whose places are kept; None: all."""
     track = Track(file, wanted, faults_max)
     try:
         refuse_forbidden(text, file)
@@ -77,7 +77,7 @@ def survey(
 
 
 class _Wrong(Exception):
-    """A bound is met, or there is a fault where nobody asks for more than the first."""
+    """Raised at a bound, or at the first fault if the caller wants no more."""
 
     def __init__(self, mark: Any, message: str) -> None:
         super().__init__(message)
@@ -193,7 +193,7 @@ class _Reader:
                 root, has_root = value, True
 
     def _alias(self, event: Any, depth: int, *, is_key: bool) -> _Anchored:
-        """What an alias stands for in a container at this *depth*."""
+        """The value that an alias stands for, in a container at this *depth*."""
         known = self._anchors.get(event.anchor, False)
         if isinstance(known, _Anchored):
             if depth + known.height > DEPTH_MAX:

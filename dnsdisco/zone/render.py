@@ -116,7 +116,7 @@ def alias(owner: bytes, found: Found, ttl: int) -> RR | None:
 
 
 def _alias_of(found: Found) -> str | None:
-    """The host name that the service is nothing but another name for: no port, no record of its own beside it."""
+    """The host name that the service is only another name for: no port, no record of its own beside it."""
     entry = found.entry
     if entry is None or not found.is_service or found.records or entry.records:
         return None

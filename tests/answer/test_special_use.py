@@ -141,13 +141,13 @@ SIX = "7" + ".0" * 23 + ".8.b.d.0.1.0.0.2.ip6.arpa"
         ("home.arpa", "A", "home.arpa has no A record: home.arpa is special, and answered here"),
         ("_dns.resolver.arpa", "SVCB", "_dns.resolver.arpa has no SVCB record: resolver.arpa is special, and answered here"),
         ("1.0.0.127.in-addr.arpa", "A", "1.0.0.127.in-addr.arpa has no A record: 127.in-addr.arpa is special, and answered here"),
-        ("1.10.in-addr.arpa", "PTR", "1.10.in-addr.arpa is a part of an address, and has nothing itself"),
-        ("local", "A", "local has nothing itself: there are names below it"),
+        ("1.10.in-addr.arpa", "PTR", "1.10.in-addr.arpa is a part of an address, and has no records itself"),
+        ("local", "A", "local has no records itself: there are names below it"),
         ("7.8.9.10.in-addr.arpa", "A", "the reverse name of 10.9.8.7 has no A record, only PTR"),
         (SIX, "TXT", "the reverse name of 2001:db8::7 has no TXT record, only PTR"),
         ("ns.dns.svc.local", "MX", "ns.dns.svc.local is the name of this server, and has no MX record"),
         ("ns.dns.svc.local", "TYPE65280", "ns.dns.svc.local is the name of this server, and has no TYPE65280 record"),
-        ("dns.svc.local", "A", "dns has nothing itself: there are names below it"),
+        ("dns.svc.local", "A", "dns has no records itself: there are names below it"),
     ],
 )
 def test_nodata_says_why(name, rtype, reason):

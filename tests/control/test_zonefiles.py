@@ -79,7 +79,7 @@ def test_a_broken_file_keeps_its_old_records_and_says_where_once(told: Told, tmp
     assert told.names() == ["www"]
     assert len(told.warnings) == 1
     assert f"{tmp_path}/b.zone:1:" in told.warnings[0]
-    assert told.warnings[0].endswith("; nothing of the file is used")
+    assert told.warnings[0].endswith("; the file is not used")
     write(path, "www 60 IN A 10.0.0.9", "broken IN")
     until(lambda: len(told.warnings) == 2)
     assert f"{path}:2:" in told.warnings[1]

@@ -53,7 +53,7 @@ GROUPS: dict[str, tuple[Bound, ...]] = {
         _of("a reason (EDE text)", "wire.edns:EDE_TEXT_OCTETS_MAX", "octets", "a longer one would crowd out answers", "", "a cut text"),
         _of("why an instance is critical", "model.public:REASON_OCTETS_MAX", "octets", "it stands in an EDE, beside the rest of a sentence", "", "a cut text"),
         _of("why an instance was left out", "model.public:LEFT_OUT_OCTETS_MAX", "octets", "what was expected, and what was found; of the first one", "dnsdisco_control_provider_rejected_objects", "a cut text"),
-        _of("services whose denial says why", "control.provider_set:REJECTED_TOLD_MAX", "a provider", "each goes to every worker with every change of what providers do", "dnsdisco_control_provider_rejected_objects", "a denial without a reason"),
+        _of("services whose denial says why", "control.provider_set:REJECTED_SHOWN_MAX", "a provider", "each goes to every worker with every change of what providers do", "dnsdisco_control_provider_rejected_objects", "a denial without a reason"),
         _of("aliases in a row", "answer.aliases:ALIASES_MAX", "", "ours and those of upstreams together; names in use need three or four; Unbound 11, dnsmasq 12", "dnsdisco_cache_unusable_total", "SERVFAIL with the reason"),
         _of("questions to upstreams for one answer", "answer.steps:QUESTIONS_MAX", "", "64 host names in both families, and as much again where they lead on", f"{ANSWERS}=SERVFAIL", "what the others brought; SERVFAIL with the reason where they brought nothing"),
         _of("steps of an explanation", "answer.trace:STEPS_MAX", "", "some 100 KB; a service may have 20,000 instances", "", "a last step that says how many more there are"),
@@ -152,12 +152,12 @@ GROUPS: dict[str, tuple[Bound, ...]] = {
 
 # Bounds that nobody who asks meets as such: forms of messages, and parts of others above.
 NOT_LISTED = {
-    "answer.own_zones:STALE_TOLD_MAX",
+    "answer.own_zones:STALE_SHOWN_MAX",
     "answer.flatten:NAMES_MAX",
     "answer.prepared:ORDERS_OCTETS_MAX",
     "answer.reasons:NEAR_OCTETS_MAX",
-    "answer.reasons:REASONS_TOLD_MAX",
-    "answer.reasons:SPACES_TOLD_MAX",
+    "answer.reasons:REASONS_SHOWN_MAX",
+    "answer.reasons:SPACES_SHOWN_MAX",
     "server.http2:CLOSED_STREAMS_MAX",
     "server.control_link:QUEUE_DATAGRAMS_MAX",
     "server.control_link:UPSTREAMS_MAX",

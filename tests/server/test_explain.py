@@ -107,7 +107,7 @@ def test_an_ordinary_service():
         ),
         ("shut.svc.local", "A", ("left-out", "s1", "10.0.2.1: critical: its data says so")),
         ("noted.svc.local", "TXT", ("choice", "noted", "the TXT records that were written for the name")),
-        ("elsewhere.svc.local", "A", ("reading", "elsewhere", "is nothing but another name for db.example.net")),
+        ("elsewhere.svc.local", "A", ("reading", "elsewhere", "is only another name for db.example.net")),
         ("here.svc.local", "A", ("choice", "l", "localhost: a host name, with addresses of its own")),
         ("loop1.svc.local", "A", ("left-out", "a", "loop2.svc.local: a host name that has no IPv4 address")),
         ("hosty.svc.local", "A", ("choice", "h1", "cache.example.net: a host name, with addresses from upstream")),
@@ -177,7 +177,7 @@ def test_providers_that_are_away():
     states = (ProviderState("static", has_synced=True, is_stale=True, reason="no contact since noon"),)
     assert ("stale", "auth.svc.local", "static: no contact since noon") in steps(Answers(states=states), "auth.svc.local")
     states = (ProviderState("static", has_synced=True), ProviderState("consul", has_synced=False))
-    assert ("not-ready", "consul", "has not been heard yet, and may know the name") in steps(
+    assert ("not-ready", "consul", "has not answered yet, and may know the name") in steps(
         Answers(states=states), "nosuch.svc.local"
     )
 

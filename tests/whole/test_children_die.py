@@ -85,7 +85,7 @@ def test_without_a_word_of_control_answers_are_stale_and_then_it_is_replaced(tmp
         while not (told := errors(server.ask("web.svc.local"))):
             assert time.monotonic() < until
             time.sleep(0.05)
-        assert "no word of the control process since" in told[3]
+        assert "no message from the control process since" in told[3]
         assert server.answers("web.svc.local") == {"10.0.0.1"}
         server.wait_for("control does not answer: it is killed", 15)
         until = time.monotonic() + 15

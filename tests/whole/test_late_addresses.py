@@ -54,8 +54,8 @@ until(lambda: not any(late in reason for reason in ready()["degraded"]))
 until(lambda: answered(late) == "10.0.0.1")
 assert answered(late, dns.query.tcp) == "10.0.0.1"
 log = open("log").read()
-assert "this machine does not have an address that is listened on" in log
-assert "an address that is listened on is here now" in log
+assert "this machine does not have an address of `listen`" in log
+assert "this machine has an address of `listen` now" in log
 """
 
 

@@ -1,19 +1,19 @@
 """The consul provider (docs/consul.md): services from a Consul agent, and instances registered with it.
 
     provider.py       the class that other rooms see
-    traits.py         what it declares: its needs, its detection
-    options.py        what may be set
+    traits.py         its declarations: its needs, its detection
+    options.py        its options
     variables.py      the CONSUL_* variables below that
-    address.py        where an agent is, as it is written
-    credentials.py    the files that prove who we are
+    address.py        the address of an agent, as it is written
+    credentials.py    the files with token, certificate and key
     session.py        one connection to an agent, as the Consul packages want it
     agent.py          the agent's HTTP API
-    catalog.py        the questions, and which answers are not believed
+    catalog.py        the questions, and the answers that are not believed
     entries.py        answers → services; pure
     watch.py          one run of watch()
-    query_threads.py         its threads
-    query_slots.py           which thread asks what
-    pace.py           how long the agent is left alone between two questions
+    query_threads.py  its threads
+    query_slots.py    which thread asks what
+    pace.py           the wait between two questions to the agent
     registration.py   service data → what the agent's API takes
 
 Read first: `provider.py`, then `catalog.py`.

@@ -1,4 +1,4 @@
-"""Where an agent is, as it is written in options and in variables."""
+"""Reads the address of an agent, as it is written in options and in variables."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Value = TypeVar("Value")
 
 
 def endpoint_from(text: str) -> Endpoint:
-    """Where an address leads. A URL without a port has its scheme's, and a port without a host is this machine's, as Consul's own
+    """The endpoint of an address. A URL without a port has its scheme's, and a port without a host is this machine's, as Consul's own
     tools read it; a bare host has 8500."""
     expected = f"expected an address such as http://127.0.0.1:{DEFAULT_PORT}, found {shown(text.rpartition('@')[2])}"
     text = text.strip()
@@ -63,7 +63,7 @@ def host_from(text: str) -> str:
 
 
 def named(setting: str, read: Callable[[Any], Value], value: Any) -> Value:
-    """*read*'s value; its ValueError says which setting it is about."""
+    """The value of *read*; its ValueError names the setting that it is about."""
     try:
         return read(value)
     except ValueError as error:

@@ -61,7 +61,7 @@ class AgentReply:
 
 
 class _Client(HTTPClient):  # type: ignore[misc, valid-type, unused-ignore]
-    """With each part of a path quoted by itself: an id may have slashes, and be nothing but a path."""
+    """Quotes each part of a path by itself: an id may have slashes, and be nothing but a path."""
 
     def uri(self, path: str, params: Any = None) -> str:
         return f"{self.base_uri}{path}?{urlencode(params)}" if params else f"{self.base_uri}{path}"
@@ -106,7 +106,7 @@ class Agent:
         except TooMuch as error:
             raise self._error("large", f"an answer of {error}") from None
         except (ValueError, RecursionError):
-            raise self._error("malformed", f"what came back is no JSON: {self._excerpt(body)}") from None
+            raise self._error("malformed", f"the answer is not JSON: {self._excerpt(body)}") from None
         return AgentReply(data, _index(headers.get("X-Consul-Index")), str(headers.get(_FILTERED, "")).lower() == "true")
 
     def put(self, path: str, *names: str, data: dict[str, Any] | None = None, **params: str) -> None:
@@ -125,7 +125,7 @@ class Agent:
         self._connection.close()
 
     def _tenancy(self) -> list[tuple[str, str]]:
-        """Of Consul Enterprise; another agent refuses them."""
+        """The namespace and partition of Consul Enterprise; another agent refuses them."""
         options = self._options
         return [(key, value) for key, value in (("ns", options.namespace), ("partition", options.partition)) if value]
 
@@ -198,5 +198,5 @@ def _index(text: Any) -> int:
 
 
 def _seconds(text: Any) -> float | None:
-    """Of a Retry-After field; its form with a date is passed over."""
+    """The seconds of a Retry-After field; its form with a date is ignored."""
     return float(text) if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 8 else None

@@ -19,7 +19,7 @@ from dnsdisco.providers.forked import Lock
 from dnsdisco.providers.log import logger
 
 CONSUL = "consul"
-TOLD_MAX = 10_000  # faults remembered, so that each is logged once; then they may be logged again
+LOGGED_MAX = 10_000  # faults remembered, so that each is logged once; then they may be logged again
 SHOWN_MAX = 20  # faults logged one by one, of a service at once
 
 POLICY = 'it needs service_prefix "" {policy = "read"} and node_prefix "" {policy = "read"}'
@@ -48,8 +48,8 @@ class AgentCatalog:
         self.refused_names = 0  # of the last list
         self._had_consul = False
         self._usable: set[str] = set()  # names of the last list that can be services for us
-        self._told: set[tuple[str, str, str]] = set()
-        self._lock = Lock()  # around _told
+        self._logged: set[tuple[str, str, str]] = set()
+        self._lock = Lock()  # around _logged
 
     def connect(self) -> Agent:
         """Does no I/O; the first question connects."""
@@ -70,7 +70,7 @@ class AgentCatalog:
             if name not in self._usable:  # most are, every time
                 reason = refused_name(name)
                 if reason:
-                    self.tell(str(name), [("", reason)])
+                    self.log(str(name), [("", reason)])
                     continue
                 usable.add(name)
             merged = tuple(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else ()
@@ -111,7 +111,7 @@ class AgentCatalog:
         return [name for name in names if isinstance(name, str) and name.isprintable() and is_askable(name)]
 
     def fingerprints(self, agent: Agent, nodes: Iterable[str], over: threading.Event) -> dict[str, int]:
-        """Of every service on *nodes*, as Reading has it: a service that differs has changed. One question a node; ends early with *over*."""
+        """The fingerprint of every service on *nodes*: a service with another one has changed. One question a node; ends early with *over*."""
         marks: dict[str, int] = {}
         for name in nodes:
             if over.is_set():
@@ -135,15 +135,15 @@ class AgentCatalog:
         if name == CONSUL:
             raise denied(f"the agent lists services and hides their instances; the token may not read nodes: {POLICY}")
 
-    def tell(self, name: str, faults: list[tuple[str, str]]) -> None:
-        """What is left out of the service, each once."""
+    def log(self, name: str, faults: list[tuple[str, str]]) -> None:
+        """Log the reasons why parts of the service are left out, each once."""
         with self._lock:
-            fresh = [fault for fault in dict.fromkeys(faults) if (name, *fault) not in self._told]
-            if len(self._told) + len(fresh) > TOLD_MAX:
-                self._told.clear()
-            self._told.update((name, *fault) for fault in fresh[:TOLD_MAX])
-        for who, reason in fresh[:SHOWN_MAX]:
-            logger().warning("left out", provider=CONSUL, service=name, reason=f"{who}: {reason}" if who else reason)
+            fresh = [fault for fault in dict.fromkeys(faults) if (name, *fault) not in self._logged]
+            if len(self._logged) + len(fresh) > LOGGED_MAX:
+                self._logged.clear()
+            self._logged.update((name, *fault) for fault in fresh[:LOGGED_MAX])
+        for instance, reason in fresh[:SHOWN_MAX]:
+            logger().warning("left out", provider=CONSUL, service=name, reason=f"{instance}: {reason}" if instance else reason)
         if len(fresh) > SHOWN_MAX:
             logger().warning("left out", provider=CONSUL, service=name, more=len(fresh) - SHOWN_MAX)
 
@@ -153,11 +153,11 @@ class AgentCatalog:
         except AgentError as error:
             if error.kind != "redirect":
                 raise
-            self.tell(name, [("", "a name with empty or dotted parts; this agent cannot be asked for it")])
+            self.log(name, [("", "a name with empty or dotted parts; this agent cannot be asked for it")])
             return Reading(None, [], is_empty=False, fingerprint=0), 0
         reading = read_entries(name, self._checked(reply, list, f"the instances of {name}"), self.wanted)
         if reading.faults:
-            self.tell(name, reading.faults)
+            self.log(name, reading.faults)
         return reading, reply.index
 
     def _checked(self, reply: AgentReply, kind: type, what: str) -> Any:

@@ -30,7 +30,7 @@ class Credentials:
         in_child(self._forget_context)
 
     def token(self) -> str | None:
-        """None: none was given. Raises ProviderError for a token file that cannot be used, and never could in this process."""
+        """The token; None if none was given. Raises ProviderError for a token file that cannot be used, and never could in this process."""
         path = self._options.token_file
         if path is None:
             return self._token

@@ -98,7 +98,7 @@ def read_entries(name: str, entries: Any, wanted: Wanted) -> Reading:
 
 
 def fingerprint(node: object, node_index: object, id_: object, index: object) -> int:
-    """One instance in one state. XOR over a service's instances tells two states of it apart; only within this process."""
+    """A number for one instance in one state. XOR over a service's instances distinguishes two states of it; only within this process."""
     return hash((str(node), str(node_index), str(id_), str(index)))
 
 
@@ -139,7 +139,7 @@ def _instance(
 
 
 def worst(checks: Any) -> Health:
-    """Of the node's checks and the service's alike; maintenance is a check that is critical. Without checks: passing."""
+    """The worst status among the node's and the service's checks; maintenance is a check that is critical. Without checks: passing."""
     health = Health.PASSING
     for check in _sequence(checks):
         status = check.get("Status") if isinstance(check, dict) else None
@@ -149,9 +149,9 @@ def worst(checks: Any) -> Health:
 
 
 def _reason(checks: Any) -> str:
-    """Of the first check that is critical: what it printed, else what its owner notes of it, else its name.
+    """The reason of the first check that is critical: its output, else its owner's notes, else its name.
 
-    Of an HTTP check the status line: the body may be anything, and the URL is the owner's own.
+    For an HTTP check it is the status line: the body may be anything, and the URL is the owner's own.
     """
     check = next(
         (_mapping(each) for each in _sequence(checks) if _mapping(each) and worst([each]) is Health.CRITICAL), _mapping(None)

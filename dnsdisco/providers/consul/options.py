@@ -1,4 +1,4 @@
-"""What may be set about a Consul agent, by the constructor's arguments and by an entry of `providers:` alike.
+"""The options of the consul provider, for the constructor's arguments and for an entry of `providers:` alike.
 
 Nothing here does I/O; every fault is a ValueError that names the setting, and never shows a token.
 """
@@ -25,7 +25,7 @@ WATCH_LIMIT_MAX = 10_000
 
 
 def _http_address(value: object) -> str:
-    """As it was written, once it is known to lead somewhere."""
+    """The address as it was written, once it is known to be valid."""
     written = kinds.Text().read(value, AS_GIVEN)
     endpoint_from(written)
     return written
@@ -64,7 +64,7 @@ class Options:
         str | None,
         Setting(
             kinds.Secret(reads=usable_token),
-            "The ACL token. It goes into a header only. Better in a file, for this one is read by more people.",
+            "The ACL token. `token_file` is better: more people read the configuration.",
             default="the CONSUL variables",
         ),
     ] = field(default=None, repr=False)
@@ -76,7 +76,7 @@ class Options:
         str | None,
         Setting(
             kinds.Secret("`NAME:PASSWORD`", _usable_auth),
-            "Who we are for a gateway before the agent (HTTP Basic).",
+            "Name and password for a gateway before the agent (HTTP Basic).",
             default="`CONSUL_HTTP_AUTH`",
         ),
     ] = field(default=None, repr=False)
@@ -85,7 +85,7 @@ class Options:
         str | None,
         Setting(
             kinds.Text(),
-            "Which namespace of Consul Enterprise; another agent refuses this.",
+            "The namespace of Consul Enterprise; other agents refuse this.",
             values="a name",
             default="`CONSUL_NAMESPACE`",
         ),
@@ -94,7 +94,7 @@ class Options:
         str | None,
         Setting(
             kinds.Text(),
-            "Which admin partition of Consul Enterprise; another agent refuses this.",
+            "The admin partition of Consul Enterprise; other agents refuse this.",
             values="a name",
             default="`CONSUL_PARTITION`",
         ),
@@ -103,7 +103,7 @@ class Options:
         str | None,
         Setting(
             kinds.Path(),
-            "Whom to trust, where the agent speaks TLS.",
+            "The authorities to trust, if the agent uses TLS.",
             values=_PEM,
             default="`CONSUL_CACERT`, else the system's authorities",
         ),
@@ -119,13 +119,13 @@ class Options:
     client_key: Annotated[str | None, Setting(kinds.Path(), "The key to it.", values=_PEM, default="`CONSUL_CLIENT_KEY`")] = None
     verify: Annotated[
         bool,
-        Setting(kinds.Truth(), "`false`: any certificate will do.", default="`CONSUL_HTTP_SSL_VERIFY`, else `true`"),
+        Setting(kinds.Truth(), "`false`: any certificate is accepted.", default="`CONSUL_HTTP_SSL_VERIFY`, else `true`"),
     ] = True
     tls_server_name: Annotated[
         str | None,
         Setting(
             kinds.Text(),
-            "Whom the certificate must name, where that is not the host of `address`.",
+            "The name that the certificate must have, if it is not the host of `address`.",
             values="a name",
             default="`CONSUL_TLS_SERVER_NAME`, else the host",
         ),
@@ -151,7 +151,7 @@ class Options:
         bool,
         Setting(
             kinds.Truth(),
-            "The token may see a part of the catalog, and nothing else exists for us.",
+            "Accept a token that may see only a part of the catalog; the rest does not exist for dnsdisco.",
             default="`false`: that is an error",
         ),
     ] = False

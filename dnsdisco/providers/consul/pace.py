@@ -1,4 +1,4 @@
-"""How long an agent is left alone between two questions. Never a tight loop, whatever it answers."""
+"""Decides the wait between two questions to an agent. There is no tight loop, whatever it answers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class TokenBucket:
 
 
 class Pace:
-    """Of one thread that asks over and over."""
+    """The pace of one thread that asks again and again."""
 
     def __init__(self, per_s: float = PER_S, shared: TokenBucket | None = None) -> None:
         """*shared*: with other paces. Belongs to the thread that makes it."""
@@ -40,7 +40,7 @@ class Pace:
         self._worked_s = time.thread_time()
 
     def after(self, *, is_moved: bool, took_s: float, per_s: float | None = None) -> float:
-        """*is_moved*: the index is another one. *took_s*: of the question, waiting included. *per_s*: from now on."""
+        """The wait after a question. *is_moved*: the index has changed. *took_s*: of the question, waiting included. *per_s*: from now on."""
         self._own.per_s = per_s or self._own.per_s
         worked_s, self._worked_s = self._worked_s, time.thread_time()
         waits_s = [self._own.take(), WORK_SHARE * (self._worked_s - worked_s)]

@@ -52,7 +52,7 @@ class ConsulServiceDiscovery(Traits, ServiceDiscovery):
         return f"{type(self).__name__}(address={str(self._options.endpoint)!r})"
 
     def get_services(self) -> dict[str, dict[str, Any]]:
-        """Of the whole datacenter, `consul` itself among them."""
+        """All services of the datacenter, with `consul` itself."""
         with self._agent() as agent:
             names, _ = self._catalog.names(agent)
             readings = self._readings(agent, list(names))
@@ -109,7 +109,7 @@ class ConsulServiceDiscovery(Traits, ServiceDiscovery):
             agent.close()
 
     def _service(self, name: str) -> Service | None:
-        """None: not known. An answer without instances is believed when the list of services agrees."""
+        """The service; None if it is not known. An answer without instances is believed if the list of services agrees."""
         if not self._catalog.can_be_asked(name):
             return None
         with self._agent() as agent:

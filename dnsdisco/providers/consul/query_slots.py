@@ -19,7 +19,7 @@ from dnsdisco.providers.log import logger
 AGAIN_S = 15.0  # until a service whose query failed gets one again
 # The same after a refusal: an old agent keeps the slot of a query that was given up until its wait ends.
 REFUSED_AGAIN_S = 60.0
-TELL_S = 1.0  # until the number that is left is logged, for refusals come many at once
+REPORT_S = 1.0  # until the number that is left is logged, for refusals come many at once
 POLL_S = 5.0  # between two looks at all others when not even the questions about them find a connection
 LENT_S = 0.5  # until what was lent for the first time is free: at once, but for an old agent
 LENT = 4  # queries of their own that are given up for those
@@ -37,7 +37,7 @@ class QuerySlots:
         self._askers: set[QueryThread] = set()  # that have not ended
         self._answers = TokenBucket(ALL_PER_S, ALL_PER_S)
         self._own_again_at = self._everybody_again_at = 0.0
-        self._tell_at: float | None = None
+        self._report_at: float | None = None
         self._has_lent = False
         self._checks: ChecksThread | None = None
         self._sweep: SweepThread | None = None
@@ -47,12 +47,12 @@ class QuerySlots:
         asker.start()
 
     def abort(self) -> None:
-        """End everybody now. Does not block."""
+        """End all threads now. Does not block."""
         for asker in self._askers:
             asker.abort()
 
     def free(self, now: float) -> int:
-        """How many more services may have a query of their own. Queries that are ending hold their slot until they have."""
+        """How many more services may have a query of their own. A query that is ending holds its slot until it has ended."""
         return 0 if now < self._own_again_at else self._slots()
 
     def give(self, name: str, index: int, known: Service, rejected: int) -> None:
@@ -71,8 +71,8 @@ class QuerySlots:
 
     def keep(self, now: float, others: int) -> None:
         """Make sure that a thread asks about the *others*, the services without a query of their own, if there are any."""
-        if self._tell_at is not None and now >= self._tell_at:
-            self._tell_at = math.inf
+        if self._report_at is not None and now >= self._report_at:
+            self._report_at = math.inf
             logger().warning(
                 f"the agent takes no more connections from here; {len(self.own)} services are watched one by one, {others} together. "
                 "Lower watch_limit, or raise limits.http_max_conns_per_client of the agent",
@@ -103,10 +103,10 @@ class QuerySlots:
             self._sweep.kick(others)
 
     def ended(self, asker: QueryThread, error: BaseException | None, now: float, fetch: Callable[[str], None]) -> bool:
-        """An asker has ended. Raises *error* where the watch cannot go on without it.
+        """Note that an asker has ended. Raises *error* if the watch cannot go on without it.
 
-        A query of a service's own is not worth that: *fetch* is called with the service, which shows whether the agent is there. Closing
-        the others' would free nothing. True: those about everybody found no connection, so all others are to be fetched by and by.
+        The watch goes on without a query for a single service: *fetch* is called with the service, which shows whether the agent is there.
+        Closing the others' would free nothing. True: the queries about all services found no connection, so the others are fetched one by one.
         """
         self._askers.discard(asker)
         if error is None:
@@ -125,8 +125,8 @@ class QuerySlots:
                 self.own.pop(name).abort()
         else:
             raise error
-        if is_refused and self._tell_at is None:
-            self._tell_at = now + TELL_S
+        if is_refused and self._report_at is None:
+            self._report_at = now + REPORT_S
         return not isinstance(asker, ServiceThread)
 
     def _slots(self) -> int:

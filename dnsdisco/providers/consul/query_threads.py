@@ -190,7 +190,7 @@ def _instances(service: Service | None) -> int:
 
 
 class ChecksThread(QueryThread):
-    """The checks of everybody, for services that have no query of their own."""
+    """Watches the checks of all services, for those that have no query of their own."""
 
     def __init__(self, catalog: AgentCatalog, post: Post) -> None:
         super().__init__(catalog, post)

@@ -209,7 +209,7 @@ def _registered(agent: Agent, instance_id: str) -> str | None:
 
 
 def _entries(agent: Agent, name: str, instance_id: str) -> list[dict[str, Any]]:
-    """What the catalog has under the id, of all nodes."""
+    """The catalog's entries under the id, of all nodes."""
     data = agent.get("/v1/health/service", name).data
     services = [entry.get("Service") for entry in data if isinstance(entry, dict)] if isinstance(data, list) else []
     return [service for service in services if isinstance(service, dict) and service.get("ID") == instance_id]
@@ -222,7 +222,7 @@ def _is_as(entry: dict[str, Any], body: dict[str, Any]) -> bool:
 
 
 def _until(is_so: Any) -> bool:
-    """Whether it became so within VISIBLE_S."""
+    """True if the condition became true within VISIBLE_S."""
     ends_at, pause_s = time.monotonic() + VISIBLE_S, 0.002
     while not is_so():
         if time.monotonic() >= ends_at:

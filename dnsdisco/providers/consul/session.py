@@ -15,7 +15,7 @@ class AgentSession(BackendConnection):
 
 
 class AgentResponse:
-    """As much of a requests.Response as the packages look at."""
+    """The part of a requests.Response that the packages use."""
 
     def __init__(self, reply: HttpReply) -> None:
         self.status_code, self.headers, self.content = reply

@@ -1,4 +1,4 @@
-"""What the consul provider declares: what it needs, and when it is used without being named."""
+"""The declarations of the consul provider: its needs, and when it is used without being named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The CONSUL_* variables, below what an entry of `providers:` says. Every fault is a ValueError that names the variable."""
+"""The CONSUL_* variables, which an entry of `providers:` overrides. Every fault is a ValueError that names the variable."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _VARIABLES = {
 
 
 def settings_over_environment(settings: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
-    """The arguments for Options. What the entry says of the address, the token or TLS replaces what the variables say of that."""
+    """The arguments for Options. The entry's address, token or TLS settings replace those of the variables."""
     for key in settings:
         if key not in KEYS:
             raise ValueError(f"{key}: the consul provider has no such option{did_you_mean(key, KEYS)}")

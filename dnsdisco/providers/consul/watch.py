@@ -187,7 +187,7 @@ class ServiceWatch:
             self._put(name, reading)
 
     def _put(self, name: str, reading: Reading) -> None:
-        """What is known of a service from now on. One that is listed and has no instance keeps what it had, at first."""
+        """Put a service into the view. One that is listed and has no instance keeps its old data, at first."""
         key, service = ("", name), reading.service
         now = self._services.get(key)
         if reading.is_empty and not (now is not None and now == service):

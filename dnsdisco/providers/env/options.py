@@ -1,4 +1,4 @@
-"""What may be set of the env provider: nothing but what every provider takes."""
+"""The options of the env provider: those that every provider takes, and no other."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from typing import NamedTuple
 
 
 class Options(NamedTuple):
-    """Its variables say all."""
+    """The env provider has no options of its own: its variables hold all data."""

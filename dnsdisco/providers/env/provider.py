@@ -85,7 +85,7 @@ class EnvServiceDiscovery(Traits, ServiceDiscovery):
         return services
 
     def get_service(self, service_name: str, default: dict[str, Any] | None = None) -> dict[str, Any] | None:
-        """As the variables spell it, too: `auth_service` and `AUTH-SERVICE` are `auth-service`."""
+        """The service of that name. Spellings as in variables are found, too: `auth_service` and `AUTH-SERVICE` are `auth-service`."""
         return self.get_services().get(service_name.lower().replace("_", "-"), default)
 
     def register_service(self, service_name: str, service_data: Mapping[str, Any]) -> str:
@@ -109,7 +109,7 @@ class EnvServiceDiscovery(Traits, ServiceDiscovery):
             yield last
 
     def _snapshot(self, last: Snapshot) -> Snapshot:
-        """What did not change is as it was in *last*."""
+        """The snapshot; unchanged services are the objects of *last*."""
         found = read(self._environ)
         self._warn(found.warnings)
         now = found.snapshot()
@@ -198,7 +198,7 @@ def _grouped(environ: Mapping[str, str], warnings: dict[str, str]) -> dict[str, 
             continue
         group = services.setdefault(name, {}).setdefault(number.lstrip("0") or number, {})
         if found["kind"] in group:
-            warnings[key] = f"says the same as {group[found['kind']].key}, which is used"
+            warnings[key] = f"means the same as {group[found['kind']].key}, which is used"
         else:
             group[found["kind"]] = _read(key, found["kind"], value, warnings)
     return {name: dict(sorted(groups.items(), key=lambda item: int(item[0] or -1))) for name, groups in services.items()}
@@ -257,7 +257,7 @@ def _instance(name: str, number: str, group: _Group, warnings: dict[str, str]) -
             warnings.setdefault(_first_of({"": group}), message)
     elif set(group) == {"PORT"} and group["PORT"].said is not None:
         key = group["PORT"].key
-        warnings.setdefault(key, f"there is no {key.removesuffix('PORT')}HOST beside it, so it says nothing")
+        warnings.setdefault(key, f"there is no {key.removesuffix('PORT')}HOST beside it, so it is ignored")
     return None
 
 

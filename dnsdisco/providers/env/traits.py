@@ -1,4 +1,4 @@
-"""What the env provider declares: it is the last one of every chain that is detected."""
+"""The declarations of the env provider: it is the last one of every chain that is detected."""
 
 from __future__ import annotations
 

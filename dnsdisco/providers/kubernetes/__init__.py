@@ -1,18 +1,18 @@
 """The kubernetes provider: Services and EndpointSlices of one cluster, listed once and then watched (docs/kubernetes.md).
 
     provider.py       the class that other rooms see
-    traits.py         what it declares: its needs, its detection
-    options.py        what may be set
-    connection.py     one API server: requests, and what their failures mean
-    credentials.py    where it is and who we are: a pod's account, or a kubeconfig
+    traits.py         its declarations: its needs, its detection
+    options.py        its options
+    connection.py     one API server: requests, and the meaning of their failures
+    credentials.py    its address and our identity: a pod's account, or a kubeconfig
     kubeconfig.py     kubeconfig files read as kubectl reads them
     identity.py       the user of a kubeconfig, as headers
-    exec_plugin.py    a program that prints who we are
+    exec_plugin.py    a program that prints our credentials
     tls.py            the certificates of a kubeconfig
     watch_plan.py           which lists make up the whole view
-    resources.py      what is asked for, and the paged list of it
+    resources.py      the resources, and the paged list of each
     reflector.py      one resource followed: list, then watch, again and again
-    session.py        one watch(): its threads, what they report, when it is over
+    session.py        one watch(): its threads, their events, its end
     objects.py        raw JSON of Services and Nodes → small facts
     endpoints.py      raw JSON of EndpointSlices → instances
     rejected.py         objects that cannot be used, logged once and counted

@@ -71,7 +71,7 @@ class ClusterView:
             self.put(resource, fact)
 
     def snapshot(self) -> Snapshot:
-        """What is known now; the same object where nothing in it has changed."""
+        """The snapshot of the cluster; the same object as before if nothing in it has changed."""
         if not self._dirty:
             return self._snapshot
         old = self._snapshot.services

@@ -22,7 +22,7 @@ from dnsdisco.providers.kubernetes.objects import NodeObject, ServiceObject
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What holds for all Services of one provider."""
+    """The settings for all Services of one provider."""
 
     addresses: str
     is_inside: bool  # of the cluster, where cluster IPs can be reached
@@ -54,7 +54,7 @@ def compose(service: ServiceObject, slices: Sequence[SliceObject], nodes: Mappin
 
 
 def _left_out(slices: Sequence[SliceObject]) -> LeftOut | None:
-    """Of all slices together."""
+    """The sum of what was left out in each slice."""
     each = [one.left_out for one in slices if one.left_out]
     return LeftOut(sum(one.number for one in each), each[0].reason) if each else None
 

@@ -66,11 +66,11 @@ class ApiConnection:
         return self._object(self.open("GET", path, query))
 
     def send(self, method: str, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """What the server answers to a change. Raises as get()."""
+        """Send a change and return the server's answer. Raises like get()."""
         return self._object(self.open(method, path, body=json.dumps(body)))
 
     def reach(self) -> None:
-        """Returns when the server is there, whatever it says. Raises ApiError."""
+        """Returns when the server answers, whatever the answer is. Raises ApiError."""
         try:
             response = self.open("GET", "/version")
         except ApiError as error:
@@ -101,7 +101,7 @@ class ApiConnection:
             credentials.close()
 
     def _begin_anew(self) -> None:
-        """The child loads its own, with connections, TLS, and a token that nobody else renews."""
+        """Let a forked child load its own credentials, with connections, TLS, and a token that no other process renews."""
         credentials, self._credentials = self._credentials, None
         if credentials is not None:
             renew(credentials.pool)
@@ -166,7 +166,7 @@ class ApiConnection:
             raise ApiError(f"the API server's answer has {error}") from None
         except (ValueError, RecursionError):
             excerpt = self.redacted(repr(body[: 4 * EXCERPT_OCTETS]))[:EXCERPT_OCTETS]
-            raise ApiError(f"the API server answered with what is no JSON: {excerpt}") from None
+            raise ApiError(f"the API server sent an answer that is not JSON: {excerpt}") from None
         if not isinstance(value, dict):
             raise ApiError(f"the API server answered with a JSON {type(value).__name__}, not an object")
         return value
@@ -188,7 +188,7 @@ def read_whole(response: Any) -> bytes:
 
 
 def read_piece(response: Any) -> bytes:
-    """What is there, at least one octet; b"" at the end. Raises ApiError."""
+    """Read the octets that are there, at least one; b"" at the end. Raises ApiError."""
     import urllib3  # noqa: PLC0415
 
     try:
@@ -202,7 +202,7 @@ def read_piece(response: Any) -> bytes:
 
 
 def socket_of(response: Any) -> socket.socket | None:
-    """Whose closing wakes up a thread that reads. http.client hands it over when the server closes after this answer."""
+    """The socket of a response; closing it wakes up a thread that reads. http.client hands it over when the server closes after this answer."""
     for path in (("connection", "sock"), ("_fp", "fp", "raw", "_sock")):
         found: Any = response
         for name in path:
@@ -213,7 +213,7 @@ def socket_of(response: Any) -> socket.socket | None:
 
 
 def refusal(response: Any, redacted: Redacted) -> ApiError:
-    """What a status that is not a success means."""
+    """The error for a status that is not a success."""
     try:
         status = json.loads(response.read(REFUSAL_OCTETS_MAX))
     except Exception:  # noqa: BLE001  a proxy's page, or a cut
@@ -240,7 +240,7 @@ def api_error(code: int, status: Mapping[str, Any], redacted: Redacted, retry_af
 
 
 def lost(error: BaseException, where: str) -> ApiError:
-    """An exchange that broke off, in words without addresses of objects, ports of ours, or anything secret."""
+    """The error for an exchange that broke off, in words without addresses of objects, ports of ours, or anything secret."""
     import urllib3  # noqa: PLC0415
 
     if isinstance(error, (urllib3.exceptions.ReadTimeoutError, TimeoutError)) and not isinstance(

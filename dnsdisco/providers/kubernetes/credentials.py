@@ -1,4 +1,4 @@
-"""Where the API server is and who we are there: a pod's account by the official client, a kubeconfig as kubectl reads it (ADR 0031).
+"""The address of the API server and our identity there: a pod's account by the official client, a kubeconfig as kubectl reads it (ADR 0031).
 
 Of that client only what is the same in all of its lines is used: `Configuration`, a pod's loader, the one for `auth-provider`, and the
 urllib3 pool that `rest.RESTClientObject` makes. Its own reading of a kubeconfig asks without credentials where a plug-in fails.
@@ -39,7 +39,7 @@ KEEPALIVE_PROBES = 3
 
 
 class Credentials:
-    """As they were when they were loaded. A token with an expiry, or from a file, is read anew when it is due."""
+    """The credentials as they were when they were loaded. A token with an expiry, or from a file, is read anew when it is due."""
 
     def __init__(self, options: Options) -> None:
         """Reads files and may run an exec plugin, which may take its time. Raises ProviderError."""
@@ -74,7 +74,7 @@ class Credentials:
         return state_of(self._files) != self._state or time.time() >= self._expires_at
 
     def headers(self) -> Headers:
-        """Whom we say we are; a name may be there more than once. Raises ProviderError when that cannot be found out any more."""
+        """The headers with our identity; a name may occur more than once. Raises ProviderError if the credentials cannot be renewed."""
         try:
             settings: Mapping[str, Mapping[str, Any]] = self._configuration.auth_settings()
             token = self._token_file.token() if self._token_file is not None else ""
@@ -143,7 +143,7 @@ def is_loopback(url: str) -> bool:
 
 
 def one_line(error: BaseException) -> str:
-    """The first line of what an error says, and never a URL's query or a header."""
+    """The first line of an error's text, never with a URL's query or a header."""
     said = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
     return f"{said[:300]}" if said else type(error).__name__
 
@@ -160,7 +160,7 @@ def _load_account(options: Options, configuration: Any) -> None:
 
 
 def _server(chosen: Chosen) -> str:
-    """With a scheme. Raises ValueError."""
+    """The URL of the server, with a scheme. Raises ValueError."""
     server = chosen.cluster.text("server").strip()
     if not server:
         raise ValueError(f"{chosen.cluster}: it has no `server`")
@@ -179,7 +179,7 @@ def _bearer(token: str) -> str:
 
 
 def _load_auth_provider(user: KubeconfigEntry, configuration: Any) -> None:
-    """What kubectl has given up for plug-ins, apart from oidc. The official client refreshes it. Raises for one that gives nothing."""
+    """Load `auth-provider`, which kubectl has replaced by plug-ins, apart from oidc. The official client refreshes it. Raises if it gives no token."""
     provider = user.said["auth-provider"]
     name = provider.get("name") if isinstance(provider, Mapping) else None
     loader = _official("config.kube_config").KubeConfigLoader(

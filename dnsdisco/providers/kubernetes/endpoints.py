@@ -48,7 +48,7 @@ class SliceObject:
 
 
 def slice_from(item: Mapping[str, Any], faults: Faults) -> SliceObject | None:
-    """None: it belongs to no Service, or its endpoints are names of another kind (FQDN), which the API leaves without a meaning."""
+    """The facts of a slice; None if it belongs to no Service, or if its endpoints are names (FQDN), to which the API gives no meaning."""
     key = required_key(item)
     name = mapping(mapping(item, "metadata"), "labels").get(SERVICE_LABEL)
     if not isinstance(name, str) or not name or item.get("addressType") == "FQDN":
@@ -64,7 +64,7 @@ def slice_from(item: Mapping[str, Any], faults: Faults) -> SliceObject | None:
             for address in listed(endpoint, "addresses"):
                 _add(instances, address, ports, hostname, node, is_ready=is_ready)
         except ValueError as error:
-            faults.tell("endpointslices", key, f"an endpoint: {error}")
+            faults.log("endpointslices", key, f"an endpoint: {error}")
             wrong.append(str(error))
     owner = key[0], sys.intern(name)
     registered = _registered(item, key, owner, instances, faults) if is_ours(item) else None
@@ -84,7 +84,7 @@ def endpoints_from(item: Mapping[str, Any], faults: Faults) -> SliceObject:
                 (each, False) for each in listed(subset, "notReadyAddresses")
             ]
         except ValueError as error:
-            faults.tell("endpoints", key, str(error))
+            faults.log("endpoints", key, str(error))
             wrong.append(str(error))
             continue
         for each, is_ready in found:
@@ -92,7 +92,7 @@ def endpoints_from(item: Mapping[str, Any], faults: Faults) -> SliceObject:
                 endpoint = as_object(each, "addresses")
                 _add(instances, endpoint.get("ip"), ports, *_names(endpoint), is_ready=is_ready)
             except ValueError as error:
-                faults.tell("endpoints", key, f"an address: {error}")
+                faults.log("endpoints", key, f"an address: {error}")
                 wrong.append(str(error))
     return SliceObject(key, key, merged(instances), left_out=_left_out(wrong))
 
@@ -102,9 +102,9 @@ def _left_out(wrong: list[str]) -> LeftOut | None:
 
 
 def merged(instances: Iterable[Instance]) -> tuple[Instance, ...]:
-    """One instance an address: while a controller moves endpoints they are in two slices, and ports of one pod may be apart, too.
+    """The instances of all slices, one for each address: a controller that moves endpoints has them in two slices for a time, and a pod's ports may be apart.
 
-    It has the ports of both, and is ready where one of them says so, as kube-proxy reads it.
+    An instance has the ports of both, and is ready if it is ready in one of them, as kube-proxy reads it.
     """
     by_address: dict[str, Instance] = {}
     for instance in instances:
@@ -140,22 +140,22 @@ def _ports(written: list[Any], kind: str, key: Key, faults: Faults) -> tuple[Por
             if port.get("port") is not None:
                 ports.append(port_from(port["port"], port.get("name"), port.get("protocol")))
         except ValueError as error:
-            faults.tell(kind, key, f"a port: {error}")
+            faults.log(kind, key, f"a port: {error}")
     return tuple(ports)
 
 
 def _registered(item: Mapping[str, Any], key: Key, owner: Key, found: list[Instance], faults: Faults) -> Service | None:
-    """What the annotation says of the one endpoint, where the slice has not been changed to something else by somebody."""
+    """The instance in the annotation of a slice with one endpoint, unless another program has changed the slice since."""
     try:
         data = annotation(item, INSTANCE_ANNOTATION)
     except ValueError as error:
-        faults.tell("endpointslices", key, str(error))
+        faults.log("endpointslices", key, str(error))
         return None
     if data is None or len(found) != 1:
         return None
     service, wrong = service_from_data(owner[1], {each: data[each] for each in data if each != "instances"})
     for path, message, _ in wrong:
-        faults.tell("endpointslices", key, f"the annotation {INSTANCE_ANNOTATION}: {fault_text(path, message)}")
+        faults.log("endpointslices", key, f"the annotation {INSTANCE_ANNOTATION}: {fault_text(path, message)}")
     if service is None or not service.instances:
         return None
     said, now = service.instances[0], found[0]

@@ -40,7 +40,7 @@ def run(chosen: Chosen) -> Printed:
     if version not in VERSIONS:
         raise ValueError(f"the exec plug-in {command}: expected an `apiVersion` of {' or '.join(VERSIONS)}, found {version!r}")
     if plugin.text("interactiveMode") == "Always":
-        raise ValueError(f"the exec plug-in {command} wants a terminal (interactiveMode: Always), which a server has not")
+        raise ValueError(f"the exec plug-in {command} needs a terminal (interactiveMode: Always), which a server does not have")
     try:
         return _printed(_output(plugin, command, _environment(plugin, version, chosen.cluster)), version)
     except FileNotFoundError:
@@ -59,7 +59,7 @@ def _output(plugin: KubeconfigEntry, command: str, environ: dict[str, str]) -> b
     path = str(plugin.folder / command) if "/" in command else command
     arguments = plugin.said.get("args") or []
     if not isinstance(arguments, list) or not all(isinstance(each, str) for each in arguments):
-        raise ValueError("has `args` that are no list of texts")
+        raise ValueError("has `args` that are not a list of texts")
     done = subprocess.run(  # noqa: S603  what a kubeconfig is for
         [path, *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=RUN_S, env=environ, check=False
     )
@@ -90,7 +90,7 @@ def _printed(output: bytes, version: str) -> Printed:
     try:
         data = json.loads(output)
     except (ValueError, RecursionError):
-        raise ValueError("printed what is no JSON") from None
+        raise ValueError("printed output that is not JSON") from None
     data = data if isinstance(data, Mapping) else {}
     if data.get("kind") != "ExecCredential" or data.get("apiVersion") != version:
         raise ValueError(f"printed no ExecCredential of {version}")
@@ -108,4 +108,4 @@ def _instant(text: str) -> float:
     try:
         return datetime.fromisoformat(text).timestamp()
     except ValueError:
-        raise ValueError("printed an `expirationTimestamp` that is none") from None
+        raise ValueError("printed an `expirationTimestamp` that is not a time") from None

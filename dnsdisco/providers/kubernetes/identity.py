@@ -1,4 +1,4 @@
-"""Who we are for the API server: the headers that go with every request."""
+"""Our identity for the API server: the headers of every request."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def basic(user: KubeconfigEntry) -> str:
 
 
 def impersonation(user: KubeconfigEntry) -> Headers:
-    """As whom we act: what is allowed is what they may do. Raises Unusable where that is incomplete."""
+    """The headers of impersonation: the API server then allows what that user may do. Raises Unusable if they are incomplete."""
     name, uid = user.text("as"), user.text("as-uid")
     groups, extra = _texts(user, "as-groups", user.said.get("as-groups")), user.said.get("as-user-extra") or {}
     if not isinstance(extra, Mapping):

@@ -1,7 +1,7 @@
-"""kubeconfig files as kubectl reads them: several are merged, and of the whole one context is taken, with its cluster and its user.
+"""Reads kubeconfig files as kubectl does: several are merged, and one context of the whole is used, with its cluster and its user.
 
-The first file that says something wins, entry by entry; paths are relative to the folder of the file that they stand in; an empty file,
-an empty part of KUBECONFIG and a file that is not there say nothing. What does not exist by the name that is wanted is an error.
+The first file that has an entry wins; paths are relative to the folder of their file; an empty file, an empty part of KUBECONFIG
+and a missing file count as nothing. A context, cluster or user that is named and does not exist is an error.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FILE_OCTETS_MAX = 4 * 2**20  # of one kubeconfig, and of each file that it names
 
 
 class KubeconfigUnusable(ValueError):
-    """What a kubeconfig says cannot be used; the message says where, and tells no secret."""
+    """A kubeconfig that cannot be used; the message names the place, and shows no secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class KubeconfigEntry:
     folder: Path = Path()
 
     def text(self, key: str) -> str:
-        """ "" where nothing is said."""
+        """The text under *key*; "" if there is none."""
         value = self.said.get(key)
         if value is None:
             return ""
@@ -56,7 +56,7 @@ class KubeconfigEntry:
         return self.folder / path if path else None
 
     def octets(self, key: str) -> bytes:
-        """Of `KEY-data`, in base64, else of the file that KEY names; b"" for neither."""
+        """The octets of `KEY-data`, in base64, else of the file that KEY names; b"" if there is neither."""
         data = self.text(f"{key}-data")
         if data:
             try:
@@ -71,13 +71,13 @@ class KubeconfigEntry:
 
 
 class Chosen(NamedTuple):
-    """What one context leads to. `user` says nothing where the context names none."""
+    """The cluster and the user of one context. `user` is empty if the context names none."""
 
     cluster: KubeconfigEntry
     user: KubeconfigEntry
 
     def files(self) -> list[Path]:
-        """Those that the entries name, whose change changes who we are."""
+        """The files that the entries name: a change of one changes our identity."""
         keys = ((self.cluster, "certificate-authority"), (self.user, "client-certificate"), (self.user, "client-key"))
         return [file for entry, key in keys if not entry.text(f"{key}-data") and (file := entry.file(key)) is not None]
 

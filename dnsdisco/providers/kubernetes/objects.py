@@ -32,7 +32,7 @@ _SAID_KEYS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ServiceObject:
-    """One Service. `said`: the data of its annotation, of which only the parts of a service as a whole count."""
+    """One Service. `said`: the data of its annotation; only the parts for the service as a whole count."""
 
     key: Key
     kind: str  # ClusterIP, NodePort, LoadBalancer, ExternalName
@@ -64,23 +64,23 @@ def service_from(item: Mapping[str, Any], faults: Faults) -> ServiceObject:
     ports = listed(spec, "ports")
     is_external = kind == "ExternalName"
 
-    def tell(reason: str) -> None:
-        faults.tell("services", key, reason)
+    def log(reason: str) -> None:
+        faults.log("services", key, reason)
 
     return ServiceObject(
         key=key,
         kind=str(kind),
         is_headless=HEADLESS in written and not is_external,
-        cluster_ips=() if is_external else tuple(_addresses((each for each in written if each and each != HEADLESS), tell)),
-        external_name=_external_name(spec.get("externalName"), tell) if is_external else "",
-        ports=tuple(_ports(ports, "port", tell)),
-        node_ports=tuple(_ports((port for port in ports if isinstance(port, Mapping) and port.get("nodePort")), "nodePort", tell)),
-        ingress=tuple(_ingress(item, tell)),
+        cluster_ips=() if is_external else tuple(_addresses((each for each in written if each and each != HEADLESS), log)),
+        external_name=_external_name(spec.get("externalName"), log) if is_external else "",
+        ports=tuple(_ports(ports, "port", log)),
+        node_ports=tuple(_ports((port for port in ports if isinstance(port, Mapping) and port.get("nodePort")), "nodePort", log)),
+        ingress=tuple(_ingress(item, log)),
         publishes_not_ready=spec.get("publishNotReadyAddresses") is True,
         is_local_only=spec.get("externalTrafficPolicy") == "Local",
         is_ours=is_ours(item),
         scheme=_scheme(ports),
-        said=_said(item, tell),
+        said=_said(item, log),
     )
 
 
@@ -98,7 +98,7 @@ def node_from(item: Mapping[str, Any], faults: Faults) -> NodeObject:
         isinstance(each, Mapping) and each.get("type") == "Ready" and each.get("status") == "True"
         for each in listed(status, "conditions")
     )
-    return NodeObject(("", name), tuple(_addresses(iter(internal), lambda reason: faults.tell("nodes", ("", name), reason))), ready)
+    return NodeObject(("", name), tuple(_addresses(iter(internal), lambda reason: faults.log("nodes", ("", name), reason))), ready)
 
 
 def key_of(item: Any) -> Key | None:
@@ -129,7 +129,7 @@ def annotation(item: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
     try:
         value = json.loads(text)
     except (ValueError, TypeError, RecursionError):
-        raise ValueError(f"the annotation {name} is no JSON: {shown(text)}") from None
+        raise ValueError(f"the annotation {name} is not JSON: {shown(text)}") from None
     return as_object(value, f"the annotation {name}")
 
 
@@ -166,42 +166,42 @@ def ip_address(value: Any) -> str:
     return address
 
 
-def _ports(written: Any, number: str, tell: Any) -> Iterator[Port]:
+def _ports(written: Any, number: str, log: Any) -> Iterator[Port]:
     for each in written:
         try:
             port = as_object(each, "ports")
             yield port_from(port.get(number), port.get("name"), port.get("protocol"))
         except ValueError as error:
-            tell(f"a port: {error}")
+            log(f"a port: {error}")
 
 
-def _addresses(written: Iterator[Any], tell: Any) -> Iterator[str]:
+def _addresses(written: Iterator[Any], log: Any) -> Iterator[str]:
     for each in written:
         try:
             yield ip_address(each)
         except ValueError as error:
-            tell(str(error))
+            log(str(error))
 
 
-def _external_name(written: Any, tell: Any) -> str:
+def _external_name(written: Any, log: Any) -> str:
     try:
         return canonical_address(written)
     except ValueError as error:
-        tell(f"externalName: {error}")
+        log(f"externalName: {error}")
         return ""
 
 
-def _ingress(item: Mapping[str, Any], tell: Any) -> Iterator[str]:
+def _ingress(item: Mapping[str, Any], log: Any) -> Iterator[str]:
     for each in listed(mapping(mapping(item, "status"), "loadBalancer"), "ingress"):
         try:
             one = as_object(each, "ingress")
             yield ip_address(one["ip"]) if one.get("ip") else host_name(str(one.get("hostname") or ""))
         except ValueError as error:
-            tell(f"an ingress: {error}")
+            log(f"an ingress: {error}")
 
 
 def _scheme(ports: list[Any]) -> str:
-    """Of its URL: the first port's appProtocol, else its name, where these are words for a scheme."""
+    """The scheme of its URL: the first port's appProtocol, else its name, if these are words for a scheme."""
     first = ports[0] if ports and isinstance(ports[0], Mapping) else {}
     for word in (first.get("appProtocol"), first.get("name")):
         if isinstance(word, str) and word.lower() in SCHEMES:
@@ -209,20 +209,20 @@ def _scheme(ports: list[Any]) -> str:
     return ""
 
 
-def _said(item: Mapping[str, Any], tell: Any) -> Service | None:
+def _said(item: Mapping[str, Any], log: Any) -> Service | None:
     try:
         data = annotation(item, SERVICE_ANNOTATION)
     except ValueError as error:
-        tell(str(error))
+        log(str(error))
         return None
     if data is None:
         return None
     for key in data:
         if key not in _SAID_KEYS:
-            tell(
+            log(
                 f"the annotation {SERVICE_ANNOTATION} says {shown(key)}, which is not used; it may say {', '.join(sorted(_SAID_KEYS))}"
             )
     service, faults = service_from_data("x", {**{key: data[key] for key in data if key in _SAID_KEYS}, "instances": []})
     for path, message, _ in faults:
-        tell(f"the annotation {SERVICE_ANNOTATION}: {fault_text(path, message)}")
+        log(f"the annotation {SERVICE_ANNOTATION}: {fault_text(path, message)}")
     return service

@@ -1,4 +1,4 @@
-"""What can be set, checked; nothing here does I/O."""
+"""The options of the kubernetes provider, and their checks. Does no I/O."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ class Options:
         str | None,
         Setting(
             kinds.OrNull(kinds.Path()),  # for a program also several, with `:` between them
-            "The file that says where the cluster is.",
+            "The kubeconfig file with the address of the cluster.",
             default="`KUBECONFIG`, else the pod's own account, else `~/.kube/config`",
         ),
     ] = None
     context: Annotated[
-        str | None, Setting(kinds.OrNull(kinds.Text()), "Which context of that file.", values="a name; `null`: its current one")
+        str | None, Setting(kinds.OrNull(kinds.Text()), "The context of that file.", values="a name; `null`: its current one")
     ] = None
     namespaces: Annotated[
         tuple[str, ...],
@@ -88,7 +88,7 @@ class Options:
         str,
         Setting(
             ADDRESSES,
-            "Which addresses a Service is answered with. `cluster_ip`; `endpoints` that are ready; `load_balancer` ingress addresses; "
+            "The addresses that answer for a Service. `cluster_ip`; `endpoints` that are ready; `load_balancer` ingress addresses; "
             "`node_port`: the internal addresses of ready nodes. `auto`: the cluster IP inside the cluster; outside, the load balancer where "
             "there is one, else endpoints.",
         ),

@@ -105,7 +105,7 @@ class KubernetesServiceDiscovery(Traits, ServiceDiscovery):
         return {self._name_of(service): service_to_dict(service) for service in services}
 
     def get_service(self, service_name: str, default: dict[str, Any] | None = None) -> dict[str, Any] | None:
-        """As of the contract, by asking for this one alone. `name.namespace` finds those of the default namespace, too."""
+        """The service, by a question for it alone. `name.namespace` finds those of the default namespace, too."""
         name, _, namespace = service_name.lower().partition(".")
         key = namespace or self.options.default_namespace, name
         is_name = all(NAME.fullmatch(part) for part in key)
@@ -113,7 +113,7 @@ class KubernetesServiceDiscovery(Traits, ServiceDiscovery):
         return service_to_dict(service) if service else default
 
     def names(self) -> tuple[()]:
-        """None more: its names are labels in lower case, and get_service() finds them by any spelling that DNS clients have."""
+        """No further names: its names are labels in lower case, and get_service() finds them by any spelling of DNS clients."""
         return ()
 
     def register_service(self, service_name: str, service_data: Mapping[str, Any]) -> str:
@@ -124,7 +124,7 @@ class KubernetesServiceDiscovery(Traits, ServiceDiscovery):
         return self._registry().register(service_name, service_data)
 
     def deregister_service(self, service_name: str, instance_id: str | None = None) -> bool:
-        """Removes slices of ours, and our Service with the last of them. Raises NotSupported where the Service is not ours."""
+        """Removes slices of ours, and our Service with the last of them. Raises NotSupported if the Service is not ours."""
         return self._registry().deregister(service_name, instance_id)
 
     def watch(self, stop: threading.Event) -> Iterator[Snapshot]:

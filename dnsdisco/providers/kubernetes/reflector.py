@@ -73,7 +73,7 @@ class Broken:
     error: ProviderError
 
 
-Tell = Callable[[Replaced | Put | Dropped | ObjectRefused | Heard | Broken], None]  # raises Stopped when the session has ended
+Report = Callable[[Replaced | Put | Dropped | ObjectRefused | Heard | Broken], None]  # raises Stopped when the session has ended
 
 
 class Stopped(Exception):
@@ -88,10 +88,10 @@ class Reflector:
     """Runs in a thread of its own, as long as it is wanted: run() returns after stop() or after it has reported Broken."""
 
     def __init__(
-        self, connection: ApiConnection, source: WatchedList, options: Options, faults: Faults, tell: Tell, version: str = ""
+        self, connection: ApiConnection, source: WatchedList, options: Options, faults: Faults, report: Report, version: str = ""
     ) -> None:
         """*version*: where to go on from; "": begin with a list."""
-        self._connection, self._source, self._options, self._faults, self._tell = connection, source, options, faults, tell
+        self._connection, self._source, self._options, self._faults, self._report = connection, source, options, faults, report
         self._version = version
         self._stopped = threading.Event()
         self._socket: socket.socket | None = None
@@ -105,11 +105,11 @@ class Reflector:
             try:
                 self._follow()
             except ProviderError as error:
-                self._tell(Broken(error))
+                self._report(Broken(error))
             except Stopped:
                 raise
             except Exception as error:  # noqa: BLE001  whatever a server sends, the thread ends with a report
-                self._tell(Broken(ProviderError(TYPE, f"{self._source.resource.plural}: {type(error).__name__}: {error}")))
+                self._report(Broken(ProviderError(TYPE, f"{self._source.resource.plural}: {type(error).__name__}: {error}")))
 
     def stop(self) -> None:
         """Returns at once; a thread that waits for octets wakes up, one that waits for a connection ends with its time limit."""
@@ -156,7 +156,7 @@ class Reflector:
         if source.wanted is not None:
             wanted = {key: fact for key, fact in listing.objects.items() if source.wants(key[0])}
             listing = listing._replace(objects=wanted, refused=frozenset(key for key in listing.refused if source.wants(key[0])))
-        self._tell(Replaced(listing))
+        self._report(Replaced(listing))
         self._version = listing.version
         self._relist_at = time.monotonic() + _spread(self._options.relist_s)
 
@@ -180,7 +180,7 @@ class Reflector:
         try:
             patience_s = seconds + self._options.answer_s
             is_patient = self._listen_to(response, patience_s)
-            self._tell(Heard())
+            self._report(Heard())
             self._read(response, time.monotonic() + patience_s, is_patient=is_patient)
         finally:
             self._socket = None
@@ -239,7 +239,7 @@ class Reflector:
         self._advance(Dropped(key, version) if fact is None else Put(fact, version))
 
     def _advance(self, event: Put | Dropped | ObjectRefused) -> None:
-        self._tell(event)
+        self._report(event)
         self._version = event.version
         self._was_forgotten = False
 

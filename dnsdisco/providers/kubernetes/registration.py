@@ -32,7 +32,7 @@ _WHOLE_KEYS = ("ttl", "when_all_unhealthy", "records")
 
 
 class Registry:
-    """What we may write. Every method may raise ProviderError."""
+    """Writes our Services and EndpointSlices. Every method may raise ProviderError."""
 
     def __init__(self, connection: ApiConnection, options: Options) -> None:
         self._connection, self._options = connection, options
@@ -237,7 +237,7 @@ def _with_metadata(body: Mapping[str, Any], **values: Any) -> dict[str, Any]:
 
 
 def _id_of(found: Mapping[str, Any]) -> str | None:
-    """What it was registered under; None: its annotation has no name."""
+    """The id under which it was registered; None if its annotation has no name."""
     try:
         said = json.loads(mapping(mapping(found, "metadata"), "annotations").get(INSTANCE_ANNOTATION) or "null")
     except (ValueError, TypeError):

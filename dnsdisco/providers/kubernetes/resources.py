@@ -1,4 +1,4 @@
-"""What is asked for, of which namespaces, and the whole list of it in pages (Kubernetes API concepts, "Retrieving large results sets").
+"""The resources that are read, their namespaces, and the whole list of each in pages (Kubernetes API concepts, "Retrieving large results sets").
 
 An error is never an empty list: an answer without `items` or without a version is refused whole.
 """
@@ -114,7 +114,7 @@ def parse(resource: Resource, item: Any, faults: Faults) -> Any:
     try:
         return resource.parse(as_object(item, "items"), faults)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
-        faults.tell(resource.plural, key_of(item), str(error) or type(error).__name__)
+        faults.log(resource.plural, key_of(item), str(error) or type(error).__name__)
         raise ValueError(str(error)) from None
 
 

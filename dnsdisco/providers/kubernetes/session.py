@@ -31,7 +31,7 @@ Event = Replaced | Put | Dropped | ObjectRefused | Heard | Broken
 
 
 def unless_stopped(ask: Callable[[], Asked], stop: threading.Event) -> Asked | None:
-    """What *ask* returns or raises; None as soon as *stop* is set, and a server that hangs is left to a thread of its own."""
+    """The result of *ask*; None as soon as *stop* is set: then a server that hangs keeps a thread of its own."""
     outcome: queue.SimpleQueue[tuple[Asked | None, BaseException | None]] = queue.SimpleQueue()
 
     def run() -> None:
@@ -54,7 +54,7 @@ def unless_stopped(ask: Callable[[], Asked], stop: threading.Event) -> Asked | N
 
 @dataclass(slots=True)
 class SessionFacts:
-    """What one session leaves to the next: facts, and the version of each source that they are at."""
+    """The facts that one session leaves to the next, with the version of each source."""
 
     plan: Plan
     view: ClusterView
@@ -79,7 +79,7 @@ class Session:
         self._heard_at = time.monotonic()
         versions = known.versions if known.is_worth_resuming else {}
         self._reflectors = [
-            Reflector(connection, source, options, faults, self._teller(source), versions.get(source, ""))
+            Reflector(connection, source, options, faults, self._reporter(source), versions.get(source, ""))
             for source in known.plan.sources()
         ]
         if not versions:
@@ -87,7 +87,7 @@ class Session:
         self._silent = set(known.plan.sources())  # those that have not reported yet that they are up to date
 
     def snapshots(self, stop: threading.Event) -> Iterator[Snapshot]:
-        """As watch() of the contract. Raises ProviderError when the server is lost."""
+        """The views, as the contract's watch() yields them. Raises ProviderError when the server is lost."""
         for reflector in self._reflectors:
             threading.Thread(target=reflector.run, name="kubernetes-reflector", daemon=True).start()
         threading.Thread(target=self._ping_control, name="kubernetes-pulse", daemon=True).start()
@@ -119,7 +119,7 @@ class Session:
             self._take_events()
 
     def _take_events(self) -> tuple[bool, ProviderError | None]:
-        """What has come in, at once if there is something: whether it is worth a snapshot, and what has ended a source."""
+        """Take the events that have come in. Returns whether they are worth a snapshot, and the error that has ended a source."""
         was_heard, error = False, None
         try:
             source, event = self._events.get(timeout=0 if self._stopped.is_set() else STOP_POLL_S)
@@ -157,8 +157,8 @@ class Session:
                 self._silent.discard(source)
         return True
 
-    def _teller(self, source: WatchedList | None) -> Callable[[Event], None]:
-        def tell(event: Event) -> None:
+    def _reporter(self, source: WatchedList | None) -> Callable[[Event], None]:
+        def report(event: Event) -> None:
             self._heard_at = time.monotonic()
             while not self._stopped.is_set():
                 try:
@@ -168,11 +168,11 @@ class Session:
                 return
             raise Stopped
 
-        return tell
+        return report
 
     def _ping_control(self) -> None:
         """An idle watch on a dead connection looks like an idle watch."""
-        tell, pulse_s = self._teller(None), self._options.pulse_s
+        report, pulse_s = self._reporter(None), self._options.pulse_s
         while not self._stopped.wait(max(0.01, self._heard_at + pulse_s - time.monotonic())):
             if time.monotonic() - self._heard_at < pulse_s:
                 continue
@@ -182,6 +182,6 @@ class Session:
             except ProviderError as error:
                 event = Broken(error)
             try:
-                tell(event)
+                report(event)
             except Stopped:
                 return

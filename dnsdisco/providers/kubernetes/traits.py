@@ -1,4 +1,4 @@
-"""What the kubernetes provider declares: what it needs, and when it is used without being named."""
+"""The declarations of the kubernetes provider: its needs, and when it is used without being named."""
 
 from __future__ import annotations
 
@@ -21,5 +21,5 @@ class Traits(ProviderTraits):
 
     @classmethod
     def is_suggested(cls, environ: Mapping[str, str], folder: Path) -> bool:
-        """In a pod that has the account of a service."""
+        """True in a pod that has the account of a service."""
         return bool(environ.get("KUBERNETES_SERVICE_HOST")) and Path(options.SERVICE_ACCOUNT, "token").is_file()

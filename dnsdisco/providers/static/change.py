@@ -129,7 +129,7 @@ def _of_any(check: Any, instance: Instance | None) -> dict[str, Any]:
 
 
 def _taken_out(entry: Any) -> Any:
-    """What belongs to the instance, as a mapping of the same kind, with the comments and the look that ruamel.yaml keeps beside it."""
+    """The keys that belong to the instance, as a mapping of the same kind, with the comments and the look that ruamel.yaml keeps."""
     first = type(entry)()
     comments, look = getattr(entry, "ca", None), getattr(entry, "fa", None)
     for key in [key for key in entry if key in OF_ONE]:

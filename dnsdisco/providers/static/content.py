@@ -60,7 +60,7 @@ def read(path: Path, file: str, last: Content | None = None) -> Content:
 
 
 def content_of(text: str, file: str, state: FileState, last: Content | None = None) -> Content:
-    """As read(), of a text at hand."""
+    """Like read(), from a text."""
     data = parse(text, file)
     old = last or Content()
     old_data, old_services = old.data, old.snapshot.services

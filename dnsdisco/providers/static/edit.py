@@ -162,7 +162,7 @@ def _containers(data: Any) -> Iterator[tuple[int, dict[Any, Any]]]:
 
 
 def _dress(data: Any, before: dict[int, dict[Any, Any]]) -> None:
-    """What is new since *before*: mappings in flow style beside neighbours in flow style, lists of texts always, texts in quotes."""
+    """Set the style of nodes that are new since *before*: flow style beside neighbours in flow style and for lists of texts, texts in quotes."""
     from ruamel.yaml.comments import CommentedMap, CommentedSeq  # noqa: PLC0415
 
     items: list[tuple[Any, Any]] = list(data.items()) if isinstance(data, dict) else list(enumerate(data))
@@ -203,7 +203,7 @@ _IN_LIST = re.compile(rf"^( *){_KEY}( *)- ", re.MULTILINE)
 
 
 def _indents(part: str, whole: str) -> tuple[int, int]:
-    """How far the service, else the file, indents what is in a mapping, and a list below its key."""
+    """The indents that the service, else the file, has inside a mapping, and for a list below its key."""
     mapping = _IN_MAPPING.search(part) or _IN_MAPPING.search(whole)
     sequence = _IN_LIST.search(part) or _IN_LIST.search(whole)
     offset = len(sequence[2]) - len(sequence[1]) if sequence else 2

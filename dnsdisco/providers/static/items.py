@@ -63,7 +63,7 @@ def _beside(service: dict[str, Any]) -> dict[str, Any]:
 
 
 def _common(one: list[Any], other: list[Any]) -> int:
-    """How many entries both begin with."""
+    """The number of entries that both lists begin with."""
     return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
@@ -93,7 +93,7 @@ def _items(text: str, name: str) -> list[_Item]:
 
 
 def _value(node: Any, key: str) -> Any:
-    """What stands under *key*; None where there is no such key."""
+    """The value under *key*; None if there is no such key."""
     pairs = node.value if isinstance(node, yaml.MappingNode) else []
     return next((value for each, value in pairs if isinstance(each, yaml.ScalarNode) and each.value == key), None)
 

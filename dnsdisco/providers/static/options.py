@@ -1,4 +1,4 @@
-"""What may be set of the static provider."""
+"""The options of the static provider."""
 
 from __future__ import annotations
 

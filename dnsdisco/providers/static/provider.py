@@ -102,7 +102,7 @@ class StaticServiceDiscovery(Traits, ServiceDiscovery):
         return instance_id
 
     def deregister_service(self, service_name: str, instance_id: str | None = None) -> bool:
-        """As register_service(). With the last instance the service goes, unless it has records."""
+        """Like register_service(). With the last instance the service goes, unless it has records."""
         return self._change(service_name, remove(service_name, instance_id))
 
     def local_source(self) -> ServicesFile:
@@ -220,13 +220,13 @@ class StaticServiceDiscovery(Traits, ServiceDiscovery):
 
 
 def _object_at(path: str) -> str:
-    """What cannot be used for a fault at *path*: an instance, a record, or (as "") something of the service itself."""
+    """The object that a fault at *path* makes unusable: an instance, a record, or (as "") a part of the service itself."""
     head = path.partition(".")[0]
     return head if head.startswith(("instances[", "records[")) else ""
 
 
 def _plain(value: Any) -> Any:
-    """As YAML and JSON can have it."""
+    """The data in plain types, which YAML and JSON can hold."""
     if isinstance(value, Mapping):
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):

@@ -131,7 +131,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_constant(text: str) -> Any:
-    raise ValueError(f"{text} is no number of JSON")
+    raise ValueError(f"{text} is not a number of JSON")
 
 
 def _is_too_deep(data: Any, text: str) -> bool:
@@ -149,7 +149,7 @@ def _is_too_deep(data: Any, text: str) -> bool:
 
 
 def _as_yaml_has_it(text: str, file: str, message: str) -> Unreadable:
-    """What is wrong with JSON, with its place, where the reader of YAML finds fault with it, too; else *message* without one."""
+    """The fault of a JSON text, with its place if the reader of YAML finds it, too; else *message* without one."""
     problems = _survey(text, file).problems
     is_same = problems and not problems[0].message.startswith("this is not")
     return Unreadable(problems[0]) if is_same else unreadable(file, text, 0, message)

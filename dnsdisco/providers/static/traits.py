@@ -1,4 +1,4 @@
-"""What the static provider declares: when it is used without being named, and what a server does with it."""
+"""The declarations of the static provider: when it is used without being named, and how a server uses it."""
 
 from __future__ import annotations
 
@@ -30,5 +30,5 @@ class Traits(ProviderTraits):
         found = next((path for path in DEFAULT_PATHS if (folder / path).is_file()), None)
         reason = found_distrusted(folder / found, found) if found else ""
         if reason:
-            logger().warning(f"{found} was detected and is passed over: {reason}")
+            logger().warning(f"{found} was detected, but is not used: {reason}")
         return found is not None and not reason

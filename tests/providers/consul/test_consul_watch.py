@@ -164,7 +164,7 @@ def test_a_service_that_goes_leaves_its_slot_to_another(consul):
 @pytest.mark.parametrize("notices_s", [0.05, None], ids=["slots of those who left are free", "are held"])
 def test_an_agent_that_takes_fewer_connections_is_watched_with_fewer(monkeypatch, caplog, resets, notices_s):
     monkeypatch.setattr(query_threads, "SWEEP_SPACE_S", 0.02)
-    for bound in ("POLL_S", "TELL_S"):
+    for bound in ("POLL_S", "REPORT_S"):
         monkeypatch.setattr(query_slots, bound, 0.3)
     with FakeConsul(limit=14, limit_resets=resets) as consul:
         consul.notices_s = notices_s

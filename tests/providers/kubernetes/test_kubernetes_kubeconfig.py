@@ -74,7 +74,7 @@ def plugin(folder, prints="", *, status=0, says="", name="plugin"):
     ("options", "why"),
     [
         ({"status": 1, "says": "no session: run `cloud login`\nmore"}, "failed with status 1: no session: run `cloud login` more"),
-        ({"prints": "no JSON"}, "printed what is no JSON"),
+        ({"prints": "no JSON"}, "printed output that is not JSON"),
         ({"prints": "[]"}, "printed no ExecCredential"),
         ({"prints": json.dumps({"apiVersion": f"{V1}beta1", "kind": "ExecCredential", "status": {"token": "good"}})}, f"of {V1}"),
         ({"prints": {}}, "neither a token nor a certificate"),
