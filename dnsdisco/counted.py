@@ -1,4 +1,4 @@
-"""Counters. Each is declared once, where it is counted: its name, its help text, and a plain int that one thread writes.
+"""Counters that are declared once, where they are counted: a name, a help text, and a plain int that one thread writes.
 
     class CacheStatistics(Counted, names="cache.", metrics="cache_"):
         hits: Annotated[int, "Answers from the cache."] = 0

@@ -87,11 +87,6 @@ class Table:
         head, end, soa, opt, cell = negative
         return cell, head + key[NAME_AT:end] + soa[0] + opt
 
-    def exactly(self, key: bytes, pick: int) -> Found:
-        """The reply to a query that `exact` holds as it was sent."""
-        hit = self.exact.get(key)
-        return UNKNOWN if hit is None else (hit[1], hit[(pick & hit[0]) + FIRST])
-
     def get(self, question: bytes) -> Prepared | None:
         """The prepared reply to *question* (QNAME in lower case, QTYPE, QCLASS)."""
         return self._prepared.get(question)

@@ -168,10 +168,6 @@ class Chain:
                 continue
             self.take_event(member, WatchFailed(f"no answer for {due_s:.0f} s", is_denied=False, retry_in_s=0.0), now)
 
-    def confirm_at(self) -> list[tuple[Member, float]]:
-        """Providers that have services held back, and since when."""
-        return [(member, member.guard.held_since) for member in self.members if member.guard.held_since is not None]
-
     def rebuild(self, members: list[Member], settings: Settings) -> Change:
         """Another chain or another policy: what is known is merged anew. Nothing may be pending. O(services)."""
         self.members = members

@@ -50,7 +50,7 @@ def _suggested(kind: str, environ: Mapping[str, str], folder: Path) -> type[Prov
         logger().warning(f"{kind} cannot be detected: {reason}")
         return None
     if reason:
-        logger().warning(f"{kind} was detected, but is not used: {reason}")
+        logger().warning(f"{kind} was detected and is passed over: {reason}")
     return declared if is_suggested and not reason else None
 
 

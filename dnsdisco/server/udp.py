@@ -113,7 +113,7 @@ class UdpListener(UdpStatistics):
                 key = _READ[length](octets, at)[0]
                 hit = exact(key)
                 is_free = is_open
-                if hit is not None:  # as Table.exactly() reads it; a call would cost a tenth of a hit
+                if hit is not None:  # read here: a call would cost a tenth of a hit
                     cell, reply = hit[1], hit[(index + turn & hit[0]) + FIRST]
                 elif (end := key[-ALONE_OCTETS:]) in cookies:
                     cell, reply, is_free = with_cookie(cookies[end], key, index + turn, clients[index], is_open)

@@ -231,7 +231,7 @@ def test_what_a_plug_in_needs_is_named_with_what_installs_it(install, tmp_path):
     assert refused({"type": "nomad"}) == f"provider nomad: {reason}"
     with capture_logs() as logs:
         assert registry.detect({"NOMAD_ADDR": ""}, folder=tmp_path) == ["env"]
-    assert [log["event"] for log in logs] == [f"nomad was detected, but is not used: {reason}"]
+    assert [log["event"] for log in logs] == [f"nomad was detected and is passed over: {reason}"]
 
 
 @pytest.mark.parametrize(

@@ -30,5 +30,5 @@ class Traits(ProviderTraits):
         found = next((path for path in DEFAULT_PATHS if (folder / path).is_file()), None)
         reason = found_distrusted(folder / found, found) if found else ""
         if reason:
-            logger().warning(f"{found} was detected, but is not used: {reason}")
+            logger().warning(f"{found} was detected and is passed over: {reason}")
         return found is not None and not reason

@@ -97,7 +97,7 @@ def test_a_plug_in_that_cannot_be_run(fake, tmp_path, monkeypatch):
         return {"exec": {"apiVersion": V1, "command": "no-such-plug-in", **said}}
 
     assert "no-such-plug-in is not there: get it" in refused(config(tmp_path, fake, user=user(installHint="get\nit")))
-    assert "wants a terminal" in refused(config(tmp_path, fake, user=user(interactiveMode="Always")))
+    assert "needs a terminal" in refused(config(tmp_path, fake, user=user(interactiveMode="Always")))
     assert "v1alpha1" in refused(config(tmp_path, fake, user=user(apiVersion="client.authentication.k8s.io/v1alpha1")))
     assert "no `command`" in refused(config(tmp_path, fake, user=user(command=None)))
     assert "args" in refused(config(tmp_path, fake, user=user(args=[5])))
