@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dnsdisco.doctor.known import Known
 
 ASK_S = 2.0  # of a server on this machine
+GATHER_S = 3.0  # a file may be on a file system that hangs
 PAGE = "docs/doctor.md"
 _COLOURS = {"ok": GOOD, "note": GOOD, "warning": POOR, "error": BAD}
 
@@ -61,26 +62,29 @@ def _show(finding: Finding) -> None:
 
 
 def _known(config: str | None, state_dir: str | None, control: str | None) -> Known:
+    """What this command alone can find out for the checks: what was written, and what the server says."""
     from dnsdisco.cli import check, compose, server_client  # noqa: PLC0415  likewise
     from dnsdisco.doctor.known import Known  # noqa: PLC0415  likewise
     from dnsdisco.doctor.machine import MachineFiles  # noqa: PLC0415  likewise
     from dnsdisco.doctor.probe import ResolverProbe  # noqa: PLC0415  likewise
+    from dnsdisco.doctor.run import within  # noqa: PLC0415  likewise
     from dnsdisco.settings.forms import to_plain  # noqa: PLC0415  likewise
 
-    _, written = check.inspected(config, None)
-    inspection = compose.inspection(compose.source(config, state_dir=state_dir))
-    decided = inspection.settings or inspection.remains
-    settings: dict[str, Any] = {} if decided is None else to_plain(decided)
-    path = ""
+    def settings() -> dict[str, Any]:
+        inspection = compose.inspection(compose.source(config, state_dir=state_dir))
+        decided = inspection.settings or inspection.remains
+        return {} if decided is None else to_plain(decided)
 
     def ask(target: str) -> Any:
-        return server_client.ask(path, "GET", target, seconds=ASK_S)
+        return server_client.ask(server_client.path(config, state_dir, control), "GET", target, seconds=ASK_S)
 
-    status, silence = None, ""
-    try:
-        path = server_client.path(config, state_dir, control)
-        status = ask("/v1/status")
-        settings = ask("/v1/config")["settings"]
-    except DnsdiscoError as error:
-        silence = str(error)
-    return Known(MachineFiles(), ResolverProbe(), status, silence, settings, written, ask)
+    def said() -> tuple[Any, Any, str]:
+        try:
+            return ask("/v1/status"), ask("/v1/config")["settings"], ""
+        except DnsdiscoError as error:
+            return None, None, str(error)
+
+    nothing: dict[str, Any] = {}
+    written = within(settings, GATHER_S, nothing)
+    status, used, silence = within(said, GATHER_S, (None, None, "what was written for the server cannot be read in time"))
+    return Known(MachineFiles(), ResolverProbe(), status, silence, used or written, lambda: check.inspected(config, None)[1], ask)

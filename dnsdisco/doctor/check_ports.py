@@ -15,8 +15,8 @@ STUB_PROGRAM = "systemd-resolve"  # as the kernel cuts the name
 
 
 def holders(known: Known) -> Iterator[Finding]:
-    """Where our server should listen and does not, but somebody else does."""
-    for host, port in known.listen:
+    """Where our server should listen and somebody else does. One that runs has all its addresses, or waits for them to be there."""
+    for host, port in known.listen if known.status is None else ():
         at = sockaddr.REACHED_AT.get(host, host)
         if not port or known.is_authority(at, port):
             continue

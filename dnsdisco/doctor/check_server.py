@@ -30,7 +30,7 @@ def runs(known: Known) -> Iterator[Finding]:
 
 
 def written(known: Known) -> Iterator[Finding]:
-    faults = [problem for problem in known.written if not problem.is_warning]
+    faults = [problem for problem in known.written() if not problem.is_warning]
     if faults:
         more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
         yield codes.WRITTEN.found(faults[0].file or "the environment", f"{faults[0]}{more}")

@@ -25,14 +25,14 @@ Ask = Callable[[str], Any]  # a path of the API; raises DnsdiscoError where it h
 @dataclass(frozen=True)
 class Known:
     """`status`: /v1/status; None: nobody answers at the control socket, for the reason `silence`. `settings`: those in use, by /v1/config, else
-    those of the configuration; {}: it has faults. `written`: every fault of it and of the files that it names."""
+    those of the configuration; {}: it has faults. `written`: finds every fault of it and of the files that it names."""
 
     machine: MachineFiles
     probe: ResolverProbe
     status: Mapping[str, Any] | None = None
     silence: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    written: Sequence[Problem] = ()
+    written: Callable[[], Sequence[Problem]] = tuple
     ask: Ask = lambda _: None
 
     @cached_property

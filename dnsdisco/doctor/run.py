@@ -5,6 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future, wait
+from functools import partial
+from typing import Generic, TypeVar
 
 from dnsdisco.doctor import (
     check_backends,
@@ -21,6 +24,7 @@ from dnsdisco.doctor.known import Known
 
 DEADLINE_S = 6.0  # of all checks: a probe takes 1.5 s at most, and a check makes a few one after another
 
+T = TypeVar("T")
 Check = Callable[[Known], Iterable[Finding]]
 CHECKS: dict[str, Check] = {
     "the server": check_server.runs,
@@ -49,18 +53,25 @@ CHECKS: dict[str, Check] = {
 
 def findings(known: Known, checks: dict[str, Check] | None = None, deadline_s: float = DEADLINE_S) -> list[Finding]:
     """All that is found, the worst last, and among equals by code. A check that has not ended is a finding, too."""
-    running = {name: _Running(check, known) for name, check in (CHECKS if checks is None else checks).items()}
+    running = {name: _Running(partial(_all_of, check, known)) for name, check in (CHECKS if checks is None else checks).items()}
     until = time.monotonic() + deadline_s
     found: list[Finding] = []
     for name, each in running.items():
-        each.thread.join(max(0.0, until - time.monotonic()))
-        if each.thread.is_alive():
-            found.append(codes.UNFINISHED.found(name, f"it has not ended within {deadline_s:g} s", check=name))
-        elif each.error is not None:
-            raise each.error
+        if each.has_ended(until):
+            found += each.result()
         else:
-            found += each.found
+            found.append(codes.UNFINISHED.found(name, f"it has not ended within {deadline_s:g} s", check=name))
     return sorted(dict.fromkeys(found), key=lambda finding: (finding.weight, finding.code, finding.subject))
+
+
+def _all_of(check: Check, known: Known) -> list[Finding]:
+    return list(check(known))
+
+
+def within(ask: Callable[[], T], seconds: float, otherwise: T) -> T:
+    """What *ask* returns, or *otherwise* where it has not ended. Raises what it raises."""
+    running = _Running(ask)
+    return running.result() if running.has_ended(time.monotonic() + seconds) else otherwise
 
 
 def is_ok(found: Iterable[Finding]) -> bool:
@@ -68,17 +79,21 @@ def is_ok(found: Iterable[Finding]) -> bool:
     return all(finding.level != "error" for finding in found)
 
 
-class _Running:
-    """One check in a thread that does not keep the process alive."""
+class _Running(Generic[T]):
+    """In a thread that does not keep the process alive."""
 
-    def __init__(self, check: Check, known: Known) -> None:
-        self.found: list[Finding] = []
-        self.error: BaseException | None = None
-        self.thread = threading.Thread(target=self._run, args=(check, known), daemon=True)
-        self.thread.start()
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._future: Future[T] = Future()
+        threading.Thread(target=self._run, args=(work,), daemon=True).start()
 
-    def _run(self, check: Check, known: Known) -> None:
+    def _run(self, work: Callable[[], T]) -> None:
         try:
-            self.found = list(check(known))
-        except BaseException as error:  # noqa: BLE001  raised again where the checks are gathered
-            self.error = error
+            self._future.set_result(work())
+        except BaseException as error:  # noqa: BLE001  raised again by result()
+            self._future.set_exception(error)
+
+    def has_ended(self, until: float) -> bool:
+        return bool(wait([self._future], max(0.0, until - time.monotonic())).done)
+
+    def result(self) -> T:
+        return self._future.result()

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -63,7 +63,7 @@ class MachineApart:
         self.started: list[tuple[subprocess.Popen[str], Path]] = []
 
     def __enter__(self) -> Self:
-        left_out = shutil.ignore_patterns("ssl", "alternatives", "init.d", "rc?.d")
+        left_out = shutil.ignore_patterns("ssl", "init.d", "rc?.d")
         shutil.copytree("/etc", self.etc, symlinks=True, ignore=left_out)
         self.healthy()
         self._holder = subprocess.Popen(
@@ -118,10 +118,25 @@ class MachineApart:
 
     def serve(self, *arguments: str) -> subprocess.Popen[str]:
         """A dnsdisco with the configuration of the folder, when it is ready."""
-        server = self.start(sys.executable, "-m", "dnsdisco", "serve", *arguments)
+        server = self.start(*self.command("serve"), *arguments)
         self.until(lambda: "ready: " in self.log(server) or server.poll() is not None)
         assert server.poll() is None, self.log(server)
         return server
+
+    def command(self, name: str) -> tuple[str, ...]:
+        return sys.executable, "-m", "dnsdisco", name
+
+    def inside(self, word: str) -> list[int]:
+        """The pids, outside, of the processes in here whose command has the word."""
+        here = Path(f"/proc/{self._pid}/ns/pid").readlink()
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                if (folder / "ns" / "pid").readlink() == here and word.encode() in (folder / "cmdline").read_bytes().split(b"\0"):
+                    found.append(int(folder.name))
+            except OSError:
+                continue
+        return found
 
     def end(self, started: subprocess.Popen[str]) -> None:
         """nsenter has a child where it enters a namespace of processes, and hands no signal on."""
@@ -138,7 +153,7 @@ class MachineApart:
 
     def doctor(self, *arguments: str) -> dict[str, Finding]:
         """What it finds, by code; of several with one code the last."""
-        done = self.run(sys.executable, "-m", "dnsdisco", "doctor", "--json", *arguments)
+        done = self.run(*self.command("doctor"), "--json", *arguments)
         assert done.returncode in (0, 1), done.stderr
         reply = json.loads(done.stdout)
         found = [Finding(**each) for each in reply["findings"]]
@@ -159,6 +174,11 @@ class MachineApart:
         strange = ("SERVICE_", "CONSUL_", "KUBE", "DNSDISCO")
         environ = {key: value for key, value in os.environ.items() if not key.startswith(strange)}
         return {"env": {**environ, "PYTHONPATH": str(ROOT), "HOME": str(self.folder)}, "text": True}
+
+
+def bad(found: Mapping[str, Finding]) -> set[str]:
+    """What makes a machine less than well; a note does not."""
+    return {code for code, each in found.items() if each.level in ("warning", "error")}
 
 
 def _children(pid: int) -> list[str]:

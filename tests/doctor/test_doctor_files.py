@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pytest
 
-from dnsdisco.doctor.finding import Finding
-from tests.doctor.machine_apart import MachineApart, MARKS
+from tests.doctor.machine_apart import bad, MachineApart, MARKS
 
 pytestmark = MARKS
 
@@ -23,10 +20,6 @@ def machine(tmp_path_factory):
 def _healthy_again(machine):
     yield
     machine.healthy()
-
-
-def bad(found: Mapping[str, Finding]) -> set[str]:
-    return {code for code, each in found.items() if each.level in ("warning", "error")}
 
 
 def test_the_healthy_machine_is_well(machine):

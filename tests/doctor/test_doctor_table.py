@@ -11,6 +11,9 @@ from dnsdisco.doctor.finding import LEVELS
 from dnsdisco.doctor.run import CHECKS
 from tests.doctor.doctor_page import PAGE, page
 
+HERE = Path(__file__).parent
+REAL = ("test_doctor_files.py", "test_doctor_resolvers.py", "test_doctor_server.py")
+
 
 def test_the_page_is_made_from_the_table():
     assert PAGE.read_text() == page(), "write it anew: python -m tests.doctor.doctor_page"
@@ -34,3 +37,8 @@ def test_there_is_a_check_for_every_code():
     names = {name for name, row in vars(codes).items() if row in TABLE}
     assert {name for name in names if not re.search(rf"codes\.{name}\b", source)} == set()
     assert CHECKS
+
+
+def test_every_code_is_in_a_test_where_its_fault_is_real():
+    tested = set(re.findall(r"\bDD\d{3}\b", "".join((HERE / name).read_text() for name in REAL)))
+    assert {row.code for row in TABLE} - tested == set()
