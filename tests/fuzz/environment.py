@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from dnsdisco.config import providers
 from dnsdisco.model.service_data import service_from_data
+from dnsdisco.providers import registry
 from dnsdisco.providers.consul.options import Options as ConsulOptions
 from dnsdisco.providers.consul.variables import settings_over_environment
 from dnsdisco.providers.env import services_from
@@ -55,7 +56,7 @@ def _settings(octets: bytes) -> None:
             assert str(error)
         else:
             assert SECRET not in repr(made) or not is_where_it_belongs
-    names, problems = providers.wanted({}, environ, ("env", "static", "consul", "kubernetes"))
+    names, problems = providers.wanted({}, environ, registry)
     assert all("\n" not in str(problem) for problem in problems)
     with suppress(TypeError):
         assert len(names or ()) < len(octets) + 1

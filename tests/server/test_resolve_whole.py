@@ -14,6 +14,7 @@ import dns.rcode
 import pytest
 
 from dnsdisco.model import delta
+from dnsdisco.server.listeners import Listeners
 from dnsdisco.server.worker import Worker, WorkerParameters
 from tests.forward.test_forward_real import MANY, unbound
 from tests.forward.upstream import A, a_record, answer, Asked, free_port, reply, Say, ScriptedUpstream, silence, truncated
@@ -97,7 +98,9 @@ def test_a_resolv_conf_that_changes_makes_answers_old(tmp_path):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         settings = {"forward": {"upstreams": [str(path)]}}
         made = Worker(WorkerParameters(0, [], theirs, settings, lambda _: None, bytes(16)))
-        made._ended = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        made._ended = loop.create_future()
+        made._listeners = Listeners([], made.responder, loop, made._latency)
         await made.forwarder.start()
         made._tick()
         origins = [made.responder.policy.origin]
