@@ -8,18 +8,23 @@ const BUSY = [429, 503]; // the server has asked us to come later
 
 export class Lost extends Error {}
 
+/** [status, JSON] of a path. Raises Lost. */
+export async function ask(path, milliseconds = REPLY_MS) {
+  try {
+    const reply = await fetch(path, { headers: { accept: "application/json" }, cache: "no-store", signal: AbortSignal.timeout(milliseconds) });
+    return [reply.status, await reply.json()];
+  } catch (error) {
+    throw new Lost(error.message);
+  }
+}
+
 /** The JSON of a path; null for 404. Raises Lost, also where the server stays busy. */
 export async function read(path, milliseconds = REPLY_MS) {
   for (let attempt = 0; ; attempt++) {
-    let reply;
-    try {
-      reply = await fetch(path, { headers: { accept: "application/json" }, cache: "no-store", signal: AbortSignal.timeout(milliseconds) });
-      if (reply.ok) return await reply.json();
-    } catch (error) {
-      throw new Lost(error.message);
-    }
-    if (reply.status === 404) return null;
-    if (!BUSY.includes(reply.status) || attempt === RETRY_MS.length) throw new Lost(`${path}: ${reply.status}`);
+    const [status, plain] = await ask(path, milliseconds);
+    if (status === 200) return plain;
+    if (status === 404) return null;
+    if (!BUSY.includes(status) || attempt === RETRY_MS.length) throw new Lost(plain.error);
     await pause(RETRY_MS[attempt]);
   }
 }

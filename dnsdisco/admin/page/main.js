@@ -6,11 +6,13 @@
 //   health.js       what is well, and what has become of it
 //   server.js       status: what is degraded, providers, upstreams, workers
 //   changes.js      what has changed
+//   explain.js      why a name gets its answer
 //   dom.js          elements, of text alone
 
 import { showChanges } from "./changes.js";
 import { Connection } from "./connection.js";
 import { say } from "./dom.js";
+import { explain, offerExplanations } from "./explain.js";
 import { showStatus } from "./server.js";
 import { ServiceList } from "./services.js";
 import { Store } from "./store.js";
@@ -23,10 +25,12 @@ const LINK = {
 };
 
 const store = new Store(updated, () => connection.lose());
-const list = new ServiceList(store);
+const list = new ServiceList(store, explain);
 let isLost = false;
 const connection = new Connection({ opened: () => store.readAll(), changed: (names) => store.readThese(names), status: showAll, told });
 document.getElementById("again").addEventListener("click", () => connection.open());
+
+offerExplanations();
 
 function updated(changes) {
   if (changes) showChanges(changes, store.services);

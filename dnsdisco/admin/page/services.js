@@ -13,13 +13,16 @@ const RANK = { critical: 0, warning: 1, passing: 2 };
 export class ServiceList {
   zones = [];
   #store;
+  #explain;
   #from = 0;
   #items = new Map(); // by name, those in the document: {item, service, body}
   #texts = new WeakMap(); // by service: what is searched, in lower case
   #parts = Object.fromEntries(["words", "unwell", "service-count", "service-list", "pages", "before", "after", "service-search"].map((id) => [id, document.getElementById(id)]));
 
-  constructor(store) {
+  /** *explain* is given a name that somebody wants to have explained. */
+  constructor(store, explain) {
     this.#store = store;
+    this.#explain = explain;
     const parts = this.#parts;
     let timer = 0;
     const anew = () => this.#turn(0);
@@ -106,7 +109,10 @@ export class ServiceList {
   /** What is in an open one; nothing in one that is closed. */
   #fill({ details, service }, name) {
     while (details.children.length > 1) details.lastChild.remove();
-    if (details.open) details.append(make("div", { class: "body" }, this.#facts(name, service), this.#instances(name, service)));
+    if (!details.open) return;
+    const button = make("button", { type: "button" }, "Explain its answer");
+    button.addEventListener("click", () => this.#explain([name, ...this.zones.slice(0, 1)].join(".")));
+    details.append(make("div", { class: "body" }, this.#facts(name, service), this.#instances(name, service), button));
   }
 
   #facts(name, service) {

@@ -80,9 +80,23 @@ def odd_status(odd: str) -> dict[str, object]:
     }  # fmt: skip
 
 
+def odd_explanation(odd: str) -> dict[str, object]:
+    record = {"name": odd, "type": odd, "ttl": 1, "data": odd}
+    answer = {
+        "rcode": "NOERROR",
+        "answer": [record],
+        "authority": [record],
+        "additional": [record] * 500,
+        "ede": [{"code": 1, "text": odd}],
+    }
+    steps = [{"code": odd, "subject": odd, "text": odd}] * 1_000
+    return {"question": {"name": odd, "type": odd}, "answer": answer, "steps": steps, "did_you_mean": [odd]}
+
+
 REPLIES = {
     "/v1/services": {"services": {odd: odd_service(odd) for odd in ODD} | {"many": odd_service("many", 997)}},
     "/v1/status": odd_status("|".join(ODD)),
+    "/v1/explain?name=x&type=A": odd_explanation("|".join(ODD)),
 }
 
 
@@ -130,10 +144,12 @@ def test_hostile_data_is_text(tab: Tab, liar: str, width: int) -> None:
     tab.until_text("#state", "degraded")
     tab.evaluate("document.querySelectorAll('summary').forEach((each) => each.click())")
     tab.until("document.querySelectorAll('.body').length === 12")
+    tab.evaluate("document.getElementById('asked-name').value = 'x'; document.getElementById('question').requestSubmit()")
+    tab.until_text("#explanation", "and 800 more")
     assert tab.evaluate("window.hit ?? null") is None
     assert tab.evaluate("document.querySelectorAll('main script, main img, main svg').length") == 0
     assert tab.evaluate("[...document.querySelectorAll('main a')].every((each) => each.href.startsWith(location.origin + '/'))")
-    for part in ("#service-list", "#problem-list", "#provider-table", "#upstream-table", "#facts"):
+    for part in ("#service-list", "#problem-list", "#provider-table", "#upstream-table", "#facts", "#explained", "#explanation"):
         assert SCRIPT in tab.text(part), part
     seen = tab.text("#service-list")
     for expected in ("(10,000 characters)", "a\ufffdb\ufffd", "897 more are in the JSON", "and 491 more", "__proto__=constructor"):

@@ -40,6 +40,8 @@ def opened(tab: Tab, url: str) -> None:
     tab.until_text("#upstream-table", "dead")
     tab.evaluate("document.querySelectorAll('summary').forEach((each) => each.click())")
     tab.until_text("#service-list", f"i9.{LONG}.svc.local")
+    tab.evaluate("document.getElementById('asked-name').value = 'wbe'; document.getElementById('question').requestSubmit()")
+    tab.until_text("#explanation", "Did you mean")
 
 
 def focus(tab: Tab) -> dict[str, Any]:
