@@ -33,6 +33,7 @@ What wires the rooms together:
   cli         the command line, one command a file
   __main__    `python -m dnsdisco`: the same
   discovery   the library
+  watching    its watch_services()
   testing     a server and a pytest fixture for the tests of other projects
   base, env, static, consul, kubernetes  short paths of the modules of those names in `providers`
 
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
         get_services,
         register_service,
         set_discovery_provider,
+        watch_services,
     )
     from dnsdisco.errors import ConfigError, DnsdiscoError, NotSupported, ProviderError
     from dnsdisco.providers.base import ServiceDiscovery
@@ -72,6 +74,7 @@ __all__ = [
     "get_services",
     "register_service",
     "set_discovery_provider",
+    "watch_services",
 ]
 
 _HOMES = {

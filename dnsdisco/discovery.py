@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from dnsdisco.errors import NotSupported, ProviderError
@@ -22,6 +22,7 @@ from dnsdisco.providers.combined import ChainServiceDiscovery, found_as
 from dnsdisco.providers.forked import Lock
 from dnsdisco.providers.guarded import all_services, asked, named
 from dnsdisco.providers.log import logger
+from dnsdisco.watching import WatchedServices
 
 Changed = TypeVar("Changed")
 
@@ -49,6 +50,16 @@ def get_service(name: str, default: dict[str, Any] | None = None) -> dict[str, A
 def get_services() -> dict[str, dict[str, Any]]:
     """All services by name, as get_service() gives them. Errors as get_service_url()."""
     return {name: service_to_dict(service, drawn) for name, service in _current.get_services().items()}
+
+
+def watch_services(names: str | Iterable[str] | None = None) -> WatchedServices:
+    """All services by name, as get_services() gives them: now, and again after every change; with *names* only those, and their changes.
+
+    An iterator, which waits; close() ends it, from whichever thread. The provider is the one that is asked now. Raises ProviderError while
+    that has never answered; the next call goes on.
+    """
+    wanted = None if names is None else frozenset(name.lower() for name in ([names] if isinstance(names, str) else names))
+    return WatchedServices(_current.provider(), wanted, drawn, _current.cache.expire)
 
 
 def register_service(name: str, service_data: Mapping[str, Any]) -> str:

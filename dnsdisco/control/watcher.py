@@ -48,13 +48,20 @@ Event = ViewSeen | WatchFailed
 
 
 class Watcher:
-    """Runs `provider.watch()` for as long as it is wanted. *report* is called in the watching thread, for one event after another."""
+    """Runs `provider.watch()` for as long as it is wanted. *report* is called in the watching thread, for one event after another.
+    At the end it closes the provider, unless that *is_lent*."""
 
     def __init__(
-        self, name: str, provider: ServiceDiscovery, report: Callable[[Event], None], new_backoff: Callable[[], Backoff] = Backoff
+        self,
+        name: str,
+        provider: ServiceDiscovery,
+        report: Callable[[Event], None],
+        new_backoff: Callable[[], Backoff] = Backoff,
+        *,
+        is_lent: bool = False,
     ) -> None:
         self.name, self.provider = name, provider
-        self._report, self._new_backoff = report, new_backoff
+        self._report, self._new_backoff, self._is_lent = report, new_backoff, is_lent
         self._lock = threading.Lock()  # orders the events of two threads
         self._stop = threading.Event()  # of the newest thread: only that one is listened to
         self._is_over = False
@@ -101,7 +108,7 @@ class Watcher:
         with self._lock:
             self._threads -= 1
             is_last = self._is_over and self._threads == 0
-        if is_last:
+        if is_last and not self._is_lent:
             with suppress(Exception):  # it is not used any more
                 self.provider.close()
 

@@ -70,6 +70,13 @@ class DiscoveryCache:
             self._answers.clear()
             self._questions = {}
 
+    def expire(self) -> None:
+        """No answer is fresh any more; they are there for a provider that does not answer."""
+        with self._lock:
+            for answer in self._answers.values():
+                answer.fresh_until = self._now()
+            self._questions = {}
+
     def _forget_questions(self) -> None:
         """The threads that asked are the parent's."""
         self._questions = {}

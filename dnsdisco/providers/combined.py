@@ -79,7 +79,10 @@ class ChainServiceDiscovery(ServiceDiscovery):
 
     def get_services(self) -> dict[str, dict[str, Any]]:
         """By the names that their owners gave them. What has no name in DNS is here all the same; what lost its own to another is not."""
-        said = [_asked(link, all_services) for link in self.links]
+        return self.combined([_asked(link, all_services) for link in self.links])
+
+    def combined(self, said: Sequence[Mapping[Any, Any]]) -> dict[str, dict[str, Any]]:
+        """*said*: of each provider, all its services."""
         merged = self._merged(said)
         services = {
             entry.service.name: self._data(Decided(merged.at(entry.paths[0]), entry, said)) for entry in merged.entries.values()

@@ -54,7 +54,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 # An entry point that hands one room to another, which does not know it.
 ENTRY_POINTS = {"dnsdisco.control.__main__": frozenset({"admin"})}  # ADR 0013
 # Composition roots wire the rooms together and may see all of them.
-ROOTS = frozenset({"cli", "discovery", "testing", "__init__", "__main__", "base", "env", "static", "consul", "kubernetes"})
+ROOTS = frozenset(
+    {"cli", "discovery", "watching", "testing", "__init__", "__main__", "base", "env", "static", "consul", "kubernetes"}
+)
 
 PURE = frozenset({"errors", "counted", "written", "settings", "model", "zone", "wire", "presentation", "answer", "cache"})
 IMPURE_MODULES = frozenset(

@@ -81,6 +81,7 @@ def test_the_library_s_page_runs(tmp_path):
     assert ran.stdout.splitlines() == [
         "Auth service is at http://auth-service:5001 on port 5001",
         "Service auth is at http://auth-service:5001",
+        "my-service is at http://10.0.0.8:8080",
         "http://auth-service:5001",
     ]
     assert set(re.findall(r"^`(\w+)\(", LIBRARY, re.MULTILINE)) == {name for name in dnsdisco.__all__ if name[0].islower()}
