@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dnsdisco.server.listeners import BoundSocket
 
 MESSAGE_OCTETS = 65536  # one address: a line for each of its two sockets
-SOCKETS_MAX = 16
+SOCKETS_MAX = 16  # descriptors of one message; it brings two at the most
 
 
 class LateSockets:

@@ -150,7 +150,7 @@ GROUPS: dict[str, tuple[Bound, ...]] = {
     ),
 }  # fmt: skip
 
-# Bounds that nobody who asks meets as such: forms of messages, and parts of others above.
+# Bounds that no client meets as such: forms of messages, links between our processes, and parts of other bounds above.
 NOT_LISTED = {
     "answer.own_zones:STALE_SHOWN_MAX",
     "answer.flatten:NAMES_MAX",
@@ -159,6 +159,7 @@ NOT_LISTED = {
     "answer.reasons:REASONS_SHOWN_MAX",
     "answer.reasons:SPACES_SHOWN_MAX",
     "server.http2:CLOSED_STREAMS_MAX",
+    "server.late_sockets:SOCKETS_MAX",
     "server.control_link:QUEUE_DATAGRAMS_MAX",
     "server.control_link:UPSTREAMS_MAX",
     "server.run:FILES_MAX",
