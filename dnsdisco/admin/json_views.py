@@ -25,12 +25,18 @@ def octets(plain: object) -> bytes:
 
 def ready(view: ControlFacts) -> shapes.Ready:
     """`missing`: what keeps us from answering as we should, empty when we are ready. `degraded`: what we can do without for now."""
+    named = {reason.partition(": ")[0] for reason in view.missing}
     missing = [] if view.is_ready else ["start: not complete"]
     missing += [reason for reason in view.missing if not reason.startswith(("provider ", "address "))]
     degraded = [reason for reason in view.missing if reason.startswith("address ")]
     for provider in view.providers:
         if provider.state != UP:
             (missing if is_unknown(provider) else degraded).append(f"provider {provider.name}: {provider.state}")
+    degraded += [
+        public_text(f"{each.code} {each.subject}: {each.text}")
+        for each in view.problems
+        if f"{each.code} {each.subject}" not in named
+    ]
     return {**HEAD, "ready": not missing, "missing": missing, "degraded": degraded, "serial": view.serial}
 
 
@@ -43,10 +49,10 @@ def status(status: ServerStatus) -> shapes.Status:
     view = status.facts
     return {
         **HEAD,
-        "state": "starting" if not view.is_ready else "degraded" if status.problems else "well",
+        "state": "starting" if not view.is_ready else "degraded" if view.problems else "well",
         "problems": [
-            {"code": each.code, "subject": each.subject, "text": each.text, "since": instant(each.since)}
-            for each in status.problems
+            {"code": each.code, "subject": public_text(each.subject), "text": public_text(each.text), "since": instant(each.since)}
+            for each in view.problems
         ],
         "config": {"file": status.config, "found": status.is_config_found},
         "listen": list(status.listening),

@@ -6,6 +6,7 @@ No label takes its values from clients: types and rcodes are the known mnemonics
 from __future__ import annotations
 
 import platform
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, generate_latest, ProcessCollector
@@ -14,7 +15,7 @@ from prometheus_client.registry import Collector
 
 from dnsdisco.admin import worker_metrics
 from dnsdisco.admin.control_client import Figures
-from dnsdisco.control.facts import ProviderView, STATES, UPSTREAM_STATES, UpstreamView
+from dnsdisco.control.facts import PROBLEMS, ProviderView, STATES, UPSTREAM_STATES, UpstreamView
 from dnsdisco.control.statistics import ControlStatistics
 from dnsdisco.model.public import public_url
 
@@ -97,6 +98,11 @@ def _control(figures: Figures) -> Iterator[Metric]:
         ("checked_instances", "Instances that are checked from here.", view.checked),
         ("failing_instances", "Of these: those whose check fails.", view.failing),
     )
+    lacking = Counter(each.code for each in view.problems)
+    problems = GaugeMetricFamily("dnsdisco_control_problems", "What the server lacks, as `/v1/status` names it.", labels=("code",))
+    for code in PROBLEMS:
+        problems.add_metric((code,), lacking[code])
+    yield problems
     for name, told, value in levels:
         yield GaugeMetricFamily(f"dnsdisco_control_{name}", told, float(value))
     yield from worker_metrics.plain(ControlStatistics.declared(), figures.control)

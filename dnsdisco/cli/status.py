@@ -15,7 +15,7 @@ from dnsdisco.errors import ConfigError, ServerError
 
 WELL, LACKING, UNREACHED = 0, 1, 2
 AGAIN_S = 1.0  # the server has new figures as often
-_COLOURS = {"well": GOOD, "up": GOOD, "starting": POOR, "stale": POOR, "silent": POOR}
+_COLOURS = {"well": GOOD, "up": GOOD, "starting": POOR, "stale": POOR, "silent": POOR, "behind": POOR}
 
 
 @click.command("status", short_help="Show how the running server does.")

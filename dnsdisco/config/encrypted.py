@@ -71,7 +71,7 @@ def _faults(settings: Settings, now: float) -> Iterator[EncryptedFault]:
             yield EncryptedFault(("listen", at), f"{entry} needs the package {missing}: pip install 'dnsdisco[{transport.extra}]'")
     certificate, key = settings.tls.certificate, settings.tls.key
     if certificate is not None:
-        yield from _pair_faults(certificate, key or certificate, now)
+        yield from pair_faults(certificate, key, now)
     elif encrypted:
         at, entry = encrypted[0]
         yield EncryptedFault(
@@ -88,7 +88,9 @@ def _first_of_each(entries: list[tuple[int, str]]) -> Iterator[tuple[int, str, T
             yield at, entry, transport
 
 
-def _pair_faults(certificate: str, key: str, now: float) -> Iterator[EncryptedFault]:
+def pair_faults(certificate: str, key: str | None, now: float) -> Iterator[EncryptedFault]:
+    """What is wrong with a pair of PEM files; *key* None: it is in the certificate's. Reads both. A warning: it can be used for now."""
+    key = key or certificate
     try:
         valid = validity(_read(certificate))
         valid.check(now)

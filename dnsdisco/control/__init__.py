@@ -24,7 +24,9 @@
     worker_link.py             control's end of the link to one worker
     serials.py          the catalog's serial
     presence.py         addresses of `listen` that this machine does not have yet
+    certificate.py      whether the certificate of encrypted listeners can be used
   What outlives the process:
+    state_folder.py     the state_dir: views, and the bound of the serials
     view_store.py           the last good views, kept as they come and used at a start
     view_writer.py           the thread that writes them
     stored_view.py      the file of one view

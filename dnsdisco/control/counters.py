@@ -112,11 +112,11 @@ class Counters:
         if is_new:
             self._keep({"past": dict(self._past), "restarts": self._restarts, "lives": [each.life for each in self._seats]})
 
-    def workers(self, applied: Sequence[int]) -> tuple[WorkerView, ...]:
-        """Each worker's figures; *applied* holds the serial that each one reported last."""
+    def workers(self, applied: Sequence[int], due: int = 0) -> tuple[WorkerView, ...]:
+        """Each worker's figures; *applied* holds the serial that each one reported last, and *due* is the one that each should have by now."""
         now = time.monotonic()
         return tuple(
-            _worker(number, seat, serial, now) for number, (seat, serial) in enumerate(zip(self._seats, applied, strict=True))
+            _worker(number, seat, serial, due, now) for number, (seat, serial) in enumerate(zip(self._seats, applied, strict=True))
         )
 
     def upstreams(self) -> tuple[UpstreamView, ...]:
@@ -144,7 +144,8 @@ def _figures(number: int, seat: _Seat) -> WorkerFigures:
     return WorkerFigures(number, seat.life / 1e9 if is_heard and seat.life is not None else None, seat.counts.get("serial", 0))
 
 
-def _worker(number: int, seat: _Seat, serial: int, now: float) -> WorkerView:
-    state = "starting" if not serial else "silent" if seat.heard_at and now - seat.heard_at > SILENCE_S else UP
+def _worker(number: int, seat: _Seat, serial: int, due: int, now: float) -> WorkerView:
+    is_silent = seat.heard_at and now - seat.heard_at > SILENCE_S
+    state = "starting" if not serial else "silent" if is_silent else "behind" if serial < due else UP
     queries = sum(count for name, count in seat.counts.items() if name.startswith("answers."))
     return WorkerView(number, seat.pid, state, serial, queries)

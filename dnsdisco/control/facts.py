@@ -74,8 +74,10 @@ class ControlFacts:
     workers: int
     checked: int  # what the health checks ask: an instance each, and equal ones once
     failing: int  # of those
+    problems: tuple[ProblemView, ...] = ()  # everything that the server lacks
 
 
+PROBLEMS = ("provider", "worker", "upstream", "address", "file", "state", "certificate")  # codes of what the server can lack
 CHANGE_NAMES_MAX = 2_000  # services of one published change that are named to those who follow; a larger one is a new catalog
 
 
@@ -102,7 +104,7 @@ class PublishedChange(NamedTuple):
 class ProblemView(NamedTuple):
     """Something that the server lacks."""
 
-    code: str  # provider, worker, upstream, address, file
+    code: str  # one of PROBLEMS
     subject: str  # which one
     text: str
     since: float = 0.0
@@ -111,7 +113,7 @@ class ProblemView(NamedTuple):
 class WorkerView(NamedTuple):
     number: int
     pid: int | None  # None: not heard of yet
-    state: str  # up; starting: it has no catalog yet; silent: no message from it for a while
+    state: str  # up; starting: it has no catalog yet; silent: no message from it for a while; behind: its catalog is an old one
     serial: int  # of the catalog that it answers from; 0: none yet
     queries: int  # answered since it started
 
@@ -133,7 +135,6 @@ class ServerStatus:
     """The state of the whole server."""
 
     facts: ControlFacts
-    problems: tuple[ProblemView, ...]
     config: str | None  # the file that was read
     is_config_found: bool  # by a search: it was not named
     listening: Sequence[str]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from dnsdisco.control import facts
 from dnsdisco.control.checks import Checks
-from dnsdisco.control.facts import ControlFacts, ProviderView, ServiceView
+from dnsdisco.control.facts import ControlFacts, ProblemView, ProviderView, ServiceView
 from dnsdisco.control.provenance import Origin
 from dnsdisco.control.provider_set import Chain, Member
 from dnsdisco.control.publisher import Publisher
@@ -16,7 +16,15 @@ INDEX_CHARACTERS_MAX = 100  # of a plug-in's word for its backend's state
 
 
 def whole(
-    chain: Chain, publisher: Publisher, checks: Checks, now: float, *, started: float, is_ready: bool, absent: Sequence[str] = ()
+    chain: Chain,
+    publisher: Publisher,
+    checks: Checks,
+    now: float,
+    *,
+    started: float,
+    is_ready: bool,
+    absent: Sequence[str],
+    problems: tuple[ProblemView, ...],
 ) -> ControlFacts:
     """*now* is the monotonic time of the chain's events, *started* unix time."""
     providers = tuple(provider(member, now) for member in chain.members)
@@ -28,6 +36,7 @@ def whole(
         started=started,
         is_ready=is_ready,
         missing=tuple(missing),
+        problems=problems,
         providers=providers,
         services=len(chain.entries),
         instances=sum(len(entry.service.instances) for entry in chain.entries.values()),

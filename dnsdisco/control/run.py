@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from dnsdisco.control import overview, statistics
 from dnsdisco.control.asked import settle
 from dnsdisco.control.asked_workers import AskedWorkers
+from dnsdisco.control.certificate import CertificateWatch
 from dnsdisco.control.checks import Checks
 from dnsdisco.control.condition import Condition
 from dnsdisco.control.counters import Counters, Totals
@@ -28,8 +29,8 @@ from dnsdisco.control.parameters import ControlParameters
 from dnsdisco.control.presence import Presence
 from dnsdisco.control.provider_set import Chain, Member, members_of
 from dnsdisco.control.publisher import Publisher
-from dnsdisco.control.serials import read_floor, Serials, write_floor
-from dnsdisco.control.view_store import ViewStore
+from dnsdisco.control.serials import Serials
+from dnsdisco.control.state_folder import StateFolder
 from dnsdisco.control.watcher import Event, Watcher, WatchFailed
 from dnsdisco.control.zonefiles import ZoneFileRecords
 from dnsdisco.errors import DnsdiscoError, plain_faults
@@ -61,13 +62,15 @@ class Control:
         self.checks = Checks(self._call, self._publish_soon, self._log)
         self.chain = Chain(self._log, time_of_day, self.checks)
         self.presence = Presence(parameters.listening, self._log)
-        self._memory = self._open_memory()
+        is_successor, folder = parameters.restarts > 0, self._settings.state_dir
+        self._state = StateFolder(folder, parameters.environ, self._log, is_successor=is_successor)
+        self._certificate = CertificateWatch(self._log)
         self.workers = AskedWorkers(lambda: self.publisher, self.chain, lambda: self._settings.zones[0], self._log)
         self._http = parameters.http(self, self._log)
         self.publisher = Publisher(
             parameters.links,
-            Serials(int(time.time()), max(self._kept.serial_floor, read_floor(self._settings.state_dir)), self._reserve),
-            is_successor=parameters.restarts > 0,
+            Serials(int(time.time()), max(self._kept.serial_floor, self._state.floor.read()), self._reserve),
+            is_successor=is_successor,
             on_applied=self._check_ready_and_takeover,
             on_counters=self.counters.take,
             on_told=self.workers.take,
@@ -77,7 +80,8 @@ class Control:
         self._zone_records = ZoneFileRecords(
             self.publisher.publish_records, self._call, lambda reason: self._log.warning("zone file", reason=reason)
         )
-        self._condition = Condition(self.chain, self.publisher, self.counters, self.presence, self._http)
+        sources = (self._http.problems, self._zone_records.problems, self._certificate.problems, self._state.problems)
+        self._condition = Condition(self.chain, self.publisher, self.counters, self.presence, sources)
 
     async def run(self) -> int:
         """Until stop(); returns the exit code. Providers' threads may be left behind: they are daemons."""
@@ -88,7 +92,7 @@ class Control:
         else:
             for member in members:
                 member.watcher.start()
-            self._memory.restore(members, self._loop.time())
+            self._state.views.restore(members, self._loop.time())
             self._publish(self.chain.rebuild(members, self._settings))
             self._apply_rest()
             self._loop.call_later(self._settings.startup_timeout, self._startup_timeout_passed)
@@ -102,7 +106,7 @@ class Control:
             self._zone_records.stop()
             self.publisher.close()
             self.checks.close()
-            self._memory.close()
+            self._state.views.close()
 
     def stop(self, code: int = 0) -> None:
         if not self._ended.done():
@@ -130,10 +134,8 @@ class Control:
                 settings = settings._replace(**{key: running_with})
         changed = tuple(sorted(key for key in settings._fields if getattr(settings, key) != getattr(self._settings, key)))
         before, self._settings, self._origins = self.chain.members, settings, self._parameters.origins()
-        if settings.state_dir != self._memory.folder:
-            self._memory.close()
-            self._memory = self._open_memory()
-        self._memory.restore(members, self._loop.time())
+        self._state.move(settings.state_dir)
+        self._state.views.restore(members, self._loop.time())
         of_workers = for_workers(settings)
         self.publisher.publish_settings(of_workers)
         self._publish(self.chain.rebuild(members, settings))
@@ -162,10 +164,11 @@ class Control:
             started=self._started,
             is_ready=self._is_ready,
             absent=self.presence.absent,
+            problems=self._condition.look(self._loop.time()),
         )
 
     def status(self) -> ServerStatus:
-        return self._condition.status(self.view(), self._parameters, self._settings.zones, self._loop.time())
+        return self._condition.status(self.view(), self._parameters, self._settings.zones)
 
     def configuration(self) -> ConfigView:
         return ConfigView(self._parameters.config, to_plain(self._settings), self._origins)
@@ -205,7 +208,7 @@ class Control:
         if member is None:
             return
         if isinstance(event, WatchFailed):
-            if not member.contact.has_synced and self._memory.restore_unreadable(member, self._loop.time()):
+            if not member.contact.has_synced and self._state.views.restore_unreadable(member, self._loop.time()):
                 self._publish_now()
                 self._publish(self.chain.rebuild(self.chain.members, self._settings))
             if not (self._is_ready or self._parameters.restarts) and member.ends_a_start:
@@ -241,7 +244,7 @@ class Control:
             self._publish_at.cancel()
             self._publish_at = None
         self._publish(self.chain.merge_pending())
-        self._memory.keep(self.chain.members)
+        self._state.views.keep(self.chain.members)
 
     def _publish(self, change: Change) -> None:
         now = self._loop.time()
@@ -262,10 +265,12 @@ class Control:
         self.publisher.publish_alive()
         now = self._loop.time()
         self.presence.look(now)
+        self._certificate.look(now)
+        self._state.floor.retry(now)
         self._condition.look(now)
         self.chain.notice_hangs(now)
         self._publish(self.chain.give_up_stale(now))
-        self._memory.touch(self.chain.members, now)
+        self._state.views.touch(self.chain.members, now)
 
     def _startup_timeout_passed(self) -> None:
         self._is_patient = False
@@ -305,11 +310,8 @@ class Control:
     def _apply_rest(self) -> None:
         """Hand the settings beside the providers to the parts that use them; each of them knows by itself what is new."""
         self._zone_records.apply(self._settings.zone_files, self._settings.zones)
+        self._certificate.apply(self._settings.tls)
         self._http.apply(self._settings.http, self._settings.http_hosts, self._settings.control)
-
-    def _open_memory(self) -> ViewStore:
-        is_successor = self._parameters.restarts > 0
-        return ViewStore(self._settings.state_dir, self._parameters.environ, self._log, is_successor=is_successor)
 
     def _call(self, method: Callable[..., None], *arguments: object) -> None:
         """Run *method* in our thread, in the order of the calls. From any thread."""
@@ -319,7 +321,7 @@ class Control:
     def _reserve(self, bound: int) -> None:
         """No process after this one uses a serial below *bound*."""
         self._kept.keep_floor(bound)
-        write_floor(self._settings.state_dir, bound, self._log)
+        self._state.floor.keep(bound)
 
     def _say_fatal(self, message: str) -> None:
         self._parameters.say("fatal", message=message)

@@ -19,6 +19,7 @@ class ViewStore:
 
     def __init__(self, folder: str | None, environ: Mapping[str, str], log: Logger, *, is_successor: bool) -> None:
         self.folder = folder
+        self.reason = ""  # why the newest views are not on disk; "": they are, or soon will be
         self._environ, self._log, self._is_successor = environ, log, is_successor
         self._labels: dict[str, tuple[Mapping[str, object], Label]] = {}  # by provider, with the entry that it was made for
         self._kept: dict[str, Snapshot] = {}  # the last one handed over
@@ -99,6 +100,7 @@ class ViewStore:
 
     def _on_fault(self, reason: str) -> None:
         """Called in the writer's thread."""
+        self.reason = reason
         if reason:
             self._log.warning("views are not kept", state_dir=self.folder, reason=reason)
         else:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import glob
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dnsdisco.control.facts import ProblemView
 from dnsdisco.errors import Problem, system_reason, ZoneFileError
 from dnsdisco.model.delta import ZoneRecord
 from dnsdisco.providers.file_state import Changes, FileState, NoContent, octets_of, state_of
@@ -49,6 +50,8 @@ class _File:
     current: _Version = field(default_factory=_Version)
     read: _Version | None = None  # and not believed yet
     read_at: float = 0.0
+    is_missing: bool = False
+    fault: str = ""  # of the version that was read last; "": it is in use, whole
 
     def patience_s(self, version: _Version) -> float:
         if not self.current.records:
@@ -83,6 +86,10 @@ class ZoneFileRecords:
         if self._files is not None:
             self._files.stop()
 
+    def problems(self) -> Sequence[ProblemView]:
+        """The files that are missing or have faults."""
+        return () if self._files is None else self._files.problems
+
     def _take(self, files: ZoneFiles, records: list[ZoneRecord]) -> None:
         if files is self._files:
             self._publish(records)
@@ -95,6 +102,7 @@ class ZoneFiles:
         self, patterns: Sequence[str], zones: Sequence[str], report: Callable[[list[ZoneRecord]], None], warn: Callable[[str], None]
     ) -> None:
         self.patterns, self.zones = tuple(patterns), tuple(zones)
+        self.problems: tuple[ProblemView, ...] = ()  # replaced as a whole: it is read in another thread
         self._report, self._warn = report, warn
         self._files: dict[str, _File] = {}
         self._unmatched: frozenset[str] = frozenset()
@@ -137,16 +145,28 @@ class ZoneFiles:
         for pattern in sorted(unmatched - self._unmatched):
             self._warn(f"{pattern}: there is no such zone file")
         self._unmatched = unmatched
+        self.problems = tuple(self._faults(now))
         if (records := self.records()) != before and not self._stop.is_set():
             self._report(records)
 
+    def _faults(self, now: float) -> Iterator[ProblemView]:
+        """A file that is being replaced is missing for a moment, and a pattern may name none: neither is a fault."""
+        for path, file in self._files.items():
+            if file.fault:
+                yield ProblemView("file", path, file.fault)
+            elif file.is_missing and now - file.read_at >= LOSS_S:
+                yield ProblemView("file", path, "there is no such zone file; its old records stay for now")
+        for path in sorted(self._unmatched):
+            if not glob.has_magic(path):
+                yield ProblemView("file", path, "there is no such zone file")
+
     def _read(self, path: str, file: _File, now: float) -> None:
-        file.read_at = now
+        file.read_at, file.is_missing = now, False
         try:
             file.changes.seen, text = read(path)
             file.read = _Version(*usable(text, path, self.zones))
         except FileNotFoundError:
-            file.changes.seen, file.read = None, _Version()
+            file.changes.seen, file.read, file.is_missing = None, _Version(), True
         except ZoneFileError as error:
             file.read = _Version(problems=[Problem(path, error.line, 0, "", error.reason)])
 
@@ -154,11 +174,12 @@ class ZoneFiles:
         """Accept what was read, unless it has faults and an earlier, whole version is there: a part is used only in place of nothing."""
         old, file.read = file.current, None
         keeps_old = not version.is_whole and old.is_whole and bool(old.records)
-        self._log_faults(version, keeps_old=keeps_old)
+        file.fault = self._log_faults(version, keeps_old=keeps_old)
         if not keeps_old and (version.is_whole or version.records):
             file.current = version
 
-    def _log_faults(self, version: _Version, *, keeps_old: bool) -> None:
+    def _log_faults(self, version: _Version, *, keeps_old: bool) -> str:
+        """Returns the first one, in words; "" for a version that is whole."""
         faults = [problem for problem in version.problems if not problem.is_warning]
         warnings = [problem for problem in version.problems if problem.is_warning]
         what = "its old records stay" if keeps_old else "this record is left out" if version.records else "the file is not used"
@@ -169,6 +190,10 @@ class ZoneFiles:
         if warnings:
             more = f"; {len(warnings) - 1} more of the kind" if len(warnings) > 1 else ""
             self._warn(f"{warnings[0].file}:{warnings[0].line}: {warnings[0].message}{more}")
+        if not faults:
+            return ""
+        line = f"line {faults[0].line}: " if faults[0].line else ""
+        return f"{line}{faults[0].message}; {what}"
 
 
 def read(path: str) -> tuple[FileState, str]:

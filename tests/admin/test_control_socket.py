@@ -269,12 +269,12 @@ def test_a_socket_in_use_is_told_once_and_taken_when_it_is_free(tmp_path: Path, 
 
     async def scenario(made: Bench) -> None:
         await until(lambda: made.log.said("no control socket: the command line cannot reach this server"))
-        await until(lambda: any(each.code == "address" for each in made.control.status().problems))
+        await until(lambda: any(each.code == "address" for each in made.control.view().problems))
         await asyncio.sleep(0.35)
         unbind(str(path), first)
         await until(lambda: made.log.said("control socket"))
         assert (await ask(path, "GET", "/health")).status == 200
-        assert not made.control.status().problems
+        assert not made.control.view().problems
         assert len(made.log.said("no control socket: the command line cannot reach this server")) == 1
 
     with_bench(bench(path), scenario)

@@ -24,7 +24,7 @@ from tests.control.harness import Scripted, snapshot, svc
 DOCUMENT = Path(__file__).parents[2] / "docs" / "http.md"
 ODD = 'od"d\n\\name {}'
 ROOMS = "build|control|server|forward|cache|admin"
-UNITS = "total|seconds|bytes|info|state|ready|parts|serial|services|instances|objects|index|queries|connections|entries|workers|fds|networks"  # a count has what is counted as its unit
+UNITS = "total|seconds|bytes|info|state|ready|parts|problems|serial|services|instances|objects|index|queries|connections|entries|workers|fds|networks"  # a count has what is counted as its unit
 
 Sample = tuple[str, frozenset[tuple[str, str]]]
 

@@ -18,7 +18,7 @@ from dnsdisco.control.guard import RemovalGuard
 from dnsdisco.control.reading import Reader
 from dnsdisco.model.entry import ProviderState
 from dnsdisco.model.service import Snapshot
-from tests.control.harness import Log, numbered, snapshot, svc
+from tests.control.harness import numbered, snapshot, svc
 
 # ------------------------------------------------------------------------------------------------------------ back-off
 
@@ -283,7 +283,7 @@ def test_serials_rise_and_a_bound_is_reserved_before_it_is_reached() -> None:
 def test_a_state_file_that_cannot_be_used_is_as_none(tmp_path: Path, content: str) -> None:
     (tmp_path / serials.FILE).write_text(content)
     assert serials.read_floor(str(tmp_path)) == 0
-    serials.write_floor(str(tmp_path), 77, Log())
+    serials.write_floor(str(tmp_path), 77)
     assert serials.read_floor(str(tmp_path)) == 77
     assert [path.name for path in tmp_path.iterdir()] == [serials.FILE]
 

@@ -75,7 +75,7 @@ class _Control:
         return {}
 
     def status(self) -> ServerStatus:
-        return ServerStatus(self.view(), (), None, False, (), ("svc.local",), (), ())
+        return ServerStatus(self.view(), None, False, (), ("svc.local",), (), ())
 
     def configuration(self) -> ConfigView:
         return ConfigView(None, {}, {})

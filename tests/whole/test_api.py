@@ -7,11 +7,15 @@ import io
 import json
 import os
 import re
+import select
 import shutil
 import signal
+import socket
 import subprocess
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +25,7 @@ import pytest
 from dnsdisco.admin import routes
 from dnsdisco.cli import main, server_client
 from dnsdisco.errors import ServerError
+from tests.certificates import make
 from tests.forward.upstream import a_record, free_port, reply, ScriptedUpstream
 from tests.whole.server import ROOT, Server
 
@@ -106,6 +111,95 @@ def test_a_reload_and_the_status_of_a_real_server(folder: Path) -> None:
             status,
             lambda page: any(each["code"] == "worker" for each in page["problems"]) or server.stderr.count("does not answer"),
         )
+
+
+@contextlib.contextmanager
+def udp_path_to(port: int) -> Iterator[int]:
+    """The port of a path that leads to *port*, as a redirection of a firewall does."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as near, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as far:
+        near.bind(("127.0.0.1", 0))
+        far.connect(("127.0.0.1", port))
+        clients: dict[bytes, Any] = {}  # by the id of their question
+        is_over = threading.Event()
+
+        def carry() -> None:
+            while not is_over.is_set():
+                for sock in select.select([near, far], [], [], 0.1)[0]:
+                    with contextlib.suppress(OSError):
+                        octets, client = sock.recvfrom(65536)
+                        if sock is near:
+                            clients[octets[:2]] = client
+                            far.send(octets)
+                        else:
+                            near.sendto(octets, clients[octets[:2]])
+
+        carrier = threading.Thread(target=carry)
+        carrier.start()
+        try:
+            yield near.getsockname()[1]
+        finally:
+            is_over.set()
+            carrier.join()
+
+
+def test_everything_that_a_server_lacks_is_a_problem_with_its_code(folder: Path) -> None:
+    """Each caused for real, all at once: state folder, zone files, certificate, upstreams that lead back, a refused configuration."""
+    pair = make(folder, ends=timedelta(days=60))
+    (folder / "good.zone").write_text("www 60 IN A 10.0.0.9\n")
+    text = (
+        "providers: [{type: static, path: services.yaml}]\nzone_files: [good.zone, absent.zone]\n"
+        f"state_dir: state\ncontrol: control.sock\ntls: {json.dumps(pair.settings)}\n"
+    )
+    (folder / "dnsdisco.yaml").write_text(text + "forward: {upstreams: []}\n")
+    with Server("--http", "127.0.0.1:0", cwd=folder) as server, udp_path_to(server.port) as way_back:
+        path, url = socket_of(server), server.wait_for(r'event="http listening" address=(\S+)')[1]
+
+        def found() -> dict[tuple[str, str], str]:
+            page = server_client.ask(path, "GET", "/v1/status")
+            assert all(each["since"] for each in page["problems"])
+            assert page["state"] == ("degraded" if page["problems"] else "well")
+            return {(each["code"], each["subject"]): each["text"] for each in page["problems"]}
+
+        absent, good = ("file", str(folder / "absent.zone")), ("file", str(folder / "good.zone"))
+        assert found() == {absent: "there is no such zone file"}
+        (folder / "dnsdisco.yaml").write_text(
+            text.replace("state_dir: state", "state_dir: services.yaml/below")
+            + f"forward: {{upstreams: ['127.0.0.1:{way_back}', '127.0.0.1:{server.port}']}}\n"
+        )
+        server_client.ask(path, "POST", "/v1/reload", seconds=30)
+        (folder / "new").write_text("www 60 IN A 10.0.0.999\n")
+        (folder / "new").rename(folder / "good.zone")
+        pair.certificate.write_text("not one")
+        (folder / "dnsdisco.yaml").write_text("ttl: soon\n")
+        with pytest.raises(server_client.ServerRefused):
+            server_client.ask(path, "POST", "/v1/reload", seconds=30)
+        expected = {
+            absent,
+            good,
+            ("file", str(folder / "dnsdisco.yaml")),
+            ("state", str(folder / "services.yaml" / "below")),
+            ("certificate", str(pair.certificate)),
+            ("upstream", f"127.0.0.1:{way_back}"),
+            ("upstream", f"127.0.0.1:{server.port}"),
+        }
+        texts = until(found, lambda texts: texts.keys() == expected, 20)
+        assert texts["upstream", f"127.0.0.1:{way_back}"].startswith("it leads back to this server")
+        assert texts["upstream", f"127.0.0.1:{server.port}"].startswith("it is this server itself")
+        ready = httpx.get(f"{url}/ready", trust_env=False, timeout=5)
+        assert ready.status_code == 200
+        assert {tuple(reason.split(": ")[0].split(" ")) for reason in ready.json()["degraded"]} == expected
+        told = httpx.get(f"{url}/metrics", trust_env=False, timeout=5).text
+        figures = dict(re.findall(r'dnsdisco_control_problems\{code="(\w+)"\} (\d+)', told))
+        assert figures == {
+            "provider": "0",
+            "worker": "0",
+            "upstream": "2",
+            "address": "0",
+            "file": "3",
+            "state": "1",
+            "certificate": "1",
+        }
+        assert server.answers("web.svc.local") == {"10.0.0.1"}
 
 
 def test_the_settings_in_use_and_where_each_comes_from(folder: Path) -> None:
