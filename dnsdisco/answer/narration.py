@@ -76,8 +76,7 @@ def looked_up(trace: Trace, result: Result, zone: Labels, name: Labels, catalog:
         case NameServer():
             trace.add("reading", subject, "the name of this server")
         case NxDomain():
-            if left_out := reasons.rejected(catalog, name):
-                trace.add("rejected", subject, left_out)
+            _rejected(trace, subject, catalog, name)
             heard = [f"{state.name} has answered" for state in catalog.states.values() if state.has_synced]
             trace.add(
                 "denied",
@@ -85,6 +84,7 @@ def looked_up(trace: Trace, result: Result, zone: Labels, name: Labels, catalog:
                 f"no service, instance, tag or record is found by this name; {', '.join(heard) or 'no provider is configured'}",
             )
         case NotReady(providers):
+            _rejected(trace, subject, catalog, name)
             for provider in providers:
                 trace.add("not-ready", provider, "has not answered yet, and may know the name")
         case _:
@@ -92,6 +92,11 @@ def looked_up(trace: Trace, result: Result, zone: Labels, name: Labels, catalog:
     for lost in readings(catalog, name, with_lost=True):
         if not (isinstance(result, Found) and (lost.reading, lost.path) == (result.reading, result.path)):
             trace.add("reading", subject, f"lost: {reasons.reading(lost, name)}")
+
+
+def _rejected(trace: Trace, subject: str, catalog: Catalog, name: Labels) -> None:
+    if left_out := reasons.rejected(catalog, name):
+        trace.add("rejected", subject, left_out)
 
 
 def _entry(trace: Trace, entry: Entry) -> None:

@@ -11,6 +11,7 @@
     deregister.py    `dnsdisco deregister`
     cache.py         `dnsdisco cache`
     status.py        `dnsdisco status`
+    explain.py       `dnsdisco explain`
     reload.py        `dnsdisco reload`
     doctor.py        `dnsdisco doctor`
     config.py        `dnsdisco config`
@@ -19,6 +20,7 @@
     compose.py       settings and providers for several commands
     server_client.py  asks the running server over its control socket
     stub.py          asks a DNS server
+    reply_lines.py   a reply as lines for a person
     report.py        what goes to stderr, and colours
     screen.py        tables, and what is shown again and again
 
@@ -57,6 +59,7 @@ COMMANDS = {  # in the order in which a new user needs them; written here so tha
     "register": "Add an instance of a service, and print its id.",
     "deregister": "Remove instances of a service.",
     "status": "Show how the running server does, and what it lacks.",
+    "explain": "Show why the running server answers a name as it does.",
     "reload": "Make the running server read its configuration anew.",
     "config": "Show the settings in use and where each comes from, the file, or the schema.",
     "cache": "Show or flush what a running server has cached of other names.",

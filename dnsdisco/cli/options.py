@@ -77,6 +77,13 @@ def _provider_names(_ctx: click.Context, _param: click.Parameter, incomplete: st
     return [name for name in registry.types() if name.startswith(incomplete)]
 
 
+def record_types(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """For a shell that completes a line."""
+    from dnsdisco.wire.constants import TYPES  # noqa: PLC0415  no other use of these options needs it
+
+    return [name for name in sorted(TYPES) if name.startswith(incomplete.upper())]
+
+
 _CONFIG = click.option(
     "--config",
     type=PATH,

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import socket
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from dnsdisco.cli import options, report
+from dnsdisco.cli.reply_lines import rcode_word, reason_lines, record_lines, styled
 from dnsdisco.cli.stub import exchange, NoReply, question, Server, StubExchange
 from dnsdisco.config.client_defaults import Glance, glance
 from dnsdisco.errors import WireError
-from dnsdisco.presentation.message import decode, EDE_WORDS, PrintedRecord, QueryResult
+from dnsdisco.presentation.message import decode, QueryResult
 from dnsdisco.presentation.question import owner_of, type_of
 from dnsdisco.sockaddr import is_here, REACHED_AT
 from dnsdisco.wire import name as wire_name
@@ -29,14 +29,9 @@ NEGATIVE = 1  # NXDOMAIN, NODATA, or an error: a server answered
 SILENT = 2  # no server did
 
 
-def _types(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    """For a shell that completes a line."""
-    return [name for name in sorted(TYPES) if name.startswith(incomplete.upper())]
-
-
 @click.command("query", short_help="Ask a DNS server, like dig.")
 @click.argument("name")
-@click.argument("rtype", metavar="[TYPE]", default="", shell_complete=_types)
+@click.argument("rtype", metavar="[TYPE]", default="", shell_complete=options.record_types)
 @click.option(
     "--server",
     metavar="ADDR:PORT",
@@ -119,32 +114,11 @@ def _plain(answer: QueryResult, asked: tuple[str, str], got: StubExchange, where
 
 
 def _text(answer: QueryResult, asked: tuple[str, str], got: StubExchange, where: Server) -> str:
-    is_coloured = report.wants_colour(sys.stdout)
-
-    def style(text: str, **how: Any) -> str:
-        return click.style(text, **how) if is_coloured else text
-
-    rcode = style(
-        answer.rcode,
-        fg="green" if answer.is_positive else "yellow" if answer.rcode in {"NOERROR", "NXDOMAIN"} else "red",
-        bold=True,
-    )
+    rcode = rcode_word(answer.rcode, is_positive=answer.is_positive)
     empty = " (the name exists, without such a record)" if answer.rcode == "NOERROR" and not answer.answer else ""
-    lines = [style(f";; {asked[0]} {asked[1]}: ", dim=True) + rcode + style(f"{empty}, flags {' '.join(answer.flags)}", dim=True)]
-    width = max(
-        (len(record.name) for section in (answer.answer, answer.authority, answer.additional) for record in section), default=0
-    )
-    for title, records in (("", answer.answer), ("authority", answer.authority), ("additional", answer.additional)):
-        if records and title:
-            lines.append(style(f";; {title}", dim=True))
-        lines += [_line(record, width, style) for record in records]
-    for code, text in answer.ede:
-        lines.append(style(f";; EDE {code} ({EDE_WORDS.get(code, 'unknown')}){': ' + text if text else ''}", fg="yellow"))
+    lines = [styled(f";; {asked[0]} {asked[1]}: ", dim=True) + rcode + styled(f"{empty}, flags {' '.join(answer.flags)}", dim=True)]
+    lines += record_lines({"": answer.answer, "authority": answer.authority, "additional": answer.additional})
+    lines += reason_lines(answer.ede)
     how = f"over {got.transport.upper()}{', after a truncated reply over UDP' if got.is_retried else ''}"
-    lines.append(style(f";; {got.time_ms:.1f} ms from {join_port(*where)} {how}, {len(got.reply)} octets", dim=True))
+    lines.append(styled(f";; {got.time_ms:.1f} ms from {join_port(*where)} {how}, {len(got.reply)} octets", dim=True))
     return "\n".join(lines)
-
-
-def _line(record: PrintedRecord, width: int, style: Any) -> str:
-    rclass = "" if record.rclass == "IN" else f"{record.rclass} "
-    return f"{style(record.name, bold=True)}{' ' * (width - len(record.name))}  {record.ttl:>6}  {rclass}{record.type:<6} {record.data}"
