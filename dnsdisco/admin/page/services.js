@@ -116,6 +116,7 @@ export class ServiceList {
   }
 
   #facts(name, service) {
+    const own = service.service ?? (service.instances.length ? {} : service); // what is not an instance's alone
     const { provider, merged, shadows, since, changed, stale } = service.provenance;
     const facts = [
       ["Names", listed(service.names.flatMap((each) => this.zones.map((zone) => `${each}.${zone}`)))],
@@ -125,10 +126,10 @@ export class ServiceList {
       ["Last changed", moment(changed)],
       ["Stale", stale ? "its provider is out of contact: answers say so" : null],
       ["Left out", service.left_out ? [`${service.left_out.instances || "the list of instances"}: `, said(service.left_out.reason)] : null],
-      ["Alias of", service.service?.alias_of ? said(service.service.alias_of) : null],
-      ["URL", service.url ? said(service.url) : null],
-      ["Tags", service.tags.length ? listed(service.tags) : null],
-      ["Metadata", Object.keys(service.meta).length ? listed(pairs(service.meta)) : null],
+      ["Alias of", own.alias_of ? said(own.alias_of) : null],
+      ["URL", own.url ? said(own.url) : null],
+      ["Tags", own.tags?.length ? listed(own.tags) : null],
+      ["Metadata", own.meta && Object.keys(own.meta).length ? listed(pairs(own.meta)) : null],
       ["Check", service.check ? said(`${service.check.http ?? service.check.tcp}, every ${service.check.interval} s`) : null],
       ["As JSON", make("a", { href: pathOf(name) }, said(`/v1/services/${name}`))],
     ];

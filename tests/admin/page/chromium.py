@@ -175,7 +175,7 @@ class Tab:
 
     def screenshot(self, path: Path, **clip: float) -> None:
         more = {"clip": {"scale": 1, **clip}} if clip else {}
-        made = self.call("Page.captureScreenshot", format="png", **more)
+        made = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True, **more)
         path.write_bytes(base64.b64decode(made["data"]))
 
     @property

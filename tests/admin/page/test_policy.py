@@ -64,8 +64,8 @@ def odd_service(odd: str, count: int = 1) -> dict[str, object]:
     }
     provenance = {"provider": odd, "merged": ODD, "shadows": ODD, "since": AT, "changed": AT, "stale": True}
     return {
-        "instances": [one] * count, "names": [odd], "tags": ODD + [f"t{number}" for number in range(500)], "meta": dict.fromkeys(ODD, odd),
-        "url": odd, "provenance": provenance, "service": {"alias_of": odd}, "left_out": {"instances": 1, "reason": odd},
+        "instances": [one] * count, "names": [odd], "tags": ODD, "meta": {}, "url": odd, "provenance": provenance,
+        "service": {"alias_of": odd, "url": odd, "tags": ODD + [f"t{number}" for number in range(500)], "meta": dict.fromkeys(ODD, odd)}, "left_out": {"instances": 1, "reason": odd},
         "check": {"http": odd, "interval": 1},
     }  # fmt: skip
 

@@ -38,8 +38,8 @@ class Backend(http.server.ThreadingHTTPServer):
 
 
 @contextlib.contextmanager
-def backend() -> Iterator[Backend]:
-    with Backend(("127.0.0.1", 0), Backend.Page) as made:
+def backend(address: str = "127.0.0.1") -> Iterator[Backend]:
+    with Backend((address, 0), Backend.Page) as made:
         threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         try:
             yield made
