@@ -30,9 +30,9 @@ def system_reason(error: Exception) -> str:
     return text[:1].lower() + text[1:]
 
 
-def shortened(said: str) -> str:
-    """*said*, and not all of it where it is long."""
-    return said if len(said) <= REASON_MAX else f"{said[:REASON_MAX]}…"
+def shortened(text: str) -> str:
+    """The text, cut if it is long."""
+    return text if len(text) <= REASON_MAX else f"{text[:REASON_MAX]}…"
 
 
 class Problem(NamedTuple):
@@ -52,7 +52,7 @@ class Problem(NamedTuple):
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Self:
-        """What plain() has made."""
+        """The problem from the result of plain()."""
         message: str = plain["message"]
         text = message.removeprefix("warning: ")
         return cls(plain["file"], plain["line"], plain["column"], plain["path"], text, is_warning=text != message)

@@ -50,7 +50,7 @@ class Setter:
                 self._syscall = ctypes.CDLL(None).syscall
 
     def __call__(self) -> bool:
-        """Whether turns have the length now that was asked for, as far as the system tells."""
+        """True if turns now have the length that was asked for, as far as the system reports it."""
         try:
             niceness = os.nice(self._priority.niceness)
         except OSError:

@@ -73,13 +73,13 @@ class Admission:
         return known
 
     def unlimited(self, peer: str) -> KnownClient:
-        """As look(), but for a reply that does not go to *peer*: it uses up nothing, and nothing is remembered."""
+        """Like look(), but for a reply that does not go to *peer*: it takes no token, and the client is not remembered."""
         address = ipaddress.ip_address(peer.partition("%")[0])
         is_admitted = any(address in network for network in self._networks)
         return KnownClient(is_admitted, any(address in network for network in _LOOPBACK), None)
 
     def is_limited(self, peer: str) -> bool:
-        """How much *peer* may receive has a bound."""
+        """True if there is a bound on what *peer* may receive."""
         return self.buckets.is_limited(ipaddress.ip_address(peer.partition("%")[0]))
 
     def may_have(self, client: ClientKey, reply: bytes) -> bool:

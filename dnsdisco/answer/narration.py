@@ -258,7 +258,7 @@ def asked(trace: Trace, subject: Labels, upstreams: tuple[str, ...]) -> None:
 
 
 def heard(trace: Trace, words: Iterable[UpstreamWord]) -> None:
-    """What each of the upstreams that were asked said."""
+    """Record the reply of each upstream that was asked."""
     for upstream, took_s, said in words:
         trace.add("upstream", str(upstream), f"{said if isinstance(said, str) else _summary(said)}, after {took_s * 1000:.0f} ms")
 
@@ -269,7 +269,7 @@ def _summary(reply: bytes) -> str:
 
 
 def failed(trace: Trace, upstreams: tuple[str, ...], errors: Iterable[tuple[int, str]]) -> None:
-    """None of *upstreams* was asked, or could be."""
+    """Record that none of *upstreams* was asked, or could be."""
     for _, text in errors:
         trace.add("upstream", ", ".join(upstreams) or "upstreams", text)
 

@@ -58,7 +58,7 @@ class Explanations:
         return asked.result
 
     def take(self, worker: int, message: Message) -> None:
-        """An `explained` message of a worker. One that nobody waits for any more is passed over."""
+        """Take an `explained` message of a worker. One whose caller waits no longer is ignored."""
         number = message.get("id")
         asked = self._waiting.get(number) if isinstance(number, int) else None
         if asked is None or asked.result.done():
@@ -80,7 +80,7 @@ class Explanations:
         )
 
     def _completed(self, code: str, subject: str, text: str, key: str) -> ExplanationStep:
-        """With what the worker does not know of the service of that *key*."""
+        """The explanation, with the facts about the service of that *key* that the worker does not have."""
         if key and code == "shadowed" and (service := self._chain.shadowed(key).get(subject)) is not None:
             text = f"{text}: {_instances(service)}"
         elif key and code == "left-out":

@@ -35,7 +35,7 @@ class Provenance:
             self._origins[entry.key] = Origin(entry.provider, old.since if old is not None and is_same else now, now)
 
     def critical_since(self, key: str, instance_id: str, address: str) -> float | None:
-        """None: it is not critical, or not published."""
+        """The instant since which it is critical; None if it is not critical, or not published."""
         return self._critical.get(key, {}).get((instance_id, address))
 
     def of(self, key: str) -> Origin:

@@ -36,8 +36,8 @@ class Publisher:
         on_published: Callable[[PublishedChange], None] = lambda _: None,
         journal: Sequence[int] = (),
     ) -> None:
-        """*is_successor*: the workers hold what an earlier process published, and keep it until feed_all() or until they ask.
-        *on_counters*: what a worker, by its number, has counted. *on_told*: its reply to what tell() said.
+        """*is_successor*: the workers hold the catalog of an earlier process, and keep it until feed_all() or until they ask.
+        *on_counters*: gets the counters of a worker, by its number. *on_told*: gets its reply to a message of tell().
         *journal*: the descriptors where the last whole catalog is kept."""
         self.entries: Mapping[str, Entry] = {}
         self.records: list[ZoneRecord] = []

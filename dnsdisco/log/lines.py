@@ -61,7 +61,7 @@ class Lines:
 
 
 def _is_journal(fd: int, journal: str) -> bool:
-    """Whether *fd* is the stream that systemd connected with its journal (`device:inode` in JOURNAL_STREAM, systemd.exec(5))."""
+    """True if *fd* is the stream that systemd connected with its journal (`device:inode` in JOURNAL_STREAM, systemd.exec(5))."""
     try:
         status = os.fstat(fd)
     except OSError:

@@ -47,7 +47,7 @@ class Sink:
 
 
 def _reopened(fd: int) -> int | None:
-    """*fd*'s pipe or terminal opened anew, so that not to block is a flag of ours alone. None: that cannot be, or need not."""
+    """*fd*'s pipe or terminal opened anew, so that the flag not to block is ours alone. None: it is impossible, or not needed."""
     if not (_is(fd, stat.S_ISFIFO) or _is(fd, stat.S_ISCHR)):
         return None
     with suppress(OSError):

@@ -96,8 +96,8 @@ def _parted(instances: tuple[Instance, ...], first_choices: list[str]) -> list[s
 
 
 def _keepers(instances: tuple[Instance, ...], group: list[int], label: str) -> list[int]:
-    """Which of those who want *label* have it: the one whose id it is, else all whose owner calls them so in `hostname`, as the two
-    addresses of a dual-stack pod: one name, all addresses. An id means one instance, so that of several with this id none has it."""
+    """The instances that get *label*: the one with that id, else all whose owner gave them that `hostname`, such as the two addresses of a
+    dual-stack pod: one name, all addresses. An id means one instance, so if several have this id, none gets it."""
     owners = [at for at in group if instances[at].id.lower() == label]
     if owners:
         return owners if len(owners) == 1 else []

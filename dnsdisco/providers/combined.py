@@ -82,7 +82,7 @@ class ChainServiceDiscovery(ServiceDiscovery):
         return self.combined([_asked(link, all_services) for link in self.links])
 
     def combined(self, said: Sequence[Mapping[Any, Any]]) -> dict[str, dict[str, Any]]:
-        """*said*: of each provider, all its services."""
+        """Combine the services of all providers. *said*: each provider's services."""
         merged = self._merged(said)
         services = {
             entry.service.name: self._data(Decided(merged.at(entry.paths[0]), entry, said)) for entry in merged.entries.values()

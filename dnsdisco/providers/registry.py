@@ -70,7 +70,7 @@ def options(kind: str) -> OptionsClass | None:
 
 
 def of_services_file() -> tuple[str, str]:
-    """The type of ours that reads a file of services, and the option that names it."""
+    """The built-in type that reads a services file, and the option that names the file."""
     for entry in _entries():
         if _is_ours(entry) and (option := traits(entry.name).services_option):
             return entry.name, option

@@ -49,7 +49,7 @@ class Explaining:
 
 
 def _explanation(trace: Trace, labels: Labels, catalog: Catalog, zones: ZoneSettings, reply: bytes) -> Explanation:
-    """What *trace* has of the way of the name *labels* to *reply*, and the reasons that are in the reply itself."""
+    """The steps of *trace* from the name *labels* to *reply*, and the reasons that are in the reply itself."""
     name = reasons.text_of(labels)
     narration.errors(trace, name, parse.errors(reply, STEPS_MAX))
     steps = list(trace.steps)

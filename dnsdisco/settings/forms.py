@@ -29,7 +29,7 @@ def sections() -> dict[str, type[tuple[Any, ...]]]:
 
 
 def entry_options(options: OptionsClass | None) -> dict[str, Setting | Section]:
-    """What an entry of `providers` takes whose provider declares *options*; None: only what every entry takes."""
+    """The options of an entry of `providers` whose provider declares *options*; None: only those that every entry takes."""
     return {**declared(EntryOptions), **(declared(options) if options else {})}
 
 

@@ -21,7 +21,7 @@ LOOK_S = 1.0  # between two looks: a system call or two for each address that ha
 
 
 class LateListening:
-    """Of *listening*, those that may have to be bound while the workers run."""
+    """The addresses of *listening* that may have to be bound while the workers run."""
 
     def __init__(self, listening: Sequence[Listening], workers: int, lines: Lines) -> None:
         self._watched = [each for each in listening if not each.is_bound or ("%" in each.place.host and not each.is_shared)]
@@ -57,7 +57,7 @@ class LateListening:
         return sorted(unreached)
 
     def close(self) -> None:
-        """Nothing is bound any more. The sockets belong to the listeners."""
+        """Stop binding. The sockets belong to the listeners."""
         self._watched = []
         for number in tuple(self._channels):
             self._close_channel(number)
@@ -108,5 +108,5 @@ def _is_due(listening: Listening) -> bool:
 
 
 def _inode(sock: socket.socket) -> int:
-    """What a worker knows this socket by: its copy has another descriptor, and the same inode."""
+    """The inode by which a worker knows this socket: its copy has another descriptor, and the same inode."""
     return os.fstat(sock.fileno()).st_ino

@@ -71,7 +71,7 @@ class Listening:
 
     @property
     def detail(self) -> str:
-        """What a worker is told of it: the path where it is asked, where its transport has paths; else its address."""
+        """The detail that a worker gets: the path, if its transport has paths; else its address."""
         return self.place.path or self.address
 
     @property

@@ -27,7 +27,7 @@ class RR(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What to answer, before it is put into octets for one client.
+    """An answer before it is put into octets for one client.
 
     `ranks`: priority and weight of the last records in `answer`, which are put in an order drawn by them and cut to `max_answers`
     (0: all); the records before them (a CNAME chain) stay in front. None: the order stands.

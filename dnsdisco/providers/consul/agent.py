@@ -150,7 +150,7 @@ class Agent:
         return answer.code, answer.headers, answer.body
 
     def _exchange_again(self, send: Any, path: str, query: list[tuple[str, str]], **more: Any) -> Any:
-        """For an agent before Consul 1.18, which reads slashes and dots that are quoted once as those of the path, and cleans that."""
+        """Ask with everything quoted twice: an agent before Consul 1.18 reads slashes and dots that are quoted once as those of the path."""
         try:
             return send(lambda response: response, path, query or None, **more)
         except Redirected as error:
@@ -183,12 +183,12 @@ class Agent:
 
 
 def is_askable(name: str) -> bool:
-    """Whether every agent can be asked for *name*: one before Consul 1.18 resolves dots alone, quoted or not, and is then asked for another."""
+    """True if every agent can be asked for *name*: one before Consul 1.18 resolves dots alone, quoted or not, and returns another service."""
     return name not in {"", *_DOTS}
 
 
 def _quoted(name: str) -> str:
-    """As one part of a path. Dots alone are a path of their own, unless they are quoted (RFC 3986 §3.3): quote() leaves every dot."""
+    """*name* as one part of a path. Dots alone have a meaning in paths, unless they are quoted (RFC 3986 §3.3): quote() leaves every dot."""
     return _DOTS.get(name) or quote(name, safe="")
 
 
