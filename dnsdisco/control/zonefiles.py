@@ -11,6 +11,7 @@ import glob
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from dnsdisco.control.facts import ProblemView
 from dnsdisco.errors import Problem, system_reason, ZoneFileError
 from dnsdisco.model.delta import ZoneRecord
 from dnsdisco.providers.file_state import Changes, FileState, NoContent, octets_of, state_of
+from dnsdisco.providers.open_writers import OpenWriters
 from dnsdisco.zone.master import usable
 
 LOOK_EVERY_S = 0.1  # a change shows within half a second; ten stats a second of a few files cost nothing
@@ -106,6 +108,7 @@ class ZoneFiles:
         self._report, self._warn = report, warn
         self._files: dict[str, _File] = {}
         self._unmatched: frozenset[str] = frozenset()
+        self._writers = OpenWriters()
         self._stop = threading.Event()
 
     def start(self) -> None:
@@ -122,8 +125,9 @@ class ZoneFiles:
         self._stop.set()
 
     def _watch(self) -> None:
-        while not self._stop.wait(LOOK_EVERY_S):
-            self._look()
+        with closing(self._writers):
+            while not self._stop.wait(LOOK_EVERY_S):
+                self._look()
 
     def _look(self) -> None:
         """Read what has changed and come to rest, and believe what has been so for long enough."""
@@ -135,12 +139,14 @@ class ZoneFiles:
                 self._read(path, self._files[path], now)
         self._files = {path: self._files[path] for path in (*named, *(self._files.keys() - named))}
         for path, file in list(self._files.items()):
-            if file.changes.is_due(state := _state(path), now, GONE_S):
+            state = _state(path)
+            if file.changes.is_due(state, now, GONE_S, is_held=self._writers.are_at(path, state)):
                 self._read(path, file, now)
             if file.read is not None and state == file.changes.seen and now - file.read_at >= file.patience_s(file.read):
                 self._believe(file, file.read)
             if path not in named and file.read is None and not file.current.records:
                 del self._files[path]
+                self._writers.forget(path)
         unmatched = frozenset(self.patterns) - {file.pattern for file in self._files.values()}
         for pattern in sorted(unmatched - self._unmatched):
             self._warn(f"{pattern}: there is no such zone file")

@@ -16,6 +16,7 @@
     own_url.py           classes with a get_service_url() of their own
   For every provider:
     file_state.py        a file watched by asking for its state
+    open_writers.py      whether a program that has changed a file still has it open
     endpoint.py          the address of a backend that speaks HTTP
     http.py              one HTTP connection with deadlines and bounds
     values.py            bounds for what a backend returns

@@ -10,6 +10,10 @@ from typing import NamedTuple
 
 UNSETTLED_S = 0.5  # a file is read once two looks find it in the same state, or after it has been changing for so long
 SHRUNK_S = 0.5  # a file that is shorter than before, written in place, is read once it has been in the same state for so long
+HELD_S, HELD_S_MAX = (
+    3.0,
+    10.0,
+)  # one that a writer has open (open_writers.py): after so long at rest, or after it has been changing for so long
 READ_TRIES = 5  # of a file that is written while it is read; each try takes as long as reading it
 
 
@@ -31,7 +35,7 @@ class Changes:
     """Says when the file has changed and has come to rest: a writer that truncates and writes is not to be read in between.
 
     A file that is shorter than before, in the same inode, may be half written by one that pauses: no content shows that, when it is cut at
-    the end of a line. A file that is put in place by a rename is whole.
+    the end of a line. A file that is put in place by a rename is whole. Where it is known that a writer has the file open, that says more.
     """
 
     def __init__(self, state: FileState | None) -> None:
@@ -39,8 +43,9 @@ class Changes:
         self._pending: FileState | None = state
         self._since = self._at_rest_since = 0.0
 
-    def is_due(self, state: FileState | None, now: float, empty_s: float = UNSETTLED_S) -> bool:
-        """*empty_s*: how long a file without an octet, or a shorter one that does not come to rest, counts as one that is being written."""
+    def is_due(self, state: FileState | None, now: float, empty_s: float = UNSETTLED_S, *, is_held: bool = False) -> bool:
+        """*empty_s*: how long a file without an octet, or a shorter one that does not come to rest, counts as one that is being written.
+        *is_held*: one who has changed it still has it open."""
         if state == self.seen:
             self._pending = state
             return False
@@ -50,9 +55,11 @@ class Changes:
             self._at_rest_since = now
         is_empty = state is not None and state.octets == 0
         is_shrunk = self._is_shrunk(state)
-        is_at_rest = state == self._pending and not is_empty and (not is_shrunk or now - self._at_rest_since >= SHRUNK_S)
+        rest_s = HELD_S if is_held else SHRUNK_S if is_shrunk else 0.0
+        is_at_rest = state == self._pending and not is_empty and now - self._at_rest_since >= rest_s
         self._pending = state
-        if not is_at_rest and now - self._since < (empty_s if is_empty or is_shrunk else UNSETTLED_S):
+        unsettled_s = empty_s if is_empty or is_shrunk else UNSETTLED_S
+        if not is_at_rest and now - self._since < (HELD_S_MAX if is_held else unsettled_s):
             return False
         self.seen = state
         return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -307,3 +308,20 @@ def test_records_without_an_effect_are_one_line(told: Told, tmp_path: Path) -> N
 def test_no_zone_files_no_thread(told: Told) -> None:
     files = watch(told)
     assert (files.records(), told.records, told.warnings) == ([], [], [])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs inotify")
+def test_a_zone_file_that_a_writer_has_open_is_read_when_it_is_closed(told: Told, tmp_path: Path) -> None:
+    """For longer than a lost name's patience, and with what comes first in place of what was there."""
+    path = write(tmp_path / "a.zone", "www 60 IN A 10.0.0.1", "ftp 60 IN A 10.0.0.2")
+    files = watch(told, path)
+    with path.open("w") as file:
+        file.write("www 60 IN A 10.0.0.9\n")
+        file.flush()
+        time.sleep(1.5)
+        assert told.names() == ["www", "ftp"]
+        assert told.records[-1][0][1].rdata == b"\x0a\0\0\x01"
+        file.write("ftp 60 IN A 10.0.0.2\n")
+    until(lambda: told.records[-1][0][1].rdata == b"\x0a\0\0\x09")
+    assert told.names() == ["www", "ftp"]
+    files.stop()

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import sys
 import tempfile
 import threading
 import time
@@ -10,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from dnsdisco.errors import ProviderError
-from dnsdisco.providers import file_state
+from dnsdisco.providers import file_state, open_writers
 from dnsdisco.providers.file_state import Changes, FileState
+from dnsdisco.providers.open_writers import OpenWriters
 from dnsdisco.providers.static import provider as static
 from dnsdisco.providers.static import StaticServiceDiscovery
 from dnsdisco.testing import Watch
@@ -143,6 +145,89 @@ def test_a_writer_that_pauses_at_the_end_of_a_line_is_not_read_in_between(watch,
     assert watch.wait_for({"s1"}, PATIENCE_S)
 
 
+def _in_place(path):
+    return path.open("w")
+
+
+def _removed_and_made_anew(path):
+    path.unlink()
+    return path.open("w")
+
+
+def _through_a_link(path):
+    link = path.with_name("link.yaml")
+    link.symlink_to(path)
+    return link.open("w")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs inotify")
+@pytest.mark.parametrize("opened", [_in_place, _removed_and_made_anew, _through_a_link])
+@pytest.mark.parametrize("before", [8, 2], ids=["shorter", "longer"])
+def test_what_a_writer_still_has_open_is_not_read(watch, path, opened, before):
+    """It pauses for two seconds, at the end of a line: what is there is a whole file, and not the one that is meant."""
+    names = {f"s{n}" for n in range(before)}
+    path.write_text(service(*sorted(names)))
+    assert watch.wait_for(names, PATIENCE_S)
+    with opened(path) as file:
+        for part in (["n0", "n1", "n2"], sorted(names)):
+            file.write(service(*part))
+            file.flush()
+            until = time.monotonic() + 2.0
+            while time.monotonic() < until:
+                assert watch.names() == names
+                time.sleep(0.02)
+    assert watch.wait_for({"n0", "n1", "n2", *names}, PATIENCE_S)
+
+
+@pytest.mark.parametrize(("held", "rest"), [("HELD_S", 0.0), ("HELD_S_MAX", 0.03)])
+def test_a_writer_that_never_closes_is_not_waited_for_for_ever(path, monkeypatch, held, rest):
+    monkeypatch.setattr(file_state, held, 0.6)
+    with Again(StaticServiceDiscovery(path)) as watch, path.open("a") as file:
+        assert watch.wait_for({"a"}, PATIENCE_S)
+        file.write(service("b", "c"))
+        file.flush()
+        until = time.monotonic() + PATIENCE_S
+        while watch.names() != {"a", "b", "c"}:
+            assert time.monotonic() < until
+            if rest:
+                os.utime(path)  # it does not come to rest either
+            time.sleep(rest or 0.05)
+
+
+def test_without_the_kernels_word_a_file_is_read_as_its_state_says(path, monkeypatch):
+    """Another system, or a user that has too many watches."""
+    monkeypatch.setattr(open_writers, "_begin", lambda: open_writers._NONE)
+    with Again(StaticServiceDiscovery(path)) as watch:
+        assert watch.wait_for({"a"}, PATIENCE_S)
+        with path.open("w") as file:
+            file.write(service("b", "c"))
+            file.flush()
+            assert watch.wait_for({"b", "c"}, PATIENCE_S)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs inotify")
+def test_files_are_told_apart_and_forgotten(tmp_path):
+    one, other = (tmp_path / name for name in ("one", "other"))
+    one.write_text("1")
+    other.write_text("2")
+    writers = OpenWriters()
+    assert not any(writers.are_at(str(each), file_state.state_of(each)) for each in (one, other))
+    with one.open("a") as file:
+        assert not writers.are_at(str(one), file_state.state_of(one))  # it has changed nothing yet
+        file.write("1")
+        file.flush()
+        assert writers.are_at(str(one), file_state.state_of(one))
+        assert not writers.are_at(str(other), file_state.state_of(other))
+        writers.forget(str(one))
+        assert not writers.are_at(str(one), file_state.state_of(one))
+    other.write_text("3")
+    other.replace(one)
+    assert not writers.are_at(str(one), file_state.state_of(one))
+    writers.close()
+    writers.close()
+    assert not writers.are_at(str(one), file_state.state_of(one))
+
+
 def test_what_is_shorter_is_believed_when_it_has_been_at_rest():
     def state(octets, inode=1, time=0):
         return FileState(1, inode, octets, time, time)
@@ -194,7 +279,7 @@ def test_a_file_that_never_rests_is_read_all_the_same(watch, path, monkeypatch):
 )  # fmt: skip
 def test_a_file_that_cannot_be_read_is_a_loss_told_once_and_mended_by_the_next_good_one(watch, path, spoil, reason):
     spoil(path)
-    assert watch.wait(lambda: watch.last, PATIENCE_S)
+    assert watch.wait(lambda: watch.last, file_state.HELD_S + PATIENCE_S)  # truncate() is a change that nothing closes
     assert isinstance(watch.last, ProviderError)
     assert str(path) in str(watch.last)
     assert reason in str(watch.last)
