@@ -61,13 +61,12 @@ def instances_from(value: Any, shared: Shared, faults: list[Fault]) -> Read:
     if not isinstance(value, Sequence) or isinstance(value, str):
         faults.append(("instances", f"expected a list, found {shown(value)}", False))
         return Read((), "", left_out(0, "", faults[-1][1]))
-    if len(value) > INSTANCES_MAX:
-        faults.append(("instances", f"expected at most {INSTANCES_MAX} instances, found {len(value)}", False))
-        return Read((), "", left_out(0, "", faults[-1][1]))
     instances: dict[str, Instance] = {}
     first_scheme = shared.scheme
-    left_out_at: list[int] = []  # for each instance that is left out, where its faults begin
-    for at, data in enumerate(value):
+    left_out_at = [len(faults)] * (len(value) - INSTANCES_MAX)  # for each instance that is left out, where its faults begin
+    if left_out_at:
+        faults.append(("instances", f"expected at most {INSTANCES_MAX} instances, found {len(value)}", False))
+    for at, data in enumerate(value[:INSTANCES_MAX]):
         faults_before = len(faults)
         path = f"instances[{at}]"
         if not isinstance(data, Mapping):

@@ -182,3 +182,29 @@ def test_what_is_not_known_yet_is_not_nothing(is_optional: bool) -> None:
 
     providers = {"p": Scripted(snapshot(WEB)), "q": Scripted(ProviderError("q", "connection refused"))}
     with_http(HttpBench(providers, entries=[{"type": "p"}, {"type": "q", "optional": is_optional}]), scenario)
+
+
+@pytest.mark.parametrize("more", [0, 1])
+@pytest.mark.parametrize("what", ["octets", "clusters"])
+def test_a_request_of_envoy_has_its_bounds(what: str, more: int) -> None:
+    """256 KB, whether the length is said before or not, and a thousand clusters."""
+
+    def body() -> bytes:
+        if what == "clusters":
+            return json.dumps({"resource_names": [f"c{n}" for n in range(1000 + more)]}).encode()
+        short = json.dumps({"resource_names": ["web"], "x": ""}).encode()
+        return short[:-2] + b"x" * (256 * 1024 - len(short) + more) + short[-2:]
+
+    status = 200 if not more else 400 if what == "clusters" else 413
+
+    async def scenario(made: HttpBench) -> None:
+        octets = body()
+        head = b"POST /v3/discovery:endpoints HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        told = head + b"Content-Length: %d\r\n\r\n" % len(octets) + octets
+        chunked = head + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(octets), octets)
+        for request in (told, chunked):
+            assert (await made.raw(request)).startswith(b"HTTP/1.1 %d " % status)
+        counted = (await made.get("/metrics")).text
+        assert f'dnsdisco_admin_requests_total{{page="/v3/discovery:endpoints",status="{status}"}} 2.0' in counted
+
+    with_http(bench(), scenario)

@@ -360,3 +360,15 @@ def test_a_flood_waits_and_costs_no_more_than_its_pace(monkeypatch: pytest.Monke
         assert loop.time() - began >= 18 / 50
 
     with_http(HttpBench({"p": Scripted(snapshot())}), scenario)
+
+
+@pytest.mark.parametrize("name", ["service", "tag", "namespace"])
+def test_a_parameter_has_its_bound(name: str) -> None:
+    async def scenario(bench: HttpBench) -> None:
+        for characters, status in ((1023, 200), (1024, 200), (1025, 400), (5000, 400)):
+            assert (await bench.get(f"/v1/sd/prometheus?{name}={'x' * characters}")).status_code == status
+        assert (
+            await bench.get(f"/v1/sd/prometheus?{name}={'%78' * 1024}")
+        ).status_code == 200  # octets that are escaped count once
+
+    with_http(HttpBench(both()), scenario)

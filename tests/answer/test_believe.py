@@ -315,6 +315,37 @@ def test_without_do_a_signed_answer_is_the_same_without_signatures():
     assert (plain.target, plain.counts) == (from_text("web.svc.local"), b"\0\1\0\0")
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2, 3, 4, 5), (5, 4, 3, 2, 1, 0), (2, 0, 3, 1, 5, 4)])
+def test_records_of_one_type_leave_with_their_lowest_ttl_and_each_type_with_its_own(order):
+    """RFC 2181 §5.2; of signatures, those of one covered type are one set (RFC 4034 §3), also where the types differ in one octet alone."""
+    lines = [
+        "www.example.com. 300 IN A 10.0.0.1",
+        "www.example.com. 60 IN A 192.0.2.2",
+        "www.example.com. 200 IN A 172.16.0.3",
+        signature("www.example.com.", "A", 90),
+        signature("www.example.com.", "A", 80),
+        signature("www.example.com.", "CAA", 500),
+    ]
+    shuffled = "\n".join(lines[at] for at in order)
+    item, _ = read(canned("www.example.com.", "ANY", shuffled), rtype="ANY", do=True)
+    told = {
+        line.split(" IN ")[1].split(" ")[0] + line.split(" IN ")[1].split(" ")[1]: ttl
+        for line, ttl in zip(sections(item, rtype="ANY")[0], ttls(item), strict=True)
+    }
+    assert {ttl for what, ttl in told.items() if not what.startswith("RRSIG")} == {60}
+    assert (told["RRSIGA"], told["RRSIGCAA"]) == (80, 500)
+    asked, _ = read(canned("www.example.com.", "RRSIG", "\n".join(lines[at] for at in order if at > 2)), rtype="RRSIG", do=True)
+    assert sorted(ttls(asked)) == [80, 80, 500]
+
+
+def test_the_signature_of_a_soa_stays_out_where_there_is_no_soa():
+    proofs = ["a.example.com. 600 IN NSEC z.example.com. A RRSIG NSEC", signature("a.example.com.", "NSEC", 600)]
+    message = canned(
+        "www.example.com.", "A", authority="\n".join([*proofs, signature("example.com.", "SOA", 900)]), rcode="NXDOMAIN"
+    )
+    assert sections(read(message, do=True).item)[1] == proofs
+
+
 def test_signatures_can_be_asked_for():
     line = signature("www.example.com.", "A")
     assert sections(read(canned("www.example.com.", "RRSIG", line), rtype="RRSIG").item, rtype="RRSIG")[0] == [line]

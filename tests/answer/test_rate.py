@@ -121,6 +121,24 @@ def test_the_datagram_loop_takes_from_the_same_tokens() -> None:
     assert bucket.take(ANSWER, 100, 1.0) is SEND
 
 
+def reply_of(octets: int, rcode: int = 0) -> bytes:
+    """What stands behind the id of a reply."""
+    return bytes((0x81, 0x80 | rcode)) + bytes(octets - 2)
+
+
+def test_the_datagram_loop_gives_what_is_left_of_each_kind_and_takes_what_it_costs() -> None:
+    admission = Admission(["203.0.113.0/24", "10.0.0.0/8"], RateLimits(5))
+    assert not admission.may_have(1, reply_of(100))  # it has not met this client
+    admission.meet("203.0.113.1", 1, 0.0)
+    admission.meet("10.0.0.1", 2, 0.0)
+    admission.meet("198.51.100.1", 3, 0.0)
+    assert [admission.may_have(1, reply_of(100)) for _ in range(7)] == [True] * 5 + [False] * 2
+    assert [admission.may_have(1, reply_of(600, rcode=3)) for _ in range(4)] == [True, True, False, False]  # three tokens each
+    assert [admission.may_have(1, reply_of(1200, rcode=2)) for _ in range(3)] == [True, False, False]
+    assert all(admission.may_have(2, reply_of(1200)) for _ in range(50))  # a private network is not limited
+    assert not admission.may_have(3, reply_of(100))  # this one may not ask
+
+
 def test_a_flood_of_senders_fills_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rate, "PREFIXES_MAX", 50)
     monkeypatch.setattr(admit, "KNOWN_MAX", 40)

@@ -216,20 +216,24 @@ def test_a_failed_prefetch_leaves_the_answer_and_the_time_to_ask_again():
     cache = Cache()
     entry = cache.keep(key(), item(Kind.POSITIVE, 100), 0.0)
     assert cache.fail(key(), 95.0, REASONS) is entry
+    failure = cache.failure(key(), 96.0)
+    assert failure is not None
+    assert failure.reasons == REASONS
     assert cache.look(key(), 99.0) == (Freshness.FRESH, entry)
     assert cache.look(key(), 101.0) == (Freshness.STALE, entry)
     assert cache.look(key(), 125.0) == (Freshness.EXPIRED, entry)
 
 
-def test_busy_names_are_asked_for_before_their_end_once():
+@pytest.mark.parametrize("start", [0.0, 86_400.0, 1e6])
+def test_busy_names_are_asked_for_before_their_end_once(start):
     cache = Cache()
-    cache.keep(key(), item(Kind.POSITIVE, 100), 0.0)
-    assert [look(cache, now) for now in (1, 2, 3, 89.9)] == [Freshness.FRESH] * 4
-    assert [look(cache, now) for now in (90.0, 91.0, 92.0)] == [Freshness.BUSY, Freshness.FRESH, Freshness.FRESH]
+    cache.keep(key(), item(Kind.POSITIVE, 100), start)
+    assert [look(cache, start + after) for after in (1, 2, 3, 89.9)] == [Freshness.FRESH] * 4
+    assert [look(cache, start + after) for after in (90.0, 91.0, 92.0)] == [Freshness.BUSY, Freshness.FRESH, Freshness.FRESH]
     assert cache.statistics.prefetches == 1
-    cache.keep(key(), item(Kind.POSITIVE, 100), 93.0)
-    assert [look(cache, now) for now in (184.0, 185.0, 186.0)] == [Freshness.FRESH] * 3  # not busy in this life
-    assert look(cache, 187.0) is Freshness.BUSY
+    cache.keep(key(), item(Kind.POSITIVE, 100), start + 93.0)
+    assert [look(cache, start + after) for after in (184.0, 185.0, 186.0)] == [Freshness.FRESH] * 3  # not busy in this life
+    assert look(cache, start + 187.0) is Freshness.BUSY
 
 
 def test_other_rcodes_are_given_and_not_kept():

@@ -85,6 +85,18 @@ def test_what_a_provider_tells_of_itself_and_what_was_left_out() -> None:
     with_bench(Bench({"p": Scripted({"web": web, "bad": {"port": 0}, "worse": 5}), "q": told}), scenario)
 
 
+@pytest.mark.parametrize("rejected", [99, 100, 101, 500])
+def test_a_hundred_rejected_services_are_told_with_their_reasons_and_all_are_counted(rejected: int) -> None:
+    async def scenario(bench: Bench) -> None:
+        await until(lambda: bench.said("ready"))
+        assert bench.control.view().providers[0].rejected == rejected
+        (state,) = bench.control.chain.states(0.0)
+        assert len(state.rejected) == min(rejected, 100)
+        assert all(reason for _, reason in state.rejected)
+
+    with_bench(Bench({"p": Scripted({f"bad{n}": {"port": 0} for n in range(rejected)})}), scenario)
+
+
 def test_where_a_service_comes_from_and_since_when() -> None:
     async def scenario(bench: Bench) -> None:
         await until(lambda: bench.said("ready"))

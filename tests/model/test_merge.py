@@ -15,7 +15,7 @@ from dnsdisco.model.diff import catalog_change, Change, changed_keys
 from dnsdisco.model.entry import Entry, ExtraRecord
 from dnsdisco.model.merge import merge, Merger
 from dnsdisco.model.names import label_instances, raw_alias, service_label
-from dnsdisco.model.service import Instance, Port, Record, Service, Snapshot
+from dnsdisco.model.service import Instance, LeftOut, Port, Record, Service, Snapshot
 
 FIRST, MERGE = ChainPolicy(), ChainPolicy(is_merging=True)
 
@@ -83,6 +83,25 @@ def test_merge_an_alias_with_instances_beside_it_is_no_alias() -> None:
     alias = Service("web", alias_of="web.example.com")
     assert merged(MERGE, snapshot(alias), snapshot(svc("web", "10.0.0.1"))).entries["web"].service.alias_of == ""
     assert merged(MERGE, snapshot(alias), None).entries["web"].service.alias_of == "web.example.com"
+    other = Service("web", alias_of="other.example.com")
+    assert merged(MERGE, snapshot(alias), snapshot(other)).entries["web"].service.alias_of == "web.example.com"
+
+
+@pytest.mark.parametrize(
+    ("each", "together"),
+    [
+        ((None, None), None),
+        ((None, LeftOut(2, "port: 0")), LeftOut(2, "port: 0")),
+        ((LeftOut(0, "no list"), LeftOut(2, "port: 0")), LeftOut(2, "port: 0")),
+        ((LeftOut(2, "port: 0"), LeftOut(0, "no list")), LeftOut(2, "port: 0")),
+        ((LeftOut(1, "z"), LeftOut(3, "a"), LeftOut(2, "b")), LeftOut(6, "z")),
+    ],
+)
+def test_merge_what_was_left_out_is_added_up_with_the_first_reason_of_an_instance(
+    each: tuple[LeftOut | None, ...], together: LeftOut | None
+) -> None:
+    views = [snapshot(svc("web", f"10.0.0.{at}", left_out=left_out)) for at, left_out in enumerate(each)]
+    assert merged(MERGE, *views).entries["web"].service.left_out == together
 
 
 def test_merge_a_member_that_changes_or_leaves_changes_the_union() -> None:

@@ -125,3 +125,13 @@ def test_a_reason_is_short_and_printable(text):
     assert len(reason.encode()) <= REASON_OCTETS_MAX
     assert reason.isprintable()
     assert reason_from(reason) == reason
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "\U0001f600"])
+def test_a_reason_of_120_octets_is_whole_and_a_longer_one_is_cut(letter):
+    fits = letter * (REASON_OCTETS_MAX // len(letter.encode()))
+    assert reason_from(fits) == fits
+    cut = reason_from(fits + letter)
+    assert cut.endswith("…")
+    assert fits.startswith(cut[:-1])
+    assert len(cut.encode()) <= REASON_OCTETS_MAX

@@ -449,6 +449,16 @@ def test_a_secret_is_not_kept():
     assert len(service.left_out.reason.encode()) <= LEFT_OUT_OCTETS_MAX
 
 
+@pytest.mark.parametrize("letter", ["x", "é"])
+@pytest.mark.parametrize("length", [1, 60, 500, 70_000])
+def test_why_an_instance_is_left_out_is_short_and_begins_with_what_is_wrong(letter, length):
+    service, _ = service_from_data("a", {"instances": [{"address": letter * length + " "}, {"address": "10.0.0.1"}]})
+    assert service is not None
+    assert service.left_out is not None
+    assert service.left_out.reason.startswith("address: ")
+    assert len(service.left_out.reason.encode()) <= LEFT_OUT_OCTETS_MAX == 120
+
+
 def test_the_second_instance_with_an_id_is_left_out():
     service, faults = service_from_data(
         "a", {"instances": [{"id": "x", "address": "10.0.0.1"}, {"id": "x", "address": "10.0.0.2"}]}

@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 from dnsdisco.control import reading
 from dnsdisco.control.reading import Reader
 from dnsdisco.errors import ProviderError
+from dnsdisco.model.service import LeftOut
 from dnsdisco.model.service_data import service_from_data
 from dnsdisco.providers import values
 from dnsdisco.providers.base import ServiceDiscovery
 from dnsdisco.providers.consul import ConsulServiceDiscovery
+from dnsdisco.providers.consul.entries import read_entries, Wanted
 from dnsdisco.providers.guarded import all_services
 from dnsdisco.providers.kubernetes import KubernetesServiceDiscovery, resources
 from dnsdisco.providers.values import parsed, TooMuch, values_in
@@ -174,3 +176,27 @@ def test_a_million_unknown_keys_cost_no_more_than_reading_them():
     assert service is not None
     assert len(faults) == 1001
     assert time.process_time() - began_at < 20, "50 s when each is compared with every known key"
+
+
+@pytest.mark.parametrize("instances", [4, 5, 6, 50])
+def test_a_bound_on_the_instances_of_a_service(monkeypatch, instances):
+    monkeypatch.setattr("dnsdisco.model.instances.INSTANCES_MAX", 5)
+    service, faults = service_from_data("web", {"instances": [{"address": f"10.0.0.{n + 1}"} for n in range(instances)]})
+    assert service is not None
+    assert len(service.instances) == min(instances, 5)
+    assert any("expected at most 5 instances" in message for _, message, _ in faults) is (instances > 5)
+    told = LeftOut(instances - 5, f"expected at most 5 instances, found {instances}")
+    assert service.left_out == (told if instances > 5 else None)
+
+
+def test_a_bound_on_the_instances_that_consul_has(monkeypatch):
+    """The same: the others are there."""
+    monkeypatch.setattr("dnsdisco.providers.consul.entries.INSTANCES_MAX", 5)
+    listed = [
+        {"Node": {"Node": f"n{n}"}, "Service": {"ID": "web", "Service": "web", "Address": f"10.0.0.{n + 1}", "Port": 80}}
+        for n in range(7)
+    ]
+    read = read_entries("web", listed, Wanted())
+    assert read.service is not None
+    assert len(read.service.instances) == 5
+    assert read.rejected == 2

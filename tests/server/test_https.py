@@ -347,6 +347,25 @@ def test_a_client_that_opens_no_window_is_dropped_and_held_to_its_bound(pair):
     run(work, pair, unread_s=0.3)
 
 
+@pytest.mark.parametrize(("late", "is_dropped"), [(16, False), (18, True), (40, True)])
+def test_answers_that_come_late_pile_up_to_512_kib_behind_a_closed_window(pair, late, is_dropped):
+    """They were asked for while nothing was held back yet; the client is dropped at once, long before it counts as one that does not read."""
+
+    async def work(server, address):
+        asking = await Two().connect(address, pair)
+        asking.h2.update_settings({4: 0})
+        for number in range(late):
+            asking.send("GET", path(number, b"h"))
+        await until(lambda: len(server.responder.held) == late)
+        for send, reply in server.responder.held:
+            send(reply + b"x" * 30_000)
+        assert server.counters["unread"] == is_dropped
+        assert bool(server.connections) is not is_dropped
+        asking.close()
+
+    run(work, pair, unread_s=60.0)
+
+
 def test_a_window_that_opens_late_gets_it_all(pair):
     async def work(server, address):
         asking = await Two().connect(address, pair)

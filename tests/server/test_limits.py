@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
 import re
@@ -15,6 +16,7 @@ from dnsdisco.settings.sections import RateLimits
 from dnsdisco.wire.constants import RCODES
 from dnsdisco.wire.reply import Limits
 from tests.server.limits_page import block, GROUPS, NOT_LISTED, PAGE, page, value
+from tests.server.limits_shown import SHOWN_BY
 
 ROOT = Path(__file__).parents[2]
 BOUNDS = [bound for bounds in GROUPS.values() for bound in bounds]
@@ -69,3 +71,33 @@ def test_nothing_is_passed_over_that_is_gone():
     assert dnsdisco
     for where in NOT_LISTED:
         value(where)
+
+
+def unshown(places: set[str], shown_by: dict[str, str]) -> set[str]:
+    """The bounds of *places* that no test shows, the rows of *shown_by* for bounds that are gone, and those whose test is not there."""
+    faults = places ^ shown_by.keys()
+    for where, test in shown_by.items():
+        file, _, name = test.partition("::")
+        path = ROOT / "tests" / file
+        tree = ast.parse(path.read_text()) if path.is_file() else ast.Module([], [])
+        if not any(isinstance(node, ast.FunctionDef) and node.name == name and name.startswith("test_") for node in tree.body):
+            faults.add(where)
+    return faults
+
+
+def test_each_bound_has_a_test_that_goes_one_beyond_it():
+    assert not unshown({bound.where for bound in BOUNDS} | NOT_LISTED, SHOWN_BY)
+
+
+def test_a_bound_without_its_test_is_seen():
+    kept = dict(list(SHOWN_BY.items())[:5])
+    first, second, third, fourth, fifth = kept
+    planted = {
+        **kept,
+        second: "server/test_limits.py::test_nowhere",
+        third: "server/test_gone.py::test_x",
+        fourth: "server/test_limits.py::names",
+    }
+    del planted[first]
+    assert unshown({*kept}, planted) == {first, second, third, fourth}
+    assert unshown({*kept} - {fifth}, kept) == {fifth}

@@ -1,3 +1,5 @@
+import pytest
+
 from dnsdisco.wire.cookie import Cookies, siphash24
 
 SECRET = bytes.fromhex("e5e973e5a6b2a43f48e7dc849e37bfcf")
@@ -61,3 +63,14 @@ def test_a_good_cookie_is_hashed_once(monkeypatch):
     monkeypatch.setattr(Cookies, "_hash", None)
     assert cookies.reply(shown, "10.0.0.1", 10_001) == (shown, True)
     assert cookies.reply(b"12345678", "10.0.0.1", 10_001) == (shown, False)
+
+
+@pytest.mark.parametrize("now", [10_000, 0x7FFFFFFF, 0x80000000, 1_700_000_000, 0xFFFFFFFF])
+@pytest.mark.parametrize(
+    ("age_s", "is_ours"),
+    [(0, True), (300, True), (3600, True), (3601, False), (1 << 16, False), (1 << 24, False), (-300, True), (-301, False)],
+)
+def test_the_age_of_a_cookie_counts_all_four_octets_of_its_time(now, age_s, is_ours):
+    """RFC 9018 §4.3: serial number arithmetic, so that the end of 32 bits is no end."""
+    made, _ = Cookies(SECRET).reply(b"12345678", "10.0.0.1", (now - age_s) % (1 << 32))
+    assert Cookies(SECRET).is_ours(made, "10.0.0.1", now) is is_ours

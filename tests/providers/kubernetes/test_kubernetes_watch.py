@@ -208,6 +208,25 @@ def test_a_line_that_is_no_json_means_a_new_list(fake, connect):
     assert follow.losses == []
 
 
+@pytest.mark.parametrize("size", [10_000, 200_000])
+def test_an_event_without_end_is_a_loss(fake, connect, monkeypatch, size):
+    """In drops, or in one piece; what was known stays."""
+    monkeypatch.setattr("dnsdisco.providers.kubernetes.reflector.LINE_OCTETS_MAX", 100_000)
+    fill(fake)
+
+    def lie(request):
+        if request.is_watch:
+            request.begin_stream()
+            for _ in range(300_000 // size):
+                request.send(b" " * size)
+            return request.end_stream()
+        return None
+
+    fake.lie = lie
+    with Follow(connect()) as follow:
+        assert "an event of more than 100000 octets" in follow.until_lost().reason
+
+
 @pytest.mark.parametrize(
     "item", [None, [], "x", {}, {"metadata": None}, {"metadata": {"name": "s1", "namespace": "default"}, "spec": "?"}]
 )
