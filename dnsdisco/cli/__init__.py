@@ -6,6 +6,7 @@
     check_names.py   its part about services whose name in DNS belongs to another service
     query.py         `dnsdisco query`
     services.py      `dnsdisco services`
+    services_table.py  its table
     url.py           `dnsdisco url`
     register.py      `dnsdisco register`
     deregister.py    `dnsdisco deregister`
@@ -13,6 +14,8 @@
     status.py        `dnsdisco status`
     explain.py       `dnsdisco explain`
     reload.py        `dnsdisco reload`
+    watch.py         `dnsdisco watch`
+    following.py     a page of the running server, followed through its restarts
     doctor.py        `dnsdisco doctor`
     config.py        `dnsdisco config`
     version.py       `dnsdisco version`
@@ -54,12 +57,13 @@ COMMANDS = {  # in the order in which a new user needs them; written here so tha
     "serve": "Answer DNS queries for the services that the providers know.",
     "check": "Look for faults in the configuration, the services file and the zone files.",
     "query": "Ask a DNS server, like dig.",
-    "services": "List what the providers know now, without a server.",
+    "services": "List services: as the running server has them, else what the providers know now.",
     "url": "Print the URL of one healthy instance of a service.",
     "register": "Add an instance of a service, and print its id.",
     "deregister": "Remove instances of a service.",
     "status": "Show how the running server does, and what it lacks.",
     "explain": "Show why the running server answers a name as it does.",
+    "watch": "Follow one service, and run a command after each change.",
     "reload": "Make the running server read its configuration anew.",
     "config": "Show the settings in use and where each comes from, the file, or the schema.",
     "cache": "Show or flush what a running server has cached of other names.",

@@ -19,7 +19,7 @@ _COLOURS = {"left-out": POOR, "shadowed": POOR, "rejected": POOR, "stale": POOR,
 
 
 @click.command("explain", short_help="Show why the running server answers a name as it does.")
-@click.argument("name")
+@click.argument("name", shell_complete=options.service_names)
 @click.argument("rtype", metavar="[TYPE]", default="", shell_complete=options.record_types)
 @click.option(
     "--client", metavar="ADDR", help="Explain what a client at that address gets. Default: a client on the server's machine."

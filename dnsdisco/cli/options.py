@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TYPE_CHECKING, TypeVar
 
 import click
 
+from dnsdisco.errors import DnsdiscoError
 from dnsdisco.written import addresses, endpoints, names, units
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -59,6 +62,7 @@ def none_or_some(ctx: click.Context, param: click.Parameter, given: tuple[str, .
     return ("none",) if words else given
 
 
+COMPLETION_S = 1.0  # a person who has pressed a key waits no longer
 _NO_UPSTREAM = frozenset(("none", "off"))
 LISTENER = Checked("ADDR:PORT", lambda value: str(endpoints.listener(value)))
 ADDRESS_OR_OFF = Checked("ADDR:PORT|off", _or(("off", "none"), lambda value: addresses.address(value, lowest_port=0)))
@@ -82,6 +86,23 @@ def record_types(_ctx: click.Context, _param: click.Parameter, incomplete: str) 
     from dnsdisco.wire.constants import TYPES  # noqa: PLC0415  no other use of these options needs it
 
     return [name for name in sorted(TYPES) if name.startswith(incomplete.upper())]
+
+
+def service_names(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """For a shell that completes a line: the services of the running server, if it names them in time."""
+    from dnsdisco.cli import server_client  # noqa: PLC0415  no other use of these options needs it
+
+    found: list[str] = []
+
+    def ask() -> None:
+        with suppress(DnsdiscoError):
+            path = server_client.path(*(ctx.params.get(key) for key in ("config", "state_dir", "control")))
+            found.extend(server_client.ask(path, "GET", "/v1/services", seconds=COMPLETION_S)["services"])
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(COMPLETION_S)
+    return [name for name in found if name.startswith(incomplete.lower())]
 
 
 _CONFIG = click.option(

@@ -25,6 +25,7 @@ INDEX = "X-Dnsdisco-Index"
 HOST = "dnsdisco"  # the server takes any
 REPLY_S = 10.0  # the server answers within 5 s, a reload apart
 RELOAD_S = 30.0
+WAIT_S = 30.0  # for a change, before the question is asked anew
 SILENCE_S = 40.0  # of a stream, which gives a sign of life every 15 s
 REPLY_OCTETS_MAX = 256 * 1024 * 1024  # a list of 100,000 services
 LINE_OCTETS_MAX = 1024 * 1024  # of an event
@@ -36,6 +37,10 @@ class ServerSentEvent(NamedTuple):
     kind: str
     data: Any
     number: str
+
+
+class ServerAbsent(ServerError):
+    """There is no server to ask."""
 
 
 class ServerRefused(ServerError):
@@ -58,7 +63,7 @@ def path(config: str | None, state_dir: str | None, control: str | None) -> str:
     if settings is None or any(not problem.line for problem in found.problems):
         raise ConfigError(found.problems)
     if settings.control is None:
-        raise ServerError("this configuration has `control: off`: the server cannot be talked to")
+        raise ServerAbsent("this configuration has `control: off`: the server cannot be talked to")
     return settings.control
 
 
@@ -75,12 +80,12 @@ def ask(path: str, method: str, target: str, query: Mapping[str, Any] | None = N
     return _read(path, response.status, octets)
 
 
-def followed(path: str, target: str, index: int | None) -> tuple[int, Any]:
-    """The serial and the JSON of *target*, once it has changed since the serial *index*, or half a minute later; None: at once. None in
-    place of JSON: there is no such thing. Raises as ask() does."""
-    connection = _OverSocket(path, SILENCE_S)
+def followed(path: str, target: str, index: int | None, wait_s: float = WAIT_S) -> tuple[int, Any]:
+    """The serial and the JSON of *target*, once it has changed since the serial *index*, or after *wait_s*; None: at once. None in place of
+    JSON: there is no such thing. Raises as ask() does."""
+    connection = _OverSocket(path, wait_s + REPLY_S)
     try:
-        response = connection.asked("GET", target, {} if index is None else {"index": index})
+        response = connection.asked("GET", target, {} if index is None else {"index": index, "wait": f"{wait_s:g}s"})
         octets = response.read(REPLY_OCTETS_MAX)
     except (OSError, HTTPException) as error:
         raise _unreachable(path, error) from None
@@ -153,7 +158,7 @@ def _parsed(response: HTTPResponse) -> Iterator[ServerSentEvent]:
 def _unreachable(path: str, error: Exception) -> ServerError:
     match error:
         case FileNotFoundError() | ConnectionRefusedError() | NotADirectoryError():
-            return ServerError(
+            return ServerAbsent(
                 f"no server listens at {path}. Start one with `dnsdisco serve`; a running one names its own in its first lines "
                 "(`control socket`): give it with --control, or give the same --config or --state-dir as to `dnsdisco serve`"
             )

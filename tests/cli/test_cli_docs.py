@@ -34,6 +34,7 @@ def options(name):
 def test_every_option_is_in_the_usage_and_explained(name):
     text = section(name)
     usage = text.split("```")[1]
+    usage = re.sub(r"\B\|(?=-)", " ", usage)
     assert set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", usage)) == options(name)
     of_server = SERVER if options(name) >= SERVER and name != "serve" else set()
     for option in options(name) - SOURCE - of_server - {"--json"}:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.whole.server import Server
 
 PAGE = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text()
 LINES = dict(re.findall(r"^(.*_DNSDISCO_COMPLETE=(?:bash|zsh|fish)_source.*?)\s+# ~/\.(?:config/)?(\w+)", PAGE, re.MULTILINE))
@@ -85,3 +88,31 @@ _describe() { local -a given; given=(${(P)3}); said+=(${given%%:*}); }
 """
     said = run(place, ["zsh", "-f", "-c"], f"{stubs}{LINE_OF['zsh']}\n{asked}")
     assert [set(line.split()) for line in said.splitlines()] == [wanted for _, wanted in CASES]
+
+
+@pytest.mark.parametrize(("line", "wanted"), [("services w", {"web", "web2"}), ("watch ", {"auth", "web", "web2"})])
+def test_services_of_the_running_server(place, line, wanted):
+    """As the shells ask, whichever."""
+    (place / "services.yaml").write_text("web: {address: 10.0.0.1}\nweb2: {address: 10.0.0.2}\nauth: {address: 10.0.0.3}\n")
+    with Server("--services", "services.yaml", "--http", "off", "--upstream", "none", "--control", "here", cwd=place):
+        words = ["dnsdisco", *line.split(" ")]
+        environ = {"COMP_WORDS": "dnsdisco " + line, "COMP_CWORD": str(len(words) - 1), "_DNSDISCO_COMPLETE": "bash_complete"}
+        environ |= {
+            "DNSDISCO_CONTROL": "here",
+            "HOME": str(place),
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+            "PATH": os.environ["PATH"],
+        }
+        command = [str(place / "bin" / "dnsdisco")]
+        done = subprocess.run(command, cwd=place, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert {each.partition(",")[2] for each in done.stdout.splitlines()} == wanted, done.stderr
+
+
+def test_a_server_that_does_not_answer_holds_nobody_up(place):
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(place / "silent"))
+        silent.listen()
+        environ = {"COMP_WORDS": "dnsdisco watch w", "COMP_CWORD": "2", "_DNSDISCO_COMPLETE": "bash_complete"}
+        environ |= {"DNSDISCO_CONTROL": "silent", "PYTHONPATH": str(Path(__file__).parents[2]), "PATH": os.environ["PATH"]}
+        done = subprocess.run([str(place / "bin" / "dnsdisco")], cwd=place, env=environ, capture_output=True, text=True, timeout=20, check=False)  # fmt: skip
+    assert (done.stdout.strip(), done.stderr) == ("", "")
