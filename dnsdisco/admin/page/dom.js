@@ -30,11 +30,13 @@ export function mark(kind, ...words) {
 /** A table, in which each row is a list of cells. On a narrow screen a row is a card; the roles keep it a table for a screen reader. */
 export function table(label, columns, rows) {
   const head = columns.map((column) => make("th", { scope: "col", role: "columnheader" }, column));
-  const body = rows.map((cells) =>
-    make("tr", { role: "row" }, cells.map((cell, at) => make("td", { role: "cell", "data-label": columns[at] }, make("div", {}, cell)))));
   return make("table", { role: "table", "aria-label": label },
     make("thead", { role: "rowgroup" }, make("tr", { role: "row" }, head)),
-    make("tbody", { role: "rowgroup" }, body));
+    make("tbody", { role: "rowgroup" }, rows.map((cells) => tableRow(columns, cells))));
+}
+
+export function tableRow(columns, cells) {
+  return make("tr", { role: "row" }, cells.map((cell, at) => make("td", { role: "cell", "data-label": columns[at] }, make("div", {}, cell))));
 }
 
 /** The children of *parent* become *wanted*. Those that stay are not taken out, so that the focus stays in them. */

@@ -7,12 +7,14 @@
 //   server.js       status: what is degraded, providers, upstreams, workers
 //   changes.js      what has changed
 //   explain.js      why a name gets its answer
+//   queries.js      what is asked just now
 //   dom.js          elements, of text alone
 
 import { showChanges } from "./changes.js";
 import { Connection } from "./connection.js";
 import { say } from "./dom.js";
 import { explain, offerExplanations } from "./explain.js";
+import { offerQueries } from "./queries.js";
 import { showStatus } from "./server.js";
 import { ServiceList } from "./services.js";
 import { Store } from "./store.js";
@@ -31,6 +33,7 @@ const connection = new Connection({ opened: () => store.readAll(), changed: (nam
 document.getElementById("again").addEventListener("click", () => connection.open());
 
 offerExplanations();
+offerQueries();
 
 function updated(changes) {
   if (changes) showChanges(changes, store.services);

@@ -142,7 +142,7 @@ export class ServiceList {
     const rows = sorted.slice(0, INSTANCES_MAX).map((each) => [
       listed(this.zones.length ? this.zones.map((zone) => `${each.label}.${name}.${zone}`) : [`${each.label}.${name}`]),
       [mark(SIGNS[each.health], each.health), each.reason ? make("span", { class: "reason" }, said(each.reason)) : null],
-      said(`${each.address?.includes(":") ? `[${each.address}]` : each.address}${each.port ? `:${each.port}` : ""}`),
+      said(place(each)),
       listed([...each.tags, ...pairs(each.meta), ...weight(each)]),
     ]);
     const left = sorted.length - rows.length;
@@ -159,6 +159,11 @@ function listed(values) {
 
 function pairs(meta) {
   return Object.entries(meta).map(([key, value]) => `${key}=${value}`);
+}
+
+function place({ address, port }) {
+  if (!address) return "no address";
+  return (address.includes(":") ? `[${address}]` : address) + (port ? `:${port}` : "");
 }
 
 function weight({ weight: share, priority }) {

@@ -117,6 +117,27 @@ def test_a_lost_connection_says_so_and_comes_back(tab: Tab, tmp_path: Path) -> N
         assert tab.evaluate("window.same")
 
 
+def test_a_page_takes_few_connections(tab: Tab, tmp_path: Path) -> None:
+    """Six, as browsers have it, among them the stream; the server has 64, and more for those that wait."""
+    many = {f"s{number}": {"instances": instances(number)} for number in range(400)}
+    with serving(tmp_path, many) as (_, url):
+        port = int(url.rpartition(":")[2].strip("/"))
+        most = 0
+        tab.goto(url)
+        tab.until_text("#service-count", "of 400 services")
+        for turn in range(20):
+            write(tmp_path, many | {f"s{turn}": {"instances": instances(500 + turn)}})
+            tab.until(f"document.querySelectorAll('#change-list li').length > {turn}")
+            most = max(most, connections(port))
+        assert 1 < most <= 6
+
+
+def connections(port: int) -> int:
+    """Established ones that the server has on *port*."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(words[1].endswith(f":{port:04X}") and words[3] == "01" for words in lines)
+
+
 def test_a_tab_that_nobody_sees_has_no_stream(browser: Chromium, tmp_path: Path) -> None:
     with serving(tmp_path, SHOP) as (_, url):
         tab = browser.tab()

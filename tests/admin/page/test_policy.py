@@ -93,9 +93,28 @@ def odd_explanation(odd: str) -> dict[str, object]:
     return {"question": {"name": odd, "type": odd}, "answer": answer, "steps": steps, "did_you_mean": [odd]}
 
 
+def odd_queries() -> Iterator[bytes]:
+    for number in range(2_000):
+        odd = ODD[number % len(ODD)]
+        query = {
+            "time": AT,
+            "client": odd,
+            "transport": odd,
+            "name": odd,
+            "type": odd,
+            "rcode": odd,
+            "source": odd,
+            "ms": 0.25,
+            "ede": [{"code": 1, "text": odd}],
+        }
+        yield b"event: query\ndata: " + json.dumps(query).encode()
+    yield b'event: dropped\ndata: {"dropped": 12345}'
+
+
 REPLIES = {
     "/v1/services": {"services": {odd: odd_service(odd) for odd in ODD} | {"many": odd_service("many", 997)}},
     "/v1/status": odd_status("|".join(ODD)),
+    "/": {"paths": ["/v1/queries"]},
     "/v1/explain?name=x&type=A": odd_explanation("|".join(ODD)),
 }
 
@@ -111,7 +130,10 @@ class Liar(http.server.ThreadingHTTPServer):
             if self.path == "/v1/events":
                 self.answer("text/event-stream", b"id: 1\n\n")
                 time.sleep(60)
-            elif path in files:
+            elif self.path.startswith("/v1/queries"):
+                self.answer("text/event-stream", b"\n\n".join(odd_queries()) + b"\n\n")
+                time.sleep(60)
+            elif path in files and not (path == "index.html" and self.headers["accept"] == "application/json"):
                 self.answer(files[path].media_type, files[path].octets)
             else:
                 self.answer("application/json", json.dumps(REPLIES[self.path]).encode())
@@ -146,10 +168,23 @@ def test_hostile_data_is_text(tab: Tab, liar: str, width: int) -> None:
     tab.until("document.querySelectorAll('.body').length === 12")
     tab.evaluate("document.getElementById('asked-name').value = 'x'; document.getElementById('question').requestSubmit()")
     tab.until_text("#explanation", "and 800 more")
+    tab.until("!document.getElementById('queries').hidden")
+    tab.evaluate("document.getElementById('watch').click()")
+    tab.until_text("#query-count", "2,000 seen, 12,345 passed over")
+    tab.until("document.querySelectorAll('#query-table tbody tr').length === 100")
     assert tab.evaluate("window.hit ?? null") is None
     assert tab.evaluate("document.querySelectorAll('main script, main img, main svg').length") == 0
     assert tab.evaluate("[...document.querySelectorAll('main a')].every((each) => each.href.startsWith(location.origin + '/'))")
-    for part in ("#service-list", "#problem-list", "#provider-table", "#upstream-table", "#facts", "#explained", "#explanation"):
+    for part in (
+        "#service-list",
+        "#problem-list",
+        "#provider-table",
+        "#upstream-table",
+        "#facts",
+        "#explained",
+        "#explanation",
+        "#query-table",
+    ):
         assert SCRIPT in tab.text(part), part
     seen = tab.text("#service-list")
     for expected in ("(10,000 characters)", "a\ufffdb\ufffd", "897 more are in the JSON", "and 491 more", "__proto__=constructor"):
