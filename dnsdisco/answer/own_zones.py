@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import assert_never, NamedTuple
 
-from dnsdisco.answer import flatten, narration, special_use
+from dnsdisco.answer import flatten, narration, special_use, staleness
 from dnsdisco.answer import reasons as why
 from dnsdisco.answer.additional import addresses_beside
 from dnsdisco.answer.aliases import are_too_many, TOO_MANY
@@ -15,7 +15,6 @@ from dnsdisco.answer.settings import AnswerSettings
 from dnsdisco.answer.special_reply import special_reply
 from dnsdisco.answer.trace import Trace
 from dnsdisco.model.choice import Rank
-from dnsdisco.model.entry import Entry, ProviderState
 from dnsdisco.model.turns import Turns
 from dnsdisco.wire import rdata
 from dnsdisco.wire.constants import (
@@ -25,7 +24,6 @@ from dnsdisco.wire.constants import (
     CNAME,
     EDE_NOT_READY,
     EDE_OTHER,
-    EDE_STALE,
     HINFO,
     KEY,
     NS,
@@ -48,7 +46,6 @@ from dnsdisco.zone.catalog import Catalog
 from dnsdisco.zone.lookup import Apex, Found, lookup, NameServer, NotReady, NxDomain, prepare
 from dnsdisco.zone.settings import ZoneSettings
 
-STALE_SHOWN_MAX = 2  # providers of one service that are reported as away: each reason takes up to 200 octets from the answer
 _BESIDE_ALIAS = frozenset((CNAME, ANY, SIG, KEY, NXT, RRSIG, NSEC))  # asked of the alias itself (RFC 2181 §10.1, RFC 4035 §2.5)
 
 
@@ -123,7 +120,7 @@ def pointer(qname: bytes, qtype: int, address: str, catalog: Catalog, settings: 
     owners = catalog.with_address(address)
     if not owners:
         return None
-    ttls = [render.ttl_of(entry, settings, is_stale=_is_stale(catalog, entry)) for entry, _ in owners]
+    ttls = [render.ttl_of(entry, settings, is_stale=staleness.is_stale(catalog, entry)) for entry, _ in owners]
     if qtype == ANY:
         return _minimal_any(Question(qname, (), qtype), min(ttls))
     rule = special_use.rule_for(labels_of(qname))
@@ -132,7 +129,7 @@ def pointer(qname: bytes, qtype: int, address: str, catalog: Catalog, settings: 
         dict.fromkeys(render.target_of(entry, instance, settings.zones[0]) for entry, instance in owners) if qtype == PTR else {}
     )
     reply = _positive([RR(qname, PTR, min(ttls), target) for target in targets], negative, depends_on=(address,))
-    ede = {ede for entry, _ in owners for ede in _stale(catalog, entry)}
+    ede = {ede for entry, _ in owners for ede in staleness.of(catalog, entry)}
     if not targets:
         ede.add(Ede(EDE_OTHER, why.nothing_reverse(address, qtype)))
     return replace(reply, ede=tuple(sorted(ede)))
@@ -160,20 +157,22 @@ class _Context(NamedTuple):
 def _found(context: _Context, found: Found) -> Turns[Settled]:
     question, catalog, settings, trace = context.question, context.catalog, context.settings.zone, context.trace
     entry = found.entry
-    is_stale = entry is not None and _is_stale(catalog, entry)
+    is_stale = entry is not None and staleness.is_stale(catalog, entry)
     ttl = render.ttl_of(entry, settings, is_stale=is_stale)
     records = found.records or {}
     if trace is not None and found.instances is not None and question.qtype not in records:
         narration.ttl(trace, found, context.name, ttl, settings, is_stale=is_stale)
     alias = render.alias(question.qname, found, ttl)
     if alias is not None and question.qtype in (CNAME, ANY):
-        return Reply(is_authoritative=True, answer=(alias,), ede=_reasons(catalog, found), depends_on=context.depends_on(found))
+        return Reply(
+            is_authoritative=True, answer=(alias,), ede=staleness.reasons(catalog, found), depends_on=context.depends_on(found)
+        )
     if alias is not None and question.qtype not in _BESIDE_ALIAS:
         return (yield from _chase(context, found, alias, ttl))
     if question.qtype == ANY and (found.instances is not None or records):
         return _minimal_any(question, ttl)
     depends_on = context.depends_on(found)
-    ede = _reasons(catalog, found)
+    ede = staleness.reasons(catalog, found)
     if question.qtype in records:
         made = render.extra_records(question.qname, question.qtype, records[question.qtype], ttl)
         if trace is not None:
@@ -213,7 +212,7 @@ def _no_data(context: _Context, found: Found, depends_on: tuple[object, ...] | N
     reason = Ede(EDE_OTHER, (yield from why.no_data(found, context.name, context.question.qtype)))
     if context.trace is not None:
         narration.nothing(context.trace, found, reason.text)
-    stale = _stale(context.catalog, found.entry) if found.entry is not None else ()
+    stale = staleness.of(context.catalog, found.entry) if found.entry is not None else ()
     return _positive([], context.negative, ede=(*stale, reason), depends_on=depends_on)
 
 
@@ -245,7 +244,7 @@ def _services(
 def _chase(context: _Context, found: Found, cname: RR, ttl: int) -> Turns[Settled]:
     """A CNAME and what its target has, in one answer (RFC 1034 §4.3.2 step 3a)."""
     question = context.question
-    head = Reply(is_authoritative=True, answer=(cname,), ede=_reasons(context.catalog, found))
+    head = Reply(is_authoritative=True, answer=(cname,), ede=staleness.reasons(context.catalog, found))
     aliases = (*context.aliases, question.qname)
     target = cname.rdata.lower()
     labels = labels_of(target)
@@ -295,27 +294,3 @@ def _positive(records: list[RR], negative: RR, *, ede: tuple[Ede, ...] = (), dep
 def _minimal_any(question: Question, ttl: int) -> Reply:
     """RFC 8482 §4.2: one synthesised HINFO in place of everything. Not where there is a CNAME, or nothing at all."""
     return Reply(is_authoritative=True, answer=(RR(question.qname, HINFO, ttl, b"\x07RFC8482\x00"),))
-
-
-def _stale_states(catalog: Catalog, entry: Entry) -> list[ProviderState]:
-    """The states of those providers of its instances that are away."""
-    states = (catalog.states.get(name) for name in (entry.provider, *entry.merged))
-    return [state for state in states if state is not None and (state.is_stale or not state.has_synced)]
-
-
-def _is_stale(catalog: Catalog, entry: Entry) -> bool:
-    return bool(_stale_states(catalog, entry))
-
-
-def _stale(catalog: Catalog, entry: Entry) -> tuple[Ede, ...]:
-    away = _stale_states(catalog, entry)[:STALE_SHOWN_MAX]
-    return tuple(Ede(EDE_STALE, f"{state.name}: {state.reason or 'last known data'}") for state in away)
-
-
-def _reasons(catalog: Catalog, found: Found) -> tuple[Ede, ...]:
-    """Why the answer is not what one would expect: stale data, or no healthy instance."""
-    if found.entry is None:
-        return ()
-    reasons = _stale(catalog, found.entry)
-    critical = why.all_critical(found)
-    return (*reasons, Ede(EDE_OTHER, critical)) if critical else reasons

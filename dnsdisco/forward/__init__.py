@@ -1,28 +1,28 @@
 """Asking upstream resolvers: one question in, the upstream's whole reply out.
 
-    forwarder.py     the entrance of the room: which exchange a question joins, which upstreams it may use
-    exchange.py      one question on its way: which upstream is asked when, which reply is believed
-    attempt.py       one upstream asked once
-    message.py       the message that is sent, and the judgement of what comes back
-    stream.py        kept connections over TCP and TLS
-    https.py         DNS over HTTPS
-    start_queue.py          questions wait here: a few are sent in each turn of the loop
+    forwarder.py        the entrance of the room: which exchange a question joins, which upstreams it may use
+    exchange.py         one question on its way: which upstream is asked when, which reply is believed
+    attempt.py          one upstream asked once
+    message.py          the message that is sent, and the judgement of what comes back
+    stream.py           kept connections over TCP and TLS
+    https.py            DNS over HTTPS
+    start_queue.py      questions wait here: a few are sent in each turn of the loop
     deadlines.py        timers
-    poller.py        which of many sockets can be read
-    context.py       shared by the whole room: the loop, the clock, the bounds, the counters
-    limits.py        the bounds
-    statistics.py    the counters
+    poller.py           which of many sockets can be read
+    context.py          shared by the whole room: the loop, the clock, the bounds, the counters
+    limits.py           the bounds
+    statistics.py       the counters
   Upstreams:
-    upstream_table.py       written addresses → the upstreams that may be asked
-    resolv_conf.py   a resolv.conf, read again when it changes
-    bootstrap.py     the addresses of an upstream that was written by name
-    routes.py        which upstreams a name goes to
-    upstream.py      one upstream: its address, its health, its connections
-    health.py        how quick an upstream is, and whether it is there
-    pulse.py         asks an upstream that has not answered whether it is there
-    own_addresses.py           whether an upstream is this server itself
-    loops.py         upstreams that lead back to this server
-    probe_names.py          the names by which this server knows its own questions
+    upstream_table.py   written addresses → the upstreams that may be asked
+    resolv_conf.py      a resolv.conf, read again when it changes
+    bootstrap.py        the addresses of an upstream that was written by name
+    routes.py           which upstreams a name goes to
+    upstream.py         one upstream: its address, its health, its connections
+    health.py           how quick an upstream is, and whether it is there
+    pulse.py            asks an upstream that has not answered whether it is there
+    own_addresses.py    whether an upstream is this server itself
+    loops.py            upstreams that lead back to this server
+    probe_names.py      the names by which this server knows its own questions
 
 Enters: a question as the client spelled it, the RD, AD and CD bits, DO. Leaves: a reply whose question is proven to be that one, or
 UpstreamError. Nothing is decoded and nothing is kept: the records pass as octets, and what may be sent to a client is decided in

@@ -72,7 +72,7 @@ class Responder:
         self._clock = clock
         self._draw = draw
         self._asker = CachedUpstream(upstreams, now=clock.monotonic, faults=self.faults)
-        self._fleeting = HotEntries(self._table, self._asker.cache)
+        self._hot = HotEntries(self._table, self._asker.cache)
         self._long = LongAnswers(self._table, catalog, self.faults, draw, clock.monotonic, settle=self._settle, give=self._give)
         self._sender = ReplySender(self._table, draw)
         self._resolver = Resolver(self._asker, catalog, self._sender, now=clock.monotonic)
@@ -81,7 +81,7 @@ class Responder:
 
     def configure(self, policy: AnswerPolicy) -> None:
         """A new configuration, between two queries."""
-        self._fleeting.drop()
+        self._hot.drop()
         self._asker.limits = policy.asking
         self._asker.configure(
             policy.answers, policy.cache, trust_ad=policy.trust_ad, origin=policy.origin if policy.recursion else None
@@ -256,16 +256,16 @@ class Responder:
     def _keep_for_a_moment(self, plain: bytes, client: Client, entry: CacheEntry) -> None:
         """Let the datagram loop give this answer of the cache by itself, too, for as long as it is wanted and the cache would give it."""
         now = self._clock.monotonic()
-        if not self._fleeting.takes(plain, client.query, entry, now):
+        if not self._hot.takes(plain, client.query, entry, now):
             return
         reply = self._resolver.reply_from(entry, client._replace(options=b""))
         if len(reply) <= EXACT_OCTETS_MAX and not reply[2] & 2:
-            self._fleeting.keep(plain, client.query, entry, key_of(client.query), reply, now)
+            self._hot.keep(plain, client.query, entry, key_of(client.query), reply, now)
 
     def tick(self) -> None:
-        """Do what is due with time; call it every fleeting.MOMENT_S."""
+        """Do what is due with time; call it every hot_entries.MOMENT_S."""
         now = self._clock.monotonic()
-        self._fleeting.renew(now)
+        self._hot.renew(now)
         self.fast_path.look_at_cookies(self._clock.unix())
         self._table.redraw(now)
         if self._hints.is_renewed(now):
@@ -299,7 +299,7 @@ class Responder:
 
         What an upstream is being asked for just now is kept when it comes. Raises WireError.
         """
-        self._fleeting.drop()
+        self._hot.drop()
         return self._asker.cache.flush(None if name is None else from_text(name).lower(), is_tree=is_tree)
 
     @property

@@ -152,7 +152,7 @@ GROUPS: dict[str, tuple[Bound, ...]] = {
 
 # Bounds that no client meets as such: forms of messages, links between our processes, and parts of other bounds above.
 NOT_LISTED = {
-    "answer.own_zones:STALE_SHOWN_MAX",
+    "answer.staleness:STALE_SHOWN_MAX",
     "answer.flatten:NAMES_MAX",
     "answer.prepared:ORDERS_OCTETS_MAX",
     "answer.reasons:NEAR_OCTETS_MAX",

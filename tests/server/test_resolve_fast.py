@@ -209,7 +209,7 @@ def test_so_many_and_no_more():
     """On a socket whose loop does not read the table, too: nothing piles up there."""
     names = [f"n{number}.example.com." for number in range(ENTRIES_MAX + 50)]
     answers = Answers(upstreams=CannedUpstreams({(name, "A"): f"{name} 60 IN A 192.0.2.1" for name in names}))
-    kept = answers.responder._fleeting._kept
+    kept = answers.responder._hot._kept
     for name in names:
         query = dns.message.make_query(name, "A", use_edns=0).to_wire()
         for _ in range(4):

@@ -9,15 +9,15 @@
     identity.py       the user of a kubeconfig, as headers
     exec_plugin.py    a program that prints our credentials
     tls.py            the certificates of a kubeconfig
-    watch_plan.py           which lists make up the whole view
+    watch_plan.py     which lists make up the whole view
     resources.py      the resources, and the paged list of each
     reflector.py      one resource followed: list, then watch, again and again
     session.py        one watch(): its threads, their events, its end
     objects.py        raw JSON of Services and Nodes → small facts
     endpoints.py      raw JSON of EndpointSlices → instances
-    rejected.py         objects that cannot be used, logged once and counted
+    rejected.py       objects that cannot be used, logged once and counted
     compose.py        the facts of one Service → a model Service
-    cluster.py           the facts of one cluster → a Snapshot
+    cluster.py        the facts of one cluster → a Snapshot
     registration.py   Services and EndpointSlices that we make
 
 Of the official `kubernetes` package only a pod's account, `auth-provider` and the making of connections are used. Its models refuse a
