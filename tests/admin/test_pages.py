@@ -12,7 +12,7 @@ import pytest
 from dnsdisco.admin import api, control_client, gate, json_views, routes
 from dnsdisco.admin.request import ApiReply
 from dnsdisco.errors import ProviderError
-from dnsdisco.model.service import Health, Instance, Port, Service
+from dnsdisco.model.service import Health, Instance, LeftOut, Port, Service
 from tests.admin.bench import HttpBench, with_http
 from tests.control.harness import Scripted, snapshot, svc, until, with_bench
 
@@ -69,6 +69,19 @@ def test_a_service_with_its_instances_and_where_it_comes_from() -> None:
             assert missing.json()["version"] == 1
 
     with_http(HttpBench(both()), scenario)
+
+
+def test_why_an_instance_is_critical_and_what_was_left_out() -> None:
+    instances = (Instance("one", "10.0.0.1", health=Health.CRITICAL, reason="HTTP 503"), Instance("two", "10.0.0.2"))
+    sick = Service("sick", instances=instances, left_out=LeftOut(2, "address: expected an address, found 'x'"))
+
+    async def scenario(bench: HttpBench) -> None:
+        service = (await bench.plain("/v1/services/sick"))["service"]
+        assert [each["reason"] for each in service["instances"]] == ["HTTP 503", ""]
+        assert service["left_out"] == {"instances": 2, "reason": "address: expected an address, found 'x'"}
+        assert "left_out" not in (await bench.plain("/v1/services/web"))["service"]
+
+    with_http(HttpBench({"p": Scripted(snapshot(sick, svc("web", "10.0.0.9")))}), scenario)
 
 
 @pytest.mark.parametrize("piece_octets", [1, 700, 1_000_000])

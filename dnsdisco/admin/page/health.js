@@ -17,7 +17,7 @@ export function healthOf(service) {
     critical ? `${critical} of ${all} critical` : "",
     warning ? `${warning} of ${all} warning` : "",
     critical || warning ? "" : all === 1 ? "passing" : `all ${all} passing`,
-    service.left_out ? `${service.left_out.instances} left out` : "",
+    service.left_out ? `${service.left_out.instances || "some"} left out` : "",
     service.provenance.stale ? "stale" : "",
   ].filter(Boolean);
   const isWell = !critical && !warning && !service.left_out && !service.provenance.stale;

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 from tests.admin.page.chromium import Tab
@@ -12,7 +11,13 @@ pytestmark = IN_CHROMIUM
 
 COUNT = 10_000
 ELEMENTS_MAX = 1_000
-SEARCH_S = 1.0  # from the last key to what was found, on a busy machine
+WORK_S = 2.0  # of the page's thread, which a busy machine makes no longer: two searches, and thirty pages turned
+
+
+def worked_s(tab: Tab) -> float:
+    tab.call("Performance.enable", timeDomain="threadTicks")
+    metrics = {each["name"]: each["value"] for each in tab.call("Performance.getMetrics")["metrics"]}
+    return float(metrics["TaskDuration"])
 
 
 def test_ten_thousand_services(tab: Tab, tmp_path: Path) -> None:
@@ -21,24 +26,18 @@ def test_ten_thousand_services(tab: Tab, tmp_path: Path) -> None:
         tab.goto(url)
         tab.until_text("#service-count", "1 to 50 of 10,000 services, none with trouble", 30)
         assert tab.evaluate("document.querySelectorAll('*').length") < ELEMENTS_MAX
+        began = worked_s(tab)
         tab.evaluate("document.getElementById('words').focus()")
         tab.type("s09999 rack3")
-        began = time.monotonic()
         tab.until_text("#service-count", "1 found among 10,000 services")
-        assert time.monotonic() - began < SEARCH_S
         tab.evaluate(
             "document.getElementById('words').value = ''; document.getElementById('words').dispatchEvent(new Event('input'))"
         )
         tab.until_text("#service-count", "1 to 50 of 10,000")
-        longest = """(async () => {
-          let longest = 0;
-          new PerformanceObserver((list) => list.getEntries().forEach((each) => { longest = Math.max(longest, each.duration) })).observe({type: 'longtask'});
-          for (let at = 0; at < 30; at++) { document.getElementById('after').click(); await new Promise((done) => setTimeout(done, 5)); }
-          await new Promise((done) => setTimeout(done, 100));
-          return longest;
-        })()"""
-        assert tab.evaluate(longest) < 500  # ms, of one task
+        for _ in range(30):
+            tab.evaluate("document.getElementById('after').click()")
         tab.until_text("#service-count", "1,501 to 1,550 of 10,000")
+        assert worked_s(tab) - began < WORK_S
         assert tab.evaluate("document.querySelectorAll('*').length") < ELEMENTS_MAX
         write(tmp_path, services | {"s01500": {"instances": [{**instances(1)[0], "health": "critical"}]}})
         tab.until_text("#service-count", "1 with trouble", 10)
