@@ -28,6 +28,7 @@ The rooms, from the inside out. The docstring of each has a line for each of its
   admin       probes, metrics, pages over HTTP
   supervisor  the parent process, with nothing but the standard library
   doctor      what stands between this machine's programs and the names
+  setup       pointing this machine's programs at the server
 
 What wires the rooms together:
   cli         the command line, one command a file

@@ -18,6 +18,7 @@
     following.py     a page of the running server, followed through its restarts
     doctor.py        `dnsdisco doctor`
     config.py        `dnsdisco config`
+    setup.py         `dnsdisco setup`
     version.py       `dnsdisco version`
     options.py       the options that several commands share
     compose.py       settings and providers for several commands
@@ -68,6 +69,7 @@ COMMANDS = {  # in the order in which a new user needs them; written here so tha
     "config": "Show the settings in use and where each comes from, the file, or the schema.",
     "cache": "Show or flush what a running server has cached of other names.",
     "doctor": "Find what stands between this machine's programs and the names.",
+    "setup": "Point this machine's programs at the server, or show how.",
     "version": "Print the version.",
 }
 

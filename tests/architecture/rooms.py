@@ -50,6 +50,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "admin": frozenset({"errors", "counted", "written", "sockaddr", "model", "presentation", "control"}) | DECLARATIONS,
     "supervisor": frozenset({"errors", "log", "priority", "sockaddr"}),
     "doctor": frozenset({"errors", "written", "sockaddr", "model", "wire"}),
+    "setup": frozenset({"errors", "written", "sockaddr", "doctor"}),
 }
 # An entry point that hands one room to another, which does not know it.
 ENTRY_POINTS = {"dnsdisco.control.__main__": frozenset({"admin"})}  # ADR 0013
