@@ -10,7 +10,7 @@ from dnsdisco.cli import options, report
 from dnsdisco.errors import DnsdiscoError
 
 if TYPE_CHECKING:
-    from dnsdisco.setup.plan import Plan
+    from dnsdisco.setup.plan import SetupPlan
     from dnsdisco.setup.values import SetupValues
 
 NAMES = ("resolved", "resolv.conf", "networkmanager", "dnsmasq", "unbound", "coredns", "docker", "macos", "systemd")
@@ -58,7 +58,7 @@ def command(target: str, *, is_applied: bool, is_undone: bool, **where: str | No
     return 0
 
 
-def _show(wanted: Plan) -> None:
+def _show(wanted: SetupPlan) -> None:
     """As a shell's reader would put it down: each file behind its path, then what to run."""
     for file in wanted.files:
         click.echo(f"# {file.path}\n{file.text}")

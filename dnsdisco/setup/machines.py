@@ -9,7 +9,7 @@ from typing import Any
 from dnsdisco import sockaddr
 from dnsdisco.doctor import resolver_file
 from dnsdisco.doctor.machine import MachineFiles
-from dnsdisco.setup.plan import one_file, Plan, PlannedFile
+from dnsdisco.setup.plan import one_file, PlannedFile, SetupPlan
 from dnsdisco.setup.resolvers import dnsmasq_lines
 from dnsdisco.setup.values import SetupRefused, SetupValues
 from dnsdisco.written.addresses import join_port
@@ -25,7 +25,7 @@ _INSTEAD = {
 }
 
 
-def resolv_conf(values: SetupValues, machine: MachineFiles) -> Plan:
+def resolv_conf(values: SetupValues, machine: MachineFiles) -> SetupPlan:
     """The nameserver lines are replaced, the others stay."""
     path = resolver_file.PATH
     if not values.nameservers:
@@ -56,7 +56,7 @@ def _upstream_notes(values: SetupValues, machine: MachineFiles) -> tuple[str, ..
     return (f"{why}: write `forward: {{upstreams: [{others}]}}` into its configuration, or give it --upstream",)
 
 
-def network_manager(values: SetupValues, _: MachineFiles) -> Plan:
+def network_manager(values: SetupValues, _: MachineFiles) -> SetupPlan:
     """It leaves resolv.conf alone; or, where the server has not port 53, it starts a dnsmasq that sends the zones here."""
     if values.nameservers:
         text, then = (
@@ -68,10 +68,12 @@ def network_manager(values: SetupValues, _: MachineFiles) -> Plan:
         PlannedFile(NETWORK_MANAGER_FILE, "[main]\ndns=dnsmasq\n"),
         PlannedFile(NETWORK_MANAGER_DNSMASQ_FILE, dnsmasq_lines(values)),
     )
-    return Plan(files, ("systemctl reload NetworkManager",), ("NetworkManager needs the program dnsmasq (Debian: dnsmasq-base)",))
+    return SetupPlan(
+        files, ("systemctl reload NetworkManager",), ("NetworkManager needs the program dnsmasq (Debian: dnsmasq-base)",)
+    )
 
 
-def docker(values: SetupValues, machine: MachineFiles) -> Plan:
+def docker(values: SetupValues, machine: MachineFiles) -> SetupPlan:
     """`dns` of the daemon is replaced, its other settings stay."""
     outside = [host for host in values.nameservers if not sockaddr.is_loopback(host)]
     if not outside:
@@ -89,11 +91,11 @@ def docker(values: SetupValues, machine: MachineFiles) -> Plan:
     return one_file(DOCKER_FILE, json.dumps({**daemon, "dns": outside}, indent=2) + "\n", "systemctl restart docker")
 
 
-def macos(values: SetupValues, _: MachineFiles) -> Plan:
+def macos(values: SetupValues, _: MachineFiles) -> SetupPlan:
     """One file a zone (resolver(5)). From Apple's published sources."""
     host, port = values.place
     files = tuple(PlannedFile(f"{MACOS_FOLDER}/{zone}", f"nameserver {host}\nport {port}\n") for zone in values.zones)
-    return Plan(files, (f"dscacheutil -q host -a name web.{values.zones[0]}",), ("dig does not read these files",))
+    return SetupPlan(files, (f"dscacheutil -q host -a name web.{values.zones[0]}",), ("dig does not read these files",))
 
 
 def refuse_elsewhere() -> None:

@@ -15,7 +15,7 @@ class PlannedFile(NamedTuple):
     text: str
 
 
-class Plan(NamedTuple):
+class SetupPlan(NamedTuple):
     """`then`: commands for the administrator, such as a restart. `notes`: what to know before."""
 
     files: tuple[PlannedFile, ...]
@@ -23,11 +23,11 @@ class Plan(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def one_file(path: str, text: str, *then: str, notes: tuple[str, ...] = ()) -> Plan:
-    return Plan((PlannedFile(path, text),), then, notes)
+def one_file(path: str, text: str, *then: str, notes: tuple[str, ...] = ()) -> SetupPlan:
+    return SetupPlan((PlannedFile(path, text),), then, notes)
 
 
-def refuse_links(plan: Plan, machine: MachineFiles) -> None:
+def refuse_links(plan: SetupPlan, machine: MachineFiles) -> None:
     """A link leads to a file of somebody else. Raises SetupRefused."""
     for file in plan.files:
         if target := machine.target(file.path):

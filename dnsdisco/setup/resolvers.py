@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dnsdisco.doctor import resolver_file
 from dnsdisco.doctor.machine import MachineFiles
-from dnsdisco.setup.plan import one_file, Plan
+from dnsdisco.setup.plan import one_file, SetupPlan
 from dnsdisco.setup.values import SetupRefused, SetupValues
 from dnsdisco.written.addresses import join_port
 from dnsdisco.written.transports import DNS_PORT
@@ -19,7 +19,7 @@ CACHE_S = 5  # as long as the server's own answers live
 _BEGIN, _END = "# dnsdisco: begin\n", "# dnsdisco: end\n"
 
 
-def resolved(values: SetupValues, machine: MachineFiles) -> Plan:
+def resolved(values: SetupValues, machine: MachineFiles) -> SetupPlan:
     host, port = values.place
     domains = " ".join(f"~{zone}" for zone in values.zones)
     text = f"[Resolve]\nDNS={join_port(host, port)}\nDomains={domains}\n"
@@ -52,11 +52,11 @@ def dnsmasq_lines(values: SetupValues) -> str:
     return "".join(f"server=/{zone}/{host}#{port}\nrebind-domain-ok=/{zone}/\n" for zone in values.zones)
 
 
-def dnsmasq(values: SetupValues, _: MachineFiles) -> Plan:
+def dnsmasq(values: SetupValues, _: MachineFiles) -> SetupPlan:
     return one_file(DNSMASQ_FILE, dnsmasq_lines(values), "systemctl restart dnsmasq", notes=_port_notes(values))
 
 
-def unbound(values: SetupValues, _: MachineFiles) -> Plan:
+def unbound(values: SetupValues, _: MachineFiles) -> SetupPlan:
     """`local-zone`: below a zone that Unbound answers itself, such as home.arpa. `private-domain`: where `private-address` is set."""
     host, port = values.place
     server = "".join(
@@ -80,7 +80,7 @@ def _bind(corefile: str) -> str:
     return f"    {lines.pop()}\n" if len(lines) == 1 else ""
 
 
-def coredns(values: SetupValues, machine: MachineFiles) -> Plan:
+def coredns(values: SetupValues, machine: MachineFiles) -> SetupPlan:
     """A block of its own behind what is there; one of an earlier time is replaced."""
     before = machine.text(COREFILE)
     if before is None:

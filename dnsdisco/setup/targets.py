@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from dnsdisco.doctor.machine import MachineFiles
 from dnsdisco.setup import machines, resolvers, unit
-from dnsdisco.setup.plan import Plan
+from dnsdisco.setup.plan import SetupPlan
 from dnsdisco.setup.values import SetupValues
 
-Target = Callable[[SetupValues, MachineFiles], Plan]  # raises SetupRefused
+Target = Callable[[SetupValues, MachineFiles], SetupPlan]  # raises SetupRefused
 TARGETS: dict[str, Target] = {
     "resolved": resolvers.resolved,
     "resolv.conf": machines.resolv_conf,

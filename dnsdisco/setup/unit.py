@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from dnsdisco.doctor.machine import MachineFiles
-from dnsdisco.setup.plan import one_file, Plan
+from dnsdisco.setup.plan import one_file, SetupPlan
 from dnsdisco.setup.values import SetupValues
 
 UNIT_FILE = "/etc/systemd/system/dnsdisco.service"
@@ -94,7 +94,7 @@ def text(program: str) -> str:
     return UNIT.replace(USUAL_PROGRAM, program)
 
 
-def systemd(_: SetupValues, machine: MachineFiles) -> Plan:
+def systemd(_: SetupValues, machine: MachineFiles) -> SetupPlan:
     """With the program that is running now."""
     program = str(Path(sys.executable).with_name("dnsdisco"))
     notes = () if machine.has(CONFIGURATION) else (f"there is no {CONFIGURATION} yet, which the unit names",)

@@ -16,7 +16,7 @@ class SetupRefused(DnsdiscoError):
     """It would not work, or belongs to somebody else: the reason, and the way."""
 
 
-class Place(NamedTuple):
+class ServedPlace(NamedTuple):
     """Where plain DNS is answered, as this machine reaches it."""
 
     host: str
@@ -27,7 +27,7 @@ class SetupValues(NamedTuple):
     """`upstreams`: as they are written; a path is a resolv.conf."""
 
     zones: tuple[str, ...]
-    places: tuple[Place, ...]
+    places: tuple[ServedPlace, ...]
     upstreams: tuple[str, ...] = ()
 
     @classmethod
@@ -35,7 +35,7 @@ class SetupValues(NamedTuple):
         """*listen*: as in the configuration. Raises SetupRefused where no address is for plain DNS."""
         listeners = [listener(entry) for entry in listen]
         bound = [split_address(each.address) for each in listeners if not each.scheme]
-        places = tuple(Place(sockaddr.REACHED_AT.get(host, host), port) for host, port in bound if port)
+        places = tuple(ServedPlace(sockaddr.REACHED_AT.get(host, host), port) for host, port in bound if port)
         if not places:
             raise SetupRefused(
                 "the server listens on no address for plain DNS whose port is known: start it, or write `listen` with a port"
@@ -43,7 +43,7 @@ class SetupValues(NamedTuple):
         return cls(tuple(zones), places, tuple(upstreams))
 
     @property
-    def place(self) -> Place:
+    def place(self) -> ServedPlace:
         """Where another resolver of this machine sends the zones."""
         return self.places[0]
 

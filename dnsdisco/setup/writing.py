@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dnsdisco.doctor.machine import MachineFiles
-from dnsdisco.setup.plan import Plan, PlannedFile
+from dnsdisco.setup.plan import PlannedFile, SetupPlan
 from dnsdisco.setup.values import SetupRefused
 
 RECORDS = "/etc/dnsdisco/setup"  # TARGET.json
@@ -24,7 +24,7 @@ FILE_MODE = 0o644  # of a file that was not there: other programs read it
 RECORD_MODE = 0o600  # it has whole files of others
 
 
-def apply(target: str, plan: Plan, machine: MachineFiles) -> list[str]:
+def apply(target: str, plan: SetupPlan, machine: MachineFiles) -> list[str]:
     """The paths that were written; [] where all is so already. Raises OSError, after which everything is as it was."""
     record = _record_of(target, machine)
     before = {entry["path"]: entry for entry in record}

@@ -19,7 +19,7 @@ LINES = dict(re.findall(r"^(.*_DNSDISCO_COMPLETE=(?:bash|zsh|fish)_source.*?)\s+
 LINE_OF = {name.removesuffix("rc"): line for line, name in LINES.items()}
 
 CASES = [
-    ("dnsdisco se", {"serve", "services"}),
+    ("dnsdisco se", {"serve", "services", "setup"}),
     ("dnsdisco serve --st", {"--state-dir"}),
     ("dnsdisco serve --log-format j", {"json"}),
     ("dnsdisco services --provider st", {"static"}),

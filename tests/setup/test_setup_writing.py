@@ -10,7 +10,7 @@ import pytest
 from dnsdisco.doctor.machine import MachineFiles
 from dnsdisco.setup import plan as plans
 from dnsdisco.setup import writing
-from dnsdisco.setup.plan import one_file, Plan, PlannedFile
+from dnsdisco.setup.plan import one_file, PlannedFile, SetupPlan
 from dnsdisco.setup.values import SetupRefused
 
 PATH = "/etc/x/y.conf"
@@ -113,7 +113,7 @@ def test_of_several_files_all_are_written_or_none(machine, monkeypatch, fails):
         replace(source, target)
 
     monkeypatch.setattr(writing.os, "replace", full)
-    several = Plan(tuple(PlannedFile(f"/etc/{name}", "ours\n") for name in "abc"))
+    several = SetupPlan(tuple(PlannedFile(f"/etc/{name}", "ours\n") for name in "abc"))
     with pytest.raises(OSError, match="No space left"):
         writing.apply("x", several, machine)
     assert everything(machine) == before
