@@ -85,7 +85,7 @@ def coredns(values: SetupValues, machine: MachineFiles) -> SetupPlan:
     before = machine.text(COREFILE)
     if before is None:
         raise SetupRefused(
-            f"there is no {COREFILE}: put this block into yours (in Kubernetes the ConfigMap kube-system/coredns)\n\n{corefile_block(values)}"
+            f"there is no {COREFILE}: put this block into yours (in a cluster: the ConfigMap kube-system/coredns)\n\n{corefile_block(values)}"
         )
     head, begin, rest = before.partition(_BEGIN)
     tail = rest.partition(_END)[2]
