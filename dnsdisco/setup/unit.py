@@ -53,8 +53,8 @@ StateDirectory=dnsdisco
 StateDirectoryMode=0700
 ConfigurationDirectory=dnsdisco
 WorkingDirectory=/etc/dnsdisco
-# A token that only this service may read: token_file: /run/credentials/dnsdisco.service/consul.token
-#LoadCredential=consul.token:/etc/dnsdisco/consul.token
+# A token that only this service may read: token_file: /run/credentials/dnsdisco.service/backend.token
+#LoadCredential=backend.token:/etc/dnsdisco/backend.token
 UMask=0077
 # Port 53, and nothing else. Not needed with dnsdisco.socket.
 AmbientCapabilities=CAP_NET_BIND_SERVICE
