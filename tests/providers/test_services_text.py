@@ -9,6 +9,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dnsdisco.model.claims import ChainPolicy, ChainSource
+from dnsdisco.model.merge import merge
+from dnsdisco.providers.file_state import FileState
 from dnsdisco.providers.static import text as services_text
 from dnsdisco.providers.static.content import content_of
 from dnsdisco.providers.static.text import parse, places, text_of
@@ -263,3 +266,44 @@ def test_the_path_of_a_fault_is_short_too(text):
     assert content.faults
     for problem in content.problems("x.yaml"):
         assert len(str(problem)) < 600
+
+
+STATE = FileState(1, 1, 1, 1, 1)
+HELD_ONCE = """
+web: {address: 10.0.0.1, port: 80}
+many: {instances: [{address: 10.0.0.1}, {address: 10.0.0.2, id: Two}, {address: 10.0.0.3, id: two}, {address: host.example}]}
+shop: {address: 10.0.0.4, namespace: cart, records: [{type: TXT, value: x}]}
+none: {instances: []}
+"""
+
+
+def test_what_is_read_is_what_is_published_and_held_once():
+    """Merging copies no service that has its labels from the reader; the plain data are gone."""
+    content = content_of(HELD_ONCE, "x.yaml", STATE)
+    merger = merge([ChainSource("static")], ChainPolicy(), [content.snapshot])
+    services = {id(service) for service in content.snapshot.services.values()}
+    assert len(services) == len(merger.entries) == 4
+    assert {id(entry.service) for entry in merger.entries.values()} == services
+    assert {type(mark) for mark in content.marks.values()} == {int}
+    (many,) = (service for service in content.snapshot.services.values() if service.name == "many")
+    assert len({instance.label for instance in many.instances}) == 4
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("web: {address: 10.0.0.1}", "web: {address: 10.0.0.2}"),
+        ("web: {address: 10.0.0.1, meta: {a: '1'}}", "web: {address: 10.0.0.1, meta: {a: '2'}}"),
+        ("web: {address: 10.0.0.1, meta: {a: 2026-01-01}}", "web: {address: 10.0.0.1, meta: {a: 2026-01-02}}"),
+        ("web: {address: 10.0.0.1, tags: [a, b]}", "web: {address: 10.0.0.1, tags: [ab]}"),
+        ("web: {address: 10.0.0.1, port: 1}", "web: {address: 10.0.0.1, port: true}"),
+    ],
+)
+def test_other_data_are_another_service_and_the_same_data_the_same(before, after):
+    old = content_of(f"{before}\nother: {{address: 10.0.0.9}}", "x.yaml", STATE)
+    new = content_of(f"{after}\nother: {{address: 10.0.0.9}}", "x.yaml", STATE, old)
+    again = content_of(f"{after}\nother: {{address: 10.0.0.9}}", "x.yaml", STATE, new)
+    assert new.marks["web"] != old.marks["web"]
+    assert new.snapshot.services["", "other"] is old.snapshot.services["", "other"]
+    assert new.snapshot.changed == {("", "web")} or new.faults
+    assert again.snapshot is new.snapshot

@@ -6,6 +6,7 @@ is reading the file and building that one service.
 
 from __future__ import annotations
 
+import marshal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 from dnsdisco.errors import Problem, shortened
 from dnsdisco.model.claims import ChainPolicy, ChainSource
 from dnsdisco.model.merge import merge
+from dnsdisco.model.names import label_instances
 from dnsdisco.model.service import Service, Snapshot
 from dnsdisco.model.service_data import Fault, rejection, service_from_data
 from dnsdisco.providers import file_state
@@ -23,15 +25,13 @@ from dnsdisco.written.places import Place
 from dnsdisco.written.syntax import Unreadable
 from dnsdisco.written.units import printable
 
-_NOTHING = object()  # equal to no data
-
 
 @dataclass(frozen=True, slots=True)
 class Content:
     """`state` is None where there is no file. `text` is kept only where there are faults to be placed."""
 
     state: FileState | None = None
-    data: Mapping[str, Any] = field(default_factory=dict)
+    marks: Mapping[str, int] = field(default_factory=dict)  # of the data of each service: other data have another one
     snapshot: Snapshot = field(default_factory=Snapshot)
     faults: Mapping[str, list[Fault]] = field(default_factory=dict)  # by service
     text: str = ""
@@ -63,20 +63,24 @@ def content_of(text: str, file: str, state: FileState, last: Content | None = No
     """Like read(), from a text."""
     data = parse(text, file)
     old = last or Content()
-    old_data, old_services = old.data, old.snapshot.services
+    old_marks, old_services = old.marks, old.snapshot.services
+    marks: dict[str, int] = {}
     services: dict[tuple[str, str], Service] = {}
     faults: dict[str, list[Fault]] = {}
     rejected: list[tuple[str, str]] = []
     changed: set[tuple[str, str]] = set()
     for name, each in data.items():
+        mark = marks[name] = _mark(each)
         if name.startswith("."):
             continue  # anchors live there: `.defaults: &defaults {port: 8080}`
         key = "", name
         service = old_services.get(key)
-        if old_data.get(name, _NOTHING) == each:
+        if old_marks.get(name) == mark:
             its_faults = old.faults.get(name)
         else:
             fresh, its_faults = service_from_data(name, each)
+            # With the labels that merging would give them: what has them already is not copied then.
+            fresh = fresh and label_instances(fresh)
             if service != fresh:
                 service = fresh
                 changed.add(key)
@@ -86,7 +90,15 @@ def content_of(text: str, file: str, state: FileState, last: Content | None = No
             services[key] = service
         elif its_faults:
             rejected.append((name, rejection(its_faults, file.rpartition("/")[2])))
-    return Content(state, data, _snapshot(services, changed, tuple(rejected), last), faults, text if faults else "")
+    return Content(state, marks, _snapshot(services, changed, tuple(rejected), last), faults, text if faults else "")
+
+
+def _mark(data: Any) -> int:
+    """64 bits of *data*, keyed for this process, in place of the data themselves, which are twice as large as the service that they make."""
+    try:
+        return hash(marshal.dumps(data, 0))
+    except ValueError:  # a date, which YAML has and marshal has not
+        return hash(repr(data))
 
 
 def collisions(content: Content, text: str, file: str) -> list[Problem]:

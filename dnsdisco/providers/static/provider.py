@@ -127,7 +127,7 @@ class StaticServiceDiscovery(Traits, ServiceDiscovery):
             while not stop.wait(POLL_S):
                 now, state = time.monotonic(), self._state()
                 is_held = writers.are_at(str(self._path()), state)
-                if changes.is_due(state, now, EMPTY_S if content.data else UNSETTLED_S, is_held=is_held):
+                if changes.is_due(state, now, EMPTY_S if content.marks else UNSETTLED_S, is_held=is_held):
                     content = self._watch_read()
                 elif now - yielded_at < HEARTBEAT_S:
                     continue
