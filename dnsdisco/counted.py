@@ -16,7 +16,7 @@ from typing import ClassVar, get_type_hints, NamedTuple
 class Level(NamedTuple):
     """The help text of a figure that falls, too. Its *metric* has a name of its own, for its unit; "": there is none."""
 
-    told: str
+    help_text: str
     metric: str
 
 
@@ -26,7 +26,7 @@ class Labelled(NamedTuple):
     name: str
     metric: str
     label: str
-    told: str
+    help_text: str
 
     def named(self, counts: Mapping[str, int]) -> dict[str, int]:
         """*counts* by the names of the statistics, in place of their labels."""
@@ -36,7 +36,7 @@ class Labelled(NamedTuple):
 class Declared(NamedTuple):
     name: str  # of the statistic
     metric: str  # without the prefix that all metrics have
-    told: str
+    help_text: str
     is_level: bool
     key: str  # of the attribute
 
@@ -77,7 +77,7 @@ class Counted:
         return [cls._declared(key, hints[key].__metadata__[0]) for key in cls._keys]
 
     @classmethod
-    def _declared(cls, key: str, told: str | Level) -> Declared:
-        if isinstance(told, Level):
-            return Declared(f"{cls._names}{key}", told.metric, told.told, True, key)
-        return Declared(f"{cls._names}{key}", f"{cls._metrics}{key}_total", told, False, key)
+    def _declared(cls, key: str, help_text: str | Level) -> Declared:
+        if isinstance(help_text, Level):
+            return Declared(f"{cls._names}{key}", help_text.metric, help_text.help_text, True, key)
+        return Declared(f"{cls._names}{key}", f"{cls._metrics}{key}_total", help_text, False, key)

@@ -61,7 +61,7 @@ class WatchedServices(Iterator[dict[str, dict[str, Any]]]):
         self.close()
 
     def close(self) -> None:
-        """No more services: who waits for the next ones gets StopIteration. The providers stay open."""
+        """End the watch: a reader that waits for the next services gets StopIteration. The providers stay open."""
         if self._pid in (0, os.getpid()):
             self._heard.close()
             for watcher in self._watchers:
@@ -80,7 +80,7 @@ class WatchedServices(Iterator[dict[str, dict[str, Any]]]):
             watcher.start()
 
     def _services(self, views: list[Snapshot | None], failures: list[str]) -> dict[str, Service] | None:
-        """None while a provider has not spoken."""
+        """The services of all providers; None until every provider has answered."""
         if any(view is None and not failure for view, failure in zip(views, failures, strict=True)):
             return None
         for link, view, failure in zip(self._links, views, failures, strict=True):
@@ -100,7 +100,7 @@ class WatchedServices(Iterator[dict[str, dict[str, Any]]]):
 
 
 class _Heard:
-    """What the threads have heard. It does not refer to its WatchedServices, which ends with its last reader."""
+    """The views that the threads have received. It does not refer to its WatchedServices, which ends with its last reader."""
 
     def __init__(self, providers: int) -> None:
         self.changed = threading.Condition()
@@ -146,6 +146,6 @@ def _reporting(heard: _Heard, at: int, kind: str) -> Callable[[Event], None]:
 
 
 def _by_name(view: Snapshot | None) -> Mapping[str, Service]:
-    """As get_services() calls them."""
+    """The services by the names that get_services() uses."""
     services = view.services.values() if view is not None else ()
     return {each.name if each.is_default_namespace else f"{each.name}.{each.namespace}": each for each in services}

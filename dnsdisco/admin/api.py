@@ -1,4 +1,4 @@
-"""What the pages share: what they ask control, what has changed lately, and how many long replies are on their way. Of one event loop."""
+"""The parts that the pages share: questions to control, the latest changes, and the number of long replies on their way. Of one event loop."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Api:
         self.events: Counter[str] = Counter()  # what became of connections, by a word for each
         self.metrics = MetricsText(self.requests, self.events, version)
         self._log = log
-        self._told = LoggedReasons()
+        self._logged = LoggedReasons()
         self._lists = 0
         self._turn = asyncio.Lock()  # to make a piece of a list: most of the time none is made
 
@@ -40,8 +40,8 @@ class Api:
         while at is not None and at.tb_next is not None:
             at = at.tb_next
         where = f"{at.tb_frame.f_code.co_filename.rpartition('/')[2]}:{at.tb_lineno}" if at is not None else "?"
-        for kind, reason in self._told.news([(f"{type(error).__name__} at {where}", "")]):
-            self._log.error("a fault of ours in a page", reason=f"{kind}: {error}{reason}")
+        for kind, reason in self._logged.news([(f"{type(error).__name__} at {where}", "")]):
+            self._log.error("internal error in a page", reason=f"{kind}: {error}{reason}")
 
     async def catalog(self, serial: int = 0) -> PublishedCatalog:
         """Every published service, as of *serial* or later."""
@@ -69,7 +69,7 @@ class Api:
         self._lists -= 1
 
     async def _in_pieces(self, parts: Iterable[bytes]) -> AsyncGenerator[bytes, None]:
-        """With a pause after each, so that neither the other readers nor control's own thread wait for all of it."""
+        """The pieces of a long reply, with a pause after each, so that other readers and control's own thread need not wait for all of it."""
         source = iter(parts)
         piece = bytearray()
         is_more = True

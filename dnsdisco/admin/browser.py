@@ -1,7 +1,7 @@
-"""What a browser gets: the page of `/`, and the files in page/ that it is made of.
+"""The page of `/` for a browser, and its files in page/.
 
 The page is files as they are, without a build step. It reads the API like every other client. Its policy (Content Security Policy 3) takes
-scripts and styles from files of ours alone, and no text can become HTML or a script (Trusted Types), whatever backends say.
+scripts and styles from files of ours alone, and no text can become HTML or a script (Trusted Types), whatever backends send.
 """
 
 from __future__ import annotations
@@ -68,14 +68,14 @@ def _reply(found: PageFile, request: ApiRequest, *more: tuple[bytes, bytes]) -> 
 
 
 def is_wanted(headers: Headers) -> bool:
-    """Whether the client would rather have HTML than JSON (RFC 9110 §12.5.1). One that does not mind gets JSON."""
+    """True if the client prefers HTML to JSON (RFC 9110 §12.5.1). One without a preference gets JSON."""
     accept = b",".join(value for name, value in headers if name == b"accept").decode("latin-1").lower()
     html = _preference(accept, "text", "html")
     return html[0] > 0 and html > _preference(accept, "application", "json")
 
 
 def _preference(accept: str, kind: str, subtype: str) -> tuple[float, int]:
-    """The weight of a media type, and how closely the range that gives it says it: the closest one counts."""
+    """The weight of a media type, and how exact the range is that gives it: the most exact one counts."""
     closeness = {f"{kind}/{subtype}": 2, f"{kind}/*": 1, "*/*": 0}
     best = (0.0, -1)
     for each in accept.split(","):

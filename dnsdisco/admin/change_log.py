@@ -1,4 +1,4 @@
-"""What has been published lately, for clients that follow it: bounded, and the same for all of them. Of one event loop."""
+"""The changes published lately, for clients that follow them: bounded, and shared by all clients. Of one event loop."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from dnsdisco.control.facts import PublishedChange
 
 CHANGES_MAX = 1_000  # kept: ten seconds of a storm, some hours of a quiet day
 NAMES_MAX = 20_000  # in all of them: 2 MB
-NEWS_NAMES_MAX = 2_000  # in what one client is told at once; reading the whole list costs it less than more of them
+NEWS_NAMES_MAX = 2_000  # in one report to one client; reading the whole list costs it less than more of them
 
 
 class News(NamedTuple):
-    """What has become of services from one serial to another."""
+    """The changes of services from one serial to another."""
 
     serial: int
     changed: tuple[str, ...]  # new or different
@@ -49,7 +49,7 @@ class ChangeLog:
         self._came = asyncio.Event()
 
     def since(self, serial: int) -> News | None:
-        """What came after *serial*; None: that is not known any more, or never was. Empty lists: nothing that has a name."""
+        """The changes after *serial*; None if they are not known any more, or never were. Empty lists: no change of a name."""
         if self._remembered is None or self._remembered[0] != serial:
             self._remembered = (serial, self._since(serial))
         return self._remembered[1]

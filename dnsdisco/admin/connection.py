@@ -20,7 +20,7 @@ from dnsdisco.admin.api import Api
 from dnsdisco.admin.gate import CLOSE, Gate, HEAD_OCTETS_MAX, HEAD_TOO_LONG, HEADERS, refused, RequestHead, RETRY, TOO_LONG
 from dnsdisco.admin.request import ApiReply, RequestRefused
 
-NO_REQUEST = "this is no request of HTTP/1.1"  # h11's words would repeat what came
+NO_REQUEST = "this is not an HTTP/1.1 request"  # h11's words would repeat what came
 READ_OCTETS = 16 * 1024  # at once; as many again may have been read ahead
 CONNECTIONS_MAX = 64  # scrapers, probes and people of one machine; each is a descriptor that providers may need
 WATCHERS_MAX = 1_100  # that wait for something to happen, beside those: a thousand programs, and some people
@@ -42,7 +42,7 @@ class Connections:
         self._later: asyncio.TimerHandle | None = None
 
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """For asyncio.start_server(): not a coroutine, so that a place is taken at once."""
+        """Accept a client, for asyncio.start_server(): not a coroutine, so that a place is taken at once."""
         connection = Connection(self, reader, writer)
         self.admit(connection)
         task = asyncio.get_running_loop().create_task(connection.serve())
@@ -172,7 +172,7 @@ class Connection:
     # in
 
     async def _head(self) -> RequestHead | None:
-        """Of the next request. None: the client has hung up."""
+        """The head of the next request; None if the client has closed the connection."""
         self._method = ""
         event = await self._event()
         if not isinstance(event, h11.Request):

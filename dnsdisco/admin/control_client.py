@@ -86,7 +86,7 @@ class ControlClient:
         return await self._status.get()
 
     async def totals(self) -> Totals:
-        """As they are now: who has just flushed a cache wants to see it empty."""
+        """The present totals, never kept ones: after a flush the client expects an empty cache."""
         return await self._ask(self._control.totals)
 
     async def configuration(self) -> ConfigView:

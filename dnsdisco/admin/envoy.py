@@ -45,7 +45,7 @@ def _names(body: bytes) -> list[str]:
 
 
 def _assignment(cluster: str, view: ServiceView | None) -> dict[str, Any]:
-    """Without endpoints for a service that there is not: that is what DNS says, too."""
+    """The endpoints of a cluster; none for a service that does not exist, as in DNS."""
     every = () if view is None else feeds.instances(view, is_all=True)
     sent_to = () if view is None else feeds.instances(view)
     healthy = {id(instance) for instance in sent_to}

@@ -1,4 +1,4 @@
-"""What feeds for other programs have in common: which instances they get, and that silence is never taken for nothing."""
+"""The rules of all feeds for other programs: which instances they get, and that a backend's silence never looks like an empty list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every request has to pass before a page sees it, and what every reply carries. No request gets past here with a traceback."""
+"""The checks of every request before a page gets it, and the headers of every reply. No traceback leaves this file."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ HEADERS = (  # of every reply that has no other value for them
 
 
 class RequestHead(NamedTuple):
-    """Of a request, as it came."""
+    """The head of a request, as it came."""
 
     method: str
     target: str
@@ -44,7 +44,7 @@ ReadBody = Callable[[int], Awaitable[bytes]]  # given how long it may be; raises
 
 
 class Gate:
-    """Of one door. *names*: those of this machine that the TCP address may be asked under, in lower case; None: this is the control socket,
+    """The checks of one door. *names*: this machine's names that requests to the TCP address may use, in lower case; None: this is the control socket,
     where the kernel has said who asks, so that no page of another site can."""
 
     def __init__(self, api: Api, names: Collection[str] | None) -> None:
@@ -82,7 +82,7 @@ class Gate:
         if self._names is not None:
             self._look_at_origin(headers, authority, self._names, takes_any_host=route is not None and route.takes_any_host)
             if route is not None and route.is_private:
-                raise RequestRefused(403, "this is asked over the control socket alone: here, nothing can be changed", CLOSE)
+                raise RequestRefused(403, "this path is on the control socket only; nothing can be changed here", CLOSE)
         allowed = ", ".join(["GET, HEAD" if each == "GET" else each for each in found] or READING)
         if route is None and (method != "GET" or found):
             raise RequestRefused(
@@ -121,5 +121,5 @@ def _has_body(headers: Headers) -> bool:
 
 
 def _octets(head: RequestHead) -> int:
-    """As it came: the request line, and each header with what separates it."""
+    """The octets of the head as it came: the request line, and each header with its separators."""
     return len(head.method) + len(head.target) + sum(len(name) + len(value) + 4 for name, value in head.headers)

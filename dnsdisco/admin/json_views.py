@@ -41,7 +41,7 @@ def ready(view: ControlFacts) -> shapes.Ready:
 
 
 def is_unknown(provider: ProviderView) -> bool:
-    """Nothing is known of what it has, not even from an earlier run, and it is not optional: names may exist that we do not know."""
+    """True if its services are unknown, even from an earlier run, and it is not optional: names may exist that we do not know."""
     return provider.state in (NEVER_SYNCED, DENIED) and provider.contact_age_s is None and not provider.is_optional
 
 
@@ -121,7 +121,7 @@ def service(view: ServiceView) -> dict[str, Any]:
 
 
 def _hide(plain: dict[str, Any]) -> None:
-    """What is secret in it."""
+    """Replace the secrets in it."""
     for key in ("url", "http"):
         if plain.get(key):
             plain[key] = public_url(plain[key])

@@ -29,7 +29,7 @@ BACKLOG = 512  # of a thousand that follow, and come back at once
 
 
 class TcpDoor(NamedTuple):
-    """What only reads, for every client that can reach the address. *hosts*: names that it may be asked under, beside this machine's own."""
+    """The door for requests that only read, for every client that can reach the address. *hosts*: names that requests may use, beside this machine's own."""
 
     address: str
     hosts: frozenset[str]
@@ -101,7 +101,7 @@ class ControlSocket(NamedTuple):
 
     @property
     def names(self) -> None:
-        """Any Host will do: the kernel has said who asks."""
+        """None: any Host is accepted, because the kernel reports the client's user."""
         return
 
     def stranger(self, peer: socket.socket) -> str:
@@ -163,7 +163,7 @@ def _bound_early(doors: Iterable[Door]) -> dict[Door, socket.socket]:
 
 
 class _Thread:
-    """From the first door to the last one. What is served with is loaded here: a control process without HTTP does not pay for it, and
+    """The thread of all doors. It loads the modules for serving: a control process without HTTP does not pay for them, and
     one with it has begun its work by then."""
 
     def __init__(self, control: ControlLoop, log: Logger) -> None:
@@ -179,7 +179,7 @@ class _Thread:
         self.thread.start()
 
     def call(self, function: Callable[..., None], *arguments: object) -> None:
-        """From any thread: in ours, in the order of the calls."""
+        """Run a call in our thread, in the order of the calls. From any thread."""
         with suppress(RuntimeError):  # it has ended
             self._loop.call_soon_threadsafe(function, *arguments)
 
@@ -213,10 +213,10 @@ class _Thread:
             self._loop.close()
 
     def _on_fault(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """In a callback of asyncio's. An OSError is a lack of descriptors: those who come wait in the kernel."""
+        """Log a fault in a callback of asyncio. An OSError is a lack of descriptors: new clients wait in the kernel."""
         error = context.get("exception")
         log = self._log.debug if isinstance(error, OSError) else self._log.error
-        log("a fault of ours in http", reason=f"{context.get('message')}: {error!r}")
+        log("internal error in http", reason=f"{context.get('message')}: {error!r}")
 
     async def _end(self, closing: list[asyncio.Task[None]]) -> None:
         await asyncio.gather(*closing, return_exceptions=True)
@@ -225,15 +225,15 @@ class _Thread:
     async def _keep_open(self, door: Door, before: list[asyncio.Task[None]]) -> None:
         """Until it is cancelled. *before* have to end first: one may hold the port."""
         await asyncio.gather(*before, return_exceptions=True)
-        told = ""
+        logged = ""
         while True:
             try:
                 await self._serve(door)
             except Exception as error:  # noqa: BLE001  whatever it is: DNS goes on
                 reason = (error.strerror or str(error)) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
-                if reason != told:
+                if reason != logged:
                     door.failed(reason, self._log)
-                    told = reason
+                    logged = reason
                 self.problems[door] = ProblemView("address", door[0], f"it is not listened on: {reason}")
             await asyncio.sleep(RETRY_S)
 

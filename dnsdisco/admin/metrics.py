@@ -67,8 +67,8 @@ def families(figures: Figures, requests: Requests, version: str, events: Events)
     for (page, status), count in sorted(requests.items()):
         family.add_metric((page, str(status)), count)
     yield family
-    told = "HTTP connections that were ended or refused, by reason: " + ", ".join(EVENTS) + "."
-    family = CounterMetricFamily("dnsdisco_admin_connection_events_total", told, labels=("event",))
+    help_text = "HTTP connections that were ended or refused, by reason: " + ", ".join(EVENTS) + "."
+    family = CounterMetricFamily("dnsdisco_admin_connection_events_total", help_text, labels=("event",))
     for event in EVENTS:
         family.add_metric((event,), events.get(event, 0))
     yield family
@@ -103,8 +103,8 @@ def _control(figures: Figures) -> Iterator[Metric]:
     for code in PROBLEMS:
         problems.add_metric((code,), lacking[code])
     yield problems
-    for name, told, value in levels:
-        yield GaugeMetricFamily(f"dnsdisco_control_{name}", told, float(value))
+    for name, help_text, value in levels:
+        yield GaugeMetricFamily(f"dnsdisco_control_{name}", help_text, float(value))
     yield from worker_metrics.plain(ControlStatistics.declared(), figures.control)
 
 
@@ -117,8 +117,8 @@ def _providers(providers: tuple[ProviderView, ...]) -> Iterator[Metric]:
         errors.add_metric((provider.name,), provider.errors)
     yield state
     yield errors
-    for name, told, value_of in _PROVIDER:
-        family = GaugeMetricFamily(f"dnsdisco_control_provider_{name}", told, labels=("provider",))
+    for name, help_text, value_of in _PROVIDER:
+        family = GaugeMetricFamily(f"dnsdisco_control_provider_{name}", help_text, labels=("provider",))
         for provider in providers:
             if (value := value_of(provider)) is not None:
                 family.add_metric((provider.name,), value)

@@ -47,16 +47,16 @@ def _operation(route: ApiRoute, schemas: dict[str, Any]) -> dict[str, Any]:
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in parts
     ]
     parameters += [
-        {"name": each.name, "in": "query", "description": each.told, "schema": dict(each.schema)} for each in route.query
+        {"name": each.name, "in": "query", "description": each.summary, "schema": dict(each.schema)} for each in route.query
     ]
-    refusal = {"description": "Refused; the body says why.", "content": {JSON: {"schema": _schema(shapes.Refused, schemas)}}}
+    refusal = {"description": "Refused; the body has the reason.", "content": {JSON: {"schema": _schema(shapes.Refused, schemas)}}}
     replies = {
-        str(status): {"description": told, "content": {media_type: {"schema": _schema(shape, schemas)}}}
-        for status, told, media_type, shape in route.replies
+        str(status): {"description": summary, "content": {media_type: {"schema": _schema(shape, schemas)}}}
+        for status, summary, media_type, shape in route.replies
     }
     operation: dict[str, Any] = {
         "operationId": route.page.__name__,
-        "summary": route.told,
+        "summary": route.summary,
         "responses": {**replies, "default": refusal},
         "x-dnsdisco-door": "control" if route.is_private else "any",
     }
@@ -68,7 +68,7 @@ def _operation(route: ApiRoute, schemas: dict[str, Any]) -> dict[str, Any]:
 
 
 def _schema(shape: Any, schemas: dict[str, Any]) -> dict[str, Any]:
-    """Of a type, as JSON Schema. Types with names go into *schemas*."""
+    """The JSON Schema of a type. Types with names go into *schemas*."""
     if shape in _PLAIN:
         return dict(_PLAIN[shape])
     origin, arguments = get_origin(shape), get_args(shape)

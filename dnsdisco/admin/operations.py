@@ -1,4 +1,4 @@
-"""What changes something, over the control socket alone: /v1/reload, /v1/cache/flush."""
+"""The operations that change something, over the control socket alone: /v1/reload, /v1/cache/flush."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def is_ours(headers: Headers, names: Collection[str], authority: bytes | None = 
 
 
 def is_from_here(headers: Headers, names: Collection[str], authority: bytes | None = None) -> bool:
-    """Whether the page that asks, if a page asks, came from us: a browser sends its origin wherever it matters."""
+    """True if no page of another site asks: a browser sends the origin of its page wherever it matters."""
     asked = authority if authority is not None else next((value for name, value in headers if name == b"host"), b"")
     return all(
         (origin := _origin_of(value)) is not None and _is_known(_host_of(origin), names) and origin == asked.lower()
@@ -59,7 +59,7 @@ def _is_address(host: str) -> bool:
 
 
 def _host_of(value: bytes) -> str:
-    """In lower case, without the port, the brackets and the last dot; "": none that can be read."""
+    """The host in lower case, without the port, the brackets and the last dot; "" if it cannot be read."""
     text = value.decode("latin-1").strip().lower()
     if len(text) > HOST_OCTETS_MAX:
         return ""

@@ -48,7 +48,7 @@ def _target(instance: Instance, port: Port) -> str:
 
 
 def _labels(view: ServiceView, instance: Instance, port: Port) -> dict[str, str]:
-    """Of the instance's own words only what everybody may read."""
+    """The labels of an instance; of its own data only the part that everybody may read."""
     service = view.entry.service
     labels = {
         "service": view.name,

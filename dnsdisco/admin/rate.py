@@ -1,4 +1,4 @@
-"""How many requests are answered in a second, for all clients together. Time is an argument."""
+"""Bounds the requests that are answered in a second, for all clients together. Time is an argument."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a page is given and what it returns, and how the parameters of a query are declared and read."""
+"""The arguments and results of a page, and the declarations and readers of query parameters."""
 
 from __future__ import annotations
 
@@ -50,38 +50,40 @@ class ApiReply(NamedTuple):
 
 
 class Parameter(NamedTuple):
-    """Of a query. *read* raises ValueError with what was expected; *schema* says the same as JSON Schema has it."""
+    """A parameter of a query. *read* raises ValueError with the expected form; *schema* is the same as JSON Schema."""
 
     name: str
-    told: str
+    summary: str
     read: Callable[[str], Any]
     schema: Mapping[str, Any]
     default: Any = None
 
 
-def text(name: str, told: str) -> Parameter:
-    return Parameter(name, told, _text, {"type": "string", "minLength": 1, "maxLength": TEXT_CHARACTERS_MAX})
+def text(name: str, summary: str) -> Parameter:
+    return Parameter(name, summary, _text, {"type": "string", "minLength": 1, "maxLength": TEXT_CHARACTERS_MAX})
 
 
-def whole(name: str, told: str, low: int, high: int) -> Parameter:
-    return Parameter(name, told, lambda value: number_from(value, low, high), {"type": "integer", "minimum": low, "maximum": high})
-
-
-def seconds(name: str, told: str, high: float, default: str) -> Parameter:
-    """A duration as everywhere: `30s`, `1m`, `0.5`."""
-    told = f"{told} At most {high:.0f} s."
-    schema = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m)?$", "default": default}
-    return Parameter(name, told, lambda value: duration_s(value, 0.0, high), schema, duration_s(default))
-
-
-def address(name: str, told: str, default: str) -> Parameter:
+def whole(name: str, summary: str, low: int, high: int) -> Parameter:
     return Parameter(
-        name, told, _address, {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}], "default": default}, default
+        name, summary, lambda value: number_from(value, low, high), {"type": "integer", "minimum": low, "maximum": high}
     )
 
 
-def flag(name: str, told: str) -> Parameter:
-    return Parameter(name, told, _flag, {"type": "boolean", "default": False}, default=False)
+def seconds(name: str, summary: str, high: float, default: str) -> Parameter:
+    """A duration as everywhere: `30s`, `1m`, `0.5`."""
+    summary = f"{summary} At most {high:.0f} s."
+    schema = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m)?$", "default": default}
+    return Parameter(name, summary, lambda value: duration_s(value, 0.0, high), schema, duration_s(default))
+
+
+def address(name: str, summary: str, default: str) -> Parameter:
+    return Parameter(
+        name, summary, _address, {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}], "default": default}, default
+    )
+
+
+def flag(name: str, summary: str) -> Parameter:
+    return Parameter(name, summary, _flag, {"type": "boolean", "default": False}, default=False)
 
 
 def query_of(written: str, parameters: Collection[Parameter]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Every path of the API: its page, who may ask, what may be asked, what comes back. `/` and `/v1/openapi.json` are made from it.
+"""Every path of the API: its page, its door, its parameters, its replies. `/` and `/v1/openapi.json` are made from it.
 
 A page is a function in a file of this room and a row here; the types of its replies are in shapes.py, docs/http.md has its words.
 """
@@ -40,19 +40,19 @@ class ReplyKind(NamedTuple):
     """One kind of reply."""
 
     status: int
-    told: str
+    summary: str
     media_type: str
     shape: Any  # a type of shapes.py, or one that is made of those
 
 
 @dataclass(frozen=True, slots=True)
 class ApiRoute:
-    """*told*: a line for people. *is_private*: the control socket alone. *takes_any_host*: from a client that is no browser."""
+    """*summary*: a line for people. *is_private*: the control socket alone. *takes_any_host*: from a client that is no browser."""
 
     method: str
     path: str
     page: Page
-    told: str
+    summary: str
     replies: tuple[ReplyKind, ...]
     query: tuple[Parameter, ...] = ()
     is_private: bool = False
@@ -72,14 +72,12 @@ async def description(api: Api, _: ApiRequest) -> ApiReply:
     return json_reply(openapi.document(TABLE, api.version))
 
 
-def _ok(shape: Any, told: str = "As it is.", media_type: str = JSON) -> tuple[ReplyKind, ...]:
-    return (ReplyKind(200, told, media_type, shape),)
+def _ok(shape: Any, summary: str = "As it is.", media_type: str = JSON) -> tuple[ReplyKind, ...]:
+    return (ReplyKind(200, summary, media_type, shape),)
 
 
 _FOLLOW = (
-    whole(
-        "index", "Wait until something has changed since this serial, which X-Dnsdisco-Index of the last reply said.", 0, SERIAL_MAX
-    ),
+    whole("index", "Wait until something has changed since this serial, the X-Dnsdisco-Index of the last reply.", 0, SERIAL_MAX),
     seconds("wait", "How long to wait for that.", WAIT_S_MAX, "30s"),
 )
 _CHOICE = (
@@ -95,7 +93,7 @@ _QUESTION = (
 )
 _NOT_YET = ReplyKind(
     503,
-    "A provider that is not optional has never been in contact: what it knows must not be taken for nothing.",
+    "A provider that is not optional has never been in contact: its services are unknown, not absent.",
     JSON,
     shapes.Refused,
 )

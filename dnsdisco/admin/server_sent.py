@@ -10,6 +10,6 @@ ALIVE = b":\n\n"
 
 
 def event(kind: str, data: object, number: int | None = None) -> bytes:
-    """*number*: what the client says as Last-Event-ID when it comes again."""
+    """The octets of an event. *number*: the Last-Event-ID that the client sends when it connects again."""
     head = b"" if number is None else b"id: %d\n" % number
     return head + b"event: " + kind.encode() + b"\ndata: " + json_views.octets(data) + b"\n\n"

@@ -23,7 +23,7 @@ async def one_service(api: Api, request: ApiRequest) -> ApiReply:
     name = request.values["name"].removesuffix(".")
     if request.query["index"] is not None:
         await _until_changed(api, request, _names(name, await api.control.service(name)))
-    index = (INDEX, b"%d" % api.changes.serial)  # of before it is looked at: what comes meanwhile is told again, and not lost
+    index = (INDEX, b"%d" % api.changes.serial)  # of before it is looked at: a change meanwhile is reported again, and not lost
     view = await api.control.service(name)
     if view is None:
         raise RequestRefused(404, "no such service", index)
@@ -35,7 +35,7 @@ def _names(name: str, view: ServiceView | None) -> frozenset[str]:
 
 
 async def _until_changed(api: Api, request: ApiRequest, names: Collection[str] | None = None) -> None:
-    """Until one of *names* (None: anything) has changed since `index`, or for `wait`. At once when that serial is none of ours."""
+    """Wait until one of *names* (None: any name) has changed since `index`, or for `wait`. Returns at once for a serial that we never had."""
     since = request.query["index"]
     if since is None:
         return

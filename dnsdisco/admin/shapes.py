@@ -1,4 +1,4 @@
-"""What the pages return, as types: the code that makes a page is checked against them, and `/v1/openapi.json` is made from them.
+"""The types of the pages' replies: the code that makes a page is checked against them, and `/v1/openapi.json` is made from them.
 
 Keys may be added, none goes away ("version": 1).
 """
@@ -155,7 +155,7 @@ class CacheFigures(Versioned):
 
 
 class Flushed(Versioned):
-    """`workers`: by each, how many answers it dropped; null: it did not say that it is done."""
+    """`workers`: for each, how many answers it dropped; null: it did not report that it is done."""
 
     dropped: int
     workers: list[int | None]
@@ -179,7 +179,7 @@ class ReplyReason(TypedDict):
 
 
 class ExplainedAnswer(TypedDict):
-    """What the client gets over TCP."""
+    """The answer that the client gets over TCP."""
 
     rcode: str
     answer: list[RecordLine]
@@ -208,7 +208,7 @@ class ExplanationPage(Versioned):
 
 
 class ConfigFault(TypedDict):
-    """As `dnsdisco check --json` has it."""
+    """A fault in the form of `dnsdisco check --json`."""
 
     file: str
     line: int

@@ -1,4 +1,4 @@
-"""The control socket: its place in the file system, bound by one server, found by the command line, however long its path is; and who may ask."""
+"""The control socket: its place in the file system, bound by one server, found by the command line, however long its path is; and its permissions."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The metrics of what the workers count, made from the declarations that stand where it is counted (dnsdisco/counted.py).
+"""The metrics of the workers' counters, made from their declarations (dnsdisco/counted.py).
 
-A name that is not declared is not told; tests/admin/test_metrics.py asks a real worker for all that it counts.
+A name that is not declared is left out; tests/admin/test_metrics.py asks a real worker for all that it counts.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def families(totals: Totals) -> Iterator[Metric]:
     yield from plain(DECLARED, {**totals.counts, **totals.levels})
     yield from _streams(totals)
     for kind in BY_LABEL:
-        family = CounterMetricFamily(f"dnsdisco_{kind.metric}", kind.told, labels=(kind.label,))
+        family = CounterMetricFamily(f"dnsdisco_{kind.metric}", kind.help_text, labels=(kind.label,))
         for reason, count in sorted(_bounded(totals.counts, f"{kind.name}.").items()):
             family.add_metric((reason,), count)
         yield family
@@ -40,10 +40,10 @@ def plain(declared: Iterable[Declared], figures: Mapping[str, int]) -> Iterator[
     for each in declared:
         if each.metric:
             family = GaugeMetricFamily if each.is_level else CounterMetricFamily
-            yield family(f"dnsdisco_{each.metric}", each.told, figures.get(each.name, 0))
+            yield family(f"dnsdisco_{each.metric}", each.help_text, figures.get(each.name, 0))
 
 
-def is_told(name: str) -> bool:
+def is_shown(name: str) -> bool:
     """A worker's statistic is in one of the metrics."""
     kind, _, _ = name.partition(".")
     return kind in (*(each.name for each in BY_LABEL), *TRANSPORTS, "answers", "latency") or any(
@@ -52,10 +52,10 @@ def is_told(name: str) -> bool:
 
 
 def _streams(totals: Totals) -> Iterator[Metric]:
-    told = "Connections of clients, by what is spoken on them."
-    level = GaugeMetricFamily("dnsdisco_server_tcp_connections", told, labels=("transport",))
-    told = "Connections accepted and refused, handshakes, questions asked on them, and why they ended."
-    events = CounterMetricFamily("dnsdisco_server_tcp_events_total", told, labels=("transport", "event"))
+    help_text = "Connections of clients, by what is spoken on them."
+    level = GaugeMetricFamily("dnsdisco_server_tcp_connections", help_text, labels=("transport",))
+    help_text = "Connections accepted and refused, handshakes, questions asked on them, and why they ended."
+    events = CounterMetricFamily("dnsdisco_server_tcp_events_total", help_text, labels=("transport", "event"))
     for transport in TRANSPORTS:
         level.add_metric((transport,), totals.levels.get(f"{transport}.open", 0))
         counts = {name: count for name, count in totals.counts.items() if name.startswith(f"{transport}.")}
@@ -73,8 +73,8 @@ def _latency(counts: Mapping[str, int]) -> Metric:
         seen += bounds[bound]
         buckets.append((repr(int(bound) / 1e6), seen))
     buckets.append(("+Inf", seen + bounds.get("inf", 0)))
-    told = "From reading a query over UDP to sending its answer, of a sample."
-    return HistogramMetricFamily("dnsdisco_server_answer_seconds", told, buckets, counts.get(LATENCY_SUM, 0) / 1e6)
+    help_text = "From reading a query over UDP to sending its answer, of a sample."
+    return HistogramMetricFamily("dnsdisco_server_answer_seconds", help_text, buckets, counts.get(LATENCY_SUM, 0) / 1e6)
 
 
 def _bounded(counts: Mapping[str, int], prefix: str) -> dict[str, int]:

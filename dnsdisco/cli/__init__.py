@@ -141,15 +141,13 @@ def _run(args: Sequence[str] | None) -> int:
     except Exception as error:
         if os.environ.get("DNSDISCO_TRACEBACK"):
             raise
-        report.complain(
-            f"internal error: {type(error).__name__}: {error}; with DNSDISCO_TRACEBACK=1 it says where. Please report it"
-        )
+        report.complain(f"internal error: {type(error).__name__}: {error}; DNSDISCO_TRACEBACK=1 shows where. Please report it")
         return BROKEN
     return code if isinstance(code, int) else 0
 
 
 def _is_homeless() -> bool:
-    """Nothing can be found by a relative path."""
+    """True if no relative path can be found, because the working folder is gone."""
     try:
         os.getcwd()  # noqa: PTH109  pathlib's says no more
     except FileNotFoundError:

@@ -46,7 +46,7 @@ def _show(reply: dict[str, Any], *, is_json: bool) -> int:
     shown = CacheStatistics.declared()
     width = max(len(f"{counters.get(each.key, 0):,}") for each in shown)
     for each in shown:
-        click.echo(f"{counters.get(each.key, 0):>{width},}  {each.told}")
+        click.echo(f"{counters.get(each.key, 0):>{width},}  {each.help_text}")
     asked = counters.get("hits", 0) + counters.get("misses", 0)
     if asked:
         click.echo(f"{counters['hits'] / asked:>{width}.1%}  of the questions were answered from the cache")

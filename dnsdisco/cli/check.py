@@ -74,7 +74,7 @@ def inspected(config: str | None, services: str | None) -> tuple[list[str], list
 
 
 def _source_of(entry: Mapping[str, Any], document: Document, problems: list[Problem]) -> LocalSource | None:
-    """What the provider reads here, if it can be built (its package is installed, a plug-in takes its options). What is wrong is added
+    """The sources of a provider on this machine, if it can be built (its package is installed, a plug-in takes its options). Faults are added
     to *problems*."""
     from dnsdisco.providers import registry  # noqa: PLC0415  likewise
 

@@ -15,7 +15,7 @@ from dnsdisco.settings.declared import Settings
 
 
 def source(config: str | None, **flags: Any) -> Given:
-    """What a person gave. Flags that were not given (None, or no value at all) are left out."""
+    """The sources that a person gave. Flags that were not given (None, or no value at all) are left out."""
     given = {name: list(value) if isinstance(value, tuple) else value for name, value in flags.items() if value not in (None, ())}
     return Given(config, given, os.environ)
 
@@ -37,7 +37,7 @@ def chain(config: str | None, **flags: Any) -> ServiceDiscovery:
 
 
 def _link(entry: Mapping[str, Any], general_rule: str) -> tuple[dict[str, Any], ServiceDiscovery]:
-    """As in a server, the entry's rule for critical instances wins over the provider's own, and that over the general one."""
+    """Make a member of the chain. As in a server, the entry's rule for critical instances wins over the provider's own, and that over the general one."""
     provider = registry.create(entry, os.environ)
     rule = entry.get("when_all_unhealthy") or provider.when_all_unhealthy or general_rule
     return {**entry, "when_all_unhealthy": "" if rule == FAIL_OPEN else rule}, provider

@@ -1,4 +1,4 @@
-"""`dnsdisco config`: the settings in use and where each comes from, the file, and what a file may say."""
+"""`dnsdisco config`: the settings in use and the source of each, the file, and the schema of the file."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _schema() -> dict[str, Any]:
 
 
 def _used(where: Mapping[str, str | None]) -> dict[str, Any]:
-    """As /v1/config has it, of the running server, else of what `serve` would use. Raises ConfigError.
+    """The configuration of the running server, in the form of /v1/config, else the one that `serve` would use. Raises ConfigError.
 
     A server that was given another file than --config names is not the one that is meant.
     """
@@ -93,7 +93,7 @@ def _to_be_used(where: Mapping[str, str | None], why: str) -> dict[str, Any]:
 
 
 def _yaml(plain: Mapping[str, Any]) -> Iterator[str]:
-    """A configuration file that says all of it, each line with where it comes from."""
+    """A configuration file with all settings, each line with the source of its value."""
     from dnsdisco.settings.forms import leaves  # noqa: PLC0415  likewise
 
     written = {path: of.kind.values for path, of, _ in leaves()}
@@ -125,7 +125,7 @@ def _lines(key: str, value: Any, values: str, origin: str) -> Iterable[tuple[str
 
 
 def _flow(value: Any) -> str:
-    """On one line, as YAML of any version reads it."""
+    """The value on one line, in a form that every version of YAML reads alike."""
     import yaml  # noqa: PLC0415  likewise
 
     text = yaml.safe_dump(value, default_flow_style=True, width=float("inf"), allow_unicode=True, sort_keys=False)

@@ -62,7 +62,7 @@ def _show(finding: Finding) -> None:
 
 
 def _known(config: str | None, state_dir: str | None, control: str | None) -> Known:
-    """What this command alone can find out for the checks: what was written, and what the server says."""
+    """The facts that only this command can collect for the checks: the configuration, and the server's own reports."""
     from dnsdisco.cli import check, compose, server_client  # noqa: PLC0415  likewise
     from dnsdisco.doctor.known import Known  # noqa: PLC0415  likewise
     from dnsdisco.doctor.machine import MachineFiles  # noqa: PLC0415  likewise

@@ -75,7 +75,7 @@ PATH = click.Path()  # any: it says to a shell that completes a line that files 
 
 
 def _provider_names(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    """For a shell that completes a line: the providers that are installed."""
+    """The installed providers, for a shell that completes a line."""
     from dnsdisco.providers import registry  # noqa: PLC0415  no other use of these options needs it
 
     return [name for name in registry.types() if name.startswith(incomplete)]

@@ -35,7 +35,7 @@ SILENT = 2  # no server did
 @click.option(
     "--server",
     metavar="ADDR:PORT",
-    help="Whom to ask. Default: the first listen address of the configuration that this machine has, else 127.0.0.1:53.",
+    help="The server to ask. Default:  the first listen address of the configuration that this machine has, else 127.0.0.1:53.",
 )
 @click.option("--tcp", is_flag=True, help="Ask over TCP at once, not only after a truncated reply.")
 @click.option("--json", "is_json", is_flag=True, help="Print the reply as JSON.")
@@ -78,7 +78,7 @@ def _question(written: str, rtype: str, zone: str) -> tuple[bytes, int]:
 
 
 def _server(written: str) -> Server:
-    """Where to ask: an address, or a host name that the system resolves. Raises UsageError."""
+    """The address of the server to ask, from an address or a host name that the system resolves. Raises UsageError."""
     try:
         return split_address(address(written, DNS_PORT))
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""What goes to stderr, and whether anything is coloured."""
+"""Messages on stderr, and the decision about colour."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dnsdisco.errors import ConfigError, DnsdiscoError, Problem
 
 
 def wants_colour(stream: IO[str]) -> bool:
-    """Whether to colour: only on a terminal, and not with NO_COLOR (https://no-color.org)."""
+    """True if output is coloured: only on a terminal, and not with NO_COLOR (https://no-color.org)."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 

@@ -1,4 +1,4 @@
-"""What `-w` shows again and again: on a terminal one screen that is drawn anew, elsewhere a new block of lines, where something is new."""
+"""The repeated output of `-w`: on a terminal one screen that is drawn anew, elsewhere a new block of lines after each change."""
 
 from __future__ import annotations
 

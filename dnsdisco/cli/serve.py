@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     metavar="PATH|off",
     help="The socket that the command line talks to. Default: control.sock in the state folder.",
 )
-@click.option("--log-level", type=click.Choice(list(LEVELS)), help="Log this and what weighs more. Default: info.")
+@click.option("--log-level", type=click.Choice(list(LEVELS)), help="The lowest level to log. Default: info.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), help="json: every line is an object. Default: text.")
 def command(config: str | None, **flags: object) -> None:
     """Answer DNS queries for the services that the providers know, and forward every other name.

@@ -32,7 +32,7 @@ LINE_OCTETS_MAX = 1024 * 1024  # of an event
 
 
 class ServerSentEvent(NamedTuple):
-    """*number*: what a client that comes again says as Last-Event-ID; "": none."""
+    """An event. *number*: the Last-Event-ID of a client that connects again; "": none."""
 
     kind: str
     data: Any
@@ -44,7 +44,7 @@ class ServerAbsent(ServerError):
 
 
 class ServerRefused(ServerError):
-    """The server answers that it will not; *reply* is all that it says."""
+    """The server refuses; *reply* is its whole answer."""
 
     def __init__(self, status: int, reply: Mapping[str, Any]) -> None:
         super().__init__(str(reply.get("error", f"the server answers with status {status}")))

@@ -104,7 +104,7 @@ def _offline(where: Mapping[str, Any], *, is_followed: bool) -> Generator[Servic
 
 
 def _in_one_form(services: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """As the library gives them, whatever form a plug-in has them in; what cannot be used is reported and left out."""
+    """The services in the library's form, whatever form a plug-in uses; services that cannot be used are reported and left out."""
     from dnsdisco.model.service_data import fault_text, service_from_data, service_to_dict  # noqa: PLC0415  --help needs no model
 
     usable = {}

@@ -62,7 +62,7 @@ def exchange(server: Server, query: bytes, *, is_tcp: bool = False) -> StubExcha
 
 
 def is_reply(message: bytes, query: bytes) -> bool:
-    """Whether *message* answers *query*: its id, a reply, its question; or an error from a server that read no question."""
+    """True if *message* answers *query*: its id, a reply, its question; or an error from a server that read no question."""
     if len(message) < 12 or message[:2] != query[:2]:
         return False
     flags = int.from_bytes(message[2:4], "big")

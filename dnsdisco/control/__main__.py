@@ -47,7 +47,7 @@ def main() -> int:
 async def _run(plain: dict[str, Any], lines: Lines, on_ready: Callable[[], None]) -> int:
     loop = asyncio.get_running_loop()
     log = logging.logger()
-    loop.set_exception_handler(lambda _, context: log.error("a fault of ours", reason=_reason_of(context)))
+    loop.set_exception_handler(lambda _, context: log.error("internal error", reason=_reason_of(context)))
     source = _Source(plain)
     parameters = ControlParameters(
         links=[socket.socket(fileno=fd) for fd in plain["links"]],

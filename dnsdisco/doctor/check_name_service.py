@@ -29,7 +29,7 @@ class Source(NamedTuple):
 
     @property
     def ends_search(self) -> bool:
-        """Where it does not know the name. `!STATUS` means every other status; the last word on one counts."""
+        """True if the search ends at this source when it does not know the name. `!STATUS` means every other status; the last action for one counts."""
         ends = False
         for negation, status, action in _ACTION.findall(self.action.upper()):
             if (status == "NOTFOUND") != bool(negation):

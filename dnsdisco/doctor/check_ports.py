@@ -15,7 +15,7 @@ STUB_PROGRAM = "systemd-resolve"  # as the kernel cuts the name
 
 
 def holders(known: Known) -> Iterator[Finding]:
-    """Where our server should listen and somebody else does. One that runs has all its addresses, or waits for them to be there."""
+    """Find addresses where our server should listen and another program does. A running server has all its addresses, or waits for them."""
     for host, port in known.listen if known.status is None else ():
         at = sockaddr.REACHED_AT.get(host, host)
         if not port or known.is_authority(at, port):
@@ -34,7 +34,7 @@ def holders(known: Known) -> Iterator[Finding]:
 
 
 def transports(known: Known) -> Iterator[Finding]:
-    """Of every resolver that programs ask and that knows a zone."""
+    """Check TCP and EDNS with every resolver that programs ask and that knows a zone."""
     for host in known.resolver.asked:
         if not known.zones or not known.serves(host):
             continue

@@ -20,7 +20,7 @@ _WAYS = {
 
 
 def way(known: Known) -> str:
-    """What leads programs to the server on this machine."""
+    """Check the way from programs to the server on this machine."""
     given = _WAYS.get(known.writer)
     if given is None and known.writer:
         return f"name `{known.nameserver}` in the configuration of {known.writer}, which writes the file"
@@ -32,7 +32,7 @@ def way(known: Known) -> str:
 
 
 def lines(known: Known) -> Iterator[Finding]:
-    """What the file says, whoever runs."""
+    """Check the lines of the file."""
     file = known.resolver
     for line in file.passed_over:
         yield codes.PASSED_OVER.found(PATH, f"`{line}` names no address, so nobody reads it")
@@ -50,7 +50,7 @@ def _listed(search: tuple[str, ...]) -> str:
 
 
 def asked(known: Known) -> Iterator[Finding]:
-    """Whether those that programs ask know the zones."""
+    """Check that the resolvers that programs ask know the zones."""
     if not known.zones:
         return
     file = known.resolver

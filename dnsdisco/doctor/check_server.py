@@ -87,7 +87,7 @@ def files(known: Known) -> Iterator[Finding]:
 
 
 def _can_be_written(known: Known, folder: str) -> bool:
-    """For its owner, which the server is; one that is not there yet can be made where its parent can be written."""
+    """True if its owner, the server, can write the folder; a missing one can be made if its parent can be written."""
     at = known.machine.at(folder)
     try:
         status = at.stat()

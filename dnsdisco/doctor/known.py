@@ -1,4 +1,4 @@
-"""What the checks look at: the machine's files, what resolvers reply, and what the server says of itself, or its configuration where none runs."""
+"""The facts for the checks: the machine's files, the resolvers' replies, and the server's own reports, or its configuration if none runs."""
 
 from __future__ import annotations
 
@@ -51,20 +51,20 @@ class Known:
 
     @cached_property
     def listen(self) -> list[tuple[str, int]]:
-        """Where plain DNS is answered, or should be."""
+        """The addresses where plain DNS is answered, or should be."""
         written = self.status["listen"] if self.status else self.settings.get("listen", ())
         found = [listener(entry) for entry in written]
         return [split_address(each.address) for each in found if not each.scheme]
 
     @cached_property
     def runs(self) -> bool:
-        """A server of ours is there: by its control socket, or by what it answers where it should listen."""
+        """True if a server of ours runs: by its control socket, or by its answers where it should listen."""
         return self.status is not None or any(
             self.is_authority(sockaddr.REACHED_AT.get(host, host), port) for host, port in self.listen if port
         )
 
     def is_ours(self, host: str, port: int = DNS_PORT) -> bool:
-        """Whether our server listens there, or should."""
+        """True if our server listens there, or should."""
         for ours, number in self.listen:
             is_any = ours in sockaddr.REACHED_AT and (":" in ours) == (":" in host)
             if number == port and (ours == host or (is_any and sockaddr.is_here(host))):
@@ -75,11 +75,11 @@ class Known:
         return any((seen := self.asked(host, zone, port)).is_authoritative and self._has_soa(seen) for zone in self.zones)
 
     def asked(self, host: str, zone: str, port: int = DNS_PORT) -> Seen:
-        """What a resolver replies to the question for the SOA of a zone of ours."""
+        """The reply of a resolver to the question for the SOA of a zone of ours."""
         return self.probe(host, zone, "SOA", port=port)
 
     def lacks(self, host: str, port: int = DNS_PORT) -> list[str]:
-        """The zones that the resolver does not know. [] for one that does not reply: nothing can be said of it."""
+        """The zones that the resolver does not know. [] for one that does not reply, because its zones are unknown."""
         seen = {zone: self.asked(host, zone, port) for zone in self.zones}
         return [zone for zone, each in seen.items() if not each.trouble and not self._has_soa(each)]
 
@@ -104,6 +104,6 @@ class Known:
 
     @cached_property
     def address(self) -> str:
-        """Where another resolver should send the zone, with its port."""
+        """The address, with its port, to which another resolver should send the zone."""
         host, port = self.listen[0] if self.listen else ("127.0.0.1", DNS_PORT)
         return join_port(sockaddr.REACHED_AT.get(host, host), port)

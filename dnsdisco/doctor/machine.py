@@ -32,7 +32,7 @@ class MachineFiles:
         return self._root / path.lstrip("/")
 
     def text(self, path: str) -> str | None:
-        """None: it is not there, or may not be read."""
+        """The text of the file; None if it is not there, or may not be read."""
         try:
             with self.at(path).open(encoding="utf-8", errors="replace") as file:
                 return file.read(OCTETS_MAX)
@@ -55,7 +55,7 @@ class MachineFiles:
             return []
 
     def target(self, path: str) -> str | None:
-        """Where a symbolic link leads in the end, as an absolute path of the machine; None: it is none."""
+        """The final target of a symbolic link, as an absolute path of the machine; None if it is no link."""
         found = None
         for _ in range(LINKS_MAX):
             try:

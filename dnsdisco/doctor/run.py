@@ -69,7 +69,7 @@ def _all_of(check: Check, known: Known) -> list[Finding]:
 
 
 def within(ask: Callable[[], T], seconds: float, otherwise: T) -> T:
-    """What *ask* returns, or *otherwise* where it has not ended. Raises what it raises."""
+    """The result of *ask*, or *otherwise* if it has not ended in time. Raises its errors."""
     running = _Running(ask)
     return running.result() if running.has_ended(time.monotonic() + seconds) else otherwise
 
@@ -80,7 +80,7 @@ def is_ok(found: Iterable[Finding]) -> bool:
 
 
 class _Running(Generic[T]):
-    """In a thread that does not keep the process alive."""
+    """A call in a thread that does not keep the process alive."""
 
     def __init__(self, work: Callable[[], T]) -> None:
         self._future: Future[T] = Future()

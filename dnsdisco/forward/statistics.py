@@ -24,14 +24,14 @@ class ForwardStatistics(Counted, names="forward.", metrics="forward_"):
     shed_dead: Annotated[int, "Of the refused ones: every upstream is dead, and some were waiting already."] = 0
     jostled: Annotated[int, "Questions ended early, to make room for newer ones."] = 0
     failed: Annotated[int, "Exchanges that ended without a usable reply."] = 0
-    deadline: Annotated[int, "Of the failed ones: nobody answered in time."] = 0
+    deadline: Annotated[int, "Of the failed ones: no upstream answered in time."] = 0
     sent_udp: Annotated[int, "Datagrams sent to upstreams, repeats included."] = 0
     sent_stream: Annotated[int, "Questions sent to upstreams over TCP or TLS."] = 0
     repeats: Annotated[int, "Datagrams sent again because no reply came."] = 0
     hedged: Annotated[int, "Times the next upstream was asked because one was late."] = 0
     denials_held: Annotated[int, "Denials of a later upstream that waited for a better-placed one."] = 0
     denials_believed: Annotated[
-        int, "Denials of a later upstream that were sent, for the better-placed one said nothing or failed."
+        int, "Denials of a later upstream that were sent, because the better-placed one was silent or failed."
     ] = 0
     wrong_replies: Annotated[int, "Datagrams passed over: no reply to our question."] = 0
     near_misses: Annotated[int, "Replies with a wrong id: somebody may be guessing."] = 0

@@ -24,7 +24,7 @@ LIMITED = Labelled(
     "rate_limit",
     "server_rate_limited_total",
     "outcome",
-    "Answers over UDP that went beyond the rate limit: dropped, or slipped (told to come over TCP).",
+    "Answers over UDP that went beyond the rate limit: dropped, or slipped (sent to TCP).",
 )
 LINK = Labelled(
     "link",
@@ -63,7 +63,7 @@ class CertificateStatistics(Counted, names="certificate.", metrics="server_certi
     changes: Annotated[
         int, "Certificates taken into use by encrypted listeners: one for each worker at its start, then the renewed ones."
     ] = 0
-    refused: Annotated[int, "Certificates that could not be used; the log says why."] = 0
+    refused: Annotated[int, "Certificates that could not be used; the log has the reason."] = 0
 
 
 class AdmissionStatistics(Counted, names="rate_limit.", metrics=""):

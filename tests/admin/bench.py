@@ -72,5 +72,5 @@ def with_http(bench: HttpBench, scenario: Callable[[HttpBench], Any], *, fails: 
         await scenario(bench)
 
     with_bench(bench, ready, **more)
-    assert bool(bench.log.said("a fault of ours in a page")) is fails
+    assert bool(bench.log.said("internal error in a page")) is fails
     return bench

@@ -110,7 +110,7 @@ def test_what_is_no_file_of_the_page_is_not_there() -> None:
     async def scenario(bench: HttpBench) -> None:
         for name in ("nosuch.js", "__init__.py", "..%2fbrowser.py", "%2e%2e", "main.js%00", "MAIN.JS", "a" * 3000, "x/main.js", ""):
             assert (await bench.get(f"/page/{name}")).status_code == 404, name
-        assert bench.log.said("a fault of ours in a page") == []
+        assert bench.log.said("internal error in a page") == []
 
     with_http(HttpBench({"p": Scripted(snapshot())}), scenario)
 

@@ -160,7 +160,7 @@ def test_all_that_a_worker_counts_is_told() -> None:
     statistics: dict[str, int] = {}
     asyncio.run(made())
     assert len(statistics) > 40
-    assert not [name for name in statistics if not worker_metrics.is_told(name)]
+    assert not [name for name in statistics if not worker_metrics.is_shown(name)]
     assert {f"{transport}.open" for transport in ("tcp", "tls")} <= statistics.keys()
     assert {each.name for each in DECLARED} <= statistics.keys()
 
@@ -198,7 +198,7 @@ def test_what_falls_is_no_total() -> None:
 
 @pytest.mark.parametrize("name", ["forward.nosuch", "cache.nosuch", "nosuch"])
 def test_a_statistic_without_a_metric_would_be_noticed(name: str) -> None:
-    assert not worker_metrics.is_told(name)
+    assert not worker_metrics.is_shown(name)
 
 
 def test_a_scrape_of_a_running_server_over_a_worker_s_restart() -> None:

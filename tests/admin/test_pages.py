@@ -323,7 +323,7 @@ def test_a_fault_of_ours_is_told_without_its_inside_and_logged_once(monkeypatch:
         assert (await bench.plain("/health"))["status"] == "ok"
 
     bench = with_http(HttpBench({"p": Scripted(snapshot())}), scenario, fails=True)
-    (line,) = bench.log.said("a fault of ours in a page")
+    (line,) = bench.log.said("internal error in a page")
     assert line["reason"].startswith("RuntimeError at test_pages.py:")
 
 

@@ -11,7 +11,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "special-names.md"
 HEAD = """# Special names
 
 Some names are not for the public DNS: a resolver answers them itself, and what it forwarded would tell an upstream what happens inside
-(RFC 6761). Below is every one that this server answers, with and without upstreams; nobody else's word on them counts, not even when
+(RFC 6761). Below is every one that this server answers, with and without upstreams. No other server's data about them are used, not even when
 an alias of another name leads there. This page is made from the table in the code: `python -m tests.answer.special_page`.
 
 ```yaml

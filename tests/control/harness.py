@@ -290,5 +290,5 @@ def with_bench(bench: Bench, scenario: Callable[[Bench], Any], *, says_hello: bo
                 link.close()
 
     asyncio.run(whole())
-    assert not bench.log.said("a fault of ours")
+    assert not bench.log.said("internal error")
     return bench

@@ -131,7 +131,7 @@ async def _ask_pages(octets: bytes, names: set[str] | None) -> None:
         while more := await _loop().sock_recv(theirs, REPLY_MAX):
             out += more
         await serving
-    assert not log.said("a fault of ours in a page")
+    assert not log.said("internal error in a page")
     assert not door.ordinary
     assert not door.watchers
     _are_replies(bytes(out))
