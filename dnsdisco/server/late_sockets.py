@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dnsdisco.server.listeners import BoundSocket
 
 MESSAGE_OCTETS = 65536  # one address: a line for each of its two sockets
-SOCKETS_MAX = 16  # descriptors of one message; it brings two at the most
+DESCRIPTORS = 16  # room for those of one message, which brings two
 
 
 class LateSockets:
@@ -26,7 +26,7 @@ class LateSockets:
 
     def _readable(self) -> None:
         try:
-            octets, fds, _, _ = socket.recv_fds(self._channel, MESSAGE_OCTETS, SOCKETS_MAX)
+            octets, fds, _, _ = socket.recv_fds(self._channel, MESSAGE_OCTETS, DESCRIPTORS)
         except (BlockingIOError, InterruptedError):
             return
         if not octets:  # the supervisor has gone: others see to that

@@ -102,7 +102,7 @@ def test_version(args, capsys):
         (
             ZeroDivisionError("oops"),
             BROKEN,
-            "dnsdisco: internal error: ZeroDivisionError: oops; with DNSDISCO_TRACEBACK=1 it says where.",
+            "dnsdisco: internal error: ZeroDivisionError: oops; DNSDISCO_TRACEBACK=1 shows where.",
         ),
         (
             ConfigError((Problem("f.yaml", 3, 4, "ttl", "expected less"), Problem("", 0, 0, "--workers", "expected more"))),

@@ -159,7 +159,6 @@ NOT_LISTED = {
     "answer.reasons:REASONS_SHOWN_MAX",
     "answer.reasons:SPACES_SHOWN_MAX",
     "server.http2:CLOSED_STREAMS_MAX",
-    "server.late_sockets:SOCKETS_MAX",
     "server.control_link:QUEUE_DATAGRAMS_MAX",
     "server.control_link:UPSTREAMS_MAX",
     "server.run:FILES_MAX",
