@@ -53,6 +53,7 @@ def asked(known: Known) -> Iterator[Finding]:
     """Check that the resolvers that programs ask know the zones."""
     if not known.zones:
         return
+    known.ask_ahead()
     file = known.resolver
     serving = [host for host in file.asked if known.serves(host)]
     for host in file.asked:

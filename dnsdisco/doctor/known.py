@@ -10,7 +10,7 @@ from typing import Any
 from dnsdisco import sockaddr
 from dnsdisco.doctor import resolver_file
 from dnsdisco.doctor.machine import MachineFiles
-from dnsdisco.doctor.probe import ResolverProbe, Seen
+from dnsdisco.doctor.probe import ProbeQuestion, ResolverProbe, Seen
 from dnsdisco.doctor.resolver_file import ResolverFile
 from dnsdisco.errors import Problem
 from dnsdisco.wire.constants import TYPES
@@ -70,6 +70,13 @@ class Known:
             if number == port and (ours == host or (is_any and sockaddr.is_here(host))):
                 return True
         return False
+
+    def ask_ahead(self) -> None:
+        """Every resolver that programs ask for every zone: several that say nothing must not add up."""
+        hosts = dict.fromkeys(self.resolver.asked)
+        self.probe.ahead(
+            ProbeQuestion(host, zone, "SOA", is_tcp=is_tcp) for host in hosts for zone in self.zones for is_tcp in (False, True)
+        )
 
     def is_authority(self, host: str, port: int = DNS_PORT) -> bool:
         return any((seen := self.asked(host, zone, port)).is_authoritative and self._has_soa(seen) for zone in self.zones)

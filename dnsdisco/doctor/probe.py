@@ -6,7 +6,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import NamedTuple
 
@@ -72,7 +72,14 @@ class ResolverProbe:
         self._asked: dict[ProbeQuestion, Future[Seen]] = {}
 
     def __call__(self, host: str, name: str, rtype: str, *, port: int = 53, is_tcp: bool = False) -> Seen:
-        question = ProbeQuestion(host, name, rtype, port, is_tcp)
+        return self._once(ProbeQuestion(host, name, rtype, port, is_tcp))
+
+    def ahead(self, questions: Iterable[ProbeQuestion]) -> None:
+        """Ask them all side by side, and wait for none: what is asked one after another later is then there."""
+        for question in questions:
+            threading.Thread(target=self._once, args=(question,), daemon=True).start()
+
+    def _once(self, question: ProbeQuestion) -> Seen:
         with self._lock:
             is_new = question not in self._asked
             future = self._asked.setdefault(question, Future())

@@ -230,3 +230,28 @@ def test_the_stub_listener_is_in_the_way(machine, resolved):
     found = machine.doctor()
     assert {"DD001", "DD021"} <= set(found)
     assert "DNSStubListener=no" in found["DD021"].fix
+
+
+def test_resolvers_that_say_nothing_do_not_add_up(machine):
+    """Three of them, and a services file on a file system that hangs."""
+    machine.run("iptables", "-A", "OUTPUT", "-d", "192.0.2.0/24", "-j", "DROP")
+    machine.write("/etc/resolv.conf", "nameserver 192.0.2.1\nnameserver 192.0.2.2\nnameserver 192.0.2.3\n")
+    machine.write(
+        "dnsdisco.yaml",
+        "zones: [svc.local, svc.internal, lab.example]\nlisten: ['127.0.0.1:53']\nforward: {upstreams: []}\nhttp: off\n",
+    )
+    machine.serve()
+    found = machine.doctor()
+    assert {"DD010", "DD016"} == bad(found)
+    assert "DD090" not in found
+
+
+def test_only_the_resolvers_of_this_machine_are_asked_and_only_for_these_names(machine):
+    machine.run("sh", "-c", "echo > /usr/local/bin/firefox")
+    machine.serve()
+    with dnsmasq(machine, "--log-queries", "--log-facility=-", host="192.0.2.10"):
+        machine.write("/etc/resolv.conf", "nameserver 192.0.2.10\nsearch corp.example\n")
+        machine.doctor()
+        log = machine.log(machine.started[-1][0])
+    names = {line.split("] ")[1].split()[0] for line in log.splitlines() if ": query[" in line}
+    assert names - {"localhost"} == {"svc.local", "use-application-dns.net"}

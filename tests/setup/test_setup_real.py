@@ -116,6 +116,32 @@ def test_systemd_resolved(machine):
         machine.end(started)
 
 
+def test_systemd_resolved_and_a_server_that_asks_it(machine):
+    """By default the server takes its upstreams from resolv.conf, which leads to systemd-resolved: a loop, which is said before and found behind."""
+    path = program("/usr/lib/systemd/systemd-resolved", "/lib/systemd/systemd-resolved")
+    machine.write("dnsdisco.yaml", "listen: ['127.0.0.1:5300']\nhttp: off\n")
+    machine.run("sh", "-c", "mkdir -p /run/systemd/resolve && ln -sf ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf")
+    said = machine.run(*machine.command("setup"), "resolved").stderr
+    assert "forward: {upstreams: [/run/systemd/resolve/resolv.conf]}" in said
+    setup(machine, "resolved", "--apply")
+    started = machine.start(path)
+    machine.wait_for_resolver("127.0.0.53")
+    server = machine.serve()
+    machine.asks("127.0.0.53", "www.example.com")
+    machine.until(lambda: "DD024" in machine.doctor())
+    machine.end(server)
+    machine.write(
+        "dnsdisco.yaml", "listen: ['127.0.0.1:5300']\nforward: {upstreams: [/run/systemd/resolve/resolv.conf]}\nhttp: off\n"
+    )
+    assert "upstreams" not in machine.run(*machine.command("setup"), "resolved").stderr
+    machine.serve()
+    assert "nameserver 127.0.0.53" not in machine.run("cat", "/run/systemd/resolve/resolv.conf").stdout
+    machine.until(lambda: finds(machine))
+    machine.asks("127.0.0.53", "www.example.com")
+    assert "DD024" not in machine.doctor()
+    machine.end(started)
+
+
 def test_resolv_conf(machine):
     machine.write("dnsdisco.yaml", "listen: ['127.0.0.1:53', '[::1]:53']\nhttp: off\n")
     machine.write(
