@@ -10,6 +10,7 @@
     status.py           how the server does; upstreams; settings; the cache
     browser.py          the page for people; its files are in page/
     services.py         services, at once or when they have changed
+    queries.py          the queries as they are answered
     explain.py          why a name gets its answer
     events.py           changes as they are published
     server_sent.py      the form of such events

@@ -10,6 +10,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from dnsdisco.control.asked_workers import AskedWorkers
 from dnsdisco.control.counters import Totals
 from dnsdisco.control.facts import ConfigView, ControlFacts, Explained, Reloaded, ServerStatus, ServiceView, UpstreamView
+from dnsdisco.control.query_log import Looker, QueryFilter
 
 FRESH_S = 0.25  # an answer may be so old: a person does not notice, and a scraper asks every few seconds
 CATALOG_FRESH_S = 1.0  # the list of all services: 10,000 of them take the loop 40 ms
@@ -106,6 +107,13 @@ class ControlClient:
     async def explain(self, name: str, rtype: str, client: str) -> Explained:
         """Raises WireError, ServerError and TimeoutError, too."""
         return await asyncio.wrap_future(await self._ask(lambda: self._control.workers.explain(name, rtype, client)))
+
+    async def look(self, wanted: QueryFilter, looker: Looker) -> int:
+        """A number for look_no_more(). Raises WireError and ServerError, too."""
+        return await self._ask(lambda: self._control.workers.queries.begin(wanted, looker))
+
+    def look_no_more(self, number: int) -> None:
+        self._control.ask(lambda: self._control.workers.queries.end(number))
 
     async def service(self, name: str) -> ServiceView | None:
         return await self._ask(lambda: self._control.service(name))

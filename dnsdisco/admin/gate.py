@@ -59,7 +59,9 @@ class Gate:
         try:
             route = await self._admitted(head, authority, label, found)
             octets = await body(route.body_octets_max) if route.body_octets_max else b""
-            request = ApiRequest(head.method, query_of(query, route.query), values, head.headers, octets, watch)
+            request = ApiRequest(
+                head.method, query_of(query, route.query), values, head.headers, octets, self._names is None, watch
+            )
             reply = await route.page(self._api, request)
         except RequestRefused as refusal:
             reply = refused(refusal)

@@ -32,6 +32,7 @@ class ApiRequest(NamedTuple):
     values: Mapping[str, str]
     headers: Headers
     body: bytes
+    is_owner: bool  # it came through the control socket
     watch: Callable[[], None]  # to be called before a wait for something to happen; raises RequestRefused where too many wait
 
     def header(self, name: bytes) -> bytes | None:

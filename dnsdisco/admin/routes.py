@@ -19,6 +19,7 @@ from dnsdisco.admin import (
     operations,
     probes,
     prometheus,
+    queries,
     server_sent,
     services,
     shapes,
@@ -91,6 +92,12 @@ _QUESTION = (
     text("type", "A record type. A where it is left out, PTR for an address."),
     address("client", "Who asks.", "127.0.0.1"),
 )
+_LOOK = (
+    text("name", "Of names that this glob matches, in any case."),
+    text("client", "Of clients in this network."),
+    text("rcode", "With this rcode."),
+    text("source", "From there: table, catalog, cache, stale, upstream, special or refused."),
+)
 _NOT_YET = ReplyKind(
     503,
     "A provider that is not optional has never been in contact: its services are unknown, not absent.",
@@ -111,6 +118,7 @@ TABLE = (
     ApiRoute("GET", "/v1/config", status.config, "The settings in use, and where each comes from.", _ok(shapes.Config)),
     ApiRoute("GET", "/v1/cache", status.cache, "What the workers have counted of their caches.", _ok(shapes.CacheFigures)),
     ApiRoute("GET", "/v1/explain", explain.explain, "Why a name gets its answer, step by step, and that answer.", (*_ok(shapes.ExplanationPage), ReplyKind(503, "Many are being made.", JSON, shapes.Refused), ReplyKind(504, "No worker answers.", JSON, shapes.Refused)), _QUESTION),
+    ApiRoute("GET", "/v1/queries", queries.queries, "Queries as they are answered: server-sent events, `query` and `dropped`.", (*_ok(shapes.QueryEvent, "The data of a `query`.", server_sent.MEDIA_TYPE), ReplyKind(503, "Many look already.", JSON, shapes.Refused)), _LOOK),
     ApiRoute("GET", "/v1/events", events.events, "Changes as they are published: server-sent events, `change` and `reset`.", _ok(shapes.ChangeEvent, "The data of a `change`.", server_sent.MEDIA_TYPE)),
     ApiRoute("GET", "/v1/sd/prometheus", prometheus.targets, "Instances for Prometheus's HTTP service discovery.", (*_ok(list[shapes.TargetGroup]), _NOT_YET), _CHOICE),
     ApiRoute("POST", "/v3/discovery:endpoints", envoy.endpoints, "Instances for Envoy: EDS over REST and JSON.", (*_ok(shapes.EnvoyEndpoints), _NOT_YET), takes_any_host=True, body_octets_max=NODE_OCTETS_MAX),

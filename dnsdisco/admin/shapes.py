@@ -236,6 +236,20 @@ class ChangeEvent(TypedDict):
     removed: list[str]
 
 
+class QueryEvent(TypedDict):
+    """Data of the event `query`. `time`: ISO 8601 in UTC with milliseconds. `source`: table, catalog, cache, stale, upstream, special or refused."""
+
+    time: str
+    client: str
+    transport: str
+    name: str
+    type: str
+    rcode: str
+    source: str
+    ms: float
+    ede: list[ReplyReason]
+
+
 class TargetGroup(TypedDict):
     targets: list[str]
     labels: dict[str, str]

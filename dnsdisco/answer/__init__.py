@@ -13,6 +13,7 @@
     own_zones.py        what the lookup found, as a reply
     additional.py       addresses beside records that name hosts
     flatten.py          instances whose address is a host name
+    sources.py          where an answer came from, in a word
     trace.py            the steps on the way to an answer, where they are wanted
     narration.py        what was found and decided, as such steps
     reasons.py          why an answer is empty, as text for the client

@@ -13,6 +13,7 @@
     cache.py         `dnsdisco cache`
     status.py        `dnsdisco status`
     explain.py       `dnsdisco explain`
+    log.py           `dnsdisco log`
     reload.py        `dnsdisco reload`
     watch.py         `dnsdisco watch`
     following.py     a page of the running server, followed through its restarts
@@ -63,6 +64,7 @@ COMMANDS = {  # in the order in which a new user needs them; written here so tha
     "register": "Add an instance of a service, and print its id.",
     "deregister": "Remove instances of a service.",
     "status": "Show how the running server does, and what it lacks.",
+    "log": "Show queries as the running server answers them.",
     "explain": "Show why the running server answers a name as it does.",
     "watch": "Follow one service, and run a command after each change.",
     "reload": "Make the running server read its configuration anew.",

@@ -18,6 +18,7 @@
     zonefiles.py       the same from zone files
   What workers get:
     asked_workers.py   what is asked of the workers for people
+    query_log.py       the queries, for people who look at them
     explanations.py    why a name gets its answer
     flushes.py         answers that workers are asked to forget
     publisher.py       serial + 1, a delta or the whole, to each worker

@@ -10,6 +10,7 @@ from dnsdisco.control.facts import Explained
 from dnsdisco.control.flushes import Flushes, Workers
 from dnsdisco.control.log import Logger
 from dnsdisco.control.provider_set import Chain
+from dnsdisco.control.query_log import QueryLog
 from dnsdisco.model.delta import Message
 
 
@@ -18,6 +19,7 @@ class AskedWorkers:
         """*zone*: of names without a dot."""
         self._flushes = Flushes(workers, log)
         self._explanations = Explanations(workers, chain, zone)
+        self.queries = QueryLog(workers)
 
     def flush(self, name: str | None, *, is_tree: bool) -> Future[list[int | None]]:
         """Make every worker forget it, and with *is_tree* what is below it; None: everything. See flushes.py."""
@@ -34,5 +36,7 @@ class AskedWorkers:
                 self._flushes.take(worker, message)
             case "explained":
                 self._explanations.take(worker, message)
+            case "queries":
+                self.queries.take(message)
             case _:
                 pass

@@ -9,12 +9,14 @@ Control → worker:  begin(serial) (services | put)* zone* end(serial)  a whole 
                    settings              a new configuration; no new serial
                    alive                 twice a second: control is there, also without other messages
                    explain(id, name, type, client)  why that client gets the answer that it gets
+                   record(filters)       send the queries that pass one of them; said again each second, none: no longer
                    flush(id, name, tree) forget upstreams' answers for a name, for a tree of names, or (name null) of all
 Worker → control:  hello(serial)         at its start, and once a second until a whole catalog is in: send the whole
                    resync(serial)        a gap: send the whole
                    applied(serial)       after every end, last delta and last zone
                    counters(life)        once a second, all since the worker's start; another life: it began at 0 again
                    explained(id, reply, steps, meant, serial), or (id, error)
+                   queries(rows, missed) and how many were not looked at before these
                    flushed(id, dropped)  how many answers that were; the counters before it include it
 
 A service with more instances than a turn can take comes in several parts, too: the first one has all but the other instances, and each but

@@ -20,6 +20,8 @@
     long_answers.py       answers that take longer than a turn of the loop should
     resolve.py            names of others, and addresses that our own answers lack
     cached_upstream.py    from the cache, else from an upstream
+    recorder.py           the queries as they are answered, for people who look
+    recorded_batch.py     a batch whose replies are looked at
     latency.py            how long answers take
     statistics.py         what a worker counts beside its cache and its forwarder: the declarations
   Streams:
@@ -40,7 +42,7 @@
     http2_frames.py       HTTP/2 frames, counted before they are read
   The catalog:
     control_link.py       a worker's end of the link to control
-    inspector.py          what control asks for people
+    inspector.py          what control asks of a worker for people
     replica.py            the catalog kept in step with control's
     journal.py            reads the last whole catalog while control is away
 

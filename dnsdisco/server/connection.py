@@ -16,7 +16,9 @@ Send = Callable[[bytes], None]
 class MessageResponder(Protocol):
     """The part that answers a message (`serve.py`). *is_encrypted* is given only for an encrypted stream."""
 
-    def respond(self, message: bytes, peer: str, *, is_tcp: bool, send: Send, is_encrypted: bool = False) -> None: ...
+    def respond(
+        self, message: bytes, peer: str, *, is_tcp: bool, send: Send, is_encrypted: bool = False, transport: str = ""
+    ) -> None: ...
 
 
 class Owner(StreamServer, Protocol):

@@ -100,6 +100,11 @@ class ControlLink:
         """Seconds since control's last message, or since this link began."""
         return self._now() - self._heard_at
 
+    @property
+    def is_free(self) -> bool:
+        """Nothing waits to be read by control."""
+        return not self._queue
+
     async def replay(self, datagrams: Iterable[bytes]) -> None:
         """Before start(): take the catalog that is kept (journal.py) as if it came now. What then comes on the link does not continue it."""
         self._is_replaying = True
@@ -203,7 +208,7 @@ class ControlLink:
                 dropped = replica.flush(message["name"], is_tree=bool(message["tree"]))
                 self._count()
                 self.send({"op": "flushed", "id": message["id"], "dropped": dropped})
-            case "explain":
+            case "explain" | "record":
                 self.inspect(message)
             case "begin" | "services" | "put" | "zone" | "end" | "delta" | "providers":
                 self.counters["passed_over"] += 1

@@ -173,7 +173,8 @@ class HttpsConnection(ClientConnection):
         server.counters["questions"] += 1
         asked = _OpenRequest(request.stream, server.now())
         self._waiting[asked] = None
-        server.responder.respond(message, self.peer, is_tcp=True, is_encrypted=True, send=partial(self._answered, asked))
+        send = partial(self._answered, asked)
+        server.responder.respond(message, self.peer, is_tcp=True, is_encrypted=True, transport="https", send=send)
 
     def _answered(self, asked: _OpenRequest, reply: bytes) -> None:
         """The responder's way back: at once or later."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence, Si
 from typing import Any, NamedTuple, Protocol, TYPE_CHECKING
 
 from dnsdisco.server.latency import Latency
+from dnsdisco.server.recorder import Recorder
 from dnsdisco.server.serve import Responder
 from dnsdisco.server.statistics import BacklogStatistics, UdpStatistics
 from dnsdisco.server.tcp import TcpServer
@@ -130,6 +131,12 @@ class Listeners:
         """Nobody has read for a while: datagrams have piled up."""
         for each in self._udp:
             each.catch_up()
+
+    def record(self, recorder: Recorder | None) -> None:
+        """Show *recorder* each query from now on; None: no longer. To be said again for sockets that come later."""
+        self._parts.responder.recorder = recorder
+        for each in self._udp:
+            each.record(recorder)
 
     def look(self) -> None:
         """Do what is due with time; call it about once a second."""

@@ -17,6 +17,7 @@ from dnsdisco.answer.decision import Decision, Gather, InTurns, Want
 from dnsdisco.answer.rebinding import BLOCKED
 from dnsdisco.answer.resume import Answered, Outcome, Unanswered
 from dnsdisco.answer.settings import AnswerSettings
+from dnsdisco.answer.sources import CACHE, STALE, UPSTREAM
 from dnsdisco.answer.steps import AllOf, Ask, Resolution, Steps
 from dnsdisco.answer.trace import Trace
 from dnsdisco.cache.cache import Freshness
@@ -57,6 +58,7 @@ class Resolver:
         trace = client.trace
         if trace is not None:
             narration.cached(trace, query.labels, *look, now)
+        query.source = UPSTREAM if state in _ASKED_FOR else CACHE
         if entry is not None and state is Freshness.FRESH:
             is_wanted = entry.is_aged(now) and not entry.is_private
             self._answer(client, CacheFinding(entry))
@@ -92,6 +94,8 @@ class Resolver:
                 self._sender.reply(client, cached_reply.NOBODY_TO_ASK)
             return
         entry, is_stale = finding
+        if is_stale:
+            query.source = STALE
         if self._upstream.is_withheld(client, entry):
             self._sender.reply(client, BLOCKED)
         elif entry.target:

@@ -16,6 +16,7 @@ from dnsdisco.answer.fast_path import FastPath
 from dnsdisco.answer.hot_entries import HotEntries
 from dnsdisco.answer.prepared import Prepared
 from dnsdisco.answer.rate import Bucket, ERROR, KINDS, RateVerdict
+from dnsdisco.answer.sources import TABLE
 from dnsdisco.answer.trace import Trace
 from dnsdisco.cache.entry import CacheEntry
 from dnsdisco.errors import WireError
@@ -25,6 +26,7 @@ from dnsdisco.server.cached_upstream import CachedUpstream, Upstreams
 from dnsdisco.server.explain import Explaining, Explanation
 from dnsdisco.server.hints import Hints
 from dnsdisco.server.long_answers import LongAnswers
+from dnsdisco.server.recorder import Recorder
 from dnsdisco.server.reply_sender import Client, ReplySender
 from dnsdisco.server.resolve import Resolver
 from dnsdisco.wire.constants import (
@@ -64,6 +66,7 @@ class Responder:
     ) -> None:
         self.fast_path = FastPath(catalog, policy.admission)
         self.faults: Counter[str] = Counter()  # what was dropped or failed, and why, in a few words
+        self.recorder: Recorder | None = None  # where somebody looks at the queries
         self.limited = Counter(dropped=0, slipped=0)  # what the rate limit did: answers over UDP
         self._catalog = catalog
         self._table = self.fast_path.table
@@ -109,6 +112,7 @@ class Responder:
         is_tcp: bool,
         send: Send,
         is_encrypted: bool = False,
+        transport: str = "",
         client: ClientKey | None = None,
         trace: Trace | None = None,
     ) -> None:
@@ -123,6 +127,8 @@ class Responder:
             return
         if is_encrypted and query.edns is not None and query.edns.wants_padding:  # elsewhere it would only cost (RFC 7830 §6)
             send = partial(_send_padded, send)
+        if self.recorder is not None and trace is None:
+            send = self.recorder.following(query, peer, transport or ("tls" if is_encrypted else "tcp" if is_tcp else "udp"), send)
         try:
             self._respond(message, query, peer, is_tcp=is_tcp, send=send, known_as=client, trace=trace)
         except Exception as error:  # noqa: BLE001  a fault of ours costs this one answer, not the loop
@@ -179,6 +185,7 @@ class Responder:
         plain = None if is_tcp else self._plain(message, client)
         prepared = self._table.get(question) if client.trace is None else None
         if prepared is not None:
+            query.source = TABLE
             self._give(plain, client, prepared)
         elif question in self._long and client.trace is None:
             self._long.join(question, plain, client)

@@ -23,6 +23,8 @@ from dnsdisco.server.batch import Batch, SLOTS, Source, STRIDE
 from dnsdisco.server.latency import Latency, SAMPLE
 from dnsdisco.server.miss_queue import MissQueue, Waiting
 from dnsdisco.server.one_by_one import OneByOne
+from dnsdisco.server.recorded_batch import RecordedBatch
+from dnsdisco.server.recorder import Recorder
 from dnsdisco.server.serve import EXACT_OCTETS_MAX, Responder
 from dnsdisco.server.statistics import UdpStatistics
 from dnsdisco.sockaddr import is_loopback, REACHED_AT
@@ -63,7 +65,7 @@ class UdpListener(UdpStatistics):
         self._is_loopback = is_loopback(host)
         # A socket that listens on every address has to set for each reply which of them it comes from (RFC 2181 §4.1).
         is_wildcard = host in REACHED_AT
-        self._batch = (Batch if in_batches else OneByOne)(sock, has_source=is_wildcard)
+        self._batch: Batch | OneByOne | RecordedBatch = (Batch if in_batches else OneByOne)(sock, has_source=is_wildcard)
         self._latency = latency or Latency()
         self._turns = self._handed = 0  # batches; queries that the table does not hold
         self._piled_up = 0  # datagrams that may still be read one batch after the other
@@ -81,6 +83,11 @@ class UdpListener(UdpStatistics):
         is answered, one batch after the other, and the rest waits in the kernel, where it outlives us."""
         self._piled_up = PILED_UP_MAX
         self._loop.add_reader(self._socket.fileno(), self._drain_piled_up)
+
+    def record(self, recorder: Recorder | None) -> None:
+        """Show *recorder* what is sent from now on; None: no longer."""
+        batch = self._batch.batch if isinstance(self._batch, RecordedBatch) else self._batch
+        self._batch = batch if recorder is None else RecordedBatch(batch, recorder)
 
     def close(self) -> None:
         self._loop.remove_reader(self._socket.fileno())

@@ -121,9 +121,9 @@ class Worker:
             statistics=self.statistics,
         )
         self._link.upstreams = self.forwarder.describe
-        self._link.inspect = Inspector(self.responder, self._link.send).take
         self._listeners = Listeners(parameters.listeners, self.responder, loop, self._latency)
         self._listeners.apply(self._settings.configured.tls)
+        self._link.inspect = Inspector(self.responder, self._link, self._listeners.record, loop).take
         if parameters.late is not None:
             from dnsdisco.server.late_sockets import LateSockets  # noqa: PLC0415  most workers have none
 

@@ -34,12 +34,13 @@ _FORBIDDEN_QTYPES = frozenset((0, OPT, TKEY, TSIG))  # 0 is reserved, the others
 class Query:
     """One query. `fault` is the rcode of a query that cannot be served (0: none); then the question may be missing (b"")."""
 
-    __slots__ = ("edns", "fault", "flags", "id", "labels", "qclass", "qname", "qtype", "question", "tsig")
+    __slots__ = ("edns", "fault", "flags", "id", "labels", "qclass", "qname", "qtype", "question", "source", "tsig")
 
     def __init__(self, message_id: int, flags: int) -> None:
         self.id = message_id
         self.flags = flags
         self.fault = 0
+        self.source = ""  # of its answer, as it is noted on the way (answer/sources.py)
         self.question = b""  # QNAME, QTYPE, QCLASS as they came
         self.qname = b""  # wire form, lower case
         self.labels: tuple[bytes, ...] = ()  # lower case, without the root

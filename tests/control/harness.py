@@ -103,6 +103,7 @@ class Worker:
         self.flushes: list[tuple[Any, Any]] = []
         self.on_flush: Callable[[dict[str, Any]], None] = lambda _message: None
         self.on_explain: Callable[[dict[str, Any]], None] = lambda _message: None
+        self.on_record: Callable[[dict[str, Any]], None] = lambda _message: None
         self._assembler = Assembler()
         self._joiner = delta.Joiner()
         self._fresh: dict[str, Entry] | None = None
@@ -177,6 +178,8 @@ class Worker:
             case "flush":
                 self.flushes.append((message["name"], message["tree"]))
                 self.on_flush(message)
+            case "record":
+                self.on_record(message)
             case "explain":
                 self.on_explain(message)
             case other:

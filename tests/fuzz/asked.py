@@ -19,6 +19,7 @@ from dnsdisco.admin.rate import RequestRate
 from dnsdisco.control.asked_workers import AskedWorkers
 from dnsdisco.control.counters import Counters, Totals
 from dnsdisco.control.facts import ConfigView, ControlFacts, Explained, Reloaded, ServerStatus
+from dnsdisco.control.query_log import QueryLog
 from dnsdisco.presentation.question import owner_of, type_of
 from dnsdisco.wire.constants import type_to_text
 from dnsdisco.wire.name import from_text, to_text
@@ -86,6 +87,13 @@ class _Control:
     @property
     def workers(self) -> _Control:
         return self
+
+    @property
+    def queries(self) -> QueryLog:
+        return QueryLog(lambda: self)  # type: ignore[arg-type,return-value]
+
+    def tell(self, message: dict[str, Any], worker: int | None = None) -> None:
+        json.dumps(message)
 
     def explain(self, name: str, rtype: str, client: str) -> Future[Explained]:
         question = owner_of(name, "svc.local"), type_of(rtype, name)
