@@ -24,7 +24,9 @@
     options.py       the options that several commands share
     compose.py       settings and providers for several commands
     server_client.py  asks the running server over its control socket
+    query_server.py  whom it asks
     stub.py          asks a DNS server
+    stub_encrypted.py  … over TLS or HTTPS
     reply_lines.py   a reply as lines for a person
     report.py        what goes to stderr, and colours
     screen.py        tables, and what is shown again and again

@@ -16,8 +16,6 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from dnsdisco.admin.socket_file import reachable
-from dnsdisco.cli import compose
-from dnsdisco.config.sources import inspect
 from dnsdisco.errors import ConfigError, ServerError
 
 VARIABLE = "DNSDISCO_CONTROL"
@@ -56,8 +54,11 @@ def path(config: str | None, state_dir: str | None, control: str | None) -> str:
     has read an earlier one. Raises ServerError where there is none, ConfigError for a file that cannot be read or is not to be trusted, and for a wrong flag."""
     if control is not None:
         return control
-    if named := os.environ.get(VARIABLE):
+    if named := named_by_variable():
         return named
+    from dnsdisco.cli import compose  # noqa: PLC0415  a client that knows the path needs no schema
+    from dnsdisco.config.sources import inspect  # noqa: PLC0415
+
     found = inspect(compose.source(config, state_dir=state_dir))
     settings = found.settings or found.remains
     if settings is None or any(not problem.line for problem in found.problems):
@@ -65,6 +66,10 @@ def path(config: str | None, state_dir: str | None, control: str | None) -> str:
     if settings.control is None:
         raise ServerAbsent("this configuration has `control: off`: the server cannot be talked to")
     return settings.control
+
+
+def named_by_variable() -> str | None:
+    return os.environ.get(VARIABLE) or None
 
 
 def ask(path: str, method: str, target: str, query: Mapping[str, Any] | None = None, *, seconds: float = REPLY_S) -> Any:

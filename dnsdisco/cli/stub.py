@@ -26,9 +26,10 @@ Server = tuple[str, int]
 
 class StubExchange(NamedTuple):
     reply: bytes
-    transport: str  # "udp", "tcp"
+    transport: str  # "udp", "tcp", "tls", "https"
     time_ms: float  # of the last question: the one that was answered
     is_retried: bool  # the reply over UDP was truncated
+    is_verified: bool = True  # by its certificate, the server is who it was asked to be; of tls and https
 
 
 class NoReply(DnsdiscoError):
@@ -102,23 +103,29 @@ def _over_tcp(server: Server, query: bytes, *, is_retried: bool) -> StubExchange
     with socket.socket(_family(server), socket.SOCK_STREAM) as tcp:
         tcp.settimeout(TCP_S)
         tcp.connect(sockaddr.of(*server)[1])
-        began_at = time.monotonic()
-        tcp.sendall(len(query).to_bytes(2, "big") + query)
-        stream = b""
-        while True:
-            while len(stream) >= 2 and len(stream) >= 2 + int.from_bytes(stream[:2], "big"):
-                end = 2 + int.from_bytes(stream[:2], "big")
-                message, stream = stream[2:end], stream[end:]
-                if is_reply(message, query):
-                    return StubExchange(message, "tcp", (time.monotonic() - began_at) * 1000, is_retried)
-            left_s = began_at + TCP_S - time.monotonic()
-            if left_s <= 0:
-                raise TimeoutError
-            tcp.settimeout(left_s)
-            octets = tcp.recv(65535)
-            if not octets:
-                raise NoReply(f"{_text(server)} closed the connection before it answered")
-            stream += octets
+        reply, time_ms = over_stream(tcp, query, _text(server))
+    return StubExchange(reply, "tcp", time_ms, is_retried)
+
+
+def over_stream(stream: socket.socket, query: bytes, server: str) -> tuple[bytes, float]:
+    """The reply over a connection, and the milliseconds until it came. Raises NoReply, with the *server*'s name, and OSError."""
+    began_at = time.monotonic()
+    stream.sendall(len(query).to_bytes(2, "big") + query)
+    read = b""
+    while True:
+        while len(read) >= 2 and len(read) >= 2 + int.from_bytes(read[:2], "big"):
+            end = 2 + int.from_bytes(read[:2], "big")
+            message, read = read[2:end], read[end:]
+            if is_reply(message, query):
+                return message, (time.monotonic() - began_at) * 1000
+        left_s = began_at + TCP_S - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        stream.settimeout(left_s)
+        octets = stream.recv(65535)
+        if not octets:
+            raise NoReply(f"{server} closed the connection before it answered")
+        read += octets
 
 
 def _family(server: Server) -> socket.AddressFamily:

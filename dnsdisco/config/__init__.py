@@ -9,7 +9,8 @@
     octets.py      a file as octets: bounded, and not a stranger's
     load.py        the file → plain values, and the line and column of each
     faults.py      faults, in the words of the file
-    client_defaults.py      the two settings that a client on this machine needs, read without the rest
+    places.py      where state and control socket are when nobody says where
+    client_defaults.py      the three settings that a client on this machine needs, read without the rest
 
 Rules of the room: imports only `errors`, `settings` (what can be set), `written` and `model`; knows no provider by its code (the questions to
 them are arguments); opens nothing but the configuration file. `load` and `glance` import no socket, so that a

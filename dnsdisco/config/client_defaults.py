@@ -1,11 +1,14 @@
-"""The two settings that a client on this machine needs, read without the schema, so that `dnsdisco query` starts at once."""
+"""The three settings that a client on this machine needs, read without the schema, so that `dnsdisco query` starts at once."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 from typing import NamedTuple
 
 from dnsdisco.config.load import find, read
+from dnsdisco.config.places import places
+from dnsdisco.config.values import absolute
 from dnsdisco.errors import ConfigError
 from dnsdisco.written import addresses, endpoints, names
 
@@ -13,10 +16,11 @@ from dnsdisco.written import addresses, endpoints, names
 class Glance(NamedTuple):
     servers: tuple[str, ...] = ("127.0.0.1:53",)  # that the server listens on for plain DNS, as addresses.address() writes them
     zone: str = "svc.local"  # the first zone
+    control: str | None = None  # the control socket
 
 
 def glance(config: str | None = None) -> Glance:
-    """Read the two settings from the file *config*, or the one that is found; defaults replace what cannot be read (`dnsdisco check` has the reason).
+    """Read them from the file *config*, or the one that is found; defaults replace what cannot be read (`dnsdisco check` has the reason).
 
     Raises ConfigError for a file in the working directory that is not to be trusted: it could name an attacker's server.
     """
@@ -27,10 +31,20 @@ def glance(config: str | None = None) -> Glance:
         if document.is_distrusted:
             raise ConfigError(document.problems)
         values = document.values
-    servers, zone = Glance()
+    servers, zone, _ = Glance()
     with contextlib.suppress(KeyError, TypeError, ValueError):
         plain = tuple(addresses.address(each.address) for each in map(endpoints.listener, values["listen"]) if not each.scheme)
         servers = plain or servers
     with contextlib.suppress(KeyError, IndexError, TypeError, ValueError):
         zone = names.zone(values["zones"][0])
-    return Glance(servers, zone)
+    folder, slash, _ = (path or "").rpartition("/")
+    written: dict[str, str | None] = {key: _place(values[key], folder + slash) for key in ("state_dir", "control") if key in values}
+    return Glance(servers, zone, places(written, os.environ)["control"])
+
+
+def _place(written: object, folder: str) -> str | None:
+    """None: it is off, or cannot be read."""
+    with contextlib.suppress(ValueError):
+        if isinstance(written, str) and written.lower() not in ("off", "none"):
+            return absolute(written, folder, os.environ)
+    return None

@@ -11,17 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from dnsdisco.config import encrypted, providers, values
+from dnsdisco.config import encrypted, providers
 from dnsdisco.config.entries import NO_PROVIDERS, ProviderTypes
 from dnsdisco.config.load import Document, find, read
+from dnsdisco.config.places import places
 from dnsdisco.config.reading import made, over, ReadingContext, Values, values_of
 from dnsdisco.errors import ConfigError, Problem
 from dnsdisco.settings.declared import Settings
 from dnsdisco.settings.forms import leaves
-
-STATE_FOLDER = "~/.local/state/dnsdisco"
-RUNTIME_FOLDER = "/run"  # of the system; a user's own is XDG_RUNTIME_DIR
-CONTROL_SOCKET = "control.sock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +76,7 @@ def inspect(source: Given, known: ProviderTypes = NO_PROVIDERS, *, is_to_serve: 
     problems += flag_problems + name_problems
     if problems:
         sound = over(remains, in_flags)
-        return Inspection(None, tuple(problems), document, made(sound | _places(sound, source.environ)))
+        return Inspection(None, tuple(problems), document, made(sound | places(sound, source.environ)))
     merged = over(in_file, in_flags)
     try:
         chosen: Values = {"providers": providers.choose(in_file, names, source.flags, source.environ, known)}
@@ -87,7 +84,7 @@ def inspect(source: Given, known: ProviderTypes = NO_PROVIDERS, *, is_to_serve: 
         return Inspection(None, (Problem("", 0, 0, "--services", str(error)),), document, made(remains))
     if "listen" not in merged and _has_ipv6():
         chosen["listen"] = (*Settings().listen, "[::1]:53")
-    settings = made(merged | _places(merged, source.environ) | chosen)
+    settings = made(merged | places(merged, source.environ) | chosen)
     problems += encrypted.clashes(settings, source.flags, document)
     if is_to_serve:
         problems += encrypted.problems(settings, source.flags, document)
@@ -155,29 +152,6 @@ def _flag_values(flags: Mapping[str, Any], context: ReadingContext) -> tuple[Val
         path = ".".join(step for step in fault.path if isinstance(step, str))
         problems.append(Problem("", 0, 0, flag_of.get(path, f"--{path}"), fault.message))
     return values, problems
-
-
-def _places(given: Values, environ: Mapping[str, str]) -> Values:
-    """The state folder and the control socket, where *given* does not name them."""
-    state_dir = given["state_dir"] if "state_dir" in given else _state_folder(environ)
-    control = given["control"] if "control" in given else _control_socket(state_dir, environ)
-    return {"state_dir": state_dir, "control": control}
-
-
-def _state_folder(environ: Mapping[str, str]) -> str | None:
-    """Beside the user's other state; nowhere for an account without a home."""
-    try:
-        return values.absolute(STATE_FOLDER, "", environ)
-    except ValueError:
-        return None
-
-
-def _control_socket(state_dir: str | None, environ: Mapping[str, str]) -> str:
-    """The path of the control socket: in the server's own folder; without one, where sockets of running programs belong."""
-    if state_dir is not None:
-        return f"{state_dir}/{CONTROL_SOCKET}"
-    folder = environ.get("XDG_RUNTIME_DIR", "")
-    return f"{folder if folder.startswith('/') else RUNTIME_FOLDER}/dnsdisco/{CONTROL_SOCKET}"
 
 
 def _has_ipv6() -> bool:

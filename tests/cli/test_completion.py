@@ -90,7 +90,9 @@ _describe() { local -a given; given=(${(P)3}); said+=(${given%%:*}); }
     assert [set(line.split()) for line in said.splitlines()] == [wanted for _, wanted in CASES]
 
 
-@pytest.mark.parametrize(("line", "wanted"), [("services w", {"web", "web2"}), ("watch ", {"auth", "web", "web2"})])
+@pytest.mark.parametrize(
+    ("line", "wanted"), [("services w", {"web", "web2"}), ("watch ", {"auth", "web", "web2"}), ("query a", {"auth"})]
+)
 def test_services_of_the_running_server(place, line, wanted):
     """As the shells ask, whichever."""
     (place / "services.yaml").write_text("web: {address: 10.0.0.1}\nweb2: {address: 10.0.0.2}\nauth: {address: 10.0.0.3}\n")

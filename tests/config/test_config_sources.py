@@ -368,13 +368,23 @@ def test_a_reload_sees_the_file_anew_and_the_flags_as_they_were(folder):
 
 
 def test_what_a_client_needs_at_a_glance(folder):
-    assert glance() == Glance(("127.0.0.1:53",), "svc.local")
+    assert glance()[:2] == (("127.0.0.1:53",), "svc.local")
     (folder / "dnsdisco.yaml").write_text('listen: ["::1", 127.0.0.1:1]\nzones: [A.example, b.example]\nttl: nonsense')
-    assert glance() == Glance(("[::1]:53", "127.0.0.1:1"), "a.example")
+    assert glance()[:2] == (("[::1]:53", "127.0.0.1:1"), "a.example")
     for text in ("listen: x\nzones: []", "listen: [x]\nzones: [a..b]", "listen: 5\nzones:", "[", "[]", "listen: {a: b}"):
         (folder / "other.yaml").write_text(text)
-        assert glance("other.yaml") == Glance()
-    assert glance("nowhere") == Glance()
+        assert glance("other.yaml")[:2] == Glance()[:2]
+    assert glance("nowhere")[:2] == Glance()[:2]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "control: c.sock", "state_dir: st", "state_dir: off", "control: off", "state_dir: /x\ncontrol: ../y"]
+)
+def test_the_control_socket_at_a_glance_is_the_one_of_the_settings(folder, text):
+    (folder / "sub").mkdir()
+    (folder / "sub" / "f.yaml").write_text(text)
+    environ = {key: value for key, value in os.environ.items() if key in ("HOME", "XDG_RUNTIME_DIR")}
+    assert glance("sub/f.yaml").control == resolve(Given("sub/f.yaml", {}, environ)).control
 
 
 def test_a_small_command_needs_no_pydantic():
