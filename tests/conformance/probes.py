@@ -127,7 +127,7 @@ def probes(zone: str = ZONE) -> list[Probe]:
             )
             for title, server in (
                 ("a server cookie of another make", b"another!"),
-                ("a server cookie of nobody's", b"\1\0\0\0" + bytes(12)),
+                ("a server cookie that no server made", b"\1\0\0\0" + bytes(12)),
                 ("a server cookie of 32 octets", bytes(32)),
             )
         ),

@@ -275,7 +275,7 @@ REASONS = (
     ),
     Reason(
         ("named",),
-        "a circle of aliases",
+        "an alias loop",
         "SERVFAIL with the CNAMEs",
         "NOERROR with the CNAMEs, each once, as knotd does",
         "RFC 1034 §3.6.2 wants CNAME loops to be told as errors only by who resolves; the records are what the zone says",
@@ -299,7 +299,7 @@ REASONS = (
     ),
     Reason(
         ("named", "knotd"),
-        "names below a service that has nobody to give",
+        "names below a service without instances to give",
         "NXDOMAIN, for a zone file has no name without records",
         "NODATA",
         "`all`, tags and ports are known with the service, whoever is healthy just now; a denial of the name would be kept for every type",
@@ -364,7 +364,7 @@ REASONS = (
     Reason(
         ("unbound", "dnsmasq"),
         "RRSIG of an alias",
-        "follows a CNAME that its cache holds already, into a circle too; without it, what the upstream says",
+        "follows a CNAME that its cache holds already, into a loop too; without it, what the upstream says",
         "what the upstream says: the signatures that stand beside the alias, or NODATA",
         "RFC 4035 §2.5: signatures stand beside the alias",
         _signature_of_an_alias,
