@@ -46,7 +46,7 @@ class Instance:
     hostname: str = ""  # what the owner calls it, when the id makes no label (Kubernetes: the endpoint's hostname, else the pod)
     node: str = ""  # the machine it runs on; parts two instances that share an id (Consul)
     is_virtual: bool = False  # the address stands for the whole service (a cluster IP): SRV targets and PTR name the service
-    label: str = ""
+    label: str = field(default="", compare=False)  # it follows from what the instances of its service are
     # What made it critical (model/public.py: reason_from). No part of what it is: a check whose words change makes no new state.
     reason: str = field(default="", compare=False)
 
