@@ -172,8 +172,11 @@ class Discovery:
 
     def _ask_for_all(self) -> dict[str, Service]:
         data = all_services(self.provider())
-        read = {name: _read(name, each) for name, each in data.items()}
-        return {name: service for name, service in read.items() if service is not None}
+        services: dict[str, Service] = {}
+        for name, each in data.items():
+            if (service := _read(name, each)) is not None:
+                services.setdefault(service.called, service)
+        return services
 
 
 _ALL = ("all", "")

@@ -95,7 +95,7 @@ class WatchedServices(Iterator[dict[str, dict[str, Any]]]):
         return {
             name: service
             for name, service in found.items()
-            if service is not None and (self._names is None or name.lower() in self._names)
+            if service is not None and (self._names is None or any(each.lower() in self._names for each in service.names))
         }
 
 
@@ -148,4 +148,4 @@ def _reporting(heard: _Heard, at: int, kind: str) -> Callable[[Event], None]:
 def _by_name(view: Snapshot | None) -> Mapping[str, Service]:
     """The services by the names that get_services() uses."""
     services = view.services.values() if view is not None else ()
-    return {each.name if each.is_default_namespace else f"{each.name}.{each.namespace}": each for each in services}
+    return {each.called: each for each in services}

@@ -107,13 +107,13 @@ def _in_one_form(services: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The services in the library's form, whatever form a plug-in uses; services that cannot be used are reported and left out."""
     from dnsdisco.model.service_data import fault_text, service_from_data, service_to_dict  # noqa: PLC0415  --help needs no model
 
-    usable = {}
+    usable: dict[str, dict[str, Any]] = {}
     for name, data in services.items():
         service, faults = service_from_data(name, data)
         for path, message, _ in faults:
             report.complain(f"{name}: {fault_text(path, message)}")
         if service is not None:
-            usable[name] = service_to_dict(service)
+            usable.setdefault(service.called, service_to_dict(service))
     return usable
 
 

@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from dnsdisco.model.diff import Key
+from dnsdisco.model.identity import said_twice
 from dnsdisco.model.service import Service, Snapshot
 from dnsdisco.model.service_data import fault_text, rejection, service_from_data
 from dnsdisco.providers.values import not_too_many, TooMuch, values_in, VALUES_MAX
@@ -28,6 +30,7 @@ class Reader:
         self._known: dict[str, _Known] = {}
         self.faults: list[tuple[str, str]] = []  # service, reason; of the last view, of the services read anew in it
         self.rejected = 0  # objects left out of the last view
+        self._doubles: set[str] = set()  # services of the last view that another one of it is called like
 
     def read(self, yielded: object) -> Snapshot:
         """Raises TypeError for what is neither a Snapshot nor a mapping of names to data, ValueError for too many. O(services) for a mapping."""
@@ -50,11 +53,28 @@ class Reader:
             known[name] = old
             values += old.values
         self._known = known
-        self.rejected = sum(each.left_out for each in known.values())
+        services = self._by_name(known)
+        self.rejected = sum(each.left_out for each in known.values()) + len(self._doubles)
         return Snapshot(
-            {each.service.key: each.service for each in known.values() if each.service is not None},
+            services,
             rejected=tuple((str(name), each.rejection) for name, each in known.items() if each.service is None),
         )
+
+    def _by_name(self, known: Mapping[str, _Known]) -> dict[Key, Service]:
+        """The services by what they are called; of two with one name the first. The other is a fault, once."""
+        services: dict[Key, Service] = {}
+        doubles = set()
+        for at, each in known.items():
+            if each.service is None:
+                continue
+            if each.service.key not in services:
+                services[each.service.key] = each.service
+                continue
+            doubles.add(at)
+            if at not in self._doubles:
+                self.faults.append((str(at), said_twice(each.service)))
+        self._doubles = doubles
+        return services
 
     def _service(self, name: Any, data: Any, old: _Known | None) -> tuple[Service | None, int, str]:
         service, faults = service_from_data(name, data)

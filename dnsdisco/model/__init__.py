@@ -12,6 +12,7 @@
     choice.py          which instances a client is sent to, in which order
     turns.py           work that leaves others their turn
     names.py           raw names become DNS labels
+    identity.py        what a service is called: name, namespace, aliases
     claims.py          the members of the chain, its policy, and the names that each service asks for
     merge.py           the views of several providers become one catalog
     readings.py        `x.y` as a service in a namespace, or as a name below a service

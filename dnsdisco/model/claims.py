@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import translate
 from typing import NamedTuple
@@ -60,22 +60,33 @@ class Claim(NamedTuple):
     key: Key
     is_made_up: bool
     same: str  # equal for two services that are one and the same to a user: the raw name without its case
+    home: Path | None = None  # of an alias: where its service is found by its own name
 
 
 def claims_of(source: int, key: Key, service: Service) -> dict[Path, Claim]:
     """The names that *service* claims, its canonical name first. *key* is where its provider keeps it."""
     raw, heads = service.name.lower(), spellings(service.name)
     claims: dict[Path, Claim] = {}
-    if service.is_default_namespace or not service.namespace:
+    for tail, tail_raw in _tails(service):
+        same = "/".join((raw, *tail_raw))
         for head in heads:
-            claims[(head,)] = Claim(source, key, head != raw, raw)
+            claims[head, *tail] = Claim(source, key, head != raw or tail != tail_raw, same)
+    for alias in service.aliases:
+        for tail, tail_raw in _tails(service):
+            same = "/".join((raw, *tail_raw))
+            for head in spellings(alias):
+                is_made_up = head != alias.lower() or tail != tail_raw
+                claims.setdefault((head, *tail), Claim(source, key, is_made_up, same, (heads[0], *tail)))
+    return claims
+
+
+def _tails(service: Service) -> Iterator[tuple[Path, Path]]:
+    """What stands behind its names, and the same raw, in lower case: nothing, and the namespace."""
+    if service.is_default_namespace or not service.namespace:
+        yield (), ()
     namespace = service_label(service.namespace)
     if namespace is not None:
-        namespace_raw = service.namespace.lower()
-        for head in heads:
-            is_made_up = head != raw or namespace != namespace_raw
-            claims[(head, namespace)] = Claim(source, key, is_made_up, f"{raw}/{namespace_raw}")
-    return claims
+        yield (namespace,), (service.namespace.lower(),)
 
 
 def wanted_by(source: ChainSource) -> Callable[[Key], bool]:

@@ -11,6 +11,7 @@ from typing import Any
 from dnsdisco.model.address import build_url
 from dnsdisco.model.choice import best, usable
 from dnsdisco.model.fields import port_of_scheme
+from dnsdisco.model.identity import identity_to_dict
 from dnsdisco.model.service import Check, Instance, Port, Record, Service
 
 Choose = Callable[[tuple[Instance, ...]], Instance]  # never called with nothing
@@ -19,7 +20,7 @@ Choose = Callable[[tuple[Instance, ...]], Instance]  # never called with nothing
 def service_to_dict(service: Service, choose: Choose = best) -> dict[str, Any]:
     """url, address, port, scheme, tags, meta, id, health of the instance that *choose* takes, and `instances` with the same of each.
 
-    address, port, id and health are None when there is no instance to choose. ttl, records, check and when_all_unhealthy are there when
+    address, port, id and health are None when there is no instance to choose. `name` is there beside namespace or aliases. ttl, records, check and when_all_unhealthy are there when
     they were given, and `service` when its own url, tags or meta are not those of its only instance.
     """
     instances = usable(service.instances, fails_open=service.when_all_unhealthy != "empty")
@@ -35,6 +36,7 @@ def service_to_dict(service: Service, choose: Choose = best) -> dict[str, Any]:
     whole = _said_of_the_whole(service, is_url_shown=top["url"] == service.url)
     if whole is not None:
         top["service"] = whole
+    top |= identity_to_dict(service)
     if service.ttl is not None:
         top["ttl"] = service.ttl
     if service.when_all_unhealthy:

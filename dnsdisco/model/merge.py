@@ -1,14 +1,16 @@
 """The chain: the views of several providers become one catalog, with the reason for every name kept.
 
-Each name (a path) is decided alone. Claims on it are ranked: a raw name beats a made-up label, then the first provider, then the
-first in its own order. The winner's name decides which service this is; other providers' claims under the same raw name are the same
-service (shadowed, or merged into it), all others have lost a collision, which is logged.
+Each name (a path) is decided alone. Claims on it are ranked: a raw name beats a made-up label, either beats an alias, then the first
+provider, then the first in its own order. The winner's name decides which service this is; other providers' claims under the same raw name
+are the same service (shadowed, or merged into it), all others have lost a collision, which is logged. An alias leads where the name of its
+service leads.
 
 Merging is incremental: what one change costs depends on the services that changed, not on how many there are.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -56,6 +58,7 @@ class Merger:
         self._losers: dict[Path, tuple[Claim, ...]] = {}
         self._keys: dict[Members, str] = {}  # of the entries that they have
         self._nameless: set[tuple[int, Key]] = set()
+        self._aliases: dict[Path, Counter[Path]] = {}  # by the name of their service: how many services claim each
         self._within: dict[str, set[str]] = {}  # by namespace: the labels of the services that are found in it
 
     def update(self, source: int, snapshot: Snapshot | None) -> Change:
@@ -122,7 +125,12 @@ class Merger:
         gone = frozenset(keys)
         paths = dict.fromkeys(path for key in keys for path in self._paths.pop((source, key), ()))
         for path in paths:
-            claims = [claim for claim in self._claims[path] if claim.source != source or claim.key not in gone]
+            claims = []
+            for claim in self._claims[path]:
+                if claim.source != source or claim.key not in gone:
+                    claims.append(claim)
+                elif claim.home is not None:
+                    self._note_alias(claim.home, path, -1)
             if claims:
                 self._claims[path] = claims
             else:
@@ -136,6 +144,8 @@ class Merger:
         claimed = claims_of(source, key, service)
         for path, claim in claimed.items():
             self._claims.setdefault(path, []).append(claim)
+            if claim.home is not None:
+                self._note_alias(claim.home, path, 1)
         if claimed:
             self._paths[owner] = tuple(claimed)
         else:
@@ -146,7 +156,7 @@ class Merger:
         """Decide the touched paths anew and rebuild the entries whose owner, paths or services that changes."""
         affected: dict[Members, None] = {}  # ordered, so that the same input gives the same delta
         order = _Order(self._views)
-        for path in touched:
+        for path in self._names_first(touched) if self._aliases else touched:
             before = self._decisions.pop(path, None)
             if before is not None:
                 affected[before.members] = None
@@ -164,6 +174,25 @@ class Merger:
                     self._losers[path] = decision.losers
             self._note_contest(path, claims or [])
         return self._rebuild(affected)
+
+    def _names_first(self, touched: Iterable[Path]) -> list[Path]:
+        """*touched*, and the aliases that lead there, behind the names that they follow."""
+        paths = dict.fromkeys(touched)
+        for path in list(paths):
+            paths.update(dict.fromkeys(self._aliases.get(path, ())))
+        return sorted(paths, key=self._is_alias)
+
+    def _is_alias(self, path: Path) -> bool:
+        """No service has it as its name. (The name of a service is never won by an alias, so that no alias follows another one.)"""
+        return all(claim.home is not None for claim in self._claims.get(path, ()))
+
+    def _note_alias(self, home: Path, path: Path, number: int) -> None:
+        aliases = self._aliases.setdefault(home, Counter())
+        aliases[path] += number
+        if not aliases[path]:
+            del aliases[path]
+        if not aliases:
+            del self._aliases[home]
 
     def _rebuild(self, affected: Iterable[Members]) -> Change:
         members_of = list(affected)
@@ -183,10 +212,13 @@ class Merger:
         return Change(put, drop)
 
     def _decide(self, claims: list[Claim], order: _Order) -> _Decision:
-        if len(claims) == 1:  # nearly every name
+        if len(claims) == 1 and claims[0].home is None:  # nearly every name
             return _Decision((claims[0][:2],), (), ())
-        ranked = sorted(claims, key=lambda claim: (claim.is_made_up, claim.source, order.of(claim)))
+        ranked = sorted(claims, key=lambda claim: (claim.home is not None, claim.is_made_up, claim.source, order.of(claim)))
         winner = ranked[0]
+        home = self._decisions.get(winner.home) if winner.home is not None else None
+        if home is not None and (winner[:2] in home.members or winner.source in home.shadows):
+            return _Decision(home.members, home.shadows, tuple(claim for claim in ranked if claim.same != winner.same))
         same: dict[int, Claim] = {}  # by source: in one source, only one service can be the same
         for claim in ranked:
             if claim.same == winner.same:
@@ -210,6 +242,10 @@ class Merger:
         """The entry of these members; None: no path is theirs (any more)."""
         owner_source, owner_key = members[0]
         claimed = self._paths.get(members[0], ())
+        if self._aliases:  # those that another member brings, too
+            claimed = tuple(
+                dict.fromkeys((*claimed, *(alias for path in claimed for alias in sorted(self._aliases.get(path, ())))))
+            )
         paths = tuple(path for path in claimed if (decision := self._decisions.get(path)) and decision.members == members)
         if not paths:
             return None
@@ -265,6 +301,7 @@ def _union(first: Service, others: Sequence[Service]) -> Service:
     return replace(
         first,
         instances=tuple(instances.values()),
+        aliases=tuple(dict.fromkeys(alias for service in (first, *others) for alias in service.aliases)),
         alias_of="" if instances else first.alias_of,
         left_out=LeftOut(sum(each.number for each in left_out), max(left_out, key=_has_number).reason) if left_out else None,
     )

@@ -41,10 +41,11 @@ def spellings(raw: str) -> tuple[str, ...]:
     return tuple(label for label in dict.fromkeys((service_label(raw), raw_alias(raw))) if label is not None)
 
 
-def asked_label(name: str) -> str | None:
-    """The label that a service called *name* is looked for under: as DNS clients write it, case apart. None: no one writes that."""
-    label = name.lower()
-    return label if _ALIAS.fullmatch(label) and service_label(label) else None
+def asked_path(name: str) -> tuple[str, ...] | None:
+    """Where *name* is looked for, with a namespace behind a dot: as DNS clients write it, case apart. None: no one writes that."""
+    labels = name.lower().split(".")
+    is_written = len(labels) <= 2 and all(_ALIAS.fullmatch(label) and service_label(label) for label in labels)
+    return tuple(labels) if is_written else None
 
 
 def label_instances(service: Service) -> Service:

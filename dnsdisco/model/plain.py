@@ -27,7 +27,7 @@ CHECK_S_MAX = 86400  # between two checks
 
 _HEALTHS = tuple(Health)
 _ALWAYS_THERE = 3  # id, address and ports of an instance
-_AT_REASON, _AT_INSTANCES, _AT_LEFT_OUT = 12, 12, 13  # the places of these fields
+_AT_REASON, _AT_INSTANCES, _AT_LEFT_OUT, _AT_ALIASES = 12, 12, 13, 14  # the places of these fields
 _DEFAULTS: list[Any] = [None] * _ALWAYS_THERE + [1, 1, 0, 0, [], [], "", "", False, ""]  # those at the end are left out
 
 
@@ -94,12 +94,13 @@ def service_to_plain(service: Service, *, is_published: bool = False) -> list[An
         service.alias_of,
         [] if is_published else [instance_to_plain(instance, is_published=False) for instance in service.instances],
         None if service.left_out is None else list(service.left_out),
+        [] if is_published else list(service.aliases),
     ]
 
 
 def service_from_plain(plain: list[Any], instances: tuple[Instance, ...] | None = None) -> Service:
     """*instances*: those to take in place of the ones in *plain*. Labels are not in *plain*: they are made anew."""
-    name, namespace, is_default, url, scheme, ttl, tags, meta, records, check, rule, alias_of, own, left_out = plain
+    name, namespace, is_default, url, scheme, ttl, tags, meta, records, check, rule, alias_of, own, left_out, aliases = plain
     return Service(
         name,
         namespace,
@@ -115,6 +116,7 @@ def service_from_plain(plain: list[Any], instances: tuple[Instance, ...] | None 
         rule,
         alias_of,
         None if left_out is None else LeftOut(*left_out),
+        tuple(aliases),
     )
 
 
@@ -122,6 +124,8 @@ def checked_service(plain: Any) -> Service:
     """The service that service_to_plain() wrote. Raises ValueError for anything that it does not write. Cuts long reasons in *plain*."""
     if type(plain) is list and len(plain) == _AT_LEFT_OUT:
         plain = [*plain, None]  # from before `left_out`
+    if type(plain) is list and len(plain) == _AT_ALIASES:
+        plain = [*plain, []]  # from before `aliases`
     _service(plain)
     for instance in plain[_AT_INSTANCES]:
         if len(instance) > _AT_REASON:
@@ -264,4 +268,5 @@ _service = rules.list_of(
     _alias,
     rules.each(_instance),
     rules.or_null(rules.list_of(rules.whole(0, INSTANCES_MAX), rules.text)),
+    rules.each(rules.some_text),
 )

@@ -105,10 +105,23 @@ class Service:
     when_all_unhealthy: str = ""  # "fail_open", "empty"; "": the provider's or the configured one
     alias_of: str = ""  # nothing but another name (Kubernetes ExternalName): a CNAME to this host name
     left_out: LeftOut | None = None
+    aliases: tuple[str, ...] = ()  # other names, raw, in the same namespace
 
     @property
     def key(self) -> tuple[str, str]:
         return self.namespace, self.name
+
+    @property
+    def called(self) -> str:
+        """What programs and people call it: `web`, and in a namespace that has to be said `web.shop`."""
+        return self.name if self.is_default_namespace or not self.namespace else f"{self.name}.{self.namespace}"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """`called`, and all else that it is found as."""
+        raw = (self.name, *self.aliases)
+        bare = raw if self.is_default_namespace or not self.namespace else ()
+        return (*bare, *(f"{name}.{self.namespace}" for name in raw if self.namespace))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from dnsdisco.errors import shortened
 from dnsdisco.model import probe_target
 from dnsdisco.model.address import build_url, parse_url
 from dnsdisco.model.fields import check_from, ENTRIES_MAX, meta_from, record_from, tags_from, ttl_from, unknown_in_check
+from dnsdisco.model.identity import Identity, identity_from
+from dnsdisco.model.identity import KEYS as IDENTITY_KEYS
 from dnsdisco.model.instances import (
     derived_id,
     Fault,
@@ -29,7 +31,6 @@ from dnsdisco.model.instances import (
     Shared,
 )
 from dnsdisco.model.library_dict import service_to_dict
-from dnsdisco.model.names import service_label
 from dnsdisco.model.nested_faults import every_fault
 from dnsdisco.model.public import left_out, public_url
 from dnsdisco.model.service import Instance, Record, Service
@@ -40,7 +41,7 @@ __all__ = ["Fault", "derived_id", "fault_text", "service_from_data", "service_to
 FAULTS_MAX = 1000  # of one service: beyond, the same slip is repeated and only costs memory
 
 _SHARED_KEYS = ("port", "ports", "weight", "warning_weight", "priority")  # beside `instances`: for instances without one
-_SERVICE_KEYS = frozenset({"url", "scheme", "ttl", "tags", "meta", "check", "records", "when_all_unhealthy"})
+_SERVICE_KEYS = frozenset({"url", "scheme", "ttl", "tags", "meta", "check", "records", "when_all_unhealthy"}) | IDENTITY_KEYS
 _FULL_KEYS = _SERVICE_KEYS | frozenset(_SHARED_KEYS) | {"instances"}
 _ONE_KEYS = _SERVICE_KEYS | INSTANCE_KEYS | {"instances"}
 _VIEW_KEYS = _ONE_KEYS | {"service"}  # the library's own dict: its top level repeats one of the instances
@@ -58,12 +59,13 @@ def rejection(faults: list[Fault], place: str = "") -> str:
     return why.reason if why else ""
 
 
-def service_from_data(name: Any, data: Any) -> tuple[Service | None, list[Fault]]:
-    """The service that *data* describes, None when nothing of it can be used, and every fault. O(instances), about 10 µs each."""
+def service_from_data(key: Any, data: Any) -> tuple[Service | None, list[Fault]]:
+    """The service that *data*, which stand at *key*, describe, None when nothing of it can be used, and every fault. O(instances), about 10 µs each."""
     faults: list[Fault] = []
-    reason = _refused_name(name)
-    if reason:
-        return None, [("", reason, False)]
+    identity = identity_from(key, data, faults)
+    if identity is None:
+        return None, faults
+    name = identity.name
     if not isinstance(data, Mapping):
         return None, [("", f"expected a mapping such as {{address: 10.0.0.11, port: 8080}}, found {shown(data)}", False)]
     if data.get("instances") is None:
@@ -74,17 +76,7 @@ def service_from_data(name: Any, data: Any) -> tuple[Service | None, list[Fault]
         service = _full(name, data, faults)
     if len(faults) > FAULTS_MAX:
         faults[FAULTS_MAX:] = [("", f"{len(faults) - FAULTS_MAX} more faults", False)]
-    return service, faults
-
-
-def _refused_name(name: Any) -> str:
-    if not isinstance(name, str):
-        return f"expected a service name, found {shown(name)}"
-    if not name.isprintable():
-        return f"expected a service name without control characters, found {shown(name)}"
-    if service_label(name) is None:
-        return f"expected a service name that makes a DNS label (1 to 63 characters, a letter or a digit among them), found {shown(name)}"
-    return ""
+    return identity.of(service) if service is not None and identity[1:] != Identity(name)[1:] else service, faults
 
 
 def _one_instance(name: str, data: Mapping[str, Any], faults: list[Fault]) -> Service | None:

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self, TYPE_CHECKING
 
 from dnsdisco.errors import NotSupported
+from dnsdisco.model.identity import KEYS, names_in
 from dnsdisco.model.service import Snapshot
 from dnsdisco.model.service_data import service_from_data, service_to_dict
 from dnsdisco.providers.forked import in_child, renew
@@ -75,7 +76,8 @@ class ServiceDiscovery(ProviderTraits, ABC):
 
     @abstractmethod
     def get_services(self) -> dict[str, dict[str, Any]]:
-        """Return all services by name, in any form of docs/services.md, critical instances included. May block, a few seconds at most.
+        """Return all services by name (`web`, or `web.shop` in the namespace `shop`, which its data have as `namespace`), in any form of
+        docs/services.md, critical instances included. May block, a few seconds at most.
 
         Raises ProviderError when the backend did not answer. Never returns a part of the services, or none, in place of an error: every
         name that is missing here is a name that does not exist.
@@ -87,13 +89,13 @@ class ServiceDiscovery(ProviderTraits, ABC):
         The result has url, address, port, scheme, tags, meta, id, health and instances, whatever form get_services() uses.
         """
         services, wanted = self.get_services(), service_name.lower()
-        name = next((each for each in services if isinstance(each, str) and each.lower() == wanted), service_name)
-        service = service_from_data(name, services[name])[0] if name in services else None
+        found = _called(services, wanted) or _also_called(services, wanted)
+        service = service_from_data(*found)[0] if found else None
         return service_to_dict(service) if service else default
 
     def names(self) -> Iterable[str]:
         """Return the names of all services. Used when get_service() does not know a name in its spelling. Errors as get_services()."""
-        return self.get_services()
+        return [name for key, data in self.get_services().items() for name in names_in(key, data)]
 
     def get_service_url(self, service_name: str, default: str | None = None) -> str | None:
         """Return the URL of one healthy instance, or *default* when the service is unknown. Errors as get_service()."""
@@ -138,3 +140,21 @@ class ServiceDiscovery(ProviderTraits, ABC):
 
     def close(self) -> None:
         """Close connections and files. Called once, after watch() has ended."""
+
+
+def _called(services: Mapping[Any, Any], wanted: str) -> tuple[Any, Any] | None:
+    """The service whose key is *wanted*, in any case, where its data do not say that it is called otherwise."""
+    key = next((each for each in services if isinstance(each, str) and each.lower() == wanted), None)
+    if key is None or (_says_who_it_is(services[key]) and wanted not in map(str.lower, names_in(key, services[key]))):
+        return None
+    return key, services[key]
+
+
+def _also_called(services: Mapping[Any, Any], wanted: str) -> tuple[Any, Any] | None:
+    """The service whose data say that it is found as *wanted*."""
+    said = ((key, data) for key, data in services.items() if _says_who_it_is(data))
+    return next(((key, data) for key, data in said if wanted in map(str.lower, names_in(key, data))), None)
+
+
+def _says_who_it_is(data: Any) -> bool:
+    return isinstance(data, Mapping) and not KEYS.isdisjoint(data)

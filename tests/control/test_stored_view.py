@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,7 @@ SERVICES = st.builds(
     when_all_unhealthy=st.sampled_from(["", "fail_open", "empty"]),
     alias_of=st.sampled_from(["", "db.example.com"]),
     left_out=st.none() | st.builds(LeftOut, st.integers(0, 500_000), TEXT.map(reason_from)),
+    aliases=st.lists(st.text(min_size=1, max_size=8), max_size=3).map(tuple),
 )
 FULL = Service(
     "web",
@@ -112,6 +114,7 @@ FULL = Service(
     check=Check(http="http://{address}:{port}/"),
     when_all_unhealthy="empty",
     left_out=LeftOut(2, "address: what was expected"),
+    aliases=("www", "web_ui"),
 )
 
 
@@ -141,10 +144,12 @@ def test_no_field_is_forgotten() -> None:
 
 def test_a_view_without_reasons_is_read_and_a_long_one_is_cut() -> None:
     plain = service_to_plain(FULL)
+    plain.pop()  # aliases
+    assert checked_service(plain) == replace(FULL, aliases=())
     plain.pop()  # what was left out
     plain[-1][0].pop()
     read = checked_service(plain)
-    assert (read.instances[0].reason, read.left_out) == ("", None)
+    assert (read.instances[0].reason, read.left_out, read.aliases) == ("", None, ())
     plain[-1][0].append("x" * 1000)
     assert len(checked_service(plain).instances[0].reason.encode()) == REASON_OCTETS_MAX
 

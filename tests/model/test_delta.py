@@ -90,6 +90,7 @@ def test_no_field_of_what_is_published_is_forgotten() -> None:
         when_all_unhealthy="empty",
         alias_of="db.example.com",
         left_out=LeftOut(2, "port: …"),
+        aliases=("www",),
     )
     sent = Entry("web", (("web",),), "p", service, (ExtraRecord(("a",), 16, 9, b"\x01x"),), False, ("r",), ("q",))
     for made, plain in ((sent, Entry("", (), "", service)), (service, Service("")), (instance, Instance("", ""))):
@@ -98,7 +99,7 @@ def test_no_field_of_what_is_published_is_forgotten() -> None:
     (got,) = Joiner().take(message["put"])
     assert got.service.instances == (replace(instance, hostname="", node=""),)
     assert got.service.instances[0].reason == "slow"
-    of_control = {"records": (), "check": None, "when_all_unhealthy": ""}
+    of_control = {"records": (), "check": None, "when_all_unhealthy": "", "aliases": ()}
     assert got == replace(sent, service=replace(service, instances=got.service.instances, **of_control))
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsdisco.model.names import address_label, asked_label, label_instances, raw_alias, service_label
+from dnsdisco.model.names import address_label, asked_path, label_instances, raw_alias, service_label
 from dnsdisco.model.service import Instance, Port, Service
 
 HOST_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -44,10 +44,23 @@ def test_a_service_name_becomes_a_label_by_one_rule(raw: str, label: str | None,
 
 
 @pytest.mark.parametrize(
-    ("name", "label"), [("web", "web"), ("WEB", "web"), ("we_b", "we_b"), ("we.b", None), ("", None), ("_", None), ("a" * 64, None)]
+    ("name", "path"),
+    [
+        ("web", ("web",)),
+        ("WEB", ("web",)),
+        ("we_b", ("we_b",)),
+        ("Web.Shop", ("web", "shop")),
+        ("a.b.c", None),
+        ("web.", None),
+        (".shop", None),
+        ("we b.shop", None),
+        ("", None),
+        ("_", None),
+        ("a" * 64, None),
+    ],
 )
-def test_what_dns_clients_can_write_is_asked_for_as_it_is(name: str, label: str | None) -> None:
-    assert asked_label(name) == label
+def test_what_dns_clients_can_write_is_asked_for_as_it_is(name: str, path: tuple[str, ...] | None) -> None:
+    assert asked_path(name) == path
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ class KubernetesServiceDiscovery(Traits, ServiceDiscovery):
     def get_services(self) -> dict[str, dict[str, Any]]:
         view = self._listed({})
         services = sorted(view.snapshot().services.values(), key=lambda each: (not each.is_default_namespace, each.key))
-        return {self._name_of(service): service_to_dict(service) for service in services}
+        return {service.called: service_to_dict(service) for service in services}
 
     def get_service(self, service_name: str, default: dict[str, Any] | None = None) -> dict[str, Any] | None:
         """The service, by a question for it alone. `name.namespace` finds those of the default namespace, too."""
@@ -198,9 +198,6 @@ class KubernetesServiceDiscovery(Traits, ServiceDiscovery):
         listing = list_whole(self._connection, source.resource, source.namespace, every, self.faults)
         wanted = {key: fact for key, fact in listing.objects.items() if source.wants(key[0])}
         view.replace(source.resource, source.namespace, wanted, ())
-
-    def _name_of(self, service: Service) -> str:
-        return service.name if service.is_default_namespace else f"{service.name}.{service.namespace}"
 
     def _registry(self) -> Registry:
         return Registry(self._connection, self.options)

@@ -18,7 +18,7 @@ Change = Callable[[Services], bool]  # False: there was nothing to change
 
 OF_ONE = INSTANCE_KEYS - {"scheme"}  # what belongs to an instance; the rest belongs to the service as a whole
 _ASKED = ("http", "tcp")  # what a check may ask
-_SHARED = ("port", "ports")  # of the service, where an instance has none: its derived id needs them
+_SHARED = ("port", "ports", "name", "namespace")  # of the service, where an instance has none: its derived id needs them
 
 
 def put(name: str, data: dict[str, Any], instance_id: str) -> Change:
@@ -33,7 +33,7 @@ def put(name: str, data: dict[str, Any], instance_id: str) -> Change:
             services[name] = dict(data)
             return True
         if entry.get("instances") is None:
-            if _id_of(name, {}, entry) == instance_id:
+            if _id_of(name, entry, entry) == instance_id:
                 _overwrite(entry, data)
                 return True
             first = _taken_out(entry)
@@ -61,7 +61,7 @@ def remove(name: str, instance_id: str | None) -> Change:
         if not isinstance(entry, MutableMapping):
             return False
         if entry.get("instances") is None:
-            if instance_id is not None and _id_of(name, {}, entry) != instance_id:
+            if instance_id is not None and _id_of(name, entry, entry) != instance_id:
                 return False
             for key in [key for key in entry if key in OF_ONE]:
                 del entry[key]

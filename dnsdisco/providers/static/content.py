@@ -7,13 +7,15 @@ is reading the file and building that one service.
 from __future__ import annotations
 
 import marshal
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dnsdisco.errors import Problem, shortened
-from dnsdisco.model.claims import ChainPolicy, ChainSource
+from dnsdisco.model.claims import ChainPolicy, ChainSource, shown
+from dnsdisco.model.diff import Key
+from dnsdisco.model.identity import said_twice
 from dnsdisco.model.merge import merge
 from dnsdisco.model.names import label_instances
 from dnsdisco.model.service import Service, Snapshot
@@ -32,9 +34,15 @@ class Content:
 
     state: FileState | None = None
     marks: Mapping[str, int] = field(default_factory=dict)  # of the data of each service: other data have another one
+    named: Mapping[str, Key] = field(default_factory=dict)  # what the services are called, by the keys where they stand
     snapshot: Snapshot = field(default_factory=Snapshot)
     faults: Mapping[str, list[Fault]] = field(default_factory=dict)  # by service
     text: str = ""
+    doubles: frozenset[str] = frozenset()  # keys of services that are called as one before them
+
+    def keys_of(self, called: Collection[str]) -> dict[str, str]:
+        """Where those services stand which collisions (model/claims.py) call so. O(services)."""
+        return {name: at for at, key in self.named.items() if (name := shown(key)) in called}
 
     def problems(self, file: str) -> list[Problem]:
         """Every fault with its place, in the order of the places. One pass over the text, where there are faults."""
@@ -65,17 +73,19 @@ def content_of(text: str, file: str, state: FileState, last: Content | None = No
     old = last or Content()
     old_marks, old_services = old.marks, old.snapshot.services
     marks: dict[str, int] = {}
-    services: dict[tuple[str, str], Service] = {}
+    named: dict[str, Key] = {}
+    services: dict[Key, Service] = {}
     faults: dict[str, list[Fault]] = {}
     rejected: list[tuple[str, str]] = []
-    changed: set[tuple[str, str]] = set()
+    doubles: set[str] = set()
+    changed: set[Key] = set()
     for name, each in data.items():
         mark = marks[name] = _mark(each)
         if name.startswith("."):
             continue  # anchors live there: `.defaults: &defaults {port: 8080}`
-        key = "", name
-        service = old_services.get(key)
-        if old_marks.get(name) == mark:
+        key = old.named.get(name)
+        service = old_services.get(key) if key is not None else None
+        if old_marks.get(name) == mark and (service is not None or name in old.faults) and name not in old.doubles:
             its_faults = old.faults.get(name)
         else:
             fresh, its_faults = service_from_data(name, each)
@@ -83,14 +93,20 @@ def content_of(text: str, file: str, state: FileState, last: Content | None = No
             fresh = fresh and label_instances(fresh)
             if service != fresh:
                 service = fresh
-                changed.add(key)
+                if fresh is not None:
+                    changed.add(fresh.key)
+        if service is not None and service.key in services:
+            doubles.add(name)
+            its_faults, service = [*(its_faults or ()), ("", said_twice(service), False)], None
+        elif service is None and its_faults:
+            rejected.append((name, rejection(its_faults, file.rpartition("/")[2])))
         if its_faults:
             faults[name] = its_faults
         if service is not None:
-            services[key] = service
-        elif its_faults:
-            rejected.append((name, rejection(its_faults, file.rpartition("/")[2])))
-    return Content(state, marks, _snapshot(services, changed, tuple(rejected), last), faults, text if faults else "")
+            services[service.key] = service
+            named[name] = service.key
+    snapshot = _snapshot(services, changed, tuple(rejected), last)
+    return Content(state, marks, named, snapshot, faults, text if faults else "", frozenset(doubles))
 
 
 def _mark(data: Any) -> int:
@@ -104,18 +120,20 @@ def _mark(data: Any) -> int:
 def collisions(content: Content, text: str, file: str) -> list[Problem]:
     """Services that are not found because another service of the file has their name in DNS."""
     lost = [each for each in merge([ChainSource("static")], ChainPolicy(), [content.snapshot]).collisions() if each.path]
-    where = places(text, {each.service for each in lost}) if lost else {}
+    keys = content.keys_of({each.service for each in lost}) if lost else {}
+    where = places(text, set(keys.values())) if lost else {}
     problems = []
     for each in lost:
-        line, column = where[each.service].key if each.service in where else (0, 0)
+        at = keys.get(each.service, each.service)
+        line, column = where[at].key if at in where else (0, 0)
         message = f"is not found as {'.'.join(each.path)}: that name belongs to {each.winner}"
-        problems.append(Problem(file, line, column, shortened(printable(each.service)), message, is_warning=True))
+        problems.append(Problem(file, line, column, shortened(printable(at)), message, is_warning=True))
     return problems
 
 
 def _snapshot(
-    services: dict[tuple[str, str], Service],
-    changed: set[tuple[str, str]],
+    services: dict[Key, Service],
+    changed: set[Key],
     rejected: tuple[tuple[str, str], ...],
     last: Content | None,
 ) -> Snapshot:

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from dnsdisco.errors import NotSupported, ProviderError, system_reason
-from dnsdisco.model.service import Health, Snapshot
+from dnsdisco.model.identity import identity_from, KEYS
+from dnsdisco.model.service import Health, Service, Snapshot
 from dnsdisco.model.service_data import fault_text, service_from_data, service_to_dict
 from dnsdisco.providers.base import ServiceDiscovery
 from dnsdisco.providers.file_state import Changes, FileState, state_of, UNSETTLED_S
@@ -71,16 +72,18 @@ class StaticServiceDiscovery(Traits, ServiceDiscovery):
         return cls(**settings, environ=environ)
 
     def get_services(self) -> dict[str, dict[str, Any]]:
-        return {service.name: service_to_dict(service) for service in self._load().snapshot.services.values()}
+        return {service.called: service_to_dict(service) for service in self._load().snapshot.services.values()}
 
     def get_service(self, service_name: str, default: dict[str, Any] | None = None) -> dict[str, Any] | None:
         wanted = service_name.lower()
-        services = self._load().snapshot.services
-        service = next((service for (_, name), service in services.items() if name.lower() == wanted), None)
+        services = self._load().snapshot.services.values()
+        service = next((each for each in services if each.called.lower() == wanted), None)
+        if service is None:
+            service = next((each for each in services if wanted in map(str.lower, each.names)), None)
         return service_to_dict(service) if service else default
 
     def names(self) -> list[str]:
-        return [name for _, name in self._load().snapshot.services]
+        return [name for service in self._load().snapshot.services.values() for name in service.names]
 
     def register_service(self, service_name: str, service_data: Mapping[str, Any]) -> str:
         """Writes the file (made where there is none), which is on disk when this returns. Nothing else in it changes.
@@ -90,6 +93,9 @@ class StaticServiceDiscovery(Traits, ServiceDiscovery):
         """
         if service_data.get("instances") is not None:
             raise ValueError("one instance at a time: expected address and port, found `instances`")
+        at, service_data = self._place(service_name, service_data)
+        if at is None:
+            raise NotSupported(f"another service stands at {service_name} in {self._name(self._path())}; please edit it by hand")
         service, faults = service_from_data(service_name, service_data)
         wrong = [fault_text(path, message) for path, message, is_warning in faults if not is_warning]
         if service is None or wrong or service_name.startswith("."):
@@ -101,12 +107,13 @@ class StaticServiceDiscovery(Traits, ServiceDiscovery):
             logger().warning(f"{service_name}: {fault_text(path, message)}", provider=self.type)
         data = {str(key): _plain(value) for key, value in service_data.items() if key not in unknown and value is not None}
         instance_id = service.instances[0].id
-        self._change(service_name, put(service_name, data, instance_id))
+        self._change(at, put(at, data, instance_id))
         return instance_id
 
     def deregister_service(self, service_name: str, instance_id: str | None = None) -> bool:
         """Like register_service(). With the last instance the service goes, unless it has records."""
-        return self._change(service_name, remove(service_name, instance_id))
+        at = self._place(service_name, {})[0]
+        return at is not None and self._change(at, remove(at, instance_id))
 
     def local_source(self) -> ServicesFile:
         return ServicesFile(self.file or next((path for path in DEFAULT_PATHS if Path(path).exists()), ""))
@@ -200,6 +207,27 @@ class StaticServiceDiscovery(Traits, ServiceDiscovery):
                 logger().warning(f"{len(problems) - LOGGED_MAX} more; `dnsdisco check` shows them all", provider=self.type)
         self._reported = present
         self.rejected = len({(name, _object_at(path)) for name, path, _, is_warning in present if not is_warning})
+
+    def _place(self, name: str, data: Mapping[str, Any]) -> tuple[str | None, Mapping[str, Any]]:
+        """Where the service *name* with *data* stands in the file, or is to stand, and *data* with what the file says of its name.
+
+        None: nowhere, for other services stand at the keys that it could have.
+        """
+        try:
+            content = self._load()
+        except ProviderError:
+            return name, data  # writing it gives the reason
+        identity = identity_from(name, data, [])
+        called = name if identity is None else identity.of(Service(identity.name)).called
+        named = {service.called: at for at, key in content.named.items() if (service := content.snapshot.services[key])}
+        at = named.get(called)
+        if at is not None:
+            return at, {**{key: value for key, value in content.data[at].items() if key in KEYS}, **data}
+        if name not in content.named:
+            return name, data
+        if identity is None or called in content.named:
+            return None, data
+        return called, {"name": identity.name, **data}
 
     def _change(self, name: str, change: Change) -> bool:
         """The change, alone with the file. False: there was nothing to change."""

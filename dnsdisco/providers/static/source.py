@@ -46,19 +46,21 @@ def check_file(path: str | os.PathLike[str], verify: Verify = lambda _: ()) -> l
     except OSError as error:
         return [Problem(file, 0, 0, "", system_reason(error))]
     faults = dict(content.faults)
-    for service in content.snapshot.services.values():
-        seen = [(key, message, False) for key, message in verify(service)]
+    for at, key in content.named.items():
+        seen = [(path, message, False) for path, message in verify(content.snapshot.services[key])]
         if seen:
-            faults[service.name] = [*faults.get(service.name, []), *seen]
+            faults[at] = [*faults.get(at, []), *seen]
     problems = replaced(content, faults=faults, text=text).problems(file) + collisions(content, text, file)
     return sorted(problems, key=lambda problem: (problem.line, problem.column))
 
 
 def places_of(path: str | os.PathLike[str], names: set[str]) -> dict[str, tuple[int, int]]:
-    """Line and column (1-based) of these services in the file; of one that is not there, or cannot be read any more, nothing."""
+    """Line and column (1-based) of the services that are called so; of one that is not there, or cannot be read any more, nothing."""
     try:
-        text = text_of(octets_of(Path(path).expanduser())[1], os.fspath(path))
+        state, octets = octets_of(Path(path).expanduser())
+        text = text_of(octets, os.fspath(path))
+        keys = content_of(text, os.fspath(path), state).keys_of(names)
     except (Unreadable, OSError):
         return {}
-    found = places(text, names)
-    return {name: found[name].key for name in names if name in found}
+    found = places(text, set(keys.values()))
+    return {name: found[at].key for name, at in keys.items() if at in found}
