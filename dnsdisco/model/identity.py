@@ -64,8 +64,11 @@ def identity_from(key: Any, data: Any, faults: list[Fault]) -> Identity | None:
 
 
 def identity_to_dict(service: Service) -> dict[str, Any]:
-    """The keys that identity_from() reads back, whatever key it stands at; {} where that key is all there is to know."""
-    if not service.namespace and not service.aliases:
+    """The keys that identity_from() reads back, whatever key it stands at; {} where that key says what it is called.
+
+    So a namespace that need not be said is left out, where there are no aliases that are found in it.
+    """
+    if not service.aliases and service.called == service.name:
         return {}
     plain: dict[str, Any] = {"name": service.name}
     if service.namespace:

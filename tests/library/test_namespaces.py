@@ -143,3 +143,12 @@ def test_the_file_is_written_where_the_service_stands(file: StaticServiceDiscove
     assert file.deregister_service("web") is False
     with pytest.raises(NotSupported, match="another service stands at web"):
         file.register_service("web", {"address": "10.0.0.2", "port": 80})
+
+
+@pytest.mark.parametrize("more", [{"namespace": "shop"}, {"name": "other"}])
+def test_consul_refuses_a_name_that_it_cannot_hold(more: dict[str, Any]) -> None:
+    from dnsdisco.providers.consul.registration import registration_of
+
+    with pytest.raises(ValueError, match="Consul has no place for another name, or for a namespace of ours"):
+        registration_of("web", {"address": "10.0.0.1", "port": 80, **more})
+    assert registration_of("web", {"address": "10.0.0.1", "port": 80, "name": "web"}).body["Name"] == "web"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -41,8 +42,10 @@ def test_name_and_namespace(data: Any, key: str, more: dict[str, Any], name: str
     assert faults == []
     assert (service.name, service.namespace, service.called) == (name, namespace, called)
     back, faults = read(called, service_to_dict(service))  # what get_services() has
-    assert (back, faults) == (service, [])
-    assert read("elsewhere", service_to_dict(service))[0] == service or not namespace
+    assert faults == []
+    assert back == (service if service.called != name or not namespace else replace(service, namespace=""))
+    with_alias = replace(service, aliases=("www",))
+    assert read("elsewhere", service_to_dict(with_alias)) == (with_alias, [])
 
 
 @pytest.mark.parametrize(

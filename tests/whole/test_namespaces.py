@@ -78,7 +78,7 @@ def test_the_log_and_the_check_say_what_is_lost_and_where(folder: Path) -> None:
         server.wait_for(r"services.yaml:10:\d+: again: the service web.shop is said twice")
         server.wait_for(r"services.yaml:12:\d+: bad.namespace: expected a namespace, found")
     with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.chdir(folder):
-        assert main(["check", "--json", "services.yaml"]) == 1
+        assert main(["check", "--json"]) == 1
     told = {(each["line"], each["path"]): each["message"] for each in json.loads(out.getvalue())["problems"]}
     assert told[10, "again"] == "the service web.shop is said twice; the first one counts, and this one is left out"
     assert told[1, "web"] == "warning: is not found as shop: that name belongs to shop"
@@ -92,7 +92,9 @@ def test_a_view_that_was_kept_has_them(folder: Path) -> None:
     with Server(cwd=folder) as server:
         before = state(server)
         deadline = time.monotonic() + 10
-        while not any("front_end" in each.read_text("utf-8", "replace") for each in (folder / "state").rglob("*") if each.is_file()):
+        while not any(
+            "front_end" in each.read_text("utf-8", "replace") for each in (folder / "state").rglob("*") if each.is_file()
+        ):
             assert time.monotonic() < deadline
             time.sleep(0.05)
     (folder / "services.yaml").write_text("{broken")  # so the view on disk is what there is

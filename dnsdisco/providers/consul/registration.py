@@ -29,7 +29,7 @@ _CHECK_KEYS = {
     "deregistercriticalafter": "gone_after", "deregistercriticalserviceafter": "gone_after", "grpcusetls": "grpc_tls",
     "tlsskipverify": "no_verify", "verify": "verify", "method": "method", "header": "header", "name": "name",
 }  # fmt: skip
-_NOT_KEPT = ("ttl", "records", "when_all_unhealthy", "priority")  # what Consul has no place for
+_NOT_KEPT = ("ttl", "records", "when_all_unhealthy", "priority", "aliases")  # what Consul has no place for
 
 
 class Registration(NamedTuple):
@@ -45,6 +45,10 @@ def registration_of(name: str, data: Mapping[str, Any]) -> Registration:
     wrong = [fault_text(path, message) for path, message, is_warning in faults if not is_warning]
     if service is None or wrong:
         raise ValueError("; ".join(wrong) or "no service")
+    if service.called != name:
+        raise ValueError(
+            f"name, namespace: it is registered as {name!r}, and Consul has no place for another name, or for a namespace of ours"
+        )
     for path, message, _ in faults:
         logger().warning(f"{name}: {fault_text(path, message)}", provider="consul")
     for key in _NOT_KEPT:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dnsdisco.errors import NotSupported, ProviderError
+from dnsdisco.model.identity import identity_from
 from dnsdisco.model.library_dict import instance_to_dict, service_to_dict
 from dnsdisco.model.service import Health, Instance, Port, Service
 from dnsdisco.model.service_data import fault_text, service_from_data
@@ -22,6 +23,7 @@ from dnsdisco.providers.kubernetes.endpoints import INSTANCE_ANNOTATION, SERVICE
 from dnsdisco.providers.kubernetes.objects import HEADLESS, is_ours, MANAGED_BY, mapping, OURS
 from dnsdisco.providers.kubernetes.options import NAME, Options
 from dnsdisco.providers.kubernetes.resources import SERVICES, SLICES
+from dnsdisco.providers.log import logger
 
 SLICE_MANAGER_LABEL = "endpointslice.kubernetes.io/managed-by"  # so that no controller takes the slice for its own
 ATTEMPTS_MAX = 5  # when others change the same objects at the same time
@@ -39,8 +41,15 @@ class Registry:
 
     def register(self, name: str, data: Mapping[str, Any]) -> str:
         """Returns the instance's id. Raises ValueError and NotSupported as the provider documents."""
+        identity = identity_from(name, data, [])
+        if identity is not None and identity.namespace:
+            name = f"{identity.name}.{identity.namespace}"
         namespace, service_name = self._key(name)
         service = read(service_name, data)
+        if service.name != service_name:
+            raise ValueError(f"name: it is registered as {service_name!r}, and Kubernetes has no place for another name")
+        if service.aliases:
+            logger().warning(f"{name}: aliases: Kubernetes has no place for them", provider=TYPE)
         instance = service.instances[0]
         for _ in range(ATTEMPTS_MAX):
             owner, is_new = self._make_service(namespace, service_name)
