@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from dnsdisco.errors import NotSupported, ProviderError, system_reason
-from dnsdisco.model.identity import identity_from, KEYS
+from dnsdisco.model.identity import identity_from, identity_to_dict
 from dnsdisco.model.service import Health, Service, Snapshot
 from dnsdisco.model.service_data import fault_text, service_from_data, service_to_dict
 from dnsdisco.providers.base import ServiceDiscovery
@@ -93,10 +93,10 @@ class StaticServiceDiscovery(Traits, ServiceDiscovery):
         """
         if service_data.get("instances") is not None:
             raise ValueError("one instance at a time: expected address and port, found `instances`")
-        at, service_data = self._place(service_name, service_data)
+        at, known = self._place(service_name, service_data)
         if at is None:
             raise NotSupported(f"another service stands at {service_name} in {self._name(self._path())}; please edit it by hand")
-        service, faults = service_from_data(service_name, service_data)
+        service, faults = service_from_data(service_name, {**known, **service_data})
         wrong = [fault_text(path, message) for path, message, is_warning in faults if not is_warning]
         if service is None or wrong or service_name.startswith("."):
             raise ValueError(
@@ -106,6 +106,8 @@ class StaticServiceDiscovery(Traits, ServiceDiscovery):
         for path, message, _ in faults:
             logger().warning(f"{service_name}: {fault_text(path, message)}", provider=self.type)
         data = {str(key): _plain(value) for key, value in service_data.items() if key not in unknown and value is not None}
+        if at != service_name and at not in self._load().named:
+            data["name"] = service.name
         instance_id = service.instances[0].id
         self._change(at, put(at, data, instance_id))
         return instance_id
@@ -209,25 +211,25 @@ class StaticServiceDiscovery(Traits, ServiceDiscovery):
         self.rejected = len({(name, _object_at(path)) for name, path, _, is_warning in present if not is_warning})
 
     def _place(self, name: str, data: Mapping[str, Any]) -> tuple[str | None, Mapping[str, Any]]:
-        """Where the service *name* with *data* stands in the file, or is to stand, and *data* with what the file says of its name.
+        """Where the service *name* with *data* stands in the file, or is to stand, and what is known of its name.
 
         None: nowhere, for other services stand at the keys that it could have.
         """
         try:
             content = self._load()
         except ProviderError:
-            return name, data  # writing it gives the reason
+            return name, {}  # writing it gives the reason
         identity = identity_from(name, data, [])
         called = name if identity is None else identity.of(Service(identity.name)).called
         named = {service.called: at for at, key in content.named.items() if (service := content.snapshot.services[key])}
         at = named.get(called)
         if at is not None:
-            return at, {**{key: value for key, value in content.data[at].items() if key in KEYS}, **data}
+            return at, identity_to_dict(content.snapshot.services[content.named[at]])
         if name not in content.named:
-            return name, data
+            return name, {}
         if identity is None or called in content.named:
-            return None, data
-        return called, {"name": identity.name, **data}
+            return None, {}
+        return called, {"name": identity.name}
 
     def _change(self, name: str, change: Change) -> bool:
         """The change, alone with the file. False: there was nothing to change."""
