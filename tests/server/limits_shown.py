@@ -7,6 +7,14 @@ without a row, and a row without its test, are faults.
 from __future__ import annotations
 
 SHOWN_BY: dict[str, str] = {
+    "control.explanations:EXPLAINED_S": "admin/test_explain.py::test_silent_workers_are_told_in_words_and_bounded",
+    "control.explanations:EXPLANATIONS_MAX": "admin/test_explain.py::test_silent_workers_are_told_in_words_and_bounded",
+    "control.query_log:LOOKERS_MAX": "admin/test_queries.py::test_few_look_at_a_time",
+    "control.query_log:UNREAD_MAX": "admin/test_queries.py::test_a_looker_loses_no_count",
+    "server.recorder:AT_ONCE_MAX": "server/test_recorder.py::test_so_many_are_looked_at_and_the_others_counted",
+    "server.recorder:LOOKED_AT_A_SECOND": "server/test_recorder.py::test_so_many_are_looked_at_and_the_others_counted",
+    "server.recorder:ROWS_MAX": "server/test_recorder.py::test_a_full_message_goes_at_once",
+    "server.recorder:CLIENTS_MAX": "server/test_recorder.py::test_clients_whose_filters_are_known_are_bounded",
     # queries and answers
     "server.udp:QUERY_OCTETS_MAX": "server/test_bounds.py::test_a_datagram_longer_than_any_query_is_formerr_and_counted",
     "server.miss_queue:WAITING_MAX": "server/test_miss_queue.py::test_what_comes_when_the_house_is_full_is_dropped_and_counted",

@@ -227,3 +227,23 @@ def test_a_worker_records_while_control_says_so(monkeypatch: pytest.MonkeyPatch)
         assert shown[-1] is None
 
     answers.run(work())
+
+
+def test_a_full_message_goes_at_once() -> None:
+    answers = Answers()
+    looked = Looked(answers)
+    for _ in range(recorder.ROWS_MAX - 1):
+        answers.ask("web.svc.local")
+    assert looked.rows == []
+    answers.ask("web.svc.local")
+    assert len(looked.rows) == recorder.ROWS_MAX
+
+
+def test_clients_whose_filters_are_known_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder, "CLIENTS_MAX", 4)
+    answers = Answers()
+    looked = Looked(answers, filtered(client="10.0.0.0/29"))
+    for at in range(12):
+        answers.ask("web.svc.local", peer=f"10.0.0.{at}")
+        assert len(looked.recorder._clients) <= 4
+    assert [row[1] for row in looked.told()] == [f"10.0.0.{at}" for at in range(8)]
