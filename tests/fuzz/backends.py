@@ -99,7 +99,7 @@ def _objects(octets: bytes) -> None:
             view.put(resource, fact)
     snapshot = view.snapshot()
     assert view.snapshot() is snapshot
-    for _, _, reason in faults._told:
+    for _, _, reason in faults._logged:
         assert "\n" not in reason
         assert len(reason) <= REASON_MAX
     is_publishable(snapshot.services)

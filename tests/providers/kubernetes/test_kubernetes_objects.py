@@ -27,7 +27,7 @@ def composed(item, *slices, addresses="auto", is_inside=True, nodes=(), default_
     known = {fact.key: fact for fact in (node_from(each, faults) for each in nodes)}
     rules = Rules(addresses, is_inside, default_namespace, policy)
     result = compose(service_from(item, faults), [fact for fact in facts if fact], known, rules)
-    result_faults[:] = sorted(reason for _, _, reason in faults._told)
+    result_faults[:] = sorted(reason for _, _, reason in faults._logged)
     return result
 
 
