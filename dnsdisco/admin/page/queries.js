@@ -1,6 +1,5 @@
 // What is asked just now. Only while somebody wants to see it: the server records queries for this stream alone.
 
-import { ask } from "./connection.js";
 import { make, mark, said, say, table, tableRow } from "./dom.js";
 
 const ROWS_MAX = 100; // the newest, in the document
@@ -16,11 +15,7 @@ let seen = 0;
 let passedOver = 0; // by the server, as this page or the server was too slow
 let fresh = []; // texts that are not shown yet, the newest ROWS_MAX of them
 
-/** Where the server has them. */
-export async function offerQueries() {
-  const [, { paths }] = await ask("/");
-  if (!paths.includes("/v1/queries")) return;
-  part("queries").hidden = part("to-queries").hidden = false;
+export function offerQueries() {
   part("query-filter").addEventListener("submit", (event) => {
     event.preventDefault();
     if (path) stop("Stopped.");

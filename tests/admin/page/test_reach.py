@@ -12,6 +12,7 @@ import pytest
 
 from tests.admin.page.chromium import Tab
 from tests.admin.page.world import free_port, IN_CHROMIUM, instances, serving, SHOP, write
+from tests.whole.server import Traffic
 
 pytestmark = IN_CHROMIUM
 
@@ -30,7 +31,8 @@ def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with serving(tmp_path_factory.mktemp("troubled"), services, upstream=f"127.0.0.1:{free_port()}") as (server, url):
         for number in range(8):
             server.ask(f"n{number}.example.org")
-        yield url
+        with Traffic(server, "empty.svc.local", pause=0.2):
+            yield url
 
 
 def opened(tab: Tab, url: str) -> None:
@@ -42,6 +44,8 @@ def opened(tab: Tab, url: str) -> None:
     tab.until_text("#service-list", f"i9.{LONG}.svc.local")
     tab.evaluate("document.getElementById('asked-name').value = 'wbe'; document.getElementById('question').requestSubmit()")
     tab.until_text("#explanation", "Did you mean")
+    tab.evaluate("document.getElementById('watch').click()")
+    tab.until_text("#query-table", "empty.svc.local")
 
 
 def focus(tab: Tab) -> dict[str, Any]:
@@ -115,7 +119,15 @@ def test_every_stop_of_the_tab_key_is_seen_and_in_order(tab: Tab, troubled: str)
         assert stop["outline"] >= 2, stop
         assert stop["isInView"], stop
         stops.append(stop)
-    assert [stop["text"] for stop in stops[1:6]] == ["Services", "Providers", "Upstreams", "Workers", "Changes"]
+    assert [stop["text"] for stop in stops[1:8]] == [
+        "Services",
+        "Providers",
+        "Upstreams",
+        "Workers",
+        "Changes",
+        "Explain",
+        "Queries",
+    ]
     assert sum(stop["tag"] == "summary" for stop in stops) == 50
     assert stops[-1]["text"] == "description of the API"
 

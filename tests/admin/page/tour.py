@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.admin.page.chromium import Chromium, Tab
 from tests.admin.page.world import backend, free_port, serving
+from tests.whole.server import Server
 
 TOUR = Path(__file__).parents[3] / "docs" / "tour"
 WIDTH, PHONE = 960, 320
@@ -39,7 +40,7 @@ def write(folder: Path) -> list[Path]:
         tab.goto(url)
         tab.until_text("#state", "degraded")
         tab.until_text("#service-list", "1 of 3 critical")
-        return [overview(tab, folder), explanation(tab, folder), phone(tab, folder)]
+        return [overview(tab, folder), explanation(tab, folder), queries(tab, folder, server), phone(tab, folder)]
 
 
 def overview(tab: Tab, folder: Path) -> Path:
@@ -53,6 +54,18 @@ def explanation(tab: Tab, folder: Path) -> Path:
     tab.until_text("#explanation", "left-out")
     tab.evaluate("document.activeElement.blur()")
     return picture(tab, folder / "explain.png", "document.getElementById('explain')", WIDTH, 700)
+
+
+def queries(tab: Tab, folder: Path, server: Server) -> Path:
+    tab.evaluate("document.getElementById('watch').click()")
+    tab.until_text("#watching", "Watching")
+    for name, rtype in (("web", "A"), ("web", "SRV"), ("crat", "A"), ("v2.web", "A"), ("db-1.db", "AAAA")):
+        server.ask(f"{name}.svc.local", rtype)
+    server.ask("example.org")
+    tab.until("document.querySelectorAll('#query-table tbody tr').length === 6")
+    tab.evaluate("document.getElementById('watch').click()")
+    tab.until_text("#watching", "Stopped")
+    return picture(tab, folder / "queries.png", "document.getElementById('queries')", WIDTH, 560)
 
 
 def phone(tab: Tab, folder: Path) -> Path:
