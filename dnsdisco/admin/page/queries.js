@@ -112,6 +112,6 @@ function cells({ time, client, transport, name, type, rcode, source, ms, ede }) 
     said(type),
     [mark(rcode === "NOERROR" ? "good" : "fair", said(rcode)), ...ede.map(({ text }) => make("span", { class: "reason" }, said(text)))],
     said(source),
-    ms === null ? "–" : `${Number(ms.toPrecision(3))} ms`,
+    ms === null ? "–" : `${Number(ms.toPrecision(3))}\u00a0ms`,
   ];
 }

@@ -132,7 +132,7 @@ def test_every_stop_of_the_tab_key_is_seen_and_in_order(tab: Tab, troubled: str)
     assert stops[-1]["text"] == "description of the API"
 
 
-@pytest.mark.parametrize("width", [PHONE, 360, 736, 737, 1024])
+@pytest.mark.parametrize("width", [PHONE, 360, 800, 801, 1024])
 def test_no_width_needs_scrolling_to_the_side(tab: Tab, troubled: str, width: int) -> None:
     tab.size(width, 640)
     opened(tab, troubled)

@@ -65,13 +65,13 @@ def queries(tab: Tab, folder: Path, server: Server) -> Path:
     tab.until("document.querySelectorAll('#query-table tbody tr').length === 6")
     tab.evaluate("document.getElementById('watch').click()")
     tab.until_text("#watching", "Stopped")
-    return picture(tab, folder / "queries.png", "document.getElementById('queries')", WIDTH, 560)
+    return picture(tab, folder / "queries.png", "document.getElementById('queries')", WIDTH, 450)
 
 
 def phone(tab: Tab, folder: Path) -> Path:
     tab.size(PHONE, 640)
     tab.media(prefers_color_scheme="dark")
-    return picture(tab, folder / "phone.png", "document.body", PHONE, 640)
+    return picture(tab, folder / "phone.png", "document.body", PHONE, 560)
 
 
 def picture(tab: Tab, path: Path, element: str, width: int, height: int) -> Path:
