@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from dnsdisco.doctor import codes
 from dnsdisco.doctor.finding import Finding
@@ -33,5 +34,10 @@ def upstreams(known: Known) -> Iterator[Finding]:
         elif each["state"] == "dead":
             yield codes.DEAD_UPSTREAM.found(address, f"it does not answer{reason}", address=address)
     wanted = (known.settings.get("forward") or {}).get("upstreams")
-    if wanted and not any(each["zone"] == "." for each in known.status["upstreams"]):
+    if wanted and not _has_general(known.status) and known.later is not None and not _has_general(known.later):
         yield codes.NO_UPSTREAM.found("forward.upstreams", f"{', '.join(wanted)} gives no upstream beside the server itself")
+
+
+def _has_general(status: Mapping[str, Any]) -> bool:
+    """An upstream for the names that no other zone is for."""
+    return any(each["zone"] == "." for each in status["upstreams"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -10,11 +11,7 @@ from typing import Any
 from dnsdisco.doctor import codes
 from dnsdisco.doctor.finding import Finding
 from dnsdisco.doctor.known import Known
-from dnsdisco.errors import DnsdiscoError
 from dnsdisco.model.certificate import validity
-
-STATUS = "/v1/status"
-CATCH_UP_S = 1.0  # a change reaches every worker in a tenth of that
 
 
 def runs(known: Known) -> Iterator[Finding]:
@@ -38,13 +35,8 @@ def written(known: Known) -> Iterator[Finding]:
 
 def workers(known: Known) -> Iterator[Finding]:
     """Behind at two looks: at one, a change may be on its way."""
-    behind = _behind(known.status)
-    if behind:
-        time.sleep(CATCH_UP_S)
-        try:
-            again = _behind(known.ask(STATUS))
-        except DnsdiscoError:
-            return
+    if behind := _behind(known.status):
+        again = _behind(known.later)
         for number in sorted(behind.keys() & again.keys()):
             yield codes.WORKER.found(f"worker {number}", again[number])
 
@@ -87,7 +79,7 @@ def files(known: Known) -> Iterator[Finding]:
 
 
 def _can_be_written(known: Known, folder: str) -> bool:
-    """True if its owner, the server, can write the folder; a missing one can be made if its parent can be written."""
+    """By the user that the server runs as, or would. True where that cannot be seen."""
     at = known.machine.at(folder)
     try:
         status = at.stat()
@@ -95,6 +87,10 @@ def _can_be_written(known: Known, folder: str) -> bool:
         parent = next(above for above in at.parents if above.exists())
         return os.access(parent, os.W_OK)
     except OSError:
-        return True  # it may not be looked at: nothing can be said
-    is_read_only = bool(os.statvfs(at).f_flag & os.ST_RDONLY)
-    return at.is_dir() and not is_read_only and bool(status.st_mode & 0o200)
+        return True
+    if not stat.S_ISDIR(status.st_mode) or os.statvfs(at).f_flag & os.ST_RDONLY:
+        return False
+    user = known.user
+    if user in (0, None):
+        return True
+    return bool(status.st_mode & (stat.S_IWUSR if status.st_uid == user else stat.S_IWGRP | stat.S_IWOTH))

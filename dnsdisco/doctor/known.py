@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,12 +13,14 @@ from dnsdisco.doctor import resolver_file
 from dnsdisco.doctor.machine import MachineFiles
 from dnsdisco.doctor.probe import ProbeQuestion, ResolverProbe, Seen
 from dnsdisco.doctor.resolver_file import ResolverFile
-from dnsdisco.errors import Problem
+from dnsdisco.errors import DnsdiscoError, Problem
 from dnsdisco.wire.constants import TYPES
 from dnsdisco.written.addresses import join_port, split_address
 from dnsdisco.written.endpoints import listener
 from dnsdisco.written.transports import DNS_PORT
 
+STATUS = "/v1/status"
+LATER_S = 1.5  # a change reaches every worker in a tenth of that
 _SOA = TYPES["SOA"]
 Ask = Callable[[str], Any]  # a path of the API; raises DnsdiscoError where it has no answer
 
@@ -62,6 +65,26 @@ class Known:
         return self.status is not None or any(
             self.is_authority(sockaddr.REACHED_AT.get(host, host), port) for host, port in self.listen if port
         )
+
+    @cached_property
+    def later(self) -> Mapping[str, Any] | None:
+        """The status a moment later: at one look a change may be on its way, and a worker's figures come once a second."""
+        time.sleep(LATER_S)
+        try:
+            status: Mapping[str, Any] = self.ask(STATUS)
+        except DnsdiscoError:
+            return None
+        return status
+
+    @cached_property
+    def user(self) -> int | None:
+        """The user id of the workers; None: none is seen."""
+        for worker in (self.status or {}).get("workers", ()):
+            try:
+                return self.machine.at(f"/proc/{worker['pid']}").stat().st_uid
+            except OSError:
+                continue
+        return None
 
     def is_ours(self, host: str, port: int = DNS_PORT) -> bool:
         """True if our server listens there, or should."""

@@ -21,8 +21,8 @@ the worst last, with the fix below it.
 
 ```
 $ dnsdisco doctor
-warning DD012 /etc/resolv.conf: it names 127.0.0.1, and belongs to NetworkManager
-        fix: `dnsdisco setup networkmanager --apply` lets NetworkManager leave the file alone; then `dnsdisco setup resolv.conf --apply`
+warning DD018 /etc/resolv.conf: `ndots:5`: a name with fewer dots is tried below corp.example first
+        fix: take `ndots` out, or write names with a dot at their end
 error   DD040 127.0.0.53: it answers REFUSED for svc.local: no `Domains=` line has it
         fix: `dnsdisco setup resolved --apply`, which writes `DNS=127.0.0.1:5300` and `Domains=~svc.local` into a drop-in; then `systemctl restart systemd-resolved`
 ```
@@ -43,7 +43,8 @@ This page is made from the table in the code: `python -m tests.doctor.doctor_pag
 
 
 def page() -> str:
-    parts = [HEAD]
+    rows = "".join(f"| [{row.code}](#{_anchor(row)}) | {row.level} | {row.title} |\n" for row in TABLE)
+    parts = [HEAD, f"\n| code | level | what stands in the way |\n|---|---|---|\n{rows}"]
     subject = ""
     for row in TABLE:
         if SUBJECTS[row.code[2:4]] != subject:
@@ -51,6 +52,11 @@ def page() -> str:
             parts.append(f"\n## {subject}\n")
         parts.append(_section(row))
     return "".join(parts)
+
+
+def _anchor(row: Code) -> str:
+    """As the pages' reader makes it of the heading."""
+    return re.sub(r"[^a-z0-9 _-]", "", f"{row.code}: {row.title}".lower()).replace(" ", "-")
 
 
 def _section(row: Code) -> str:

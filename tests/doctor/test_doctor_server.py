@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import threading
 import time
 from datetime import timedelta
 
 import pytest
 
+from dnsdisco.doctor import check_server
+from dnsdisco.doctor.known import Known
+from dnsdisco.doctor.machine import MachineFiles
+from dnsdisco.doctor.probe import ResolverProbe
 from tests.certificates import make
 from tests.doctor.machine_apart import bad, MachineApart, MARKS, program
 from tests.providers.consul.real import binary
@@ -65,14 +71,24 @@ def test_a_server_that_starts(machine):
     machine.end(server)
 
 
-def test_a_worker_that_hangs(machine):
-    """The supervisor ends it after a while, and starts another."""
+def test_workers_that_hang(machine):
+    """The supervisor ends each after two seconds and starts another, which hangs as well: a machine without time for it."""
     machine.serve()
-    (hung,) = machine.inside("dnsdisco.server")
-    os.kill(hung, signal.SIGSTOP)
-    machine.write("services.yaml", "other: {address: 10.0.0.1}\n")
-    machine.until(lambda: "DD005" in machine.doctor())
-    machine.until(lambda: machine.inside("dnsdisco.server") not in ([hung], []))
+    is_over = threading.Event()
+
+    def stop_all() -> None:
+        while not is_over.wait(0.1):
+            for pid in machine.inside("dnsdisco.server"):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGSTOP)
+
+    stopping = threading.Thread(target=stop_all)
+    stopping.start()
+    try:
+        machine.until(lambda: "DD005" in machine.doctor())
+    finally:
+        is_over.set()
+        stopping.join()
     machine.until(lambda: bad(machine.doctor()) == set())
 
 
@@ -94,10 +110,30 @@ def test_a_state_folder_that_cannot_be_written(machine):
     assert bad(found) == {"DD007"}
     assert found["DD007"].subject == folder
     machine.run("umount", folder)
-    (machine.folder / ".local/state/dnsdisco").chmod(0o500)
-    assert bad(machine.doctor()) == {"DD007"}
-    (machine.folder / ".local/state/dnsdisco").chmod(0o700)
     assert bad(machine.doctor()) == set()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to another user")
+@pytest.mark.parametrize(
+    ("owner", "mode", "server", "is_found"),
+    [
+        (1234, 0o700, 1234, False),
+        (0, 0o700, 1234, True),
+        (0, 0o700, 0, False),
+        (1234, 0o500, 1234, True),
+        (1234, 0o500, 0, False),
+        (0, 0o777, 1234, False),
+    ],
+)
+def test_a_state_folder_of_another_user(tmp_path, owner, mode, server, is_found):
+    """A server that runs as a user of its own, and a folder that root has made for it."""
+    for path, user in (("proc/77", server), ("state", owner)):
+        (tmp_path / path).mkdir(parents=True)
+        os.chown(tmp_path / path, user, user)
+    (tmp_path / "state").chmod(mode)
+    status = {"workers": [{"pid": 77}]}
+    known = Known(MachineFiles(str(tmp_path)), ResolverProbe(), status, settings={"state_dir": "/state"})
+    assert [each.code for each in check_server.files(known)] == (["DD007"] if is_found else [])
 
 
 @pytest.mark.parametrize(("days", "code"), [((-9, 3), "DD008"), ((-9, -1), "DD009"), ((1, 9), "DD009"), ((-9, 90), "")])
