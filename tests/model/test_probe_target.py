@@ -145,7 +145,7 @@ def test_the_data_tell_which_instances_are_not_checked_and_keep_them():
     assert [(path, is_warning) for path, _, is_warning in faults] == [("check.http", False)] * 3
     messages = [message for _, message, _ in faults]
     assert messages[0].startswith("not run for b: it has no port")
-    assert messages[1].startswith("not run for c: 169.254.1.1 is an address of the link")
+    assert messages[1].startswith("not run for c: 169.254.1.1 is a link-local or metadata address")
     assert messages[2].startswith("not run for d0, d1, d2 and 2 more: a check may ask a port of the instance alone")
 
 

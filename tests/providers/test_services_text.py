@@ -104,7 +104,7 @@ def test_yaml_that_is_refused_whole(text, place, words):
         ('{"a": 1,}', (1, 8), "no comma after the last one"),
         ('{"a": [1, 2, \n ] }', (1, 12), "no comma after the last one"),
         ('{"a": {\n "c": 1, "c": 2}}', (2, 10), "a.c: this key was given already on line 2"),
-        ('{"a": NaN}', (1, 1), "NaN is no number"),
+        ('{"a": NaN}', (1, 1), "NaN is not a number"),
         ('{"a": 1\n "b": 2}', (2, 2), "expecting ',' delimiter"),
         ("[1]", (1, 1), "expected a mapping"),
         ("a: 1", (1, 1), "this is not JSON"),
