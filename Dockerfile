@@ -31,8 +31,8 @@ ENV PATH=/opt/dnsdisco/bin:$PATH PYTHONUNBUFFERED=1
 USER 5353
 WORKDIR /var/lib/dnsdisco
 EXPOSE 53/udp 53/tcp 8053/tcp
-# Asks where /etc/dnsdisco/dnsdisco.yaml listens for plain DNS, at the first address that there is. `localhost` is answered whatever zones, services
-# and upstreams there are. A server that listens for TLS or HTTPS alone needs another check, at its own port or at /ready.
+# Asks the server that runs here, else where /etc/dnsdisco/dnsdisco.yaml listens: for plain DNS, or over TLS or HTTPS where there is no other.
+# `localhost` is answered whatever zones, services and upstreams there are.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["dnsdisco", "query", "localhost."]
 ENTRYPOINT ["dnsdisco"]
 CMD ["serve", "--services", "/etc/dnsdisco/services.yaml"]

@@ -13,7 +13,7 @@ from dnsdisco.errors import ServerError
 from dnsdisco.sockaddr import is_here, REACHED_AT
 from dnsdisco.written.addresses import address, is_ip, join_port, split_address
 from dnsdisco.written.addresses import port as port_from
-from dnsdisco.written.endpoints import upstream, UpstreamAddress
+from dnsdisco.written.endpoints import listener, upstream, UpstreamAddress
 from dnsdisco.written.names import dns_name
 from dnsdisco.written.transports import DNS_PORT, TLS_PORT
 
@@ -39,7 +39,7 @@ def named(written: str) -> UpstreamAddress:
 def found(config: str | None) -> tuple[UpstreamAddress, str]:
     """Where the server that runs here answers, and its first zone; else as the configuration has both. Raises ConfigError."""
     seen = _of_running(glance(config))
-    return UpstreamAddress("udp", *split_address(_reachable(seen.servers))), seen.zone
+    return _reachable(seen.servers), seen.zone
 
 
 def _of_running(seen: Glance) -> Glance:
@@ -50,14 +50,16 @@ def _of_running(seen: Glance) -> Glance:
         status = server_client.ask(path, "GET", "/v1/status", seconds=FIND_S)
     except ServerError:
         return seen
-    servers = tuple(each for each in status["listen"] if "://" not in each)
+    servers = tuple(each for each in status["listen"] if "://" not in each) or tuple(status["listen"])
     return Glance(servers or seen.servers, status["zones"][0]["name"], path)
 
 
-def _reachable(servers: Sequence[str]) -> str:
+def _reachable(servers: Sequence[str]) -> UpstreamAddress:
     """The first that this machine has, else the first; an address of this machine, where the server listens on all of them."""
-    host, port = next((each for each in map(split_address, servers) if is_here(each[0])), split_address(servers[0]))
-    return join_port(REACHED_AT.get(host, host), port)
+    listeners = [(each, *split_address(each.address)) for each in map(listener, servers)]
+    each, host, port = next((found for found in listeners if is_here(found[1])), listeners[0])
+    host = REACHED_AT.get(host, host)
+    return upstream(f"{each.scheme}://{join_port(host, port)}{each.path}") if each.scheme else UpstreamAddress("udp", host, port)
 
 
 def _with_address(rest: str) -> str:

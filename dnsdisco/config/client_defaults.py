@@ -10,11 +10,13 @@ from dnsdisco.config.load import find, read
 from dnsdisco.config.places import places
 from dnsdisco.config.values import absolute
 from dnsdisco.errors import ConfigError
-from dnsdisco.written import addresses, endpoints, names
+from dnsdisco.written import endpoints, names
 
 
 class Glance(NamedTuple):
-    servers: tuple[str, ...] = ("127.0.0.1:53",)  # that the server listens on for plain DNS, as addresses.address() writes them
+    servers: tuple[str, ...] = (
+        "127.0.0.1:53",
+    )  # that the server listens on for plain DNS, else for any; as endpoints.listener() reads them
     zone: str = "svc.local"  # the first zone
     control: str | None = None  # the control socket
 
@@ -33,8 +35,8 @@ def glance(config: str | None = None) -> Glance:
         values = document.values
     servers, zone, _ = Glance()
     with contextlib.suppress(KeyError, TypeError, ValueError):
-        plain = tuple(addresses.address(each.address) for each in map(endpoints.listener, values["listen"]) if not each.scheme)
-        servers = plain or servers
+        listen = tuple(map(endpoints.listener, values["listen"]))
+        servers = tuple(str(each) for each in listen if not each.scheme) or tuple(map(str, listen)) or servers
     with contextlib.suppress(KeyError, IndexError, TypeError, ValueError):
         zone = names.zone(values["zones"][0])
     folder, slash, _ = (path or "").rpartition("/")

@@ -169,8 +169,10 @@ def test_the_package_for_https_is_named(folder, monkeypatch):
     assert message.endswith("needs the package h2: pip install 'dnsdisco[doh]'")
 
 
-def test_a_client_asks_the_first_plain_one(folder):
+def test_a_client_asks_the_first_plain_one_or_what_there_is(folder):
     (folder / "dnsdisco.yaml").write_text("listen: [tls://127.0.0.1, 127.0.0.2:54, 127.0.0.3]")
     assert glance().servers == ("127.0.0.2:54", "127.0.0.3:53")
     (folder / "dnsdisco.yaml").write_text("listen: [tls://127.0.0.1]")
+    assert glance().servers == ("tls://127.0.0.1:853",)
+    (folder / "dnsdisco.yaml").write_text("listen: [nonsense:nonsense]")
     assert glance().servers == ("127.0.0.1:53",)

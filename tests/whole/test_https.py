@@ -20,6 +20,7 @@ import dns.rcode
 import httpx
 import pytest
 
+from dnsdisco.cli import query_server
 from tests.certificates import Made, make
 from tests.whole.server import EXAMPLE, ROOT, Server
 
@@ -170,3 +171,33 @@ def test_what_http_takes_is_loaded_only_where_it_is_spoken() -> None:
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT)
     assert not {"h2", "h11", "hpack", "dnsdisco.server.https_connection"} & set(done.stdout.split())
     assert ssl.HAS_ALPN
+
+
+@pytest.mark.parametrize("listen", ["tls://127.0.0.1:0", "https://127.0.0.1:0/dns-query"])
+def test_the_images_health_check_where_nothing_else_is_listened_on(tmp_path: Path, listen: str) -> None:
+    """`dnsdisco query localhost.` finds the running server, and fails when that is stopped."""
+    configured(tmp_path, make(tmp_path), listen=f'["{listen}"]', control="control.sock")
+    command = [sys.executable, "-m", "dnsdisco.cli", "query", "localhost."]
+
+    def healthy() -> bool:
+        ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env={"PYTHONPATH": str(ROOT)})
+        return ran.returncode == 0 and "127.0.0.1" in ran.stdout
+
+    with Server(cwd=tmp_path, listen=None, wait=False) as server:
+        server.wait_for("event=.control socket")
+        server.wait_for("ready: ")
+        assert healthy()
+    assert not healthy()
+
+
+@pytest.mark.parametrize("listen", ["tls://0.0.0.0:853", "https://0.0.0.0:443/q"])
+def test_where_to_ask_is_in_the_configuration_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listen: str) -> None:
+    configured(tmp_path, make(tmp_path), listen=f'["{listen}"]', control="off")
+    monkeypatch.chdir(tmp_path)
+    where, zone = query_server.found(None)
+    assert (str(where).replace(":853", "").replace(":443", ""), zone) == (
+        listen.replace("0.0.0.0", "127.0.0.1").replace(":853", "").replace(":443", ""),
+        "svc.local",
+    )
+    configured(tmp_path, make(tmp_path), listen=f'["{listen}", "127.0.0.2:5300"]', control="off")
+    assert str(query_server.found(None)[0]) == "127.0.0.2:5300"  # plain DNS, where there is any
