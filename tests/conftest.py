@@ -33,7 +33,7 @@ def _logging_as_it_was():
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole programs are slow, all of them; other slow files say so themselves. `pytest -m "not slow and not servers"` leaves them out."""
+    """Whole programs, real servers and network namespaces are slow, all of them; other slow tests say so. `pytest -m "not slow"` leaves them out."""
     for item in items:
-        if item.path.is_relative_to(WHOLE):
+        if item.path.is_relative_to(WHOLE) or any(map(item.get_closest_marker, ("servers", "netns"))):
             item.add_marker(pytest.mark.slow)

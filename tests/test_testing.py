@@ -18,6 +18,8 @@ from tests.kit import errors
 from tests.library.test_adding_a_provider import pytest_in
 from tests.library.test_docs import blocks, python
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 
 

@@ -288,6 +288,7 @@ def test_watchers_take_no_place_of_the_others(monkeypatch: pytest.MonkeyPatch) -
     with_http(bench("web"), scenario)
 
 
+@pytest.mark.slow
 def test_whoever_never_reads_is_ended_and_the_others_hear_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "REPLY_S", 1.0)
     names = [f"{'x' * 50}{number}" for number in range(400)]

@@ -88,6 +88,7 @@ def test_sick_instances_are_no_lack_of_the_server() -> None:
     with_http(HttpBench({"p": Scripted(snapshot(sick))}), scenario)
 
 
+@pytest.mark.slow
 def test_it_starts_and_a_provider_is_missing_since_then() -> None:
     async def begun(bench: Any) -> None:
         await until(lambda: bench.url and bench.control.view().providers[1].state == "never_synced" and bench.worker.entries)

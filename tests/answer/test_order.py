@@ -27,6 +27,7 @@ MANY = "big:\n  instances:\n" + "".join(
 
 
 @pytest.mark.parametrize("cookie", [False, True], ids=["whole messages", "prepared answers"])
+@pytest.mark.slow
 def test_the_first_address_is_drawn_by_weight(cookie):
     answers = Answers(WEIGHTED)
     query = dns.message.make_query("web.svc.local.", "A", use_edns=0)
@@ -86,6 +87,7 @@ def test_no_more_bodies_are_prepared_than_the_shares_need():
     assert len({id(body) for body in many.bodies}) == len(set(many.bodies)) <= 6
 
 
+@pytest.mark.slow
 def test_answers_that_changes_have_dropped_are_not_remembered_to_be_drawn_anew():
     answers = Answers()
     table = answers.responder.fast_path.table
@@ -154,6 +156,7 @@ def test_two_instances_with_one_address_are_one_record():
 
 
 @pytest.mark.parametrize("rtype", ["A", "AAAA", "SRV", "TXT", "MX"])
+@pytest.mark.slow
 def test_the_first_answer_of_a_service_of_twenty_thousand_is_quick(rtype):
     """60 ms of processor time, once after each change of it, and less for each further client; it was ten seconds for A alone."""
     address = "2001:db8::{}:{}" if rtype == "AAAA" else "10.0.{}.{}"

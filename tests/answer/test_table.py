@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dns.flags
 import dns.message
+import pytest
 
 from dnsdisco.answer import table
 from tests.kit import Answers
@@ -15,6 +16,7 @@ def deny(answers: Answers, label: str, rtype: int) -> None:
     assert dns.message.from_wire(octets or b"").rcode() == 3
 
 
+@pytest.mark.slow
 def test_denials_of_one_shape_more_than_its_bound_are_forgotten_and_counted():
     answers = Answers(recursion=False)
     denials = answers.responder.fast_path.table.denials

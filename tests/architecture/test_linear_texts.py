@@ -26,6 +26,8 @@ from dnsdisco.zone import master
 from dnsdisco.zone.catalog import Catalog
 from dnsdisco.zone.records import ZoneRecords
 
+pytestmark = pytest.mark.slow
+
 SIZE = 400_000
 ZONES = ("svc.local",)
 GENERIC = presentation.GENERIC

@@ -39,6 +39,7 @@ def named(source: str, module: str) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_no_room_knows_a_built_in_provider_by_name() -> None:
     found = {module: faults for module, path in modules() if (faults := named(path.read_text(), module))}
     assert [fault for module, faults in found.items() if module not in KNOWN for fault in faults] == []

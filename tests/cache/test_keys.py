@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from itertools import product
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +25,7 @@ def made(question):
 
 @settings(max_examples=500)
 @given(QUESTIONS, QUESTIONS)
+@pytest.mark.slow
 def test_keys_are_equal_when_the_questions_are(one, other):
     assert (made(one) == made(other)) == (one == other)
 
@@ -48,6 +50,7 @@ def test_a_million_pairs_that_look_alike():
 @given(
     st.lists(QUESTIONS.filter(lambda question: question[1] != 0), max_size=30), QUESTIONS.filter(lambda question: question[1] != 0)
 )
+@pytest.mark.slow
 def test_an_entry_serves_its_own_question_alone(kept, asked):
     cache = Cache()
     for question in kept:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import tracemalloc
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,6 +52,7 @@ def test_without_use_the_oldest_goes_first():
     assert store.evictions == 2
 
 
+@pytest.mark.slow
 def test_used_names_outlive_a_flood_of_names_asked_for_once():
     cache = Cache(CacheSettings(size=1000))
     busy = [key(f"busy{number}") for number in range(200)]
@@ -80,6 +82,7 @@ def test_one_eviction_looks_at_few():
     assert store.evictions == 1
 
 
+@pytest.mark.slow
 def test_the_octets_counted_are_no_fewer_than_those_used():
     """What the bound is worth: entries as they come from resolvers, one to five records."""
     source = random.Random(2)

@@ -169,6 +169,7 @@ def _on_a_terminal(*args, **environ):
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.slow
 def test_streams_that_are_closed_are_no_disaster(closed, tmp_path):
     """As some starters of daemons leave them."""
     (tmp_path / "s.yaml").write_text("web: {address: 10.0.0.1}\n")
@@ -193,6 +194,7 @@ def test_streams_that_are_closed_are_no_disaster(closed, tmp_path):
 @pytest.mark.parametrize(
     ("environ", "is_coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False), ({"NO_COLOR": ""}, True)]
 )
+@pytest.mark.slow
 def test_colour_is_for_terminals_and_for_those_who_want_it(environ, is_coloured):
     with FakeServer(lambda query: [reply(query, "web.svc.local. 1 A 10.0.0.1")]) as server:
         shown = _on_a_terminal("query", "web", "--server", server.address, **environ)
@@ -210,6 +212,7 @@ def test_no_colour_in_a_pipe():
     assert "\x1b" not in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_query_starts_quickly():
     """≤ 200 ms on an idle machine. CPU time of the best of five, so that a busy one does not decide; what it must not load is exact."""
     code = (
@@ -234,6 +237,7 @@ def test_query_starts_quickly():
 
 
 @pytest.mark.parametrize("command", [["serve", "--listen", "127.0.0.1:0"], ["check"], ["services"]])
+@pytest.mark.slow
 def test_a_working_folder_that_was_deleted_is_what_is_named(command, tmp_path):
     folder = tmp_path / "gone"
     folder.mkdir()

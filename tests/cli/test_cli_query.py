@@ -297,6 +297,7 @@ def test_wrong_usage_is_status_2(args, message, capsys):
 
 
 @given(st.binary(max_size=200), st.integers(12, 400), st.binary(max_size=4))
+@pytest.mark.slow
 def test_no_reply_breaks_the_reader(tail, at, noise):
     query = stub.question(wire_name.from_text("web.svc.local"), 1)
     message = reply(query, WEB + "\nweb.svc.local. 10 MX 10 web.svc.local.\nweb.svc.local. 10 HTTPS 1 . alpn=h2 port=8080")

@@ -107,6 +107,7 @@ def test_nothing_and_something_to_forward_to_is_wrong_usage(capsys):
     assert become("--upstream", "none", "--upstream", "off")["settings"]["forward"]["upstreams"] == []
 
 
+@pytest.mark.slow
 def test_a_large_configuration_does_not_block(folder):
     zones = "".join(f"    z{at}.example: [10.0.0.1]\n" for at in range(10_000))
     (folder / "dnsdisco.yaml").write_text(f"forward:\n  zones:\n{zones}")
@@ -143,6 +144,7 @@ def test_an_unknown_provider(capsys):
     assert "--provider: there is no provider 'consol'; did you mean consul?" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_file_that_lies_about_is_not_imported(tmp_path):
     """With -m Python looks into the working directory first."""
     assert serve._safe_path() == ["-P"] or any(pathlib.Path(entry or ".").resolve() == tmp_path.resolve() for entry in sys.path)

@@ -55,6 +55,7 @@ def test_a_line_an_instance_for_programs(capsys):
     assert "primary" in rows[3][5]
 
 
+@pytest.mark.slow
 def test_a_table_for_people(folder):
     (folder / "s.yaml").write_text('"[red]x[/red]": {address: 10.0.0.1, port: 80, meta: {a: "\\e[31m"}}\nweb: {instances: []}\n')
     main_end, terminal = pty.openpty()

@@ -16,6 +16,8 @@ import pytest
 from dnsdisco.cli import main
 from tests.whole.server import ROOT, Server
 
+pytestmark = pytest.mark.slow
+
 SERVICES = (
     "web: {instances: [{id: web-1, address: 10.0.0.11, port: 80}, {id: web-2, address: 10.0.0.12, port: 80, health: critical}]}\n"
 )

@@ -14,6 +14,8 @@ import pytest
 
 from tests.whole.server import Server
 
+pytestmark = pytest.mark.slow
+
 PAGE = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text()
 LINES = dict(re.findall(r"^(.*_DNSDISCO_COMPLETE=(?:bash|zsh|fish)_source.*?)\s+# ~/\.(?:config/)?(\w+)", PAGE, re.MULTILINE))
 LINE_OF = {name.removesuffix("rc"): line for line, name in LINES.items()}

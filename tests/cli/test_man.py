@@ -14,6 +14,8 @@ import pytest
 
 from dnsdisco.cli import COMMANDS
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 NAMES = {"dnsdisco.1", *(f"dnsdisco-{name}.1" for name in COMMANDS), "dnsdisco.yaml.5", "dnsdisco-services.5"}
 

@@ -99,6 +99,7 @@ def test_what_query_prints_is_read_back(kind, text):
     )  # a known type in the form of an unknown one (RFC 3597 §5)
 
 
+@pytest.mark.slow
 def test_bind_reads_the_same():
     program, wrong = tool("named-rrchecker"), []
     for kind, text in ROWS:
@@ -218,6 +219,7 @@ def test_what_they_print_is_read(knotd, words):
     assert differences(program, ran.stdout, SERVED) == []
 
 
+@pytest.mark.slow
 def test_what_drill_prints_is_read(knotd):
     program = tool("drill")
     said = ""

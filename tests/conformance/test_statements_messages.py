@@ -263,6 +263,7 @@ def test_a_69_a_reason_goes_to_those_who_can_read_it(ask):
     assert dns.message.from_wire(ask(query("dead.test", use_edns=False))).edns == -1
 
 
+@pytest.mark.slow
 def test_a_69_every_code_that_is_sent_is_in_the_docs():
     package = DOCS.parent / "dnsdisco"
     named = {

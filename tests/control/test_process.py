@@ -19,6 +19,8 @@ from dnsdisco.model import unread
 from dnsdisco.model.delta import Assembler, Joiner, pack
 from tests.control.harness import SETTINGS
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 # A provider that hangs in a call that cannot be interrupted, beside one that works; what the registry would build.

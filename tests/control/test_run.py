@@ -123,6 +123,7 @@ def test_a_single_change_is_on_the_worker_within_25_ms() -> None:
     with_bench(Bench({"p": Scripted(WEB)}), scenario)
 
 
+@pytest.mark.slow
 def test_10_000_services_are_published_within_a_second_and_one_change_after_that_costs_little() -> None:
     many = numbered(10_000)
 
@@ -291,6 +292,7 @@ def test_a_worker_that_starts_anew_or_missed_something_gets_the_whole() -> None:
     with_bench(Bench({"p": Scripted(WEB)}), scenario)
 
 
+@pytest.mark.slow
 def test_a_worker_that_does_not_read_costs_a_bounded_queue_and_then_gets_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_link, "BACKLOG_OCTETS_MAX", 200_000)
     monkeypatch.setattr(control_run, "BATCH_S", 0.0)
@@ -322,6 +324,7 @@ def test_a_worker_that_does_not_read_costs_a_bounded_queue_and_then_gets_the_who
     with_bench(Bench({"p": Scripted(numbered(300))}, workers=2), scenario)
 
 
+@pytest.mark.slow
 def test_changes_while_a_large_whole_is_on_its_way_are_not_lost() -> None:
     many = numbered(8_000)
 

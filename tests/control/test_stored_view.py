@@ -29,6 +29,8 @@ from dnsdisco.model.public import reason_from, REASON_OCTETS_MAX
 from dnsdisco.model.service import Check, Health, Instance, LeftOut, Port, Record, Service, Snapshot
 from tests.control.harness import numbered
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 OURS = Label("consul", "0123")
 NOW = 1_760_000_000.25

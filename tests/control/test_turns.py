@@ -16,6 +16,8 @@ from dnsdisco.control import turns
 from dnsdisco.control.turns import LOOKS
 from dnsdisco.priority import Setter, TURNS
 
+pytestmark = pytest.mark.slow
+
 # A process as control is one: turns from the start, work in a thread of its own. Tells how often the thread woke up in each second.
 RUN = """
 import json, sys, threading, time

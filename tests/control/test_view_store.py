@@ -255,6 +255,7 @@ def test_a_storm_of_changes_is_a_handful_of_writes_and_the_last_one_is_kept(
     assert stored_view.read(str(tmp_path), whose, time.time()).view.services == numbered(3, "10.0.0.99").services  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_a_large_view_is_written_less_often(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(view_writer, "PAUSE_S", 0.0)
     monkeypatch.setattr(stored_view, "BREATH_S", 0.01)

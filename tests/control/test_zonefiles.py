@@ -15,6 +15,8 @@ from dnsdisco.control import zonefiles
 from dnsdisco.control.zonefiles import ZoneFiles
 from dnsdisco.model.delta import ZoneRecord
 
+pytestmark = pytest.mark.slow
+
 
 class Told:
     def __init__(self) -> None:

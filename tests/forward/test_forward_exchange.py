@@ -294,6 +294,7 @@ def test_a_silent_upstream_is_not_waited_for(second):
 
 
 @pytest.mark.parametrize(("holes", "deadline_s"), [(5, ForwardLimits().deadline_s), (1, 0.5), (2, 0.5)])
+@pytest.mark.slow
 def test_all_black_holed_is_an_error_within_two_seconds(holes, deadline_s):
     with ExitStack() as stack:
         addresses = [stack.enter_context(BlackHole()).address for _ in range(holes)]

@@ -175,6 +175,7 @@ def test_ports_and_ids_are_not_to_be_foreseen(upstream):
         assert len(steps) > 1800
 
 
+@pytest.mark.slow
 def test_the_dead_one_is_noticed_and_then_not_felt(second, caplog):
     with BlackHole() as hole, caplog.at_level(logging.INFO, logger="dnsdisco.forward"):
 
@@ -218,6 +219,7 @@ def test_a_dead_one_is_probed_and_comes_back(upstream, second, caplog):
     assert any("answers again" in record.message for record in caplog.records)
 
 
+@pytest.mark.slow
 def test_thirty_percent_loss_is_not_felt_by_a_client_that_asks_twice(upstream):
     upstream.on("*", Say(answer(), loss=0.3))
     limits = ForwardLimits(
@@ -382,6 +384,7 @@ def test_close_ends_what_is_on_its_way():
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_a_black_hole_under_a_flood_stays_within_its_bounds():
     """Every question ends within two seconds, by error or by shedding, and no socket is left."""
 

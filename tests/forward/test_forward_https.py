@@ -218,6 +218,7 @@ def test_a_kept_connection_that_died_in_silence_is_noticed_in_time(upstream):
 
 # httpcore lets go of a connection whose handshake is cut without closing it: the collector of garbage does, and complains.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.slow
 def test_a_new_connection_may_be_lost_before_its_handshake_after_the_kept_one_died(upstream):
     with Relay(upstream.port) as relay:
 
@@ -235,6 +236,7 @@ def test_a_new_connection_may_be_lost_before_its_handshake_after_the_kept_one_di
     gc.collect()
 
 
+@pytest.mark.slow
 def test_all_that_wait_on_a_dead_connection_are_asked_again(upstream):
     upstream.says = lambda asked: HttpsSay(after_s=0.2)
 
@@ -254,6 +256,7 @@ def test_all_that_wait_on_a_dead_connection_are_asked_again(upstream):
     run(work, by_address(upstream))
 
 
+@pytest.mark.slow
 def test_one_that_is_only_slow_is_waited_for(upstream):
     async def work(forwarder):
         await ask(forwarder)
@@ -405,11 +408,13 @@ def test_without_the_package_it_is_left_out_and_the_extra_named(upstream, plain,
     assert any("pip install 'dnsdisco[doh]'" in record.message for record in caplog.records)
 
 
+@pytest.mark.slow
 def test_nobody_who_does_not_ask_for_it_pays_for_it():
     code = "import sys, dnsdisco.server.run; sys.exit('httpx' in sys.modules or 'h2' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_deadline_is_kept(upstream):
     upstream.says = lambda asked: HttpsSay(after_s=-1)
     began = time.monotonic()

@@ -159,6 +159,7 @@ def test_a_kept_connection_that_died_in_silence_is_noticed_in_time(upstream):
 
 
 @pytest.mark.parametrize("born", [1, 2])
+@pytest.mark.slow
 def test_a_new_connection_may_be_silent_from_its_birth_after_the_kept_one_died(upstream, born):
     """One upstream, so there is no other to ask: as many connections are tried as fit the deadline, and one that is found is kept."""
 
@@ -178,6 +179,7 @@ def test_a_new_connection_may_be_silent_from_its_birth_after_the_kept_one_died(u
     assert upstream.connections == 2 + born
 
 
+@pytest.mark.slow
 def test_an_upstream_that_takes_everything_and_says_nothing_gets_a_few_connections(upstream):
     async def work(forwarder):
         await ask(forwarder, "a.test.")
@@ -307,6 +309,7 @@ def test_a_kept_tls_connection_that_died_in_silence_is_noticed_in_time(encrypted
 
 
 @pytest.mark.parametrize("held", [1, 2])
+@pytest.mark.slow
 def test_a_new_tls_connection_may_be_lost_before_its_handshake(encrypted, held):
     with Relay(encrypted.port) as relay:
 

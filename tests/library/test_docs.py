@@ -74,6 +74,7 @@ def test_the_environment_variables_in_the_docs():
     }
 
 
+@pytest.mark.slow
 def test_the_library_s_page_runs(tmp_path):
     (tmp_path / "services.json").write_text(json.dumps({"auth": {"url": "http://auth-service:5001"}}))
     page = "\n".join(blocks(LIBRARY, "python"))

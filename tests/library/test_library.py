@@ -406,6 +406,7 @@ raise SystemExit("the child hangs")
     subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
 
 
+@pytest.mark.slow
 def test_importing_it_imports_next_to_nothing():
     heavy = "yaml pydantic consul kubernetes structlog click ruamel asyncio dnsdisco.discovery dnsdisco.providers"
     code = f"import sys, dnsdisco; print([name for name in {heavy.split()!r} if name in sys.modules])"
@@ -417,6 +418,7 @@ def test_importing_it_imports_next_to_nothing():
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd="/").stdout == "[]\n"
 
 
+@pytest.mark.slow
 def test_a_program_s_own_output_stays_clean(tmp_path):
     """Warnings go to logging, which prints to stderr; nothing to stdout."""
     (tmp_path / "services.yaml").write_text("a: {address: 0.0.0.0}\n")

@@ -19,6 +19,7 @@ RANKS = st.lists(st.builds(Rank, st.integers(0, 3), st.integers(0, 65535)), min_
 
 
 @given(RANKS, st.sampled_from([1, 2, 4, 8, 16, 32]), st.integers(1, 50), st.randoms(use_true_random=False))
+@pytest.mark.slow
 def test_an_order_is_a_permutation_in_which_the_priorities_rise(ranks, count, most, source):
     ranking = Ranking(ranks)
     whole = ranking.order(source.random, len(ranks))

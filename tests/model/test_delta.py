@@ -121,6 +121,7 @@ def test_zone_records_come_in_parts_and_the_last_one_says_so(number: int, parts:
 
 
 @pytest.mark.parametrize("numbers", [(20_000,), (99, 101, 1), (100, 200, 201), (0, 100, 0), (1,) * 250, ()])
+@pytest.mark.slow
 def test_no_part_has_more_instances_than_a_turn_can_take(numbers: tuple[int, ...]) -> None:
     entries = [entry(f"s{n}", number) for n, number in enumerate(numbers)]
     messages = list(delta.change(4, 5, entries, ["x"], []))

@@ -314,6 +314,7 @@ def reference(policy: ChainPolicy, views: list[list[Service]]) -> dict[tuple[str
 
 @settings(max_examples=300)
 @given(st.sampled_from([FIRST, MERGE]), UPDATES, st.booleans())
+@pytest.mark.slow
 def test_the_increments_add_up_to_a_merge_from_scratch(
     policy: ChainPolicy, updates: list[tuple[int, list[Service] | None]], says_changed: bool
 ) -> None:
@@ -344,6 +345,7 @@ def test_the_increments_add_up_to_a_merge_from_scratch(
             assert set(entry.shadows) == set().union(*(wanted[path][2] for path in entry.paths))
 
 
+@pytest.mark.slow
 def test_one_change_among_10_000_services_costs_no_more_than_an_identity_pass() -> None:
     few, many = (
         snapshot(*(svc(f"s{n}", "10.0.0.1") for n in range(10))),

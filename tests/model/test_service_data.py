@@ -560,6 +560,7 @@ services = st.one_of(
 
 @settings(max_examples=150)
 @given(names, services)
+@pytest.mark.slow
 def test_the_library_s_dict_reads_back_as_an_equal_service(name, data):
     service, _ = service_from_data(name, data)
     if service is None:
@@ -601,6 +602,7 @@ hostile = st.dictionaries(st.sampled_from([*KEYS, "service", "when_all_unhealthy
     st.one_of(st.text(max_size=5), junk),
     st.one_of(hostile, junk, st.fixed_dictionaries({"instances": st.lists(hostile, max_size=3)})),
 )
+@pytest.mark.slow
 def test_it_never_raises_and_what_it_makes_is_sound(name, data):
     service, faults = service_from_data(name, data)
     assert service is not None or any(not is_warning for _, _, is_warning in faults)
@@ -615,6 +617,7 @@ def test_it_never_raises_and_what_it_makes_is_sound(name, data):
         assert message
 
 
+@pytest.mark.slow
 def test_ten_thousand_instances_cost_a_tenth_of_a_second():
     """Measured: 0.12 s of CPU. Ten times the promise of 15 µs an instance leaves room for any machine, and none for a quadratic loop."""
     data = {

@@ -184,6 +184,7 @@ values = st.one_of(st.text(max_size=10), st.sampled_from(["", " ", "tcp://:1", "
 
 @settings(max_examples=500)
 @given(st.dictionaries(st.one_of(keys, st.text(max_size=5)), values, max_size=9))
+@pytest.mark.slow
 def test_nothing_in_the_environment_is_a_crash(environ):
     found, warnings = services_from(environ)
     assert all(data["instances"] for data in found.values())
@@ -193,6 +194,7 @@ def test_nothing_in_the_environment_is_a_crash(environ):
 
 @settings(max_examples=300)
 @given(st.dictionaries(keys, values, max_size=9))
+@pytest.mark.slow
 def test_a_bad_variable_harms_no_other_service(environ):
     kept = {"SERVICE_KEPT_URL": "http://real:8080", "SERVICE_KEPT_PORT": "tcp://10.0.0.1:80"}
     found, _ = services_from(environ | kept)

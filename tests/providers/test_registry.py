@@ -252,6 +252,7 @@ def test_a_broken_plug_in_costs_no_other_its_detection(install, tmp_path, source
     assert words in line
 
 
+@pytest.mark.slow
 def test_what_a_provider_declares_is_known_before_it_is_imported():
     """A server that asks only one provider does not hold what the others need, such as http.client and YAML."""
     code = """

@@ -195,6 +195,7 @@ documents = st.dictionaries(st.text("abc-_.é", min_size=1, max_size=4), simple,
 
 @settings(max_examples=150)
 @given(documents, st.sampled_from([True, False, None]))
+@pytest.mark.slow
 def test_what_yaml_and_json_write_is_read(document, flow):
     text = yaml.dump(document, Dumper=yaml.CSafeDumper, default_flow_style=flow, allow_unicode=True)
     assert parse(text, "x.yaml") == document

@@ -127,6 +127,7 @@ def test_a_writer_that_pauses_is_not_read_in_between(watch, path):
     assert all(("", "a") in each.services for each in watch.yielded)
 
 
+@pytest.mark.slow
 def test_a_writer_that_pauses_at_the_end_of_a_line_is_not_read_in_between(watch, path, monkeypatch):
     """What is there then is a whole file, as far as anybody can tell: only shorter than the one before."""
     monkeypatch.setattr(file_state, "SHRUNK_S", 1.5)  # for a machine that is busy
@@ -332,6 +333,7 @@ def test_a_fault_without_a_trace_in_the_state_is_tried_again(watch, path, monkey
     assert watch.wait_for({"b"}, PATIENCE_S)
 
 
+@pytest.mark.slow
 def test_a_file_that_is_emptied_for_a_moment_keeps_its_services_and_then_is_believed(watch, path, monkeypatch):
     monkeypatch.setattr(static, "EMPTY_S", 1.5)
     path.write_text("")

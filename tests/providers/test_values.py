@@ -59,6 +59,7 @@ def test_a_bound_on_values(each):
 
 
 @pytest.mark.parametrize("piece", [b"{},", b"[],", b'{"a":1},', b"0,"])
+@pytest.mark.slow
 def test_sixty_megabytes_of_next_to_nothing(piece):
     """The answer of an agent; its reader runs in a process of its own, whose memory is measured."""
     with FakeConsul() as consul:
@@ -169,6 +170,7 @@ def test_a_bound_on_each_list_of_a_service(key, value):
     assert (service is None) == (key == "ports")
 
 
+@pytest.mark.slow
 def test_a_million_unknown_keys_cost_no_more_than_reading_them():
     data = {"address": "10.0.0.1", **{f"k{n}": 1 for n in range(1_000_000)}}
     began_at = time.process_time()

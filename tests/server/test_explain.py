@@ -213,6 +213,7 @@ def test_names_that_may_have_been_meant():
     assert explain(answers, "web.svc.local")[1].did_you_mean == ()
 
 
+@pytest.mark.slow
 def test_many_instances_are_bounded():
     instances = ", ".join(f"{{id: i{at}, address: 10.1.{at // 250}.{at % 250}, health: critical}}" for at in range(3000))
     _, explanation = explain(Answers(f"web: {{instances: [{instances}, {{id: ok, address: 10.2.0.1}}]}}"), "web.svc.local")

@@ -130,6 +130,7 @@ def test_a_request_that_drips_is_refused_and_silence_between_two_is_not():
 @given(st.lists(st.binary(max_size=60) | st.sampled_from([b"GET / HTTP/1.1\r\n", b"POST /dns-query HTTP/1.1\r\n", b"Host: x\r\n", b"\r\n",
                 b"Content-Length: 4\r\n", b"Transfer-Encoding: chunked\r\n", b"4\r\n", b"abcd", b"0\r\n\r\n", b"Upgrade: h2c\r\n", b"Expect: 100-continue\r\n",
                 b"Connection: upgrade\r\n", b"CONNECT x:1 HTTP/1.1\r\n"]), max_size=12), st.booleans())  # fmt: skip
+@pytest.mark.slow
 def test_any_octets_are_requests_or_an_end_for_http_1(pieces, is_answered):
     http = Http1()
     for piece in pieces:
@@ -308,6 +309,7 @@ def test_a_flood_of_what_asks_for_nothing_ends_with_calm(how):
         assert number <= BUSY_FREE + 10
 
 
+@pytest.mark.slow
 def test_a_client_that_works_may_tend_its_windows():
     client = Client()
     for stream in range(1, 4001, 2):
@@ -389,6 +391,7 @@ frames = st.builds(
 
 @settings(max_examples=400)
 @given(st.lists(frames | st.binary(max_size=30), max_size=14), st.booleans(), st.integers(1, 50))
+@pytest.mark.slow
 def test_any_octets_are_requests_or_an_end_for_http_2(pieces, is_answered, size):
     http = Http2()
     octets = PREFACE + frame(4) + b"".join(pieces)

@@ -446,6 +446,7 @@ async def _read_all(asking, count):
 @both
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(octets=st.lists(st.binary(max_size=80), max_size=5), is_asking=st.booleans())
+@pytest.mark.slow
 def test_whatever_comes_after_the_handshake_is_no_fault(pair, client, octets, is_asking):
     async def work(server, address):
         asking = await client().connect(address, pair)

@@ -21,6 +21,8 @@ from dnsdisco.server.explain import Explanation, message_for
 from dnsdisco.zone import below, render
 from tests.kit import Answers, section, SERVICES, services
 
+pytestmark = pytest.mark.slow
+
 TURN_S = 0.005  # of processor time: what another client may wait for
 PORTS = (Port(80, "http"), Port(90, "grpc"))
 QUESTIONS = [

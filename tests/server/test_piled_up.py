@@ -20,6 +20,8 @@ from tests.kit import Answers
 from tests.server.listening import listening
 from tests.server.test_run import entry, Process, process
 
+pytestmark = pytest.mark.slow
+
 PILED_UP = 5000
 SOME = 2 * BATCH - 7  # an ordinary buffer holds them
 NEEDED_OCTETS = PILED_UP * 1280  # of a receive buffer, with what the kernel keeps beside each datagram

@@ -53,6 +53,7 @@ def flood(answers: Answers, query: bytes, count: int, rate: float, peer: str = S
         ("big", "TXT", {"use_edns": 0, "payload": 1232, "options": [dns.edns.GenericOption(10, bytes(8))]}),
     ],
 )
+@pytest.mark.slow
 def test_a_flood_gets_back_no_more_than_one_and_a_half_times_its_octets(name, rtype, options) -> None:
     """C-15: whatever is asked for, at ten times the limit, for three seconds."""
     query = dns.message.make_query(f"{name}.svc.local.", rtype, **options).to_wire()

@@ -205,6 +205,7 @@ def test_busy_names_are_still_asked_for_before_their_end(server):
     assert server.responder.statistics["prefetches"] == 1
 
 
+@pytest.mark.slow
 def test_so_many_and_no_more():
     """On a socket whose loop does not read the table, too: nothing piles up there."""
     names = [f"n{number}.example.com." for number in range(ENTRIES_MAX + 50)]

@@ -28,6 +28,8 @@ from dnsdisco.testing import one_port
 from dnsdisco.wire.tcp_frame import frame
 from tests.forward.upstream import answer, BlackHole, Say, ScriptedUpstream
 
+pytestmark = pytest.mark.slow
+
 STATES = (ProviderState("static", has_synced=True),)
 
 

@@ -380,6 +380,7 @@ def test_turns_are_taken_in_order_one_a_turn():
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(octets=st.binary(min_size=1, max_size=700), cut=st.integers(0, 600), is_after=st.booleans())
+@pytest.mark.slow
 def test_whatever_comes_before_or_after_a_handshake_is_no_fault(pair, octets, cut, is_after):
     async def work(server, address):
         if is_after:

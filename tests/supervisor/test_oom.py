@@ -33,6 +33,7 @@ def test_control_goes_before_a_worker_and_a_worker_before_the_supervisor(ours: i
         run.close()
 
 
+@pytest.mark.slow
 def test_systemd_s_watchdog_hears_that_the_supervisor_s_loop_goes_round(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))

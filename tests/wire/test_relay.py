@@ -170,6 +170,7 @@ def test_what_fits_no_message_is_cut():
     assert parsed.edns == 0
 
 
+@pytest.mark.slow
 def test_names_written_anew_are_compressed_as_they_were():
     """Tails too, wherever they may be pointed at, and each in its own case."""
     lines = ["other.example.com. 1 IN A 192.0.2.1"] + [
@@ -230,6 +231,7 @@ def test_the_reasons_of_an_upstream_are_read_and_cleaned():
 
 @settings(max_examples=300)
 @given(st.data())
+@pytest.mark.slow
 def test_any_damage_is_relayed_soundly_or_refused(data):
     octets = bytearray(upstream(answer="www.example.com. 60 IN CNAME a.example.com.\na.example.com. 5 IN A 192.0.2.1"))
     for _ in range(data.draw(st.integers(1, 4))):

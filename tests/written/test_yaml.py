@@ -173,6 +173,7 @@ SIZE = 200_000
     ],
     ids=range(13),
 )
+@pytest.mark.slow
 def test_a_fault_and_its_place_take_linear_time(text):
     began_at = time.process_time()
     assert in_services(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -56,6 +57,7 @@ def seen(catalog: Catalog) -> object:
 
 @settings(max_examples=150)
 @given(states=st.lists(catalogs(), min_size=1, max_size=4), part=st.integers(1, 3), is_apart=st.booleans())
+@pytest.mark.slow
 def test_any_names_after_any_changes(states: list[list[Entry]], part: int, is_apart: bool) -> None:
     catalog, fresh = Catalog(), Catalog()
     first = states[0]

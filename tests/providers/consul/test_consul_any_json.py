@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,6 +59,7 @@ def with_junk(entry, path, junk):
 
 
 @given(JSON)
+@pytest.mark.slow
 def test_every_question_has_an_answer_or_an_error_of_the_agent(junk):
     options = Options(allow_filtered=True)
     for data in (junk, [junk], {"web": junk}, {"consul": [], "web": junk}, {"Node": junk, "Services": [junk]}, [GOOD, junk]):

@@ -196,6 +196,7 @@ ENTRY = ANYTHING | st.fixed_dictionaries(
 
 @given(st.lists(ENTRY, max_size=4), st.sampled_from([frozenset(), frozenset({"web"})]), st.booleans())
 @settings(max_examples=200)
+@pytest.mark.slow
 def test_whatever_is_in_the_data_nothing_raises(entries, tags, proxies):
     reading = read_entries("web", entries, Wanted(tags, proxies))
     hash(reading.service)

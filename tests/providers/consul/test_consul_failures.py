@@ -324,6 +324,7 @@ def test_one_query_that_fails_does_not_end_the_others(consul):
         assert watch.error is None
 
 
+@pytest.mark.slow
 def test_flapping_is_followed_and_does_not_become_a_tight_loop(consul):
     with Watch(provider_of(consul)) as watch:
         assert sees(watch, KNOWN)
@@ -337,6 +338,7 @@ def test_flapping_is_followed_and_does_not_become_a_tight_loop(consul):
         assert sees(watch, KNOWN)
 
 
+@pytest.mark.slow
 def test_an_answer_that_comes_at_once_without_news_slows_the_next_question(consul):
     with Watch(provider_of(consul)) as watch:
         assert sees(watch, KNOWN)

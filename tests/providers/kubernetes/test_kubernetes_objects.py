@@ -375,6 +375,7 @@ def test_no_junk_raises_anything_but_value_error(path, junk, is_inside):
 
 
 @given(JSON)
+@pytest.mark.slow
 def test_no_junk_is_an_object(junk):
     for resource in (SERVICES, SLICES):
         try:
