@@ -98,6 +98,7 @@ def test_what_is_asked_behind_an_unread_list_is_bounded() -> None:
     async def scenario(bench: HttpBench) -> None:
         async def flood(number: int) -> None:
             _, writer = await asyncio.open_connection("127.0.0.1", bench.port)
+            assert isinstance(writer.transport, asyncio.Transport)
             writer.transport.pause_reading()
             writer.transport.set_write_buffer_limits(high=64 * 1024)
             with contextlib.suppress(ConnectionError):

@@ -35,7 +35,7 @@ def test_one_worker_is_asked_and_its_answer_printed() -> None:
         asked: list[dict[str, Any]] = []
         for worker in made.workers:
             tell = says(worker, ("zone", "svc.local", "web.svc.local is a name of this zone", ""))
-            worker.on_explain = lambda message, tell=tell: (asked.append(message), tell(message))
+            worker.on_explain = lambda message, tell=tell: asked.append(message) or tell(message)
         page = await made.plain("/v1/explain?name=Web&type=a&client=10.1.2.3")
         assert [(each["name"], each["type"], each["client"]) for each in asked] == [("Web.svc.local.", 1, "10.1.2.3")]
         assert list(page) == ["version", "question", "answer", "steps", "did_you_mean", "serial", "worker"]

@@ -218,7 +218,7 @@ def test_a_thousand_watchers_have_one_change_within_a_second(tmp_path: Path) -> 
         await asyncio.sleep(0)
         began = time.monotonic()
         provider(made).then(snapshot(svc("web", "10.0.0.2")))
-        results = await asyncio.wait_for(heard, 10)
+        results: list[Any] = await asyncio.wait_for(heard, 10)
         took.append(time.monotonic() - began)
         assert all(event["changed"] == ["web"] for event in results[:500])
         assert all(results[500:])

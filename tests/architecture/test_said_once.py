@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 
 import pytest
@@ -39,3 +40,25 @@ def test_a_copy_is_caught():
         sources = {module.removeprefix("dnsdisco."): path.read_text() for module, path in modules()}
         sources["attic"] = sources[min(homes)]
         assert "attic" in copies(pattern, sources)
+
+
+def given_twice(source: str) -> list[str]:
+    """The constants of a module that are given a value twice, where the second one takes the place of the first."""
+    names = [
+        target.id
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Name) and target.id.isupper()
+    ]
+    return sorted({name for name in names if names.count(name) > 1})
+
+
+def test_a_constant_has_one_value():
+    found = {name: given_twice(path.read_text()) for name, path in modules()}
+    assert {name: twice for name, twice in found.items() if twice} == {}
+
+
+def test_a_second_value_is_seen():
+    assert given_twice("A_MAX = 10_000  # reasons\nB = 1\nA_MAX: int = 100  # lines\n") == ["A_MAX"]
+    assert given_twice("A_MAX = 1\nif B:\n    A_MAX = 2\n") == []

@@ -15,8 +15,13 @@ from tests.bench.forwarders import FORWARDERS, Upstream
 from tests.bench.others import OTHERS
 from tests.bench.peers import Dnsdisco, DnslibPerQuery, Peer
 
-PEERS: dict[str, type[Peer]] = {kind.name: kind for kind in (Dnsdisco, DnslibPerQuery, *OTHERS)}
-FORWARDING: dict[str, type[Peer]] = {kind.name: kind for kind in (Dnsdisco, *FORWARDERS)}
+
+def _by_name(*kinds: type[Peer]) -> dict[str, type[Peer]]:
+    return {kind.name: kind for kind in kinds}
+
+
+PEERS = _by_name(Dnsdisco, DnslibPerQuery, *OTHERS)
+FORWARDING = _by_name(Dnsdisco, *FORWARDERS)
 TWO = (os.cpu_count() or 1) > 1  # processors: the server on one, the load on another
 
 Row = dict[str, float]

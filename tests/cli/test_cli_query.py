@@ -222,7 +222,8 @@ def test_an_error_of_a_server_that_read_no_question_is_believed(capsys):
 
 def test_lost_datagrams_are_asked_for_again(monkeypatch, capsys):
     monkeypatch.setattr(stub, "TRY_S", 0.1)
-    with FakeServer(lambda query: [reply(query, WEB)] if len(server.asked) == 3 else []) as server:
+    heard: list[object] = []
+    with FakeServer(lambda query: heard.append(query) or ([reply(query, WEB)] if len(heard) == 3 else [])) as server:
         assert ask(server, "web") == 0
     assert len(server.asked) == 3
     assert len({query for _, query in server.asked}) == 1  # so that a late reply to an earlier one counts

@@ -108,7 +108,8 @@ def _judge(asked: Asked, replies: list[bytes | None], outcome: Outcome, explain:
         except Malformed as error:
             outcome.unexplained.append(f"{asked}\n    {whose}: {'no reply' if reply is None else error} {(reply or b'').hex()}")
             return
-    case = Case(asked, *decoded, elapsed_s)
+    ours, theirs = decoded
+    case = Case(asked, ours, theirs, elapsed_s)
     found = differences(case)
     outcome.equal += not found
     for difference in found:

@@ -29,7 +29,8 @@ class Server(others.Other):
     def __init__(self, folder: Path, data: ZoneData, *, serial: int = 1, upstream: Target | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         super().__init__(folder, 0, cpu=None)
-        self.data, self.serial, self.upstream = data, serial, upstream
+        self.data, self.serial = data, serial
+        self.upstream: Target | None = upstream
         self.started_at = time.monotonic()
 
     @property

@@ -31,12 +31,12 @@ def target(request, tmp_path_factory) -> Target:
     if request.param == "named":
         if not is_here(Named):
             pytest.skip("named is not installed (Debian: bind9); the zone is forwarded to a scripted upstream alone")
-        upstream = Named(folder / "named", data)
+        upstream: Named | ScriptedUpstream = Named(folder / "named", data)
     else:
         upstream = ScriptedUpstream()
         upstream.on("*", serve(data))
     with upstream:
-        address = upstream.target if request.param == "named" else Target(upstream.host, upstream.port)
+        address = upstream.target if isinstance(upstream, Named) else Target(upstream.host, upstream.port)
         with Dnsdisco(folder / "own", data, upstream=address) as server:
             yield server.target
 

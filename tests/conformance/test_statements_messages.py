@@ -9,6 +9,7 @@ import socket
 import struct
 import time
 from pathlib import Path
+from typing import Any
 
 import dns.edns
 import dns.flags
@@ -55,8 +56,9 @@ def ask(served, request):
         assert reply is not None
         return reply
 
-    ask.is_tcp = request.param
-    return ask
+    asking: Any = ask
+    asking.is_tcp = request.param
+    return asking
 
 
 def query(qname: str, rtype: str = "A", **options) -> bytes:

@@ -28,15 +28,15 @@ def serve(data: ZoneData) -> Make:
                 b"\xc0\x0c" + (1 if record.rtype == "A" else 28).to_bytes(2, "big") + b"\0\1" + record.ttl.to_bytes(4, "big")
                 + len(packed).to_bytes(2, "big") + packed
             )  # fmt: skip
-    owner = b"".join(bytes((len(label),)) + label for label in zone) + b"\0"
+    apex = b"".join(bytes((len(label),)) + label for label in zone) + b"\0"
     rdata = (
         b"\2ns\3dns"
-        + owner
+        + apex
         + b"\x0ahostmaster"
-        + owner
+        + apex
         + b"".join(n.to_bytes(4, "big") for n in (1, 7200, 1800, 86400, NEGATIVE_TTL))
     )
-    soa = owner + b"\0\6\0\1" + NEGATIVE_TTL.to_bytes(4, "big") + len(rdata).to_bytes(2, "big") + rdata
+    soa = apex + b"\0\6\0\1" + NEGATIVE_TTL.to_bytes(4, "big") + len(rdata).to_bytes(2, "big") + rdata
 
     def make(asked: Asked) -> bytes:
         labels, at = [], 0

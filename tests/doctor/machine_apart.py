@@ -75,7 +75,7 @@ class MachineApart:
         self._pid = _children(self._holder.pid)[0]
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *_exception: object) -> None:
         self._holder.kill()  # and with it everything inside
         self._holder.communicate()
         for started, _ in self.started:

@@ -67,6 +67,7 @@ class Relay:
                             out.send(query)
                             selector.register(out, selectors.EVENT_READ, peer)
                         else:
+                            assert isinstance(key.fileobj, socket.socket)
                             self._sock.sendto(key.fileobj.recv(4096), key.data)
 
 

@@ -14,7 +14,7 @@ OURS = "dnsdisco."  # whose coverage counts
 
 def guide(name: str, seconds: int, corpus: Path) -> None:
     """Never returns: atheris ends the process, with a status other than 0 for an input that fails."""
-    import atheris  # type: ignore[import-not-found,unused-ignore]
+    import atheris  # type: ignore[import-not-found,import-untyped]
 
     corpus.mkdir(parents=True, exist_ok=True)
     for number, seed in enumerate(READERS[name].seeds):

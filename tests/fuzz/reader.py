@@ -29,7 +29,7 @@ class Reader(NamedTuple):
     is_tree: bool = False
     case_s: float = 1.0
     case_octets: int = 32 * 1024 * 1024
-    count: int = 100_000
+    count: int = 100_000  # type: ignore[assignment]  # a tuple has a method of that name
 
 
 def inputs(reader: Reader, seed: int) -> Iterator[bytes]:

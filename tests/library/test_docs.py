@@ -15,7 +15,8 @@ from dnsdisco.model.instances import INSTANCE_KEYS
 from dnsdisco.model.service_data import service_from_data
 from dnsdisco.providers.env import services_from
 from dnsdisco.providers.static import check_file
-from dnsdisco.providers.static.text import DEPTH_MAX, FILE_OCTETS_MAX, parse
+from dnsdisco.providers.static.text import FILE_OCTETS_MAX, parse
+from dnsdisco.written.syntax import DEPTH_MAX
 
 ROOT = Path(__file__).parents[2]
 SERVICES, LIBRARY = ((ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in ("services", "library"))

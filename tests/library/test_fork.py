@@ -11,6 +11,7 @@ import sys
 import threading
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 import urllib3
@@ -131,7 +132,7 @@ def in_a_child(work):
 def test_locks_of_every_kind_that_were_held_are_free():
     class Holder(ServiceDiscovery):
         def __init__(self):
-            self.locks = [threading.Lock(), threading.RLock(), threading.Condition(), threading.Semaphore(0)]
+            self.locks: list[Any] = [threading.Lock(), threading.RLock(), threading.Condition(), threading.Semaphore(0)]
             self.queue = queue.Queue()
             self.pools = {"a": urllib3.PoolManager()}
             self.own = forked.Lock()

@@ -353,7 +353,9 @@ def test_which_provider_is_taken(tmp_path, monkeypatch):
     assert isinstance(get_discovery_provider(), StaticServiceDiscovery)
     monkeypatch.setenv("SERVICE_DISCOVERY_PROVIDER", "env , static")
     set_discovery_provider(None)
-    assert [link.provider.type for link in get_discovery_provider().links] == ["env", "static"]
+    chained = get_discovery_provider()
+    assert isinstance(chained, ChainServiceDiscovery)
+    assert [link.provider.type for link in chained.links] == ["env", "static"]
     monkeypatch.setenv("SERVICE_DISCOVERY_PROVIDER", "statik")
     set_discovery_provider(None)
     with pytest.raises(ConfigError, match="did you mean static"):
@@ -364,7 +366,9 @@ def test_a_provider_of_a_type():
     assert isinstance(get_discovery_provider("env"), EnvServiceDiscovery)
     assert get_discovery_provider("env") is not get_discovery_provider("env")
     assert isinstance(get_discovery_provider("static"), StaticServiceDiscovery)
-    assert [link.provider.type for link in get_discovery_provider("static,env").links] == ["static", "env"]
+    chained = get_discovery_provider("static,env")
+    assert isinstance(chained, ChainServiceDiscovery)
+    assert [link.provider.type for link in chained.links] == ["static", "env"]
     with pytest.raises(ConfigError):
         get_discovery_provider("nope")
     assert isinstance(get_discovery_provider(), EnvServiceDiscovery)  # that one is untouched

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -54,7 +55,7 @@ class MyServiceDiscovery(ServiceDiscovery):
         self.services.pop(service_name, None)
 """
 exec(SOURCE)
-MyServiceDiscovery = globals()["MyServiceDiscovery"]
+MyServiceDiscovery: Any = globals()["MyServiceDiscovery"]
 
 
 @pytest.fixture(autouse=True)
@@ -143,6 +144,8 @@ def test_what_stands_for_no_such_service(unknown):
 
 def test_methods_of_a_mixin_and_of_a_class_between_are_of_the_seed_s_form_too():
     class Removes:
+        services: dict[str, Any]
+
         def deregister_service(self, service_name):
             return self.services.pop(service_name, None) is not None
 
@@ -161,10 +164,12 @@ def test_methods_of_a_mixin_and_of_a_class_between_are_of_the_seed_s_form_too():
         def deregister_service(self, service_name, instance_id=None):
             return instance_id == "x"
 
-    assert Mixed().deregister_service("a", "a-10.0.0.1") is True
-    assert Mixed().deregister_service("a", "b") is False
+    mixed: Any = Mixed  # asked as the library asks, not as its own signature has it
+    later: Any = Later
+    assert mixed().deregister_service("a", "a-10.0.0.1") is True
+    assert mixed().deregister_service("a", "b") is False
     assert Later().deregister_service("auth") is True
-    assert Later().deregister_service("nobody", None) is False
+    assert later().deregister_service("nobody", None) is False
     assert Keyword().deregister_service("a", "x") is True
 
 

@@ -84,7 +84,7 @@ def until(is_so: Callable[[], bool], seconds: float = 10.0) -> None:
 @pytest.mark.parametrize("kind", [Polled, Pushing, OlderForm, lambda: ChainServiceDiscovery([Polled({}), Pushing()])])
 def test_now_and_after_every_change(kind: Callable[[], Any]) -> None:
     provider = kind()
-    source = provider.links[1].provider if isinstance(provider, ChainServiceDiscovery) else provider
+    source: Any = provider.links[1].provider if isinstance(provider, ChainServiceDiscovery) else provider
     set_discovery_provider(provider)
     with watch_services() as watch:
         first = next(watch)

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,8 @@ def cache(clock):
 
 class Backend:
     def __init__(self):
-        self.asked, self.answer = 0, "a"
+        self.asked = 0
+        self.answer: Any = "a"
 
     def __call__(self):
         self.asked += 1

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from importlib.metadata import distribution
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -65,7 +66,9 @@ def test_built_in_ones():
     static = registry.create({"type": "static", "path": "x.yaml"}, {})
     assert isinstance(static, StaticServiceDiscovery)
     assert static.file == "x.yaml"
-    assert registry.create({"type": "static"}, {"SERVICE_DISCOVERY_CONFIG_FILE": "y.yaml"}).file == "y.yaml"
+    named = registry.create({"type": "static"}, {"SERVICE_DISCOVERY_CONFIG_FILE": "y.yaml"})
+    assert isinstance(named, StaticServiceDiscovery)
+    assert named.file == "y.yaml"
 
 
 def test_common_options_do_not_reach_the_provider():
@@ -78,7 +81,7 @@ def test_a_plug_in(install):
     install("nomad-disco", {"nomad": "nomad_disco:Nomad"}, nomad_disco=PLUGIN)
     assert "nomad" in registry.types()
     with capture_logs() as logs:
-        provider = registry.create({"type": "nomad", "region": "eu"}, {})
+        provider: Any = registry.create({"type": "nomad", "region": "eu"}, {})
     assert provider.region == "eu"
     assert provider.get_service_url("web") == "http://10.0.0.1:80"
     assert [log["event"] for log in logs] == ["the provider nomad is nomad_disco:Nomad of nomad-disco 1.2"]

@@ -1,6 +1,7 @@
 """The static provider writes: what is kept, who waits for whom, and when it refuses."""
 
 import errno
+import fcntl
 import json
 import multiprocessing
 import os
@@ -452,7 +453,7 @@ def test_when_the_file_system_says_no(path, monkeypatch, code, error, call):
             return real(*args, **kwargs)
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(atomic_file.os, call, fail)
+    monkeypatch.setattr(f"dnsdisco.providers.static.atomic_file.os.{call}", fail)
     with pytest.raises(error, match=os.strerror(code).lower()):
         StaticServiceDiscovery(path).register_service("a", NEW)
     monkeypatch.undo()
@@ -477,14 +478,14 @@ def test_a_writer_that_hangs_is_waited_for_and_named(path, monkeypatch):
 
 
 def test_a_file_system_that_locks_no_folders(path, monkeypatch):
-    real = atomic_file.fcntl.flock
+    real = fcntl.flock
 
     def flock(descriptor, operation):
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
             raise OSError(errno.EBADF, "no locks on folders")
         real(descriptor, operation)
 
-    monkeypatch.setattr(atomic_file.fcntl, "flock", flock)
+    monkeypatch.setattr("dnsdisco.providers.static.atomic_file.fcntl.flock", flock)
     with atomic_file.exclusive(path), pytest.raises(atomic_file.Busy), atomic_file.exclusive(path, 0.05):
         pass
     StaticServiceDiscovery(path).register_service("a", NEW)

@@ -14,8 +14,8 @@ from dnsdisco.errors import ProviderError
 from dnsdisco.providers import file_state, open_writers
 from dnsdisco.providers.file_state import Changes, FileState
 from dnsdisco.providers.open_writers import OpenWriters
+from dnsdisco.providers.static import content, StaticServiceDiscovery
 from dnsdisco.providers.static import provider as static
-from dnsdisco.providers.static import StaticServiceDiscovery
 from dnsdisco.testing import Watch
 
 SEEN_WITHIN_S = 0.2  # of the write; tests give it more, for machines that are busy
@@ -325,7 +325,7 @@ def test_a_file_that_may_not_be_read_any_more():
 def test_a_fault_without_a_trace_in_the_state_is_tried_again(watch, path, monkeypatch):
     """A disk or a server of files that fails for a while."""
     monkeypatch.setattr(static, "RETRY_S", 0.2)
-    read = static.read
+    read = content.read
     monkeypatch.setattr(static, "read", lambda *_: (_ for _ in ()).throw(OSError(errno.EIO, "Input/output error")))
     path.write_text(service("b"))
     assert watch.wait(lambda: watch.errors >= 2, PATIENCE_S)
@@ -354,7 +354,7 @@ def test_a_file_that_grows_while_it_is_read_is_never_read_in_part(watch, path, m
                 file.write("c: {address: 10.0.0.3}\n")
         return fstat(descriptor)
 
-    monkeypatch.setattr(file_state.os, "fstat", growing)
+    monkeypatch.setattr("dnsdisco.providers.file_state.os.fstat", growing)
     path.write_text(service("a", "b"))
     assert watch.wait(lambda: watch.last, PATIENCE_S)
     assert "written all the time" in str(watch.last)
@@ -384,7 +384,7 @@ def test_an_idle_file_gives_heartbeats_and_a_broken_one_none(path, monkeypatch):
 def test_the_first_read_raises(path):
     path.write_text("[")
     with Watch(StaticServiceDiscovery(path)) as watch:
-        assert watch.wait(lambda: watch.error, PATIENCE_S)
+        assert watch.wait(lambda: watch.error is not None, PATIENCE_S)
     assert isinstance(watch.error, ProviderError)
     assert watch.yielded == []
 

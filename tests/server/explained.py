@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import replace
+from typing import Any
 
 import dns.rdatatype
 
@@ -49,7 +50,7 @@ TYPES = ("A", "A", "A", "AAAA", "SRV", "SRV", "TXT", "ANY", "CNAME", "MX", "SOA"
 def instance(source, service, at, numbers):
     number = next(numbers)
     address = f"10.{number >> 8}.{number & 255}.1" if source.random() < 0.7 else f"2001:db8::{number:x}"
-    made = {"id": f"{service}-{at}", "address": address}
+    made: dict[str, Any] = {"id": f"{service}-{at}", "address": address}
     kind = source.random()
     if kind < 0.15:
         made["address"] = source.choice(list(HOSTS))

@@ -176,10 +176,8 @@ def test_who_won_and_who_lost():
 def test_providers_that_are_away():
     states = (ProviderState("static", has_synced=True, is_stale=True, reason="no contact since noon"),)
     assert ("stale", "auth.svc.local", "static: no contact since noon") in steps(Answers(states=states), "auth.svc.local")
-    states = (ProviderState("static", has_synced=True), ProviderState("consul", has_synced=False))
-    assert ("not-ready", "consul", "has not answered yet, and may know the name") in steps(
-        Answers(states=states), "nosuch.svc.local"
-    )
+    both = (ProviderState("static", has_synced=True), ProviderState("consul", has_synced=False))
+    assert ("not-ready", "consul", "has not answered yet, and may know the name") in steps(Answers(states=both), "nosuch.svc.local")
 
 
 def test_who_may_not_ask():

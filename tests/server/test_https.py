@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from contextlib import suppress
+from typing import Any
 
 import h2.config
 import h2.connection
@@ -116,7 +117,7 @@ class Two:
         for event in self.h2.receive_data(octets) if octets else ():
             match event:
                 case h2.events.ResponseReceived():
-                    headers = dict(event.headers)
+                    headers: dict[Any, Any] = dict(event.headers)
                     self.responses[event.stream_id] = [int(headers.pop(":status")), headers, b""]
                 case h2.events.DataReceived():
                     self.responses[event.stream_id][2] += event.data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import dns.message
 import dns.rcode
@@ -134,7 +135,8 @@ def test_names_of_our_own_and_hosts_of_services_are_ours_to_say():
 def test_stale_ones_are_withheld_too():
     answers = made({("www.evil.test.", "A"): "www.evil.test. 60 IN A 10.0.0.5"})
     assert is_withheld(answers, "www.evil.test", "A")
-    answers.responder._upstreams.answers[("www.evil.test.", "A")] = None
+    upstreams: Any = answers.responder._upstreams
+    upstreams.answers[("www.evil.test.", "A")] = None
     answers.now += 100
     assert is_withheld(answers, "www.evil.test", "A")
 

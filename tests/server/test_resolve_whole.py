@@ -16,8 +16,9 @@ import pytest
 from dnsdisco.model import delta
 from dnsdisco.server.listeners import Listeners
 from dnsdisco.server.worker import Worker, WorkerParameters
+from dnsdisco.wire.constants import A
 from tests.forward.test_forward_real import MANY, unbound
-from tests.forward.upstream import A, a_record, answer, Asked, free_port, reply, Say, ScriptedUpstream, silence, truncated
+from tests.forward.upstream import a_record, answer, Asked, free_port, reply, Say, ScriptedUpstream, silence, truncated
 from tests.kit import errors, section
 from tests.server.test_run import entry, worker
 

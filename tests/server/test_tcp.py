@@ -8,6 +8,7 @@ import os
 import resource
 import socket
 import time
+from collections import OrderedDict
 from contextlib import suppress
 
 import pytest
@@ -147,7 +148,7 @@ def test_the_idle_time_shrinks_when_places_get_few():
     server = TcpServer([], None, None, limits=LIMITS._replace(connections=100))
     times = {}
     for used in (0, 80, 90, 95, 100):
-        server.connections = dict.fromkeys(range(used))
+        server.connections = OrderedDict.fromkeys(range(used))
         times[used] = round(server.idle_limit_s(), 3)
     assert times == {0: 10.0, 80: 10.0, 90: 5.0, 95: 2.5, 100: 0.5}
 

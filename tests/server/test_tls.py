@@ -38,7 +38,6 @@ def run(work, pair, **limits):
     def make_server(loop, sock):
         server = TlsServer([sock], Scripted(loop, is_encrypted=True), loop, certificates, CostlyWork(loop))
         server.limits = TcpLimits()._replace(**limits)
-        server.certificates = certificates
         return server
 
     serve(work, make_server)
@@ -424,14 +423,14 @@ def test_new_files_are_taken_once_both_are_there_and_those_connected_stay(tmp_pa
         reader, writer = await connect(address, current)
         fresh = make(tmp_path, "fresh")
         fresh.certificate.replace(current.certificate)  # the key is still the old one
-        server.certificates.look()
-        server.certificates.look()
-        assert server.certificates.refused == 1
+        server._certificates.look()
+        server._certificates.look()
+        assert server._certificates.refused == 1
         assert await asyncio.to_thread(served_by, address, unchanged) == old_serial
         fresh.key.replace(current.key)
-        server.certificates.look()  # they may still be being written
+        server._certificates.look()  # they may still be being written
         assert await asyncio.to_thread(served_by, address, unchanged) == old_serial
-        server.certificates.look()
+        server._certificates.look()
         assert await asyncio.to_thread(served_by, address, current.client()) == current.serial != old_serial
         writer.write(frame(question(3)))
         await read_reply(reader)
@@ -490,14 +489,14 @@ def test_without_a_certificate_clients_are_sent_away_until_there_is_one(tmp_path
     async def work(server, address):
         made = make(tmp_path, "late")
         hidden = made.key.rename(tmp_path / "hidden")
-        server.certificates.apply(Pair(str(made.certificate), str(made.key)))
+        server._certificates.apply(Pair(str(made.certificate), str(made.key)))
         reader, writer = await asyncio.open_connection(*address)
         assert await is_closed_within(reader, 1)
         assert server.counters["no_certificate_refused"] == 1
         writer.close()
         hidden.rename(made.key)
-        server.certificates.look()
-        server.certificates.look()
+        server._certificates.look()
+        server._certificates.look()
         assert await asyncio.to_thread(served_by, address, made.client()) == made.serial
 
     run(work, None)

@@ -100,8 +100,8 @@ def run_worker(plain: dict[str, Any], modes: list[str], say: Any) -> None:
         if "silent" not in modes:
             say("alive", cpu_s=time.process_time())
         for key, _ in selector.select(0.5):
+            assert isinstance(key.fileobj, socket.socket)
             sock, entry = key.fileobj, key.data
-            assert isinstance(sock, socket.socket)
             me = {
                 "pid": os.getpid(),
                 "ppid": os.getppid(),

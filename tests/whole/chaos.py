@@ -101,8 +101,8 @@ class Asker:
                 number, due = number + 1, due + 1 / self._pace
             for key, _ in self._selector.select(max(min(due - time.monotonic(), 0.05), 0)):
                 self._hear(key.data)
-            for key in [key for key, at in self.waiting.items() if now - at > ANSWER_S]:
-                if self._is_behind_stopped(key[0], self.waiting.pop(key)):
+            for late in [asked for asked, at in self.waiting.items() if now - at > ANSWER_S]:
+                if self._is_behind_stopped(late[0], self.waiting.pop(late)):
                     self._outcome.lost_behind_stopped += 1
                 else:
                     self._outcome.lost += 1

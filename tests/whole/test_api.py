@@ -14,7 +14,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -339,6 +339,7 @@ def test_the_client_follows_events_and_says_why_it_cannot(folder: Path) -> None:
     with Server("--http", "off", cwd=folder) as server:
         path = socket_of(server)
         events = server_client.events(path, "/v1/events", last="1")
+        assert isinstance(events, Generator)
         first = next(events)
         assert (first.kind, first.number) == ("reset", str(first.data["serial"]))
         (folder / "services.yaml").write_text(WEB.replace("10.0.0.1", "10.0.0.2"))

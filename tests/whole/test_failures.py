@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def test_a_name_that_is_denied_would_be_seen() -> None:
     outcome = failures.Outcome(
         failures.Failure("planted", lambda: None, lambda: None),
         "planted",
-        failures.Counter({"answered": 9, "NXDOMAIN": 1}),
+        Counter({"answered": 9, "NXDOMAIN": 1}),
         ([1.0], [1.0]),
         0.06,
         3.5,

@@ -147,9 +147,9 @@ def test_the_same_is_said_over_every_transport(everywhere: tuple[Server, Made, s
     ]
     for version in ("HTTP/1.1", "HTTP/2"):
         with httpx.Client(verify=made.client(), http2=version == "HTTP/2") as client:
-            reply = client.post(url, content=query.to_wire(), headers={"content-type": "application/dns-message"})
-            assert reply.http_version == version
-            told.append(dns.message.from_wire(reply.content))
+            posted = client.post(url, content=query.to_wire(), headers={"content-type": "application/dns-message"})
+            assert posted.http_version == version
+            told.append(dns.message.from_wire(posted.content))
     for reply in told[1:]:
         assert reply == told[0]  # header, rcode and sections, whatever their order
         assert reply.ednsflags == told[0].ednsflags

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -237,7 +239,7 @@ def test_a_zone_leaves_room_for_an_instance_of_a_service():
         names.zone(f"a{longest}")
 
 
-READERS = [
+READERS: list[Callable[[Any], Any]] = [
     lambda value: str(endpoints.listener(value)),
     lambda value: str(endpoints.upstream(value)),
     units.duration_s,

@@ -104,7 +104,8 @@ def test_nothing_exists_below_a_name_that_does_not(catalog):
 def test_a_wildcard_answers_for_its_closest_encloser_alone(catalog, name, is_wildcard):
     """RFC 4592 §3.3.1. None: the name does not exist."""
     result = lookup(catalog, ZONE, tuple(name.encode().split(b".")))
-    assert (None if isinstance(result, NxDomain) else result.is_wildcard) == is_wildcard
+    assert isinstance(result, Found | NxDomain)
+    assert (result.is_wildcard if isinstance(result, Found) else None) == is_wildcard
 
 
 @pytest.mark.parametrize("end", ["nosuch", "web", "web.shop", "ent", "there.deep.ent"])

@@ -7,8 +7,8 @@ from dnsdisco.providers.forked import Lock
 from dnsdisco.providers.kubernetes.credentials import TYPE
 from dnsdisco.providers.log import logger
 
-LOGGED_MAX = 10_000  # reasons remembered, so that each is logged once; then they may be logged again
-LOGGED_MAX = 100  # lines of one provider; what comes after is only counted, for no one reads more
+REASONS_MAX = 10_000  # remembered, so that each is logged once; then they may be logged again
+LINES_MAX = 100  # lines of one provider; what comes after is only counted, for no one reads more
 
 
 class Faults:
@@ -26,13 +26,13 @@ class Faults:
             fault = (kind, key, reason)
             if fault in self._logged:
                 return
-            if len(self._logged) >= LOGGED_MAX:
+            if len(self._logged) >= REASONS_MAX:
                 self._logged.clear()
             self._logged.add(fault)
             self._lines += 1
             line = self._lines
-        if line <= LOGGED_MAX:
+        if line <= LINES_MAX:
             name = "/".join(part for part in key if part) if key else "without a name"
             logger().warning(f"{kind} {name}: left out: {reason}", provider=TYPE)
-        if line == LOGGED_MAX:
+        if line == LINES_MAX:
             logger().warning("more objects are left out; they are counted and not logged", provider=TYPE)

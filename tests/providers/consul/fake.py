@@ -37,7 +37,7 @@ class Request(NamedTuple):
 
 class _Wait(NamedTuple):
     sock: socket.socket
-    index: int
+    index: int  # type: ignore[assignment]  # a tuple has a method of that name
     wait_s: float
 
 
@@ -173,8 +173,8 @@ class FakeConsul:
         match path.split("/")[2:]:
             case ["catalog", "services"]:
                 return self._blocking(lambda: catalog.list_index, wait, lambda: catalog.list_body() if sees else b"{}")
-            case ["health", "service", *name]:
-                name = "/".join(name)
+            case ["health", "service", *parts]:
+                name = "/".join(parts)
                 return self._blocking(
                     lambda: catalog.service_index(name), wait, lambda: catalog.health_body(name) if sees else b"[]"
                 )

@@ -34,7 +34,7 @@ class FakeCatalog:
         with self.changed:
             self.index += 1
             self._node(node)
-            body = {
+            body: dict[str, Any] = {
                 "ID": id or name, "Service": name, "Address": "10.0.0.1", "Port": 8080, "Tags": [], "Meta": {},
                 "Weights": {"Passing": 1, "Warning": 1}, "Kind": "",
             } | {key.capitalize(): value for key, value in service.items()}  # fmt: skip

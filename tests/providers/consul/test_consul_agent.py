@@ -52,7 +52,7 @@ def test_the_token_is_in_a_header_and_nowhere_else(consul, caplog):
     [fake.status(403, f"Permission denied: {SECRET}"), fake.status(500, SECRET), fake.body(f"<{SECRET}>"), fake.reset, fake.cut()],
 )
 def test_the_token_is_in_no_exception(consul, lie):
-    error = refused(consul, lie, token=SECRET)
+    error: BaseException | None = refused(consul, lie, token=SECRET)
     while error is not None:
         assert SECRET not in str(error) + repr(error) + repr(error.args)
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -24,7 +25,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
     max_leaves=12,
 )
-GOOD = {
+GOOD: dict[str, Any] = {
     "Node": {"Node": "n1", "Address": "10.0.0.9", "ModifyIndex": 5},
     "Service": {
         "ID": "good", "Service": "web", "Address": "10.0.0.1", "Port": 80, "Tags": ["a"], "Meta": {"b": "c"}, "Kind": "",

@@ -64,6 +64,7 @@ def test_never_a_part_and_never_nothing_in_place_of_an_error(consul, monkeypatch
         assert watch.wait(lambda: watch.error is not None, 3)
         assert watch.yielded == []
     assert isinstance(watch.error, ProviderError)
+    assert isinstance(watch.error, ProviderError)
     assert watch.error.is_denied is is_denied
     consul.be_honest()
     with Watch(provider) as watch:
@@ -83,6 +84,7 @@ def test_what_was_known_is_not_replaced_when_it_happens_later(consul, monkeypatc
         consul.catalog.put("more", id="m")  # wakes the query for the list, and has to be fetched
         consul.catalog.check("web", "critical", "w1")
         assert watch.wait(lambda: watch.error is not None, 3)
+    assert isinstance(watch.error, ProviderError)
     assert isinstance(watch.error, ProviderError)
     assert watch.error.is_denied is is_denied
     for view in watch.yielded:
@@ -128,6 +130,7 @@ class TestAcls:
             assert sees(watch, KNOWN)
             consul.token = SECRET
             assert watch.wait(lambda: watch.error is not None, 3)
+        assert isinstance(watch.error, ProviderError)
         assert watch.error.is_denied
         assert ids(watch.yielded[-1]) == {**KNOWN, "consul": ["consul"]}
 
@@ -146,6 +149,7 @@ class TestAcls:
             assert sees(watch, KNOWN)
             consul.catalog.remove("consul")
             assert watch.wait(lambda: watch.error is not None, 3)
+        assert isinstance(watch.error, ProviderError)
         assert watch.error.is_denied
         assert "no service `consul`" in str(watch.error)
         with pytest.raises(ProviderError):
@@ -202,6 +206,7 @@ def test_a_stream_that_hides_what_the_plain_answer_tells(consul, plain):
             consul.lie("/v1/health/service/web", plain, is_blocking=False)
         consul.catalog.put("web", id="w1", moves_list=False)
         assert watch.wait(lambda: watch.error is not None, 3)
+    assert isinstance(watch.error, ProviderError)
     assert watch.error.is_denied
     assert all(ids(view) == {**everything, "consul": ["consul"]} for view in watch.yielded[-1:])
     assert all(len(view.services["", "web"].instances) == 2 for view in watch.yielded)

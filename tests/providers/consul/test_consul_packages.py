@@ -69,7 +69,7 @@ def runs():
     """Both at once: most of a run is waiting."""
     here = pathlib.Path(__file__).parent
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rs"]
-    running = {}
+    running: dict[str, str | subprocess.Popen[str]] = {}
     for requirement in REQUIREMENTS:
         try:
             folder = installed(requirement)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from urllib.parse import quote
 
@@ -161,7 +162,7 @@ def test_a_sweep_finds_nobody_changed_when_nobody_has(consul):
     catalog = AgentCatalog(options, Credentials(options))
     agent = catalog.connect()
     nodes = catalog.nodes(agent)
-    marks = catalog.fingerprints(agent, nodes, query_threads.threading.Event())
+    marks = catalog.fingerprints(agent, nodes, threading.Event())
     names, _ = catalog.names(agent)
     assert {name: catalog.service(agent, name)[0].fingerprint for name in names} == {name: marks[name] for name in names}
     agent.close()
@@ -216,6 +217,7 @@ class TestAcls:
         with Watch(provider) as watch:
             assert watch.wait(lambda: watch.error is not None, 5)
         assert watch.yielded == []
+        assert isinstance(watch.error, ProviderError)
         assert watch.error.is_denied
 
     def test_a_part_when_that_was_said(self, guarded, tokens):
@@ -237,6 +239,7 @@ class TestAcls:
             else:
                 guarded.put(f"/v1/acl/token/{token['AccessorID']}", {"AccessorID": token["AccessorID"], "Policies": []})
             assert watch.wait(lambda: watch.error is not None, 6)
+        assert isinstance(watch.error, ProviderError)
         assert watch.error.is_denied
         for view in watch.yielded:
             assert ids(view) == {"web": ["w1"], "db": ["d1"], "consul": ["consul"]}

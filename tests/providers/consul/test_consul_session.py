@@ -9,7 +9,8 @@ import time
 import pytest
 
 from dnsdisco.providers.consul.session import AgentSession
-from dnsdisco.providers.http import Endpoint, NoAnswer, Patience
+from dnsdisco.providers.endpoint import Endpoint
+from dnsdisco.providers.http import NoAnswer, Patience
 from tests.providers.consul import fake
 
 BODY = b'{"a": []}'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Generator
 from itertools import pairwise
 
 import pytest
@@ -133,6 +134,7 @@ def test_stop_is_heard_while_the_agent_hangs(consul):
 
 def test_a_generator_that_is_closed_closes_too(consul):
     views = provider_of(consul).watch(threading.Event())
+    assert isinstance(views, Generator)
     next(views)
     views.close()
     until(lambda: not [thread for thread in threading.enumerate() if thread.name.startswith("consul-")], 1.0)
@@ -154,10 +156,10 @@ def test_a_service_that_goes_leaves_its_slot_to_another(consul):
     consul.catalog.put("z9", status="passing")
     with Watch(provider_of(consul, watch_limit=2, wait=1)) as watch:  # consul and a1
         assert sees(watch, {"a1": ["a1"], "z9": ["z9"]})
-        until(lambda: _blocking(consul, "a1"))
+        until(lambda: bool(_blocking(consul, "a1")))
         consul.catalog.remove("a1")
         assert sees(watch, {"z9": ["z9"]})
-        until(lambda: _blocking(consul, "z9"))
+        until(lambda: bool(_blocking(consul, "z9")))
 
 
 @pytest.mark.parametrize("resets", [False, True], ids=["429", "reset"])

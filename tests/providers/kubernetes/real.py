@@ -67,6 +67,7 @@ class Program:
     """One server; ended by its own pid."""
 
     def __init__(self, folder: Path, name: str, *arguments: str) -> None:
+        self.name = name
         program = find(name)
         assert program
         environ = {key: value for key, value in os.environ.items() if not key.endswith("_BIN")}
@@ -247,11 +248,11 @@ class Cluster:
     def _wait(self, is_up: Any, program: Program) -> None:
         until = time.monotonic() + START_S
         while True:
-            assert program.process.poll() is None, f"{program.process.args[0]} has ended; see {self.folder}"
+            assert program.process.poll() is None, f"{program.name} has ended; see {self.folder}"
             with suppress(OSError, URLError, AssertionError):
                 if is_up():
                     return
-            assert time.monotonic() < until, f"{program.process.args[0]} is not up after {START_S} s; see {self.folder}"
+            assert time.monotonic() < until, f"{program.name} is not up after {START_S} s; see {self.folder}"
             time.sleep(0.05)
 
 

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
+from typing import Any
 
 import pytest
 import yaml
@@ -422,8 +423,9 @@ def test_beside_kubectl(fake, secure, tmp_path, tls, case):
     kubectl = find("kubectl")
     if kubectl is None:
         pytest.skip('no kubectl: eval "$(.ci/servers kubectl)" gets one')
-    server, said = (secure, BESIDE[case]) if case in BESIDE else (fake, BESIDE_IN_THE_CLEAR[case])
-    said = {**said}
+    server, chosen = (secure, BESIDE[case]) if case in BESIDE else (fake, BESIDE_IN_THE_CLEAR[case])
+    assert isinstance(chosen, dict)
+    said: dict[str, Any] = {**chosen}
     (tmp_path / "token-file").write_text("good\n")
     if "plugin" in said:
         said["user"] = {**said.get("user", {}), **plugin(tmp_path, **said.pop("plugin"))}

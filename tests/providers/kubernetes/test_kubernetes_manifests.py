@@ -154,7 +154,7 @@ def test_its_account_reads_everything_and_may_write_nothing_until_it_is_allowed_
     for namespace in ("default", "dnsdisco"):
         with pytest.raises(ProviderError, match="cannot create"):
             inside.register_service(f"new.{namespace}", {"address": "10.0.0.1"})
-        assert not any(may(cluster, "dnsdisco:dnsdisco", *each, namespace, group) for *each, group in NOT_FOR_A_SERVER)
+        assert not any(may(cluster, "dnsdisco:dnsdisco", verb, what, namespace, group) for verb, what, group in NOT_FOR_A_SERVER)
 
 
 def test_one_namespace_is_all_it_sees_by_the_optional_role(cluster):

@@ -7,6 +7,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from dnsdisco.model.library_dict import service_to_dict
 from dnsdisco.model.names import label_instances
@@ -412,3 +413,18 @@ def test_endpoints_that_are_left_out_are_kept_with_their_reason():
 def test_why_an_endpoint_is_critical():
     service = composed(headless("db"), slice_of("db", ["10.0.0.1", endpoint("10.0.0.2", ready=False)]))
     assert [each.reason for each in service.instances] == ["", "not ready"]
+
+
+def test_each_reason_is_logged_once_and_a_hundred_lines_at_the_most():
+    faults = Faults()
+    with capture_logs() as logs:
+        for _ in range(2):
+            for number in range(150):
+                faults.log("Service", ("default", f"s{number}"), "spec: expected a mapping")
+    assert faults.count == 300
+    assert len(logs) == 101
+    assert "not logged" in logs[-1]["event"]
+    assert len(faults._logged) == 150  # more of them than lines are remembered
+    for number in range(9_851):
+        faults.log("Service", ("other", f"s{number}"), "spec: expected a mapping")
+    assert len(faults._logged) == 1

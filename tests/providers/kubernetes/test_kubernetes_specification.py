@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import dns.rcode
 import dns.rdatatype
@@ -67,13 +68,14 @@ def ask(fake, connect):
             for each in rrset
         }
 
-    asked.rcode = lambda name, rtype: dns.rcode.to_text(answers.ask(f"{name}.{ZONE}", rtype).rcode())
-    asked.additional = lambda name, rtype: {
+    asking: Any = asked
+    asking.rcode = lambda name, rtype: dns.rcode.to_text(answers.ask(f"{name}.{ZONE}", rtype).rcode())
+    asking.additional = lambda name, rtype: {
         (str(rrset.name).removesuffix(f".{ZONE}."), each.to_text())
         for rrset in answers.ask(f"{name}.{ZONE}", rtype).additional
         for each in rrset
     }
-    return asked
+    return asking
 
 
 def reverse(address):
