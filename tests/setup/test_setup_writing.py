@@ -112,7 +112,7 @@ def test_of_several_files_all_are_written_or_none(machine, monkeypatch, fails):
             raise OSError(28, "No space left on device", target)
         replace(source, target)
 
-    monkeypatch.setattr(writing.os, "replace", full)
+    monkeypatch.setattr("dnsdisco.setup.writing.os.replace", full)
     several = SetupPlan(tuple(PlannedFile(f"/etc/{name}", "ours\n") for name in "abc"))
     with pytest.raises(OSError, match="No space left"):
         writing.apply("x", several, machine)
