@@ -55,12 +55,20 @@ def servers(session: nox.Session) -> None:
 
 @nox.session
 def coverage(session: nox.Session) -> None:
-    """Branch coverage of all processes, with the floor of pyproject.toml."""
+    """Branch coverage of all processes."""
     _install(session)
     session.run("coverage", "erase")
     session.run("coverage", "run", "-m", "pytest", "-m", "not slow", *session.posargs)
     session.run("coverage", "combine", "-q")
     session.run("coverage", "report", "--skip-covered", "--skip-empty")
+
+
+@nox.session
+def mutants(session: nox.Session) -> None:
+    """A mutation trial over the pure rooms that pyproject.toml names: some hours. Then `mutmut results`, and `mutmut show NAME`."""
+    _install(session)
+    session.install("-q", "mutmut")
+    session.run("mutmut", "run", "--max-children", "1", *session.posargs)
 
 
 @nox.session

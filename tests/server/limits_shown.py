@@ -115,15 +115,6 @@ SHOWN_BY: dict[str, str] = {
     "admin.change_log:CHANGES_MAX": "admin/test_change_log.py::test_old_changes_make_room",
     "admin.change_log:NAMES_MAX": "admin/test_change_log.py::test_many_names_make_room",
     "admin.change_log:NEWS_NAMES_MAX": "admin/test_change_log.py::test_many_names_make_room",
-    # explanations and queries that are looked at
-    "control.explanations:EXPLAINED_S": "admin/test_explain.py::test_silent_workers_are_told_in_words_and_bounded",
-    "control.explanations:EXPLANATIONS_MAX": "admin/test_explain.py::test_silent_workers_are_told_in_words_and_bounded",
-    "control.query_log:LOOKERS_MAX": "admin/test_queries.py::test_few_look_at_a_time",
-    "control.query_log:UNREAD_MAX": "admin/test_queries.py::test_a_looker_loses_no_count",
-    "server.recorder:AT_ONCE_MAX": "server/test_recorder.py::test_so_many_are_looked_at_and_the_others_counted",
-    "server.recorder:CLIENTS_MAX": "server/test_bounds.py::test_the_recorder_remembers_the_networks_of_so_many_clients",
-    "server.recorder:LOOKED_AT_A_SECOND": "server/test_recorder.py::test_so_many_are_looked_at_and_the_others_counted",
-    "server.recorder:ROWS_MAX": "server/test_recorder.py::test_so_many_are_looked_at_and_the_others_counted",
     # those that the page does not list
     "answer.staleness:STALE_SHOWN_MAX": "answer/test_bounds.py::test_two_providers_that_are_away_are_named",
     "answer.flatten:NAMES_MAX": "answer/test_bounds.py::test_64_names_of_ours_lead_from_a_host_name_to_its_addresses",

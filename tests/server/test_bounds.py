@@ -13,8 +13,6 @@ import pytest
 from dnsdisco.model.service import Instance, Port, Service
 from dnsdisco.server import http2
 from dnsdisco.server import run as worker_run
-from dnsdisco.server.recorder import Recorder
-from dnsdisco.zone.settings import ZoneSettings
 from tests.conformance.probes import header, opt, option, question
 from tests.kit import Answers
 from tests.server.listening import listening
@@ -125,12 +123,3 @@ def test_closed_streams_are_remembered_up_to_their_bound() -> None:
     while client.http.has_more:
         client.http.digest()
     assert not client.http.is_over
-
-
-def test_the_recorder_remembers_the_networks_of_so_many_clients() -> None:
-    looks_at = Recorder(ZoneSettings, lambda *_: None, lambda *_: None)
-    for number in range(1024):
-        looks_at._of_client(f"10.0.{number // 256}.{number % 256}")
-    assert len(looks_at._clients) == 1024
-    looks_at._of_client("10.9.9.9")
-    assert len(looks_at._clients) == 1
