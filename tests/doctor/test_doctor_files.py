@@ -123,3 +123,19 @@ def test_haproxy(machine):
     assert "its weights are 10, 20" in found["DD054"].text
     machine.write("/etc/haproxy/haproxy.cfg", "backend b\n  server-template web 5 _http._tcp.other.svc.local resolvers dns\n")
     assert bad(machine.doctor()) == set()
+
+
+def test_what_a_person_reads(machine):
+    """A line for each finding, the worst last, and its fix below it."""
+    machine.write("/etc/resolv.conf", "nameserver 127.0.0.1\noptions ndots:5\n")
+    machine.write("/etc/nsswitch.conf", "hosts: files\n")
+    done = machine.run(*machine.command("doctor"))
+    lines = done.stdout.splitlines()
+    assert done.returncode == 1
+    assert lines[0] == "ok      DD000 127.0.0.1: programs ask 127.0.0.1, which knows svc.local"
+    assert lines[-4].startswith("warning DD018 /etc/resolv.conf: `ndots:5`: ")
+    assert lines[-2:] == [
+        "error   DD030 /etc/nsswitch.conf: `hosts: files` has no dns",
+        "        fix: add `dns` to the line: `hosts: files dns`",
+    ]
+    assert "1 error; docs/doctor.md" in done.stderr
