@@ -242,7 +242,7 @@ def test_a_pipe_is_read_to_its_end_and_not_waited_for_without_one(tmp_path, monk
     os.close(reading)
     keeps_it_open = os.open(tmp_path / "pipe", os.O_RDWR)
     [problem] = load.read(str(tmp_path / "pipe")).problems
-    assert "nothing has come from it for 0.2 s" in problem.message
+    assert "no data came from it for 0.2 s" in problem.message
     os.close(keeps_it_open)
     [problem] = load.read("/dev/zero").problems
     assert "larger than" in problem.message

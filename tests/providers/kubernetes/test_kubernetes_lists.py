@@ -52,9 +52,9 @@ def test_a_list_that_never_ends_is_refused(fake, connect):
 
 
 NOT_A_LIST = [
-    (b"<html>502 Bad Gateway</html>", "no JSON"),
-    (b'{"items": [', "no JSON"),
-    (b"", "no JSON"),
+    (b"<html>502 Bad Gateway</html>", "is not JSON"),
+    (b'{"items": [', "is not JSON"),
+    (b"", "is not JSON"),
     (b"[]", "not an object"),
     (b"null", "not an object"),
     (b"{}", "lacks"),
@@ -63,7 +63,7 @@ NOT_A_LIST = [
     (b'{"metadata": {"resourceVersion": 7}, "items": []}', "lacks"),
     (b'{"metadata": {"resourceVersion": "7"}}', "lacks"),
     (b'{"metadata": {"resourceVersion": "7"}, "items": {}}', "lacks"),
-    (b"[" * 100_000, "no JSON"),
+    (b"[" * 100_000, "is not JSON"),
 ]
 
 
