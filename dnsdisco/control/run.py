@@ -297,6 +297,7 @@ class Control:
         if self.publisher.is_applied(self._ready_serial):
             self._is_ready = True
             gc.freeze()  # views and catalog live long and have no cycles: the collector need not walk through them again and again
+            self.presence.look(self._loop.time())  # a server that is ready says what it lacks
             self._parameters.on_ready()
             example = next((entry.key for entry in self.chain.entries.values() if entry.service.instances), "")
             zones = list(self._settings.zones)

@@ -17,7 +17,7 @@ class Scripted:
         self.held = []
         self.asked = 0
 
-    def respond(self, message, peer, *, is_tcp, send, is_encrypted=False):
+    def respond(self, message, peer, *, is_tcp, send, is_encrypted=False, transport=""):
         assert is_tcp
         assert is_encrypted == self.is_encrypted
         self.asked += 1
