@@ -117,6 +117,10 @@ def test_two_hundred_questions_by_the_page(tmp_path: Path, seed: int) -> None:
                 if answers.policy.answers.zone.configured.max_answers and rtype in ("A", "AAAA"):
                     assert len(ours["answer"]) == len(theirs[1]["answer"]), where
                     continue
+                if not any(
+                    each["ede"] for each in theirs
+                ):  # hints have a budget of so many a second, which an explanation does not use
+                    ours = ours | {"ede": [each for each in ours["ede"] if each["code"] != 0 or ours["rcode"] != "NXDOMAIN"]}
                 assert seen(ours) in [seen(each) for each in theirs], (where, ours, theirs)
                 compared += 1
                 assert_accounted_for(answers, name, rtype, dns.message.from_wire(after), steps, where)
