@@ -79,7 +79,7 @@ class _Seat:
     life: int | None = None  # when its worker started, in nanoseconds of unix time
     counts: dict[str, int] = field(default_factory=dict)
     pid: int | None = None
-    heard_at: float = 0.0
+    heard_at: float = field(default_factory=time.monotonic)  # or when the seat was made: a worker that never reports is silent, too
     upstreams: object = None  # as reported
 
 
@@ -145,7 +145,7 @@ def _figures(number: int, seat: _Seat) -> WorkerFigures:
 
 
 def _worker(number: int, seat: _Seat, serial: int, due: int, now: float) -> WorkerView:
-    is_silent = seat.heard_at and now - seat.heard_at > SILENCE_S
+    is_silent = now - seat.heard_at > SILENCE_S
     state = "starting" if not serial else "silent" if is_silent else "behind" if serial < due else UP
     queries = sum(count for name, count in seat.counts.items() if name.startswith("answers."))
     return WorkerView(number, seat.pid, state, serial, queries)

@@ -160,6 +160,10 @@ class MachineApart:
         assert reply["ok"] == (done.returncode == 0) == all(each.level != "error" for each in found)
         return {each.code: each for each in found}
 
+    def status(self) -> Any:
+        """What the server says of itself."""
+        return json.loads(self.run(*self.command("status"), "--json").stdout)
+
     def until(self, condition: Callable[[], Any]) -> None:
         end = time.monotonic() + WAIT_S
         while not condition():

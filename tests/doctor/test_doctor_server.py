@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
-import threading
 import time
 from datetime import timedelta
 
@@ -71,27 +69,21 @@ def test_a_server_that_starts(machine):
     machine.end(server)
 
 
-@pytest.mark.xfail(
-    reason="on a quiet machine a new worker is up between the looks of the doctor: it has to be held from its birth", strict=False
-)
-def test_workers_that_hang(machine):
-    """The supervisor ends each after two seconds and starts another, which hangs as well: a machine without time for it."""
-    machine.serve()
-    is_over = threading.Event()
-
-    def stop_all() -> None:
-        while not is_over.wait(0.1):
-            for pid in machine.inside("dnsdisco.server"):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGSTOP)
-
-    stopping = threading.Thread(target=stop_all)
-    stopping.start()
+@pytest.mark.parametrize("has_reported", [False, True])
+def test_workers_that_hang(machine, has_reported):
+    """The supervisor, which would end each of them after two seconds, hangs as well."""
+    server = machine.serve()
+    hanging = [*machine.inside("dnsdisco.supervisor"), *machine.inside("dnsdisco.server")]
+    assert len(hanging) > 1
+    if has_reported:
+        machine.until(lambda: machine.status()["workers"][0]["pid"])
+    for pid in hanging:
+        os.kill(pid, signal.SIGSTOP)
     try:
         machine.until(lambda: "DD005" in machine.doctor())
     finally:
-        is_over.set()
-        stopping.join()
+        for pid in (*hanging, server.pid):  # nsenter stops with what it has started
+            os.kill(pid, signal.SIGCONT)
     machine.until(lambda: bad(machine.doctor()) == set())
 
 
