@@ -117,10 +117,11 @@ def test_a_worker_without_a_catalog_and_one_that_is_not_heard_of(monkeypatch: py
         page = await status_when(bench, lambda page: page["problems"])
         assert codes(page) == [("worker", "1")]
         assert [worker["state"] for worker in page["workers"]] == ["up", "starting"]
-        bench.workers[1].say("applied", serial=bench.control.publisher.serial)
-        await status_when(bench, lambda page: page["state"] == "well")
-        bench.workers[1].say("counters", life=1, counters={})
-        page = await status_when(bench, lambda page: page["problems"])
+        bench.workers[1].say("applied", serial=bench.control.publisher.serial)  # and never reports: it stood still from its start
+        page = await status_when(bench, lambda page: page["workers"][1]["state"] != "starting")
+        assert (codes(page), page["workers"][1]["state"], page["workers"][1]["pid"]) == ([("worker", "1")], "silent", None)
+        bench.workers[1].say("counters", life=1, counters={}, pid=7)
+        page = await status_when(bench, lambda page: page["workers"][1]["pid"] == 7 and page["problems"])
         assert (codes(page), page["workers"][1]["state"]) == ([("worker", "1")], "silent")
         monkeypatch.setattr(counters, "SILENCE_S", 60.0)  # a busy machine must not make it silent again at once
         bench.workers[1].say("counters", life=1, counters={})
