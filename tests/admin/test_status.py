@@ -109,7 +109,8 @@ def test_it_starts_and_a_provider_is_missing_since_then() -> None:
 
 
 def test_a_worker_without_a_catalog_and_one_that_is_not_heard_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counters, "SILENCE_S", 0.3)
+    def is_silent_after(seconds: float) -> None:
+        monkeypatch.setattr(counters, "SILENCE_S", seconds)
 
     async def scenario(bench: HttpBench) -> None:
         bench.workers[1].is_silent = True
@@ -117,16 +118,21 @@ def test_a_worker_without_a_catalog_and_one_that_is_not_heard_of(monkeypatch: py
         page = await status_when(bench, lambda page: page["problems"])
         assert codes(page) == [("worker", "1")]
         assert [worker["state"] for worker in page["workers"]] == ["up", "starting"]
-        bench.workers[1].say("applied", serial=bench.control.publisher.serial)  # and never reports: it stood still from its start
-        page = await status_when(bench, lambda page: page["workers"][1]["state"] != "starting")
-        assert (codes(page), page["workers"][1]["state"], page["workers"][1]["pid"]) == ([("worker", "1")], "silent", None)
-        bench.workers[1].say("counters", life=1, counters={}, pid=7)
-        page = await status_when(bench, lambda page: page["workers"][1]["pid"] == 7 and page["problems"])
-        assert (codes(page), page["workers"][1]["state"]) == ([("worker", "1")], "silent")
-        monkeypatch.setattr(counters, "SILENCE_S", 60.0)  # a busy machine must not make it silent again at once
-        bench.workers[1].say("counters", life=1, counters={})
+        bench.workers[1].say("applied", serial=bench.control.publisher.serial)
         await status_when(bench, lambda page: page["state"] == "well")
+        is_silent_after(0.3)  # neither has ever reported: they stood still from their start
+        page = await status_when(bench, lambda page: len(page["problems"]) == 2)
+        assert [(worker["state"], worker["pid"]) for worker in page["workers"]] == [("silent", None)] * 2
+        is_silent_after(60.0)  # a busy machine must not make it silent again at once
+        for worker in bench.workers:
+            worker.say("counters", life=1, counters={}, pid=7)
+        page = await status_when(bench, lambda page: all(worker["pid"] for worker in page["workers"]))
+        assert page["state"] == "well"
+        is_silent_after(0.3)  # they have reported, and do so no longer
+        page = await status_when(bench, lambda page: len(page["problems"]) == 2)
+        assert [(worker["state"], worker["pid"]) for worker in page["workers"]] == [("silent", 7)] * 2
 
+    is_silent_after(60.0)
     with_http(HttpBench({"p": Scripted(snapshot(svc("web", "10.0.0.1")))}, workers=2), scenario)
 
 
